@@ -1,0 +1,42 @@
+package federation
+
+import "time"
+
+// Event is a line of the federation's history, for people: who did or decided
+// what about which subject. Events are kept on the bus for some time.
+type Event struct {
+	Revision Revision  `json:"revision"`
+	At       time.Time `json:"at"`
+	Type     string    `json:"type"`  // Health | Assignment | Operation | Landing | Join | Apply | Brake
+	About    string    `json:"about"` // "member/tokyo", "workload/shop/web", "operation/7f3a"
+	Who      string    `json:"who"`   // "hub", "agent tokyo", or the identity of a client
+	Text     string    `json:"text"`  // one line
+}
+
+// HubBeat is what the hub's leader says four times a second on core NATS: to
+// agents, that it hears them; to gateways, which members carry traffic. It needs
+// no store, so a traffic shift does not wait for one.
+type HubBeat struct {
+	// Term is the term of the hub's leadership; it grows with each new leader,
+	// and receivers ignore beats of a lower one.
+	Term     uint64
+	Sequence uint64 // grows within a term
+	// Members has every member's health, sorted by name.
+	Members []MemberBeat
+	// Masks are the fault masks in force.
+	Masks []FaultMask
+	// Frozen is the brake's reason; empty when automation may act.
+	Frozen string
+}
+
+// MemberBeat is one member's line in a HubBeat.
+type MemberBeat struct {
+	Member      string
+	Health      Health
+	Incarnation Incarnation
+	// Withdrawn is set while the member's endpoints must not be in answers.
+	Withdrawn bool
+	// HeardAge is how long ago the hub heard the member's last beat.
+	HeardAge time.Duration
+	Masked   bool
+}

@@ -1,0 +1,121 @@
+package federation
+
+import "time"
+
+// Epoch is a fencing token of one workload. It grows by one whenever the set of
+// members that may run the workload changes, and never goes back. An order that
+// carries an epoch below the highest one its receiver has seen changes nothing.
+// The zero Epoch means "never assigned".
+type Epoch uint64
+
+// Incarnation counts the lives of one agent. The agent increments it on disk
+// before its first beat, so a beat of an earlier life is recognised as late.
+type Incarnation uint64
+
+// Revision is the number that the store gave to a write: it grows within one
+// bucket and identifies one version of a record. Zero means "does not exist".
+type Revision uint64
+
+// Place says where a caller or a member is. Empty strings and zero coordinates
+// mean "not known".
+type Place struct {
+	// Region is a name of the built-in catalogue (for example "eu-central") or
+	// one of the configuration.
+	Region string `json:"region,omitempty"`
+	// Zone is a zone within Region (for example "eu-central-1a").
+	Zone string `json:"zone,omitempty"`
+	// Provider names who runs the place (for example "aws", "gcp", "local").
+	Provider string `json:"provider,omitempty"`
+	// Jurisdiction is the ISO 3166-1 alpha-2 code of the law that holds there,
+	// with "EU" understood as the set of its states by package placement.
+	Jurisdiction string `json:"jurisdiction,omitempty"`
+	// Latitude in degrees, north positive, −90 to 90.
+	Latitude float64 `json:"latitude,omitempty"`
+	// Longitude in degrees, east positive, −180 to 180.
+	Longitude float64 `json:"longitude,omitempty"`
+}
+
+// Located reports whether the place has coordinates. The point 0°N 0°E, in the
+// Gulf of Guinea, counts as unknown.
+func (p Place) Located() bool { return p.Latitude != 0 || p.Longitude != 0 }
+
+// Resources is an amount of what pods consume. The zero value is nothing.
+type Resources struct {
+	MilliCPU    int64            `json:"milliCPU,omitempty"`    // thousandths of a core
+	MemoryBytes int64            `json:"memoryBytes,omitempty"` // bytes
+	Pods        int64            `json:"pods,omitempty"`        // pod slots
+	Extended    map[string]int64 `json:"extended,omitempty"`    // for example "nvidia.com/gpu"; never changed in place
+}
+
+// NodeClass is a group of nodes of one member with the same allocatable
+// resources. Free room is told per class so that a pod larger than any single
+// node's free room is not counted as fitting.
+type NodeClass struct {
+	Name        string    `json:"name,omitempty"` // instance type, or a hash of the allocatable resources
+	Nodes       int64     `json:"nodes"`
+	Allocatable Resources `json:"allocatable"` // of one node
+	// Free lists the free room of each node of the class that has some left,
+	// largest first. It may be cut to the first 64 nodes; Room below is exact.
+	Free []Resources `json:"free,omitempty"`
+	// Room is the free room of all nodes of the class together.
+	Room Resources `json:"room"`
+}
+
+// TaintEffect says what a taint does; the values are those of Kubernetes.
+type TaintEffect string
+
+// The taint effects.
+const (
+	NoSchedule       TaintEffect = "NoSchedule"
+	PreferNoSchedule TaintEffect = "PreferNoSchedule"
+	NoExecute        TaintEffect = "NoExecute"
+)
+
+// Taint keeps workloads off a member unless they tolerate it.
+type Taint struct {
+	Key    string      `json:"key"`
+	Value  string      `json:"value,omitempty"`
+	Effect TaintEffect `json:"effect"`
+}
+
+// MemberSpec is what an operator or the join decided about a member. The hub
+// stores one record per member in bucket "members".
+type MemberSpec struct {
+	Name     string            `json:"name"`
+	Place    Place             `json:"place"`
+	Labels   map[string]string `json:"labels,omitempty"`
+	Taints   []Taint           `json:"taints,omitempty"`
+	Cordoned bool              `json:"cordoned,omitempty"` // takes no new replicas
+	Draining bool              `json:"draining,omitempty"` // gives away its replicas
+	// Account is the public account key of the member on the bus.
+	Account string `json:"account,omitempty"`
+	// ClusterID is the uid of the kube-system namespace of the cluster that
+	// joined under this name; another cluster cannot come back as this member.
+	ClusterID string `json:"clusterID,omitempty"`
+	// ProbeURL is the address of the member's API server for the off-bus probe
+	// ("https://127.0.0.1:7501"); empty when it cannot be reached from outside.
+	ProbeURL string `json:"probeURL,omitempty"`
+	// ProbeCA is the PEM of the CA that signs the API server's certificate.
+	ProbeCA  []byte    `json:"probeCA,omitempty"`
+	JoinedAt time.Time `json:"joinedAt"`
+}
+
+// MemberFacts is what the agent reports about its cluster, as a whole each time
+// it changed. The hub stores the latest one per member.
+type MemberFacts struct {
+	Member            string      `json:"member"`
+	Incarnation       Incarnation `json:"incarnation"`
+	Sequence          uint64      `json:"sequence"` // of this report within the incarnation
+	KubernetesVersion string      `json:"kubernetesVersion,omitempty"`
+	Nodes             int64       `json:"nodes"`
+	NodesReady        int64       `json:"nodesReady"`
+	NodeKind          string      `json:"nodeKind,omitempty"` // "simulated", "containerd", "attached", "mixed"
+	Allocatable       Resources   `json:"allocatable"`        // of all ready, schedulable nodes
+	Free              Resources   `json:"free"`               // Allocatable − requests of the pods that occupy it
+	Classes           []NodeClass `json:"classes,omitempty"`
+	// Kinds lists the API kinds served, "apps/v1/Deployment", sorted.
+	Kinds []string `json:"kinds,omitempty"`
+	// ObservedAt is the agent's wall clock when it took the facts; for people,
+	// never for decisions.
+	ObservedAt time.Time `json:"observedAt"`
+}

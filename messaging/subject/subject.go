@@ -1,0 +1,213 @@
+// Package subject builds and parses every subject, bucket name and record key of
+// the bus. No other package writes a dot or a wildcard.
+//
+// Subjects of members carry the member's account key where the server itself
+// puts it (an account token position of the hub's exports), so a member cannot
+// speak under another one's key:
+//
+//	hansa.v1.m.<account>.up.beat            member → hub, core: heartbeat
+//	hansa.v1.m.<account>.up.rpc.<method>    member → hub, request: status, facts, export, event, renew
+//	hansa.v1.m.<account>.down.beat          hub → member, core: hub beat with masks
+//	hansa.v1.m.<account>.down.rpc.<session> hub → member, core: requests
+//	hansa.v1.m.<account>.down.work.<ns>.<name>     hub → member, stream W_<account>
+//	hansa.v1.hub.<method>                   gateway → hub, request
+//	hansa.v1.hub.beat                       hub → gateways, core: hub beat
+//
+// In the member's own account the same subjects are local names without the
+// account token: "hansa.v1.up.beat", "hansa.v1.down.>"; the server maps them.
+//
+// Tokens that come from users (namespaces, names) are escaped by Token, since
+// Kubernetes names may contain dots.
+package subject
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/hansa-io/hansa/federation"
+)
+
+const root = "hansa.v1."
+
+// The buckets, by owner of the writes.
+const (
+	Workloads   = "workloads"   // desired state, written by gateways: federation.Workload
+	Members     = "members"     // desired state, written by the hub: federation.MemberSpec
+	Assignments = "assignments" // decisions: federation.Assignment
+	Health      = "health"      // decisions: federation.HealthRecord
+	Operations  = "operations"  // decisions: federation.Operation
+	Grants      = "grants"      // decisions: at-most-one grants
+	Tokens      = "tokens"      // join tokens, hashed; only the hub reads it
+	Leases      = "leases"      // hub leadership
+	Facts       = "facts"       // memory, rebuilt from agents: federation.MemberFacts
+	Status      = "status"      // memory, rebuilt from agents: federation.WorkStatus
+	Exports     = "exports"     // memory, rebuilt from agents: federation.Export
+	Events      = "events"      // a log, limited by age and size: federation.Event
+)
+
+// Durable lists the buckets that are kept on disk with fsync, in the order in
+// which a backup must write them.
+func Durable() []string {
+	return []string{Workloads, Members, Assignments, Health, Operations, Grants, Tokens, Leases, Events}
+}
+
+// Rebuilt lists the buckets that live in memory and are refilled from agents.
+func Rebuilt() []string { return []string{Facts, Status, Exports} }
+
+// WorkBucket is the name of the bucket with the works of one member.
+func WorkBucket(account string) string { return "W_" + account }
+
+// Methods that a gateway asks of the hub.
+const (
+	HubJoin      = "join"
+	HubToken     = "token"
+	HubSimulate  = "simulate"
+	HubOperation = "operation"
+	HubAbort     = "abort"
+	HubMember    = "member" // cordon, uncordon, labels, leave
+	HubDescribe  = "describe"
+)
+
+// Methods that an agent asks of the hub.
+const (
+	UpFacts  = "facts"
+	UpStatus = "status"
+	UpExport = "export"
+	UpEvent  = "event"
+	UpHello  = "hello" // what the agent holds; the answer tells what it may run
+	UpRenew  = "renew" // at-most-one lease
+)
+
+// Hub is the subject of a gateway's request to the hub.
+func Hub(method string) string { return root + "hub." + method }
+
+// HubBeat is the subject on which the hub's leader beats to gateways.
+func HubBeat() string { return root + "hub.beat" }
+
+// GatewayBeat is the subject on which a gateway says which table it holds.
+func GatewayBeat() string { return root + "gateway.beat" }
+
+// Beat is the subject of the beats of one account, seen from the hub; "*" for all.
+func Beat(account string) string { return root + "m." + account + ".up.beat" }
+
+// Up is the subject of an agent's requests, seen from the hub; "*" for all accounts.
+func Up(account, method string) string { return root + "m." + account + ".up.rpc." + method }
+
+// DownBeat is the subject of the hub's beat to one member, seen from the hub.
+func DownBeat(account string) string { return root + "m." + account + ".down.beat" }
+
+// Down is the subject of a request to one member, seen from the hub.
+func Down(account, session string) string { return root + "m." + account + ".down.rpc." + session }
+
+// MemberBeat is the agent's own name for Beat.
+func MemberBeat() string { return root + "up.beat" }
+
+// MemberUp is the agent's own name for Up.
+func MemberUp(method string) string { return root + "up.rpc." + method }
+
+// MemberDownBeat is the agent's own name for DownBeat.
+func MemberDownBeat() string { return root + "down.beat" }
+
+// MemberDown is the agent's own name for Down.
+func MemberDown(session string) string { return root + "down.rpc." + session }
+
+// WorkPrefix is the prefix of the subjects of a work bucket's stream, seen from
+// the hub; a record with key k has the subject WorkPrefix + k.
+func WorkPrefix(account string) string { return root + "m." + account + ".down.work." }
+
+// RecordPrefix is the prefix of the subjects of a bucket's stream: the record
+// with key k has the subject RecordPrefix(bucket) + k.
+func RecordPrefix(bucket string) string { return root + "r." + bucket + "." }
+
+// AccountOf returns the account token of a member subject as the hub sees it.
+func AccountOf(s string) (string, error) {
+	rest, ok := strings.CutPrefix(s, root+"m.")
+	account, _, ok2 := strings.Cut(rest, ".")
+	if !ok || !ok2 || account == "" {
+		return "", fmt.Errorf("subject %q carries no member account", s)
+	}
+	return account, nil
+}
+
+// WorkloadKey is the record key of a workload (also of its assignment and work).
+func WorkloadKey(k federation.Key) string { return Token(k.Namespace) + "." + Token(k.Name) }
+
+// ParseWorkloadKey is the inverse of WorkloadKey.
+func ParseWorkloadKey(s string) (federation.Key, error) {
+	ns, name, ok := strings.Cut(s, ".")
+	if !ok || strings.Contains(name, ".") {
+		return federation.Key{}, fmt.Errorf("record key %q is not <namespace>.<name>", s)
+	}
+	n, err := Untoken(ns)
+	if err != nil {
+		return federation.Key{}, err
+	}
+	m, err := Untoken(name)
+	if err != nil {
+		return federation.Key{}, err
+	}
+	return federation.Key{Namespace: n, Name: m}, nil
+}
+
+// MemberKey is the record key of what exists once per member (spec, health, facts).
+func MemberKey(member string) string { return Token(member) }
+
+// StatusKey is the record key of the status of one work: the member, then the workload.
+func StatusKey(member string, k federation.Key) string { return Token(member) + "." + WorkloadKey(k) }
+
+// ExportKey is the record key of one member's export of a service.
+func ExportKey(member string, service federation.Key) string {
+	return Token(member) + "." + WorkloadKey(service)
+}
+
+// OfMember is the filter for all records under one member in Status and Exports.
+func OfMember(member string) string { return Token(member) + ".>" }
+
+// Token makes one subject token of any string: letters, digits, "-" and "_" stay,
+// every other byte becomes "=XX" in upper-case hexadecimal. The empty string
+// becomes "=".
+func Token(s string) string {
+	if s == "" {
+		return "="
+	}
+	var b strings.Builder
+	for i := range len(s) {
+		if c := s[i]; plain(c) {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, "=%02X", c)
+		}
+	}
+	return b.String()
+}
+
+// Untoken is the inverse of Token; it refuses what Token would not have written.
+func Untoken(t string) (string, error) {
+	if t == "=" {
+		return "", nil
+	}
+	var b strings.Builder
+	for i := 0; i < len(t); i++ {
+		if plain(t[i]) {
+			b.WriteByte(t[i])
+			continue
+		}
+		var c byte
+		if t[i] != '=' || i+2 >= len(t) {
+			return "", fmt.Errorf("subject token %q is malformed at byte %d", t, i)
+		}
+		if _, err := fmt.Sscanf(t[i+1:i+3], "%02X", &c); err != nil {
+			return "", fmt.Errorf("subject token %q is malformed at byte %d", t, i)
+		}
+		b.WriteByte(c)
+		i += 2
+	}
+	if s := b.String(); s != "" && Token(s) == t {
+		return s, nil
+	}
+	return "", fmt.Errorf("subject token %q is not in its shortest form", t)
+}
+
+func plain(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_'
+}
