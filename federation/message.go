@@ -1,0 +1,117 @@
+package federation
+
+import "time"
+
+// Hello is an agent's account of itself to the hub: sent at the start of each
+// incarnation, on the hub's challenge, and again while it is quarantined.
+type Hello struct {
+	Member      string
+	Incarnation Incarnation
+	ClusterID   string
+	Holdings    []Holding // sorted by workload
+	// Synced is set once the agent's caches hold the present state of its cluster.
+	Synced bool
+}
+
+// HelloReply tells the agent what it may run.
+type HelloReply struct {
+	Term   uint64 // of the hub's leadership
+	Health Health // of the member as the hub sees it now
+	// Keep stays, with the epoch it runs under from now on.
+	Keep []Holding
+	// Stop must be stopped, and proven so by the next Hello.
+	Stop []Holding
+	// Reason says why the member waits, for people.
+	Reason string
+}
+
+// ProbeRequest asks an agent to look at another member's API server.
+type ProbeRequest struct {
+	Member  string
+	URL     string // "https://127.0.0.1:7501"
+	CA      []byte // PEM
+	Timeout time.Duration
+}
+
+// ProbeReply is what the agent saw.
+type ProbeReply struct {
+	Signal Signal
+	Detail string // "HTTP 200 in 3 ms", "connection refused"
+}
+
+// GatewayBeat says what a gateway has applied of the hub's beats.
+type GatewayBeat struct {
+	Gateway   string
+	Term      uint64
+	Sequence  uint64
+	Withdrawn []string // members whose endpoints are out of its answers, sorted
+}
+
+// JoinRequest is what an agent says of itself when it joins.
+type JoinRequest struct {
+	TokenID     string
+	TokenSecret string
+	Member      string
+	Place       Place
+	Labels      map[string]string
+	ClusterID   string
+	ProbeURL    string
+	ProbeCA     []byte // PEM
+	UserKey     string // public nkey of the agent's bus user
+	SealKey     string // public curve key for secrets
+	Version     string
+}
+
+// JoinReply has the agent's credentials.
+type JoinReply struct {
+	UserJWT   string
+	BusURLs   []string
+	BusCA     []byte // PEM
+	Account   string
+	ExpiresAt time.Time
+}
+
+// TokenRequest asks for a one-time join token bound to a member's name.
+type TokenRequest struct {
+	Member string
+	TTL    time.Duration
+}
+
+// TokenReply has the token; its secret is not stored.
+type TokenReply struct {
+	ID        string
+	Secret    string
+	ExpiresAt time.Time
+}
+
+// Token is a join token as stored in bucket "tokens".
+type Token struct {
+	ID         string
+	Member     string
+	SecretHash []byte // SHA-256
+	ExpiresAt  time.Time
+	Used       bool
+}
+
+// MemberChange asks the hub to change a member.
+type MemberChange struct {
+	Member string
+	Action string // cordon | uncordon | drain | undrain | confirm | leave
+	Who    string
+}
+
+// AbortRequest asks the hub to abort an operation.
+type AbortRequest struct {
+	ID     string
+	Reason string
+	Who    string
+}
+
+// Evidence is one observer's view of a member.
+type Evidence struct {
+	Observer string // "hub", or a member
+	What     string // beat | api | ingress
+	Signal   Signal
+	Age      time.Duration
+	Detail   string
+}

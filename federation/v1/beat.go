@@ -1,0 +1,156 @@
+package federationv1
+
+import (
+	"github.com/hansa-io/hansa/federation"
+)
+
+// EncodeBeat writes a Beat.
+func EncodeBeat(b federation.Beat) []byte {
+	return encode(&Beat{
+		Member: b.Member, Incarnation: uint64(b.Incarnation), Sequence: b.Sequence, Stall: fromDuration(b.Stall),
+		HubSequence: b.HubSequence, HubAge: fromDuration(b.HubAge),
+		Api: uint32(b.Layers.API), Etcd: uint32(b.Layers.Etcd), Ingress: uint32(b.Layers.Ingress),
+		Nodes: b.Layers.Nodes, NodesReady: b.Layers.NodesReady,
+		Peers: each(b.Peers, func(p federation.PeerObservation) *PeerObservation {
+			return &PeerObservation{Member: p.Member, Ingress: uint32(p.Ingress), Age: fromDuration(p.Age)}
+		}),
+		Holdings: each(b.Holdings, fromHolding), Goodbye: b.Goodbye,
+	})
+}
+
+// DecodeBeat reads what EncodeBeat wrote.
+func DecodeBeat(b []byte) (federation.Beat, error) {
+	return decode("beat", b, &Beat{}, func(m *Beat) (federation.Beat, error) {
+		signals, err := eachErr([]uint32{m.GetApi(), m.GetEtcd(), m.GetIngress()}, toSignal)
+		if err != nil {
+			return federation.Beat{}, err
+		}
+		peers, err := eachErr(m.GetPeers(), func(p *PeerObservation) (federation.PeerObservation, error) {
+			s, err := toSignal(p.GetIngress())
+			return federation.PeerObservation{Member: p.GetMember(), Ingress: s, Age: toDuration(p.GetAge())}, err
+		})
+		if err != nil {
+			return federation.Beat{}, err
+		}
+		holdings, err := eachErr(m.GetHoldings(), toHolding)
+		if err != nil {
+			return federation.Beat{}, err
+		}
+		return federation.Beat{
+			Member: m.GetMember(), Incarnation: federation.Incarnation(m.GetIncarnation()), Sequence: m.GetSequence(),
+			Stall: toDuration(m.GetStall()), HubSequence: m.GetHubSequence(), HubAge: toDuration(m.GetHubAge()),
+			Layers: federation.Layers{
+				API: signals[0], Etcd: signals[1], Ingress: signals[2], Nodes: m.GetNodes(), NodesReady: m.GetNodesReady(),
+			},
+			Peers: peers, Holdings: holdings, Goodbye: m.GetGoodbye(),
+		}, named("member", m.GetMember())
+	})
+}
+
+func fromHolding(h federation.Holding) *Holding {
+	return &Holding{Workload: fromKey(h.Workload), Epoch: uint64(h.Epoch), Stopped: h.Stopped}
+}
+
+func toHolding(h *Holding) (federation.Holding, error) {
+	key, err := toNamedKey(h.GetWorkload())
+	return federation.Holding{Workload: key, Epoch: federation.Epoch(h.GetEpoch()), Stopped: h.GetStopped()}, err
+}
+
+// EncodeHubBeat writes a HubBeat.
+func EncodeHubBeat(b federation.HubBeat) []byte {
+	return encode(&HubBeat{
+		Term: b.Term, Sequence: b.Sequence, Frozen: b.Frozen,
+		Members: each(b.Members, func(m federation.MemberBeat) *MemberBeat {
+			return &MemberBeat{
+				Member: m.Member, Health: m.Health.String(), Incarnation: uint64(m.Incarnation),
+				Withdrawn: m.Withdrawn, HeardAge: fromDuration(m.HeardAge), Masked: m.Masked,
+			}
+		}),
+		Masks: each(b.Masks, func(f federation.FaultMask) *FaultMask {
+			return &FaultMask{Operation: f.Operation, Members: f.Members, Level: f.Level, Lifetime: fromDuration(f.Lifetime)}
+		}),
+	})
+}
+
+// DecodeHubBeat reads what EncodeHubBeat wrote.
+func DecodeHubBeat(b []byte) (federation.HubBeat, error) {
+	return decode("hub beat", b, &HubBeat{}, func(m *HubBeat) (federation.HubBeat, error) {
+		members, err := eachErr(m.GetMembers(), func(v *MemberBeat) (federation.MemberBeat, error) {
+			h, err := federation.ParseHealth(v.GetHealth())
+			return federation.MemberBeat{
+				Member: v.GetMember(), Health: h, Incarnation: federation.Incarnation(v.GetIncarnation()),
+				Withdrawn: v.GetWithdrawn(), HeardAge: toDuration(v.GetHeardAge()), Masked: v.GetMasked(),
+			}, err
+		})
+		if err != nil {
+			return federation.HubBeat{}, err
+		}
+		return federation.HubBeat{
+			Term: m.GetTerm(), Sequence: m.GetSequence(), Members: members, Frozen: m.GetFrozen(),
+			Masks: each(m.GetMasks(), func(f *FaultMask) federation.FaultMask {
+				return federation.FaultMask{
+					Operation: f.GetOperation(), Members: f.GetMembers(), Level: f.GetLevel(), Lifetime: toDuration(f.GetLifetime()),
+				}
+			}),
+		}, nil
+	})
+}
+
+// EncodeGatewayBeat writes a GatewayBeat.
+func EncodeGatewayBeat(b federation.GatewayBeat) []byte {
+	return encode(&GatewayBeat{Gateway: b.Gateway, Term: b.Term, Sequence: b.Sequence, Withdrawn: b.Withdrawn})
+}
+
+// DecodeGatewayBeat reads what EncodeGatewayBeat wrote.
+func DecodeGatewayBeat(b []byte) (federation.GatewayBeat, error) {
+	return decode("gateway beat", b, &GatewayBeat{}, func(m *GatewayBeat) (federation.GatewayBeat, error) {
+		return federation.GatewayBeat{
+			Gateway: m.GetGateway(), Term: m.GetTerm(), Sequence: m.GetSequence(), Withdrawn: m.GetWithdrawn(),
+		}, named("gateway", m.GetGateway())
+	})
+}
+
+// EncodeHello writes a Hello.
+func EncodeHello(h federation.Hello) []byte {
+	return encode(&Hello{
+		Member: h.Member, Incarnation: uint64(h.Incarnation), ClusterId: h.ClusterID,
+		Holdings: each(h.Holdings, fromHolding), Synced: h.Synced,
+	})
+}
+
+// DecodeHello reads what EncodeHello wrote.
+func DecodeHello(b []byte) (federation.Hello, error) {
+	return decode("hello", b, &Hello{}, func(m *Hello) (federation.Hello, error) {
+		holdings, err := eachErr(m.GetHoldings(), toHolding)
+		if err != nil {
+			return federation.Hello{}, err
+		}
+		return federation.Hello{
+			Member: m.GetMember(), Incarnation: federation.Incarnation(m.GetIncarnation()), ClusterID: m.GetClusterId(),
+			Holdings: holdings, Synced: m.GetSynced(),
+		}, named("member", m.GetMember())
+	})
+}
+
+// EncodeHelloReply writes a HelloReply.
+func EncodeHelloReply(r federation.HelloReply) []byte {
+	return encode(&HelloReply{
+		Term: r.Term, Health: r.Health.String(), Keep: each(r.Keep, fromHolding), Stop: each(r.Stop, fromHolding), Reason: r.Reason,
+	})
+}
+
+// DecodeHelloReply reads what EncodeHelloReply wrote.
+func DecodeHelloReply(b []byte) (federation.HelloReply, error) {
+	return decode("hello reply", b, &HelloReply{}, func(m *HelloReply) (federation.HelloReply, error) {
+		h, err := federation.ParseHealth(m.GetHealth())
+		if err != nil {
+			return federation.HelloReply{}, err
+		}
+		keep, err := eachErr(m.GetKeep(), toHolding)
+		if err != nil {
+			return federation.HelloReply{}, err
+		}
+		stop, err := eachErr(m.GetStop(), toHolding)
+		return federation.HelloReply{Term: m.GetTerm(), Health: h, Keep: keep, Stop: stop, Reason: m.GetReason()}, err
+	})
+}

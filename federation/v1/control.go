@@ -1,0 +1,147 @@
+package federationv1
+
+import (
+	"github.com/hansa-io/hansa/federation"
+)
+
+// EncodeProbeRequest writes a ProbeRequest.
+func EncodeProbeRequest(r federation.ProbeRequest) []byte {
+	return encode(&ProbeRequest{Member: r.Member, Url: r.URL, Ca: r.CA, Timeout: fromDuration(r.Timeout)})
+}
+
+// DecodeProbeRequest reads what EncodeProbeRequest wrote.
+func DecodeProbeRequest(b []byte) (federation.ProbeRequest, error) {
+	return decode("probe request", b, &ProbeRequest{}, func(m *ProbeRequest) (federation.ProbeRequest, error) {
+		return federation.ProbeRequest{
+			Member: m.GetMember(), URL: m.GetUrl(), CA: m.GetCa(), Timeout: toDuration(m.GetTimeout()),
+		}, named("member", m.GetMember())
+	})
+}
+
+// EncodeProbeReply writes a ProbeReply.
+func EncodeProbeReply(r federation.ProbeReply) []byte {
+	return encode(&ProbeReply{Signal: uint32(r.Signal), Detail: r.Detail})
+}
+
+// DecodeProbeReply reads what EncodeProbeReply wrote.
+func DecodeProbeReply(b []byte) (federation.ProbeReply, error) {
+	return decode("probe reply", b, &ProbeReply{}, func(m *ProbeReply) (federation.ProbeReply, error) {
+		s, err := toSignal(m.GetSignal())
+		return federation.ProbeReply{Signal: s, Detail: m.GetDetail()}, err
+	})
+}
+
+// EncodeJoinRequest writes a JoinRequest.
+func EncodeJoinRequest(r federation.JoinRequest) []byte {
+	return encode(&JoinRequest{
+		TokenId: r.TokenID, TokenSecret: r.TokenSecret, Member: r.Member, Place: fromPlace(r.Place), Labels: r.Labels,
+		ClusterId: r.ClusterID, ProbeUrl: r.ProbeURL, ProbeCa: r.ProbeCA, UserKey: r.UserKey, SealKey: r.SealKey, Version: r.Version,
+	})
+}
+
+// DecodeJoinRequest reads what EncodeJoinRequest wrote.
+func DecodeJoinRequest(b []byte) (federation.JoinRequest, error) {
+	return decode("join request", b, &JoinRequest{}, func(m *JoinRequest) (federation.JoinRequest, error) {
+		return federation.JoinRequest{
+			TokenID: m.GetTokenId(), TokenSecret: m.GetTokenSecret(), Member: m.GetMember(), Place: toPlace(m.GetPlace()),
+			Labels: m.GetLabels(), ClusterID: m.GetClusterId(), ProbeURL: m.GetProbeUrl(), ProbeCA: m.GetProbeCa(),
+			UserKey: m.GetUserKey(), SealKey: m.GetSealKey(), Version: m.GetVersion(),
+		}, named("member", m.GetMember())
+	})
+}
+
+// EncodeJoinReply writes a JoinReply.
+func EncodeJoinReply(r federation.JoinReply) []byte {
+	return encode(&JoinReply{
+		UserJwt: r.UserJWT, BusUrls: r.BusURLs, BusCa: r.BusCA, Account: r.Account, ExpiresAt: fromTime(r.ExpiresAt),
+	})
+}
+
+// DecodeJoinReply reads what EncodeJoinReply wrote.
+func DecodeJoinReply(b []byte) (federation.JoinReply, error) {
+	return decode("join reply", b, &JoinReply{}, func(m *JoinReply) (federation.JoinReply, error) {
+		return federation.JoinReply{
+			UserJWT: m.GetUserJwt(), BusURLs: m.GetBusUrls(), BusCA: m.GetBusCa(), Account: m.GetAccount(),
+			ExpiresAt: toTime(m.GetExpiresAt()),
+		}, named("account", m.GetAccount())
+	})
+}
+
+// EncodeTokenRequest writes a TokenRequest.
+func EncodeTokenRequest(r federation.TokenRequest) []byte {
+	return encode(&TokenRequest{Member: r.Member, Ttl: fromDuration(r.TTL)})
+}
+
+// DecodeTokenRequest reads what EncodeTokenRequest wrote.
+func DecodeTokenRequest(b []byte) (federation.TokenRequest, error) {
+	return decode("token request", b, &TokenRequest{}, func(m *TokenRequest) (federation.TokenRequest, error) {
+		return federation.TokenRequest{Member: m.GetMember(), TTL: toDuration(m.GetTtl())}, named("member", m.GetMember())
+	})
+}
+
+// EncodeTokenReply writes a TokenReply.
+func EncodeTokenReply(r federation.TokenReply) []byte {
+	return encode(&TokenReply{Id: r.ID, Secret: r.Secret, ExpiresAt: fromTime(r.ExpiresAt)})
+}
+
+// DecodeTokenReply reads what EncodeTokenReply wrote.
+func DecodeTokenReply(b []byte) (federation.TokenReply, error) {
+	return decode("token reply", b, &TokenReply{}, func(m *TokenReply) (federation.TokenReply, error) {
+		return federation.TokenReply{ID: m.GetId(), Secret: m.GetSecret(), ExpiresAt: toTime(m.GetExpiresAt())}, named("id", m.GetId())
+	})
+}
+
+// EncodeToken writes a Token.
+func EncodeToken(t federation.Token) []byte {
+	return encode(&Token{Id: t.ID, Member: t.Member, SecretHash: t.SecretHash, ExpiresAt: fromTime(t.ExpiresAt), Used: t.Used})
+}
+
+// DecodeToken reads what EncodeToken wrote.
+func DecodeToken(b []byte) (federation.Token, error) {
+	return decode("token", b, &Token{}, func(m *Token) (federation.Token, error) {
+		return federation.Token{
+			ID: m.GetId(), Member: m.GetMember(), SecretHash: m.GetSecretHash(), ExpiresAt: toTime(m.GetExpiresAt()), Used: m.GetUsed(),
+		}, named("id", m.GetId())
+	})
+}
+
+// EncodeMemberChange writes a MemberChange.
+func EncodeMemberChange(c federation.MemberChange) []byte {
+	return encode(&MemberChange{Member: c.Member, Action: c.Action, Who: c.Who})
+}
+
+// DecodeMemberChange reads what EncodeMemberChange wrote.
+func DecodeMemberChange(b []byte) (federation.MemberChange, error) {
+	return decode("member change", b, &MemberChange{}, func(m *MemberChange) (federation.MemberChange, error) {
+		return federation.MemberChange{Member: m.GetMember(), Action: m.GetAction(), Who: m.GetWho()}, named("member", m.GetMember())
+	})
+}
+
+// EncodeDescribeRequest writes the name of the member to be described.
+func EncodeDescribeRequest(member string) []byte { return encode(&DescribeRequest{Member: member}) }
+
+// DecodeDescribeRequest reads what EncodeDescribeRequest wrote.
+func DecodeDescribeRequest(b []byte) (string, error) {
+	return decode("describe request", b, &DescribeRequest{}, func(m *DescribeRequest) (string, error) {
+		return m.GetMember(), named("member", m.GetMember())
+	})
+}
+
+// EncodeEvidence writes the evidence about a member.
+func EncodeEvidence(list []federation.Evidence) []byte {
+	return encode(&DescribeReply{Evidence: each(list, func(e federation.Evidence) *Evidence {
+		return &Evidence{Observer: e.Observer, What: e.What, Signal: uint32(e.Signal), Age: fromDuration(e.Age), Detail: e.Detail}
+	})})
+}
+
+// DecodeEvidence reads what EncodeEvidence wrote.
+func DecodeEvidence(b []byte) ([]federation.Evidence, error) {
+	return decode("evidence", b, &DescribeReply{}, func(m *DescribeReply) ([]federation.Evidence, error) {
+		return eachErr(m.GetEvidence(), func(e *Evidence) (federation.Evidence, error) {
+			s, err := toSignal(e.GetSignal())
+			return federation.Evidence{
+				Observer: e.GetObserver(), What: e.GetWhat(), Signal: s, Age: toDuration(e.GetAge()), Detail: e.GetDetail(),
+			}, err
+		})
+	})
+}

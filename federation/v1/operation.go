@@ -1,0 +1,185 @@
+package federationv1
+
+import (
+	"github.com/hansa-io/hansa/federation"
+)
+
+// EncodeOperation writes an Operation.
+func EncodeOperation(o federation.Operation) []byte {
+	return encode(&Operation{
+		Id: o.ID, Request: fromOperationRequest(o.Request), State: string(o.State), Verdict: string(o.Verdict), Reason: o.Reason,
+		Members: o.Members, SimulationHash: o.SimulationHash, PreviousHash: o.PreviousHash, Hash: o.Hash, Marks: fromMarks(o.Marks),
+		Workloads: each(o.Workloads, func(w federation.WorkloadReport) *WorkloadReport {
+			return &WorkloadReport{
+				Workload: fromKey(w.Workload), Marks: fromMarks(w.Marks), Objective: fromObjective(w.Objective),
+				Achieved: fromAchieved(w.Achieved), From: w.From, To: w.To, Verdict: string(w.Verdict), Reason: w.Reason,
+			}
+		}),
+		Timeline: each(o.Timeline, func(t federation.TimelineEntry) *TimelineEntry {
+			return &TimelineEntry{At: fromTime(t.At), Text: t.Text}
+		}),
+		Objective: fromObjective(o.Objective), Achieved: fromAchieved(o.Achieved), CreatedAt: fromTime(o.CreatedAt),
+	})
+}
+
+// DecodeOperation reads what EncodeOperation wrote.
+func DecodeOperation(b []byte) (federation.Operation, error) {
+	return decode("operation", b, &Operation{}, func(m *Operation) (federation.Operation, error) {
+		request, err := toOperationRequest(m.GetRequest())
+		if err != nil {
+			return federation.Operation{}, err
+		}
+		reports, err := eachErr(m.GetWorkloads(), toWorkloadReport)
+		if err != nil {
+			return federation.Operation{}, err
+		}
+		return federation.Operation{
+			ID: m.GetId(), Request: request, State: federation.OperationState(m.GetState()), Verdict: federation.Verdict(m.GetVerdict()),
+			Reason: m.GetReason(), Members: m.GetMembers(), SimulationHash: m.GetSimulationHash(), PreviousHash: m.GetPreviousHash(),
+			Hash: m.GetHash(), Marks: toMarks(m.GetMarks()), Workloads: reports,
+			Timeline: each(m.GetTimeline(), func(t *TimelineEntry) federation.TimelineEntry {
+				return federation.TimelineEntry{At: toTime(t.GetAt()), Text: t.GetText()}
+			}),
+			Objective: toObjective(m.GetObjective()), Achieved: toAchieved(m.GetAchieved()), CreatedAt: toTime(m.GetCreatedAt()),
+		}, named("id", m.GetId())
+	})
+}
+
+func toWorkloadReport(w *WorkloadReport) (federation.WorkloadReport, error) {
+	key, err := toNamedKey(w.GetWorkload())
+	return federation.WorkloadReport{
+		Workload: key, Marks: toMarks(w.GetMarks()), Objective: toObjective(w.GetObjective()), Achieved: toAchieved(w.GetAchieved()),
+		From: w.GetFrom(), To: w.GetTo(), Verdict: federation.Verdict(w.GetVerdict()), Reason: w.GetReason(),
+	}, err
+}
+
+// EncodeOperationRequest writes an OperationRequest.
+func EncodeOperationRequest(r federation.OperationRequest) []byte {
+	return encode(fromOperationRequest(r))
+}
+
+// DecodeOperationRequest reads what EncodeOperationRequest wrote.
+func DecodeOperationRequest(b []byte) (federation.OperationRequest, error) {
+	return decode("operation request", b, &OperationRequest{}, toOperationRequest)
+}
+
+func fromOperationRequest(r federation.OperationRequest) *OperationRequest {
+	return &OperationRequest{
+		Verb: r.Verb, Scope: r.Scope.String(), Mode: string(r.Mode), Level: r.Level, Hold: fromDuration(r.Hold),
+		Initiator: r.Initiator, Reason: r.Reason,
+	}
+}
+
+func toOperationRequest(r *OperationRequest) (federation.OperationRequest, error) {
+	scope, err := federation.ParseScope(r.GetScope())
+	if err != nil {
+		return federation.OperationRequest{}, err
+	}
+	return federation.OperationRequest{
+		Verb: r.GetVerb(), Scope: scope, Mode: federation.Mode(r.GetMode()), Level: r.GetLevel(), Hold: toDuration(r.GetHold()),
+		Initiator: r.GetInitiator(), Reason: r.GetReason(),
+	}, nil
+}
+
+func fromObjective(o federation.ObjectiveSpec) *Objective {
+	return &Objective{Rto: fromDuration(o.RTO.D()), Rpo: fromDuration(o.RPO.D())}
+}
+
+func toObjective(o *Objective) federation.ObjectiveSpec {
+	return federation.ObjectiveSpec{
+		RTO: federation.Duration(toDuration(o.GetRto())), RPO: federation.Duration(toDuration(o.GetRpo())),
+	}
+}
+
+func fromAchieved(a federation.Achieved) *Achieved {
+	return &Achieved{Rto: fromDuration(a.RTO), Downtime: fromDuration(a.Downtime), Detect: fromDuration(a.Detect)}
+}
+
+func toAchieved(a *Achieved) federation.Achieved {
+	return federation.Achieved{RTO: toDuration(a.GetRto()), Downtime: toDuration(a.GetDowntime()), Detect: toDuration(a.GetDetect())}
+}
+
+// EncodeAbortRequest writes an AbortRequest.
+func EncodeAbortRequest(r federation.AbortRequest) []byte {
+	return encode(&AbortRequest{Id: r.ID, Reason: r.Reason, Who: r.Who})
+}
+
+// DecodeAbortRequest reads what EncodeAbortRequest wrote.
+func DecodeAbortRequest(b []byte) (federation.AbortRequest, error) {
+	return decode("abort request", b, &AbortRequest{}, func(m *AbortRequest) (federation.AbortRequest, error) {
+		return federation.AbortRequest{ID: m.GetId(), Reason: m.GetReason(), Who: m.GetWho()}, named("id", m.GetId())
+	})
+}
+
+// EncodeEvent writes an Event; its Revision is the store's and not part of it.
+func EncodeEvent(e federation.Event) []byte {
+	return encode(&Event{At: fromTime(e.At), Type: e.Type, About: e.About, Who: e.Who, Text: e.Text})
+}
+
+// DecodeEvent reads what EncodeEvent wrote; the caller sets Revision.
+func DecodeEvent(b []byte) (federation.Event, error) {
+	return decode("event", b, &Event{}, func(m *Event) (federation.Event, error) {
+		return federation.Event{
+			At: toTime(m.GetAt()), Type: m.GetType(), About: m.GetAbout(), Who: m.GetWho(), Text: m.GetText(),
+		}, nil
+	})
+}
+
+// EncodeSimulationRequest writes the Lose and Scale of a SimulationRequest.
+func EncodeSimulationRequest(r federation.SimulationRequest) []byte {
+	m := &SimulationRequest{
+		Lose:  each(r.Lose, federation.Scope.String),
+		Scale: make(map[string]int64, len(r.Scale)),
+	}
+	for k, n := range r.Scale {
+		m.Scale[k.String()] = n
+	}
+	return encode(m)
+}
+
+// DecodeSimulationRequest reads what EncodeSimulationRequest wrote.
+func DecodeSimulationRequest(b []byte) (federation.SimulationRequest, error) {
+	return decode("simulation request", b, &SimulationRequest{}, func(m *SimulationRequest) (federation.SimulationRequest, error) {
+		lose, err := eachErr(m.GetLose(), federation.ParseScope)
+		if err != nil {
+			return federation.SimulationRequest{}, err
+		}
+		scale := make(map[federation.Key]int64, len(m.GetScale()))
+		for k, n := range m.GetScale() {
+			key, err := federation.ParseKey(k)
+			if err != nil {
+				return federation.SimulationRequest{}, err
+			}
+			scale[key] = n
+		}
+		return federation.SimulationRequest{Lose: lose, Scale: scale}, nil
+	})
+}
+
+// EncodeSimulation writes a Simulation.
+func EncodeSimulation(s federation.Simulation) []byte {
+	return encode(&Simulation{
+		Moves: each(s.Moves, func(v federation.Move) *Move {
+			return &Move{Workload: fromKey(v.Workload), Member: v.Member, From: v.From, To: v.To}
+		}),
+		Unmet: each(s.Unmet, func(u federation.Unmet) *Unmet {
+			return &Unmet{Workload: fromKey(u.Workload), Replicas: u.Replicas, Tier: int32(u.Tier), Reason: u.Reason}
+		}),
+		Fits: s.Fits, Headroom: s.Headroom, Lost: s.Lost, Rules: s.Rules, SnapshotHash: s.SnapshotHash,
+	})
+}
+
+// DecodeSimulation reads what EncodeSimulation wrote.
+func DecodeSimulation(b []byte) (federation.Simulation, error) {
+	return decode("simulation", b, &Simulation{}, func(m *Simulation) (federation.Simulation, error) {
+		return federation.Simulation{
+			Moves: each(m.GetMoves(), func(v *Move) federation.Move {
+				return federation.Move{Workload: toKey(v.GetWorkload()), Member: v.GetMember(), From: v.GetFrom(), To: v.GetTo()}
+			}),
+			Unmet: each(m.GetUnmet(), func(u *Unmet) federation.Unmet {
+				return federation.Unmet{Workload: toKey(u.GetWorkload()), Replicas: u.GetReplicas(), Tier: int(u.GetTier()), Reason: u.GetReason()}
+			}),
+			Fits: m.GetFits(), Headroom: m.GetHeadroom(), Lost: m.GetLost(), Rules: m.GetRules(), SnapshotHash: m.GetSnapshotHash(),
+		}, nil
+	})
+}

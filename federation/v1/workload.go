@@ -1,0 +1,167 @@
+package federationv1
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+
+	"github.com/hansa-io/hansa/federation"
+)
+
+// EncodeWorkload writes a Workload; its Revision is the store's and not part of it.
+func EncodeWorkload(w federation.Workload) []byte {
+	spec, err := json.Marshal(w.Placement)
+	if err != nil {
+		panic(fmt.Sprintf("encode workload %s: %v", w.Key, err)) // a Patch that is not JSON; package document refuses it
+	}
+	return encode(&Workload{
+		Key: fromKey(w.Key), Placement: spec, ObjectsZstd: fromObjects(w.Objects),
+		Source: w.Source, AppliedAt: fromTime(w.AppliedAt), AppliedBy: w.AppliedBy,
+	})
+}
+
+// DecodeWorkload reads what EncodeWorkload wrote; the caller sets Revision.
+func DecodeWorkload(b []byte) (federation.Workload, error) {
+	return decode("workload", b, &Workload{}, func(m *Workload) (federation.Workload, error) {
+		key, err := toNamedKey(m.GetKey())
+		if err != nil {
+			return federation.Workload{}, err
+		}
+		var spec federation.PlacementSpec
+		if err := json.NewDecoder(bytes.NewReader(m.GetPlacement())).Decode(&spec); err != nil {
+			return federation.Workload{}, fmt.Errorf("placement of %s: %w", key, err)
+		}
+		objects, err := toObjects(m.GetObjectsZstd())
+		if err != nil {
+			return federation.Workload{}, err
+		}
+		return federation.Workload{
+			Key: key, Placement: spec, Objects: objects,
+			Source: m.GetSource(), AppliedAt: toTime(m.GetAppliedAt()), AppliedBy: m.GetAppliedBy(),
+		}, nil
+	})
+}
+
+// EncodeAssignment writes an Assignment.
+func EncodeAssignment(a federation.Assignment) []byte {
+	return encode(&Assignment{
+		Workload: fromKey(a.Workload), WorkloadRevision: uint64(a.WorkloadRevision), Epoch: uint64(a.Epoch),
+		Members: each(a.Members, func(m federation.AssignedMember) *AssignedMember {
+			return &AssignedMember{Member: m.Member, Replicas: m.Replicas, Since: uint64(m.Since), Shifted: m.Shifted}
+		}),
+		Unmet: a.Unmet, Explanation: fromExplanation(a.Explanation), InputsHash: a.InputsHash, Reason: a.Reason,
+		DecidedAt: fromTime(a.DecidedAt), Operation: a.Operation,
+	})
+}
+
+// DecodeAssignment reads what EncodeAssignment wrote.
+func DecodeAssignment(b []byte) (federation.Assignment, error) {
+	return decode("assignment", b, &Assignment{}, func(m *Assignment) (federation.Assignment, error) {
+		key, err := toNamedKey(m.GetWorkload())
+		if err != nil {
+			return federation.Assignment{}, err
+		}
+		return federation.Assignment{
+			Workload: key, WorkloadRevision: federation.Revision(m.GetWorkloadRevision()), Epoch: federation.Epoch(m.GetEpoch()),
+			Members: each(m.GetMembers(), func(a *AssignedMember) federation.AssignedMember {
+				return federation.AssignedMember{
+					Member: a.GetMember(), Replicas: a.GetReplicas(), Since: federation.Epoch(a.GetSince()), Shifted: a.GetShifted(),
+				}
+			}),
+			Unmet: m.GetUnmet(), Explanation: toExplanation(m.GetExplanation()), InputsHash: m.GetInputsHash(), Reason: m.GetReason(),
+			DecidedAt: toTime(m.GetDecidedAt()), Operation: m.GetOperation(),
+		}, nil
+	})
+}
+
+func fromExplanation(e federation.Explanation) *Explanation {
+	return &Explanation{
+		Summary: e.Summary, Rules: e.Rules, Relaxation: e.Relaxation,
+		Members: each(e.Members, func(m federation.MemberExplanation) *MemberExplanation {
+			return &MemberExplanation{
+				Member: m.Member, Chosen: m.Chosen, Filter: m.Filter, Reason: m.Reason, Remedy: m.Remedy,
+				Scores: each(m.Scores, func(s federation.Score) *Score {
+					return &Score{Name: s.Name, Value: s.Value, Weight: s.Weight, Detail: s.Detail}
+				}),
+				Total: m.Total, Replicas: m.Replicas, Fits: m.Fits,
+			}
+		}),
+	}
+}
+
+func toExplanation(e *Explanation) federation.Explanation {
+	return federation.Explanation{
+		Summary: e.GetSummary(), Rules: e.GetRules(), Relaxation: e.GetRelaxation(),
+		Members: each(e.GetMembers(), func(m *MemberExplanation) federation.MemberExplanation {
+			return federation.MemberExplanation{
+				Member: m.GetMember(), Chosen: m.GetChosen(), Filter: m.GetFilter(), Reason: m.GetReason(), Remedy: m.GetRemedy(),
+				Scores: each(m.GetScores(), func(s *Score) federation.Score {
+					return federation.Score{Name: s.GetName(), Value: s.GetValue(), Weight: s.GetWeight(), Detail: s.GetDetail()}
+				}),
+				Total: m.GetTotal(), Replicas: m.GetReplicas(), Fits: m.GetFits(),
+			}
+		}),
+	}
+}
+
+// EncodeWork writes a Work: one message with all its objects, so that a member
+// gets all of a revision or nothing of it.
+func EncodeWork(w federation.Work) []byte {
+	return encode(&Work{
+		Workload: fromKey(w.Workload), Member: w.Member, Epoch: uint64(w.Epoch), WorkloadRevision: uint64(w.WorkloadRevision),
+		Replicas: w.Replicas, Takeover: w.Landing.Takeover, Drift: w.Landing.Drift, Deletion: w.Landing.Deletion,
+		Continuity: string(w.Continuity), ObjectsZstd: fromObjects(w.Objects), Removed: w.Removed,
+	})
+}
+
+// DecodeWork reads what EncodeWork wrote.
+func DecodeWork(b []byte) (federation.Work, error) {
+	return decode("work", b, &Work{}, func(m *Work) (federation.Work, error) {
+		key, err := toNamedKey(m.GetWorkload())
+		if err != nil {
+			return federation.Work{}, err
+		}
+		objects, err := toObjects(m.GetObjectsZstd())
+		if err != nil {
+			return federation.Work{}, err
+		}
+		return federation.Work{
+			Workload: key, Member: m.GetMember(), Epoch: federation.Epoch(m.GetEpoch()),
+			WorkloadRevision: federation.Revision(m.GetWorkloadRevision()), Replicas: m.GetReplicas(),
+			Landing:    federation.LandingSpec{Takeover: m.GetTakeover(), Drift: m.GetDrift(), Deletion: m.GetDeletion()},
+			Continuity: federation.Continuity(m.GetContinuity()), Objects: objects, Removed: m.GetRemoved(),
+		}, named("member", m.GetMember())
+	})
+}
+
+// EncodeWorkStatus writes a WorkStatus.
+func EncodeWorkStatus(s federation.WorkStatus) []byte {
+	return encode(&WorkStatus{
+		Workload: fromKey(s.Workload), Member: s.Member, Incarnation: uint64(s.Incarnation), Sequence: s.Sequence,
+		Epoch: uint64(s.Epoch), WorkloadRevision: uint64(s.WorkloadRevision), State: string(s.State), Message: s.Message,
+		Replicas: s.Replicas, Ready: s.Ready,
+		Objects: each(s.Objects, func(o federation.ObjectStatus) *ObjectStatus {
+			return &ObjectStatus{Id: o.ID, State: string(o.State), Message: o.Message}
+		}),
+		ObservedAt: fromTime(s.ObservedAt),
+	})
+}
+
+// DecodeWorkStatus reads what EncodeWorkStatus wrote.
+func DecodeWorkStatus(b []byte) (federation.WorkStatus, error) {
+	return decode("work status", b, &WorkStatus{}, func(m *WorkStatus) (federation.WorkStatus, error) {
+		key, err := toNamedKey(m.GetWorkload())
+		if err != nil {
+			return federation.WorkStatus{}, err
+		}
+		return federation.WorkStatus{
+			Workload: key, Member: m.GetMember(), Incarnation: federation.Incarnation(m.GetIncarnation()), Sequence: m.GetSequence(),
+			Epoch: federation.Epoch(m.GetEpoch()), WorkloadRevision: federation.Revision(m.GetWorkloadRevision()),
+			State: federation.WorkState(m.GetState()), Message: m.GetMessage(), Replicas: m.GetReplicas(), Ready: m.GetReady(),
+			Objects: each(m.GetObjects(), func(o *ObjectStatus) federation.ObjectStatus {
+				return federation.ObjectStatus{ID: o.GetId(), State: federation.WorkState(o.GetState()), Message: o.GetMessage()}
+			}),
+			ObservedAt: toTime(m.GetObservedAt()),
+		}, named("member", m.GetMember())
+	})
+}
