@@ -1,0 +1,44 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/hansa-io/hansa/member/cluster/simulated"
+)
+
+// grantAccess gives the agent and the simulated nodes their rights. The agent
+// lands whatever the hub's users wrote, so it is an administrator, but by a
+// binding that can be seen and taken away.
+func grantAccess(ctx context.Context, client kubernetes.Interface) error {
+	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: userNodes}, Rules: simulated.Rules()}
+	_, err := client.RbacV1().ClusterRoles().Create(ctx, role, metav1.CreateOptions{})
+	if apierrors.IsAlreadyExists(err) {
+		_, err = client.RbacV1().ClusterRoles().Update(ctx, role, metav1.UpdateOptions{})
+	}
+	if err != nil {
+		return fmt.Errorf("grant rights to simulated nodes: %w", err)
+	}
+	if err := bind(ctx, client, userNodes, userNodes); err != nil {
+		return err
+	}
+	return bind(ctx, client, userAgent, "cluster-admin")
+}
+
+func bind(ctx context.Context, client kubernetes.Interface, user, role string) error {
+	binding := &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: user},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role},
+		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}},
+	}
+	_, err := client.RbacV1().ClusterRoleBindings().Create(ctx, binding, metav1.CreateOptions{})
+	if err != nil && !apierrors.IsAlreadyExists(err) {
+		return fmt.Errorf("bind %s to role %s: %w", user, role, err)
+	}
+	return nil
+}

@@ -1,0 +1,89 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"net"
+
+	utilerrors "k8s.io/apimachinery/pkg/util/errors"
+	"k8s.io/kubernetes/cmd/kube-apiserver/app"
+	"k8s.io/kubernetes/cmd/kube-apiserver/app/options"
+
+	"github.com/hansa-io/hansa/member/cluster/datadir"
+)
+
+// authentication lets requests without a certificate ask for health and for
+// nothing else.
+const authentication = `apiVersion: apiserver.config.k8s.io/v1
+kind: AuthenticationConfiguration
+anonymous:
+  enabled: true
+  conditions:
+  - path: /livez
+  - path: /readyz
+  - path: /healthz
+`
+
+// apiServer is a kube-apiserver that is about to run.
+type apiServer struct {
+	dir         *datadir.Dir
+	listener    net.Listener
+	etcd        string // endpoint
+	serviceCIDR string
+}
+
+// run serves until ctx ends and open requests have ended.
+func (a apiServer) run(ctx context.Context) error {
+	if err := a.dir.Write(authenticationFile, []byte(authentication)); err != nil {
+		return err
+	}
+	opts := options.NewServerRunOptions()
+	if err := parseFlags("kube-apiserver", opts.Flags(), a.flags()); err != nil {
+		return err
+	}
+	opts.SecureServing.Listener = a.listener
+	if err := opts.GenericServerRunOptions.ComponentGlobalsRegistry.Set(); err != nil {
+		return fmt.Errorf("set feature gates: %w", err)
+	}
+	completed, err := opts.Complete(ctx)
+	if err != nil {
+		return fmt.Errorf("complete options: %w", err)
+	}
+	if errs := completed.Validate(); len(errs) > 0 {
+		return fmt.Errorf("validate options: %w", utilerrors.NewAggregate(errs))
+	}
+	return app.Run(ctx, completed)
+}
+
+// flags end a stopping server quickly: watches are closed at once, and the
+// listener two seconds after the last request at most.
+func (a apiServer) flags() []string {
+	return []string{
+		"--etcd-servers=" + a.etcd,
+		"--bind-address=127.0.0.1",
+		"--advertise-address=127.0.0.1",
+		"--endpoint-reconciler-type=none",
+		"--service-cluster-ip-range=" + a.serviceCIDR,
+		"--authorization-mode=Node,RBAC",
+		"--authentication-config=" + a.dir.Path(authenticationFile),
+		"--client-ca-file=" + a.dir.Path(CAFile),
+		"--tls-cert-file=" + a.dir.Path(serverFile),
+		"--tls-private-key-file=" + a.dir.Path(serverKeyFile),
+		"--tls-min-version=VersionTLS13",
+		"--service-account-issuer=https://kubernetes.default.svc.cluster.local",
+		"--service-account-key-file=" + a.dir.Path(tokenPublicFile),
+		"--service-account-signing-key-file=" + a.dir.Path(tokenKeyFile),
+		"--requestheader-client-ca-file=" + a.dir.Path(proxyCAFile),
+		"--requestheader-allowed-names=front-proxy-client",
+		"--requestheader-username-headers=X-Remote-User",
+		"--requestheader-group-headers=X-Remote-Group",
+		"--requestheader-extra-headers-prefix=X-Remote-Extra-",
+		"--proxy-client-cert-file=" + a.dir.Path(proxyClientFile),
+		"--proxy-client-key-file=" + a.dir.Path(proxyClientKeyFile),
+		"--enable-admission-plugins=NodeRestriction",
+		"--allow-privileged=true",
+		"--profiling=false",
+		"--shutdown-send-retry-after=true",
+		"--shutdown-watch-termination-grace-period=1s",
+	}
+}

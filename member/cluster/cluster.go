@@ -1,0 +1,194 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"time"
+
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/component-base/version"
+
+	"github.com/hansa-io/hansa/member/cluster/config"
+	"github.com/hansa-io/hansa/member/cluster/datadir"
+	"github.com/hansa-io/hansa/member/cluster/simulated"
+)
+
+// errStartLimit tells why a start was given up.
+var errStartLimit = fmt.Errorf("the cluster was not usable within %s", startLimit)
+
+// stopLimit is how long Run waits for its parts to stop. Past it, what is left
+// ends with the process; etcd has everything on disk at any time.
+const stopLimit = 4 * time.Second
+
+// Options of a Cluster.
+type Options struct {
+	// Config of the member. Missing fields are completed.
+	Config config.Config
+	// Logger for this package's own few lines. Nil discards them.
+	Logger *slog.Logger
+	// ComponentLogger for what etcd, Kubernetes and kwok log. Nil means Logger.
+	ComponentLogger *slog.Logger
+}
+
+// Cluster is one embedded member. Its methods are safe for concurrent use.
+type Cluster struct {
+	opts  Options
+	ready chan struct{}
+}
+
+// New checks the options. It touches nothing and starts nothing.
+func New(opts Options) (*Cluster, error) {
+	opts.Config = opts.Config.Complete()
+	if err := opts.Config.Validate(); err != nil {
+		return nil, fmt.Errorf("configure cluster: %w", err)
+	}
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	if opts.ComponentLogger == nil {
+		opts.ComponentLogger = opts.Logger
+	}
+	return &Cluster{opts: opts, ready: make(chan struct{})}, nil
+}
+
+// Ready is closed when the API server is ready, every node is Ready, and pods
+// can be created in the default namespace. It stays open when Run fails before.
+func (c *Cluster) Ready() <-chan struct{} { return c.ready }
+
+// Kubeconfig returns the path of a kubeconfig in the data directory:
+// AdminKubeconfig or AgentKubeconfig. The file exists when Ready is closed.
+func (c *Cluster) Kubeconfig(name string) string {
+	return filepath.Join(c.opts.Config.DataDir, name)
+}
+
+// Run starts the cluster and blocks until ctx ends, which is no error, or a
+// part fails. It returns when everything has stopped or stopLimit has passed.
+// It may be called once in a process. Errors that a user can do something
+// about are one line: a data directory in use, of another member or of a newer
+// format, a taken port.
+func (c *Cluster) Run(ctx context.Context) error {
+	dir, err := datadir.Open(c.opts.Config.DataDir)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	record, err := dir.Adopt(datadir.Record{
+		Member:      c.opts.Config.Name,
+		ServiceCIDR: c.opts.Config.ServiceCIDR,
+		PodCIDR:     c.opts.Config.PodCIDR,
+	})
+	if err != nil {
+		return err
+	}
+	listener, err := dir.Listen(record, c.opts.Config.APIPort)
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
+	return c.supervise(ctx, dir, listener)
+}
+
+// supervise starts the parts, waits for the end of ctx or of a part, and stops
+// them.
+func (c *Cluster) supervise(ctx context.Context, dir *datadir.Dir, listener net.Listener) error {
+	if err := captureLogs(c.opts.ComponentLogger); err != nil {
+		return err
+	}
+	admin, err := writeIdentities(dir, c.opts.Config.Name, listener.Addr().String(), c.opts.Config.ServiceCIDR)
+	if err != nil {
+		return err
+	}
+	running, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	parts := newSupervisor(c.opts.Logger, fail)
+	defer parts.stop(stopLimit)
+	if err := c.start(running, parts, place{dir: dir, listener: listener, admin: admin}); err != nil {
+		return unlessEnded(ctx, err)
+	}
+	close(c.ready)
+	<-running.Done()
+	return unlessEnded(ctx, context.Cause(running))
+}
+
+// unlessEnded returns nil when ctx has ended, as that explains every error.
+func unlessEnded(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// place is where the parts of one cluster find each other.
+type place struct {
+	dir      *datadir.Dir
+	listener net.Listener
+	admin    *rest.Config
+}
+
+// start starts the parts in order and returns when the cluster is usable.
+func (c *Cluster) start(ctx context.Context, parts *supervisor, at place) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, startLimit, errStartLimit)
+	defer cancel()
+	began := time.Now()
+	client, err := newAdminClient(at.admin)
+	if err != nil {
+		return err
+	}
+	if err := c.startServing(ctx, parts, at, client); err != nil {
+		return err
+	}
+	serving := time.Since(began)
+	if err := c.startControllers(ctx, parts, at, client); err != nil {
+		return err
+	}
+	c.opts.Logger.Info("control plane ready",
+		"member", c.opts.Config.Name, "address", at.listener.Addr().String(), "version", version.Get().GitVersion,
+		"nodes", c.opts.Config.Nodes.Count, "api", serving.Round(time.Millisecond), "took", time.Since(began).Round(time.Millisecond))
+	return nil
+}
+
+// startServing starts etcd and the API server and returns when that is ready.
+func (c *Cluster) startServing(ctx context.Context, parts *supervisor, at place, client kubernetes.Interface) error {
+	etcd, err := startEtcd(ctx, at.dir, c.opts.ComponentLogger)
+	if err != nil {
+		return err
+	}
+	parts.start(ctx, "etcd", etcd.run)
+	server := apiServer{dir: at.dir, listener: at.listener, etcd: etcd.endpoint, serviceCIDR: c.opts.Config.ServiceCIDR}
+	parts.start(ctx, "kube-apiserver", server.run)
+	if err := awaitServing(ctx, client, "/readyz"); err != nil {
+		return err
+	}
+	return grantAccess(ctx, client)
+}
+
+// startControllers starts what works through the API server and returns when
+// pods can run.
+func (c *Cluster) startControllers(ctx context.Context, parts *supervisor, at place, client kubernetes.Interface) error {
+	nodes, err := simulated.New(simulated.Options{
+		Config:     c.opts.Config,
+		Kubeconfig: at.dir.Path(nodesKubeconfig),
+		Version:    version.Get().GitVersion,
+	})
+	if err != nil {
+		return err
+	}
+	parts.start(ctx, "nodes", nodes.Run)
+	parts.start(ctx, "kube-controller-manager", func(ctx context.Context) error { return runManager(ctx, at.dir) })
+	parts.start(ctx, "kube-scheduler", func(ctx context.Context) error { return runScheduler(ctx, at.dir) })
+	return awaitUsable(ctx, client, c.opts.Config.Nodes.Count)
+}
+
+func newAdminClient(cfg *rest.Config) (kubernetes.Interface, error) {
+	cfg = rest.CopyConfig(cfg)
+	cfg.QPS, cfg.Burst = -1, -1
+	client, err := kubernetes.NewForConfig(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("create administrator's client: %w", err)
+	}
+	return client, nil
+}

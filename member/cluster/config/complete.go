@@ -1,0 +1,60 @@
+package config
+
+import (
+	"path/filepath"
+	"slices"
+)
+
+// Complete returns a copy of c with every default filled in. It does not
+// validate.
+func (c Config) Complete() Config {
+	c.Place = c.Place.complete()
+	c.Nodes = c.Nodes.complete(c.Place)
+	c.ServiceCIDR = or(c.ServiceCIDR, DefaultServiceCIDR)
+	c.PodCIDR = or(c.PodCIDR, DefaultPodCIDR)
+	if c.Agent != nil {
+		agent := *c.Agent
+		agent.StateDir = or(agent.StateDir, filepath.Join(c.DataDir, "agent"))
+		c.Agent = &agent
+	}
+	return c
+}
+
+func (p Place) complete() Place {
+	p.Region = or(p.Region, DefaultRegion)
+	p.Zone = or(p.Zone, p.Region+"-a")
+	return p
+}
+
+func (n Nodes) complete(place Place) Nodes {
+	n.Kind = or(n.Kind, KindSimulated)
+	n.Count = or(n.Count, DefaultNodeCount)
+	n.CPU = or(n.CPU, DefaultCPU)
+	n.Memory = or(n.Memory, DefaultMemory)
+	n.Pods = or(n.Pods, DefaultPods)
+	n.Zones = slices.Clone(n.Zones)
+	if len(n.Zones) == 0 {
+		n.Zones = followingZones(place.Zone)
+	}
+	return n
+}
+
+// followingZones derives three zones from one. A zone that ends in a letter up
+// to x is followed by the next letters (1a, 1b, 1c); any other gets the
+// endings -b and -c.
+func followingZones(zone string) []string {
+	last := zone[len(zone)-1]
+	if last < 'a' || last > 'x' {
+		return []string{zone, zone + "-b", zone + "-c"}
+	}
+	stem := zone[:len(zone)-1]
+	return []string{zone, stem + string(last+1), stem + string(last+2)}
+}
+
+func or[T comparable](value, fallback T) T {
+	var zero T
+	if value == zero {
+		return fallback
+	}
+	return value
+}

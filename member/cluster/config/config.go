@@ -1,0 +1,100 @@
+package config
+
+// Config describes one embedded member. Start from the zero value, set Name
+// and DataDir, and call Complete; or use Load for a file.
+type Config struct {
+	// Name of the member: a DNS label of at most MaxName characters. Required.
+	Name string `yaml:"name"`
+	// Place is where the member claims to be.
+	Place Place `yaml:"place"`
+	// DataDir holds everything the member keeps. Relative paths in a file
+	// count from the directory of that file. Required.
+	DataDir string `yaml:"dataDir"`
+	// APIPort is the loopback port of the API server. 0 takes a free one the
+	// first time and keeps it in the data directory.
+	APIPort int `yaml:"apiPort"`
+	// ServiceCIDR is the IPv4 range of ClusterIPs, from /12 to /24. It cannot
+	// change once the data directory exists. Default DefaultServiceCIDR.
+	ServiceCIDR string `yaml:"serviceCIDR"`
+	// PodCIDR is the IPv4 range of nodes and pods, large enough for
+	// nodes.count nodes full of pods. It cannot change once the data directory
+	// exists. Default DefaultPodCIDR.
+	PodCIDR string `yaml:"podCIDR"`
+	// Nodes are the nodes of the member.
+	Nodes Nodes `yaml:"nodes"`
+	// Labels describe the member to placement, for example tier: gold.
+	Labels map[string]string `yaml:"labels,omitempty"`
+	// Agent joins the member to a hub. Nil runs the cluster alone.
+	Agent *AgentConfig `yaml:"agent,omitempty"`
+}
+
+// Place is a point in the world, with the two failure domains around it.
+type Place struct {
+	// Region, for example eu-central. Default DefaultRegion.
+	Region string `yaml:"region"`
+	// Zone within the region, for example eu-central-1a. Default the region
+	// followed by "-a".
+	Zone string `yaml:"zone"`
+	// Latitude in degrees, south negative. Together with a Longitude of 0 it
+	// means unknown.
+	Latitude float64 `yaml:"latitude"`
+	// Longitude in degrees, west negative.
+	Longitude float64 `yaml:"longitude"`
+}
+
+// Nodes describes the nodes of a member. All of them are alike.
+type Nodes struct {
+	// Kind says what a node is. Only KindSimulated exists so far.
+	Kind string `yaml:"kind"`
+	// Count of nodes, 1 to MaxNodes. Default DefaultNodeCount.
+	Count int `yaml:"count"`
+	// CPU each node offers, a Kubernetes quantity. Default DefaultCPU.
+	CPU string `yaml:"cpu"`
+	// Memory each node offers, a Kubernetes quantity. Default DefaultMemory.
+	Memory string `yaml:"memory"`
+	// Pods each node takes, 1 to MaxPods. Default DefaultPods.
+	Pods int `yaml:"pods"`
+	// Zones over which the nodes are spread in turn. Default the zone of the
+	// place and the two that follow it.
+	Zones []string `yaml:"zones"`
+}
+
+// AgentConfig is the section of the member's agent. The agent gives it its
+// meaning; here it is only carried.
+type AgentConfig struct {
+	// JoinToken is the one-time token of the hub. Needed until the agent has
+	// joined; kept out of what --check prints.
+	JoinToken string `yaml:"joinToken"`
+	// StateDir is where the agent keeps its keys and its incarnation. Default
+	// the directory agent in the data directory.
+	StateDir string `yaml:"stateDir"`
+}
+
+// Values of Nodes.Kind.
+const (
+	// KindSimulated nodes accept pods and report them running, but run nothing.
+	KindSimulated = "simulated"
+)
+
+// Defaults of the fields that have one.
+const (
+	DefaultRegion      = "local"
+	DefaultServiceCIDR = "10.96.0.0/16"
+	DefaultPodCIDR     = "10.244.0.0/16"
+	DefaultNodeCount   = 5
+	DefaultCPU         = "4"
+	DefaultMemory      = "16Gi"
+	DefaultPods        = 110
+)
+
+// Limits of the fields that have one.
+const (
+	// MaxName keeps the longest node name within a label value.
+	MaxName = 50
+	// MaxNodes is as many simulated nodes as one process serves well.
+	MaxNodes = 500
+	// MaxPods is as many pods as one node may offer.
+	MaxPods = 500
+	// MaxFile is the largest configuration file, in bytes.
+	MaxFile = 1 << 20
+)

@@ -1,0 +1,194 @@
+package cluster
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"time"
+
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/hansa-io/hansa/member/cluster/datadir"
+	"github.com/hansa-io/hansa/member/cluster/pki"
+)
+
+// Files in the data directory that others read.
+const (
+	// CAFile is the certificate that signs everything of this member. The hub
+	// pins it for its probe of /readyz.
+	CAFile = "pki/ca.crt"
+	// AdminKubeconfig gives every right.
+	AdminKubeconfig = "admin.kubeconfig"
+	// AgentKubeconfig is the member agent's; its rights come from the
+	// ClusterRoleBinding hansa:agent.
+	AgentKubeconfig = "agent.kubeconfig"
+)
+
+// Files that only this package reads.
+const (
+	caKeyFile             = "pki/ca.key"
+	proxyCAFile           = "pki/front-proxy-ca.crt"
+	proxyCAKeyFile        = "pki/front-proxy-ca.key"
+	proxyClientFile       = "pki/front-proxy-client.crt"
+	proxyClientKeyFile    = "pki/front-proxy-client.key"
+	serverFile            = "pki/apiserver.crt"
+	serverKeyFile         = "pki/apiserver.key"
+	tokenPublicFile       = "pki/service-account.pub"
+	tokenKeyFile          = "pki/service-account.key"
+	managerKubeconfig     = "kubeconfig/controller-manager.kubeconfig"
+	schedulerKubeconfig   = "kubeconfig/scheduler.kubeconfig"
+	nodesKubeconfig       = "kubeconfig/nodes.kubeconfig"
+	authenticationFile    = "authentication.yaml"
+	groupMasters          = "system:masters"
+	userAgent             = "hansa:agent"
+	userNodes             = "hansa:simulated-nodes"
+	userControllerManager = "system:kube-controller-manager"
+	userScheduler         = "system:kube-scheduler"
+)
+
+// identity is a user of the API server with the kubeconfig it is given.
+type identity struct {
+	file   string
+	user   string
+	groups []string
+}
+
+// identities lists every user. The controller manager runs all controllers
+// under one identity, so it needs every right.
+func identities() []identity {
+	return []identity{
+		{AdminKubeconfig, "hansa:admin", []string{groupMasters}},
+		{AgentKubeconfig, userAgent, nil},
+		{managerKubeconfig, userControllerManager, []string{groupMasters}},
+		{schedulerKubeconfig, userScheduler, nil},
+		{nodesKubeconfig, userNodes, nil},
+	}
+}
+
+// writeIdentities creates what is missing of the member's keys and writes the
+// certificates and kubeconfigs anew, for the API server at address. It returns
+// the administrator's client configuration.
+func writeIdentities(dir *datadir.Dir, member, address, serviceCIDR string) (*rest.Config, error) {
+	authority, err := openAuthority(dir, member, CAFile, caKeyFile)
+	if err != nil {
+		return nil, err
+	}
+	proxy, err := openAuthority(dir, member+" front proxy", proxyCAFile, proxyCAKeyFile)
+	if err != nil {
+		return nil, err
+	}
+	if err := writeKeys(dir, authority, proxy, serviceCIDR); err != nil {
+		return nil, err
+	}
+	for _, id := range identities() {
+		if err := writeKubeconfig(dir, authority, id, member, address); err != nil {
+			return nil, err
+		}
+	}
+	cfg, err := clientcmd.BuildConfigFromFlags("", dir.Path(AdminKubeconfig))
+	if err != nil {
+		return nil, fmt.Errorf("read administrator's kubeconfig: %w", err)
+	}
+	return cfg, nil
+}
+
+func openAuthority(dir *datadir.Dir, name, certificateFile, keyFile string) (*pki.Authority, error) {
+	pair, err := openPair(dir, certificateFile, keyFile, func() (pki.Pair, error) {
+		authority, err := pki.NewAuthority(name, time.Now())
+		if err != nil {
+			return pki.Pair{}, err
+		}
+		return authority.Pair(), nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	authority, err := pki.ParseAuthority(pair)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", dir.Path(certificateFile), err)
+	}
+	if time.Now().After(authority.NotAfter()) {
+		return nil, fmt.Errorf("%s expired on %s: create the member anew",
+			dir.Path(certificateFile), authority.NotAfter().Format(time.DateOnly))
+	}
+	return authority, nil
+}
+
+// openPair reads a pair, or makes and stores it. The certificate is written
+// last, so that a crash in between makes a new pair and no half of one.
+func openPair(dir *datadir.Dir, certificateFile, keyFile string, create func() (pki.Pair, error)) (pki.Pair, error) {
+	certificate, err := dir.ReadOrWrite(certificateFile, func() ([]byte, error) {
+		pair, err := create()
+		if err != nil {
+			return nil, err
+		}
+		return pair.Certificate, dir.Write(keyFile, pair.Key)
+	})
+	if err != nil {
+		return pki.Pair{}, fmt.Errorf("open %s: %w", dir.Path(certificateFile), err)
+	}
+	key, err := dir.Read(keyFile)
+	if err != nil {
+		return pki.Pair{}, fmt.Errorf("open private key: %w", err)
+	}
+	return pki.Pair{Certificate: certificate, Key: key}, nil
+}
+
+func writeKeys(dir *datadir.Dir, authority, proxy *pki.Authority, serviceCIDR string) error {
+	if _, err := openPair(dir, tokenPublicFile, tokenKeyFile, pki.NewKeyPair); err != nil {
+		return err
+	}
+	service, err := netip.ParsePrefix(serviceCIDR)
+	if err != nil {
+		return fmt.Errorf("parse serviceCIDR: %w", err)
+	}
+	server := pki.Request{
+		CommonName: "kube-apiserver",
+		DNSNames: []string{
+			"localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc",
+			"kubernetes.default.svc.cluster.local",
+		},
+		IPs: []net.IP{net.IPv4(127, 0, 0, 1), net.IP(service.Addr().Next().AsSlice())},
+	}
+	if err := issue(dir, authority, server, serverFile, serverKeyFile); err != nil {
+		return err
+	}
+	client := pki.Request{CommonName: "front-proxy-client"}
+	return issue(dir, proxy, client, proxyClientFile, proxyClientKeyFile)
+}
+
+func issue(dir *datadir.Dir, authority *pki.Authority, request pki.Request, certificateFile, keyFile string) error {
+	pair, err := authority.Issue(request)
+	if err != nil {
+		return err
+	}
+	if err := dir.Write(keyFile, pair.Key); err != nil {
+		return err
+	}
+	return dir.Write(certificateFile, pair.Certificate)
+}
+
+func writeKubeconfig(dir *datadir.Dir, authority *pki.Authority, id identity, member, address string) error {
+	pair, err := authority.Issue(pki.Request{CommonName: id.user, Organizations: id.groups})
+	if err != nil {
+		return err
+	}
+	cfg := clientcmdapi.NewConfig()
+	cfg.Clusters[member] = &clientcmdapi.Cluster{
+		Server:                   "https://" + address,
+		CertificateAuthorityData: authority.Pair().Certificate,
+	}
+	cfg.AuthInfos[id.user] = &clientcmdapi.AuthInfo{
+		ClientCertificateData: pair.Certificate,
+		ClientKeyData:         pair.Key,
+	}
+	cfg.Contexts[member] = &clientcmdapi.Context{Cluster: member, AuthInfo: id.user}
+	cfg.CurrentContext = member
+	data, err := clientcmd.Write(*cfg)
+	if err != nil {
+		return fmt.Errorf("encode kubeconfig of %s: %w", id.user, err)
+	}
+	return dir.Write(id.file, data)
+}
