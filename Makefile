@@ -1,0 +1,80 @@
+# Needs Go, make and git; everything else is built from go.mod and .ci/*/go.mod.
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+include member/cluster/version.mk
+
+GO ?= go
+export PATH := $(CURDIR)/bin:$(PATH)
+
+# One set of flags for build, test and lint, so that Kubernetes is compiled once.
+export CGO_ENABLED := 0
+export GOFLAGS := $(strip $(shell $(GO) env GOFLAGS) -trimpath)
+
+SEEDS ?= 10000
+TEST_TIMEOUT ?= 20m
+
+GOLANGCI := $(GO) tool -modfile=.ci/lint/go.mod golangci-lint
+GOVULNCHECK := $(GO) tool -modfile=.ci/lint/go.mod govulncheck
+BUF := $(GO) tool -modfile=.ci/tools/go.mod buf
+
+.PHONY: help build hansa hansa-cluster tools up down test test-unit test-e2e lint fmt vuln bench sim proto proto-check clean
+
+help: ## what can be made
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+build: hansa hansa-cluster ## bin/hansa and bin/hansa-cluster
+
+hansa:
+	$(GO) build -ldflags "-s -w -X main.release=$(VERSION)" -o bin/hansa .
+
+hansa-cluster:
+	$(GO) build -ldflags "$(HANSA_CLUSTER_LDFLAGS)" -o bin/hansa-cluster ./member/cmd/hansa-cluster
+
+tools: bin/kubectl bin/grpcurl ## kubectl and grpcurl, which the tests use
+
+bin/kubectl: go.mod member/cluster/version.mk
+	$(GO) build -ldflags "$(HANSA_CLUSTER_LDFLAGS)" -o $@ k8s.io/kubernetes/cmd/kubectl
+
+bin/grpcurl: .ci/tools/go.mod
+	$(GO) build -modfile=.ci/tools/go.mod -o $@ github.com/fullstorydev/grpcurl/cmd/grpcurl
+
+up: build ## start a federation of three members on this machine
+	bin/hansa up --detach
+
+down: hansa ## end it
+	bin/hansa down
+
+test: build tools test-unit test-e2e ## every test
+
+test-unit: ## the tests that start no cluster
+	$(GO) test -timeout $(TEST_TIMEOUT) $$($(GO) list ./... | grep -v '/test/e2e')
+
+test-e2e: build tools ## the tests on real clusters
+	$(GO) test -count=1 -v -timeout $(TEST_TIMEOUT) ./test/e2e/...
+
+lint: proto-check ## golangci-lint (formatting included) and buf lint
+	$(GOLANGCI) run ./...
+
+fmt: ## format the tree
+	$(GOLANGCI) fmt ./...
+
+vuln: build ## known vulnerabilities in the binaries; needs the database's server
+	$(GOVULNCHECK) -mode=binary bin/hansa
+	$(GOVULNCHECK) -mode=binary bin/hansa-cluster
+
+bench: build tools ## measure
+	$(GO) test -run '^$$' -bench . -benchmem -timeout $(TEST_TIMEOUT) \
+		$$($(GO) list ./... | grep -v -e /member/cluster -e /member/cmd -e /test/e2e)
+
+sim: ## the deterministic world with SEEDS random runs
+	$(GO) test -count=1 -timeout 0 ./test/sim -seeds=$(SEEDS)
+
+proto: ## generate the code beside the .proto files
+	$(BUF) generate --config .buf.yaml --template .ci/buf.gen.yaml --path gateway/v1
+	$(BUF) generate --config .buf.yaml --template .ci/buf.gen.federation.yaml --path federation/v1
+
+proto-check:
+	$(BUF) lint --config .buf.yaml
+
+clean: ## remove what was built
+	rm -rf bin

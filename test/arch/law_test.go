@@ -1,0 +1,134 @@
+package arch
+
+// kind is the layer of a package. Layers import downwards:
+// main → shell → adapter → pure → words.
+type kind int
+
+const (
+	words kind = iota
+	pure
+	adapter
+	shell
+	composition // a main, or a package that only tests use
+)
+
+// row is what one package may import of this module, besides federation.
+type row struct {
+	dir  string // "dir" or "dir/..." (dir and everything below)
+	kind kind
+	may  []string
+}
+
+// table is the import law of this module. The first row that matches counts. A
+// package without a row fails the build: its layer has to be decided first.
+var table = []row{
+	{"federation", words, nil},
+	{"federation/membership", pure, nil},
+	{"federation/lease", pure, nil},
+	{"federation/recovery", pure, nil},
+	{"federation/rollout", pure, nil},
+	{"federation/decision", pure, []string{
+		"federation/membership", "federation/lease", "federation/recovery", "federation/rollout", "placement", "placement/manifest",
+	}},
+	{"placement/catalogue", pure, nil},
+	{"placement", pure, []string{"placement/catalogue"}},
+	{"placement/manifest", pure, []string{"placement"}},
+	{"member/observe", pure, nil},
+	{"member/guard", pure, nil},
+	{"gateway/route", pure, []string{"placement/catalogue"}},
+	{"messaging/subject", pure, nil},
+
+	{"federation/v1", adapter, nil},
+	{"gateway/v1", adapter, nil},
+	{"gateway/document", adapter, []string{"placement", "placement/manifest", "placement/catalogue"}},
+	{"messaging", adapter, nil},
+	{"messaging/inproc", adapter, []string{"messaging"}},
+	{"messaging/nats/...", adapter, []string{"messaging", "messaging/subject", "messaging/nats/..."}},
+	{"messaging/messagingtest", adapter, []string{"messaging", "messaging/subject"}},
+	{"member/kube", adapter, nil},
+	{"member/landing", adapter, []string{"member/kube"}},
+	{"member/cluster/...", adapter, []string{"member/cluster/..."}},
+	{"federation/probe", adapter, nil},
+	{"configs/...", adapter, nil},
+
+	{"federation/hub", shell, []string{
+		"configs", "federation/...", "placement/...", "messaging", "messaging/subject",
+	}},
+	{"member", shell, []string{
+		"configs", "federation/v1", "gateway/v1", "member/guard", "member/kube", "member/landing", "member/observe", "messaging", "messaging/subject",
+	}},
+	{"gateway/cli", shell, []string{"gateway/v1"}},
+	{"gateway/cli/local", shell, []string{"configs", "gateway/cli", "gateway/v1", "member/cluster/config", "member/cluster/pki"}},
+	{"gateway/...", shell, []string{
+		"federation/v1", "gateway/...", "messaging", "messaging/subject", "placement/...",
+	}},
+
+	{"member/cmd/hansa-cluster", composition, []string{"member/...", "messaging/...", "configs/..."}},
+	{"test/...", composition, []string{"..."}},
+	{".", composition, []string{"..."}},
+}
+
+// never lists edges that no row can permit, with the reason.
+var never = []struct{ from, to, because string }{
+	{"gateway/...", "federation/hub", "gateways and hub talk over the bus only, so that each can run without the other"},
+	{"member/...", "federation/hub", "agents and hub talk over the bus only, so that each can run without the other"},
+	{"member/...", "gateway/grpcserver", "a member needs nothing of a gateway but its API"},
+	{"federation/...", "gateway/...", "the hub does not know who asks"},
+	{"federation/...", "member/...", "the hub holds no code that runs in members"},
+	{"federation/...", "messaging/nats/...", "shells talk to roles; the composition root picks the adapter"},
+	{"gateway/...", "messaging/nats/...", "shells talk to roles; the composition root picks the adapter"},
+	{".", "member/cluster", "the hansa binary links no Kubernetes control plane"},
+	{"gateway/...", "member/cluster", "the hansa binary links no Kubernetes control plane"},
+}
+
+// dependency says which packages may import a module, and why only they. The
+// longest prefix that matches counts. A module without a row fails the build.
+type dependency struct {
+	prefix  string
+	by      []string
+	because string
+}
+
+var dependencies = []dependency{
+	{"github.com/nats-io", []string{"messaging/nats/..."}, "one adapter knows NATS; everybody else knows roles"},
+
+	{"k8s.io/client-go", []string{"member/kube", "member/cluster/...", "member/cmd/hansa-cluster"}, "one adapter talks to a member's API server; the embedded cluster makes its own clients"},
+	{"sigs.k8s.io/controller-runtime", []string{"member/kube", "member/landing"}, "flux's server-side apply takes its client; landing is that library's adapter"},
+	{"github.com/fluxcd", []string{"member/kube", "member/landing"}, "server-side apply and kstatus are a member's business"},
+	{"k8s.io/apimachinery", []string{"member/kube", "member/landing", "member/cluster/...", "member/cmd/hansa-cluster"}, "pure packages have types of their own"},
+	{"k8s.io/api", []string{"member/kube", "member/landing", "member/cluster/...", "member/cmd/hansa-cluster"}, "pure packages have types of their own"},
+	{"sigs.k8s.io/mcs-api", []string{"member/kube"}, "exports are read where the cluster is"},
+	{"k8s.io", []string{"member/cluster/...", "member/cmd/hansa-cluster"}, "the control plane is linked by one binary"},
+	{"sigs.k8s.io/kwok", []string{"member/cluster/..."}, "simulated nodes belong to the embedded cluster"},
+	{"go.etcd.io/etcd", []string{"member/cluster/..."}, "etcd belongs to the embedded cluster"},
+	{"go.yaml.in/yaml", []string{"configs", "gateway/cli/...", "gateway/document", "member/cluster/..."}, "documents and configuration files end where they are decoded"},
+	{"sigs.k8s.io/yaml", []string{".", "federation/hub", "gateway", "gateway/cli/...", "gateway/document", "member", "member/cluster/...", "member/cmd/hansa-cluster"}, "documents and configuration files end where they are decoded"},
+
+	{"google.golang.org/grpc", []string{".", "gateway/...", "member"}, "the public API, and the agent that joins by it"},
+	{"google.golang.org/genproto", []string{"gateway/..."}, "rich error details"},
+	{"google.golang.org/protobuf", []string{"federation/v1", "gateway/..."}, "generated types stop at the door"},
+	{"github.com/grpc-ecosystem/grpc-gateway", []string{"gateway/v1", "gateway/httpserver"}, "HTTP/JSON of the public API"},
+	{"github.com/klauspost/compress", []string{"federation/v1"}, "works are compressed where they are encoded"},
+	{"github.com/hashicorp/golang-lru", []string{"gateway", "gateway/grpcserver", "gateway/httpserver"}, "the cache of marshalled answers"},
+	{"github.com/prometheus/client_golang", []string{".", "federation/hub", "member", "gateway", "gateway/httpserver", "messaging/nats/..."}, "shells measure, cores return"},
+	{"github.com/spf13", []string{".", "gateway/cli/..."}, "the command line"},
+	{"github.com/spf13/pflag", []string{".", "gateway/cli/...", "member/cluster"}, "the command line; Kubernetes' components take their options as flags"},
+	{"go.uber.org/zap", []string{"member/cluster"}, "etcd logs with it"},
+	{"golang.org/x/term", []string{".", "gateway/cli/..."}, "the command line"},
+	{"golang.org/x/sync", []string{".", "federation/hub", "member/...", "gateway/...", "messaging/..."}, "shells own goroutines"},
+
+	{"github.com/cockroachdb/datadriven", nil, "tests only"},
+	{"github.com/rogpeppe/go-internal", nil, "tests only"},
+	{"github.com/anishathalye/porcupine", nil, "tests only"},
+	{"pgregory.net/rapid", nil, "tests only"},
+}
+
+// pureStandard is what a pure package may import of the standard library:
+// values, text and arithmetic. Package time is for its types; see purity_test.go.
+var pureStandard = []string{
+	"bytes", "cmp", "container/heap", "container/list", "crypto/sha256", "embed",
+	"encoding/base32", "encoding/base64", "encoding/binary", "encoding/csv", "encoding/hex", "encoding/json",
+	"errors", "fmt", "hash", "hash/crc32", "hash/fnv", "iter", "maps", "math", "math/big", "math/bits",
+	"net/netip", "path", "regexp", "reflect", "slices", "sort", "strconv", "strings", "text/tabwriter", "time",
+	"unicode", "unicode/utf8",
+}
