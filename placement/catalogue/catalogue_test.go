@@ -54,14 +54,14 @@ func TestParse(t *testing.T) {
 
 func TestParseRefuses(t *testing.T) {
 	for in, want := range map[string]string{
-		"osaca":     "did you mean osaka?",
-		"frankfort": "did you mean frankfurt?",
-		"":          "place is empty",
+		"osaca":                     "did you mean osaka?",
+		"frankfort":                 "did you mean frankfurt?",
+		"":                          "place is empty",
 		"xyzzyplugh-nowhere-at-all": "want a region, a city or",
-		"91,0":       "latitude goes from -90 to 90",
-		"NaN,1":      "latitude goes from",
-		"1;2,x":      "want \"latitude,longitude\"",
-		"eu-centrel": "did you mean eu-central",
+		"91,0":                      "latitude goes from -90 to 90",
+		"NaN,1":                     "latitude goes from",
+		"1;2,x":                     "want \"latitude,longitude\"",
+		"eu-centrel":                "did you mean eu-central",
 	} {
 		_, err := Parse(in)
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {

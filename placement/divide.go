@@ -1,0 +1,442 @@
+package placement
+
+import "cmp"
+
+// cell holds candidates that are alike for every constraint: order[lo:hi] is a
+// heap of those that can take more, the most deserving on top.
+type cell struct {
+	lo, hi int32
+	dom    [maxConstraints]int32
+}
+
+type cellKey [maxConstraints]int32
+
+// recount counts the replicas in every domain, and forgets chosen domains that
+// another constraint left without candidates.
+func (r *run) recount() {
+	for k := range r.constraints {
+		c := &r.constraints[k]
+		c.low = -1
+		for i := range c.domains {
+			c.domains[i].count = 0
+			c.domains[i].cap = 0
+		}
+		for i := range r.cands {
+			if cand := &r.cands[i]; cand.in {
+				d := &c.domains[cand.dom[k]]
+				d.count += cand.n
+				d.cap += cand.cap
+			}
+		}
+		for i := range c.domains {
+			c.domains[i].chosen = c.domains[i].chosen && c.domains[i].cap > 0
+		}
+	}
+}
+
+// contract takes replicas away while there are more than wanted: first where no
+// constraint breaks, from the last group, from members that take nothing new,
+// and where the division would have given last. A member at replicas.min gives
+// all it has, last of all.
+func (r *run) contract() {
+	excess := -r.want
+	for i := range r.cands {
+		excess += r.cands[i].n
+	}
+	for excess > 0 {
+		worst := -1
+		for i := range r.cands {
+			if r.cands[i].n > 0 && (worst < 0 || r.givesBefore(&r.cands[i], &r.cands[worst])) {
+				worst = i
+			}
+		}
+		step := r.stepDown(&r.cands[worst])
+		r.give(&r.cands[worst], -step)
+		excess -= step
+	}
+}
+
+func (r *run) stepDown(c *candidate) int64 {
+	if c.n > r.block() {
+		return 1
+	}
+	return c.n
+}
+
+// givesBefore orders candidates for contract.
+func (r *run) givesBefore(a, b *candidate) bool {
+	sa, sb := r.stepDown(a), r.stepDown(b)
+	order := cmp.Or(
+		cmp.Compare(r.breaks(a, sa), r.breaks(b, sb)),
+		cmp.Compare(sa, sb),
+		cmp.Compare(b.rank, a.rank),
+		-compareBool(!a.open, !b.open),
+		cmp.Compare(a.weight*(2*b.n-1), b.weight*(2*a.n-1)),
+		cmp.Compare(a.score, b.score),
+		cmp.Compare(a.hash, b.hash),
+	)
+	return order < 0
+}
+
+// breaks counts the hard constraints that taking step replicas away would break.
+func (r *run) breaks(cand *candidate, step int64) int {
+	n := 0
+	for k := range r.constraints {
+		c := &r.constraints[k]
+		if c.soft || !cand.in {
+			continue
+		}
+		d := &c.domains[cand.dom[k]]
+		left := d.count - step
+		if (left == 0 && c.used() <= c.min) || (c.skew > 0 && c.highest(d)-left > c.skew) {
+			n++
+		}
+	}
+	return n
+}
+
+// highest is the largest count of a chosen domain other than but.
+func (c *constraint) highest(but *domain) int64 {
+	var hi int64
+	for i := range c.domains {
+		if d := &c.domains[i]; d != but && d.chosen {
+			hi = max(hi, d.count)
+		}
+	}
+	return hi
+}
+
+// give adds step replicas to a candidate and to its domains.
+func (r *run) give(c *candidate, step int64) {
+	c.n += step
+	for k := range r.constraints {
+		r.constraints[k].domains[c.dom[k]].count += step
+		r.constraints[k].low = -1
+	}
+}
+
+// buildCells sorts the candidates that can take more into cells.
+func (r *run) buildCells() {
+	r.cells = r.cells[:0]
+	clear(r.cellIDs)
+	for i := range r.cands {
+		if c := &r.cands[i]; c.in && c.open && c.n < c.cap {
+			c.cell = r.cellOf(c)
+			r.cells[c.cell].hi++
+		}
+	}
+	var at int32
+	for i := range r.cells {
+		n := r.cells[i].hi
+		r.cells[i].lo, r.cells[i].hi = at, at
+		at += n
+	}
+	if int(at) > cap(r.order) {
+		r.order = make([]int32, at, 2*at)
+	}
+	r.order = r.order[:at]
+	for i := range r.cands {
+		if c := &r.cands[i]; c.in && c.open && c.n < c.cap {
+			r.order[r.cells[c.cell].hi] = int32(i)
+			r.cells[c.cell].hi++
+		}
+	}
+	for i := range r.cells {
+		for at := (r.cells[i].hi - r.cells[i].lo) / 2; at > 0; at-- {
+			r.sink(&r.cells[i], at-1)
+		}
+	}
+}
+
+func (r *run) cellOf(c *candidate) int32 {
+	var key cellKey
+	copy(key[:len(r.constraints)], c.dom[:])
+	if len(r.constraints) == 0 && len(r.cells) == 1 {
+		return 0
+	}
+	id, ok := r.cellIDs[key]
+	if !ok {
+		id = int32(len(r.cells))
+		r.cellIDs[key] = id
+		r.cells = append(r.cells, cell{dom: key})
+	}
+	return id
+}
+
+// sink restores the heap below position at.
+func (r *run) sink(c *cell, at int32) {
+	heap := r.order[c.lo:c.hi]
+	for {
+		child := 2*at + 1
+		if child >= int32(len(heap)) {
+			return
+		}
+		if child+1 < int32(len(heap)) && r.deserves(&r.cands[heap[child+1]], &r.cands[heap[child]]) {
+			child++
+		}
+		if !r.deserves(&r.cands[heap[child]], &r.cands[heap[at]]) {
+			return
+		}
+		heap[at], heap[child] = heap[child], heap[at]
+		at = child
+	}
+}
+
+// deserves is the order of the division: the earlier group, then the larger
+// Sainte-Laguë quotient weight/(2n+1), then score, then rendezvous.
+func (r *run) deserves(a, b *candidate) bool {
+	if a.rank != b.rank {
+		return a.rank < b.rank
+	}
+	if qa, qb := a.weight*(2*b.n+1), b.weight*(2*a.n+1); qa != qb {
+		return qa > qb
+	}
+	if a.score != b.score {
+		return a.score > b.score
+	}
+	return a.hash > b.hash
+}
+
+// top returns the cell's candidate that deserves the next step, −1 when none can
+// take one of at most left.
+func (r *run) top(c *cell, left int64) int32 {
+	for c.hi > c.lo && r.cands[r.order[c.lo]].n >= r.cands[r.order[c.lo]].cap {
+		c.hi--
+		r.order[c.lo] = r.order[c.hi]
+		r.sink(c, 0)
+	}
+	if c.hi == c.lo {
+		return -1
+	}
+	if r.block() == 1 {
+		return r.order[c.lo]
+	}
+	best := int32(-1)
+	for _, i := range r.order[c.lo:c.hi] {
+		cand := &r.cands[i]
+		step := r.step(cand)
+		if step <= left && cand.n+step <= cand.cap && (best < 0 || r.deserves(cand, &r.cands[best])) {
+			best = i
+		}
+	}
+	return best
+}
+
+// step is what a candidate takes next: replicas.min to begin with, then one.
+func (r *run) step(c *candidate) int64 {
+	if c.n == 0 {
+		return r.block()
+	}
+	return 1
+}
+
+// left is the number of replicas that still have no place.
+func (r *run) left() int64 {
+	left := r.want
+	for i := range r.cands {
+		left -= r.cands[i].n
+	}
+	return left
+}
+
+// seed opens a member near each place of users, and one in every domain that the
+// constraints want used: each chosen one under maxSkew, else the best min.
+func (r *run) seed() {
+	left := r.left()
+	for i := range r.cands {
+		if c := &r.cands[i]; c.must && c.in && c.n == 0 && left >= r.step(c) {
+			left -= r.hand(int32(i))
+		}
+	}
+	for k := range r.constraints {
+		left = r.seedConstraint(k, left)
+	}
+}
+
+func (r *run) seedConstraint(k int, left int64) int64 {
+	c := &r.constraints[k]
+	if c.skew == 0 && c.used() >= c.min {
+		return left
+	}
+	c.rankDomains()
+	for _, i := range c.ranking {
+		d := &c.domains[i]
+		if left <= 0 || (c.skew == 0 && c.used() >= c.min) {
+			break
+		}
+		if !d.chosen || d.count > 0 {
+			continue
+		}
+		best := int32(-1)
+		for j := range r.cells {
+			if r.cells[j].dom[k] != i || !r.allows(&r.cells[j], r.block(), k) {
+				continue
+			}
+			if at := r.top(&r.cells[j], left); at >= 0 && (best < 0 || r.deserves(&r.cands[at], &r.cands[best])) {
+				best = at
+			}
+		}
+		if best >= 0 {
+			left -= r.hand(best)
+		}
+	}
+	return left
+}
+
+// hand gives a candidate its next step and returns its size.
+func (r *run) hand(i int32) int64 {
+	c := &r.cands[i]
+	step := r.step(c)
+	r.give(c, step)
+	if cell := &r.cells[c.cell]; cell.hi > cell.lo && r.order[cell.lo] == i {
+		r.sink(cell, 0)
+	} else {
+		r.heapify(cell)
+	}
+	return step
+}
+
+// heapify restores a cell after a candidate that is not on top has changed.
+func (r *run) heapify(c *cell) {
+	for at := (c.hi - c.lo) / 2; at > 0; at-- {
+		r.sink(c, at-1)
+	}
+}
+
+// award hands out what is left, step by step, to the candidate that deserves it
+// most among those the constraints allow.
+func (r *run) award() {
+	left := r.left()
+	for left > 0 {
+		next, chunk := int32(-1), int64(0)
+		if r.spec.Replicas.By == "Aggregated" {
+			next, chunk = r.nextAggregated(left)
+		} else {
+			next = r.nextDivided(left)
+		}
+		if next < 0 {
+			return
+		}
+		left -= r.hand(next)
+		if chunk--; chunk > 0 {
+			r.give(&r.cands[next], chunk)
+			left -= chunk
+		}
+	}
+}
+
+func (r *run) nextDivided(left int64) int32 {
+	best, bestPenalty := int32(-1), 0
+	for j := range r.cells {
+		at := r.top(&r.cells[j], left)
+		if at < 0 || !r.allows(&r.cells[j], r.step(&r.cands[at]), -1) {
+			continue
+		}
+		penalty := r.penalty(&r.cells[j], r.step(&r.cands[at]))
+		if best < 0 || r.before(at, penalty, best, bestPenalty) {
+			best, bestPenalty = at, penalty
+		}
+	}
+	return best
+}
+
+// before orders candidates of different cells: group, soft constraints, merit.
+func (r *run) before(a int32, penaltyA int, b int32, penaltyB int) bool {
+	ca, cb := &r.cands[a], &r.cands[b]
+	if ca.rank != cb.rank {
+		return ca.rank < cb.rank
+	}
+	if penaltyA != penaltyB {
+		return penaltyA < penaltyB
+	}
+	return r.deserves(ca, cb)
+}
+
+// allows reports whether the hard constraints let the cell take step replicas.
+// The maxSkew of constraint but is not asked: it is being seeded.
+func (r *run) allows(c *cell, step int64, but int) bool {
+	for k := range r.constraints {
+		s := &r.constraints[k]
+		if s.soft || s.skew == 0 || k == but {
+			continue
+		}
+		if s.domains[c.dom[k]].count+step-s.lowest() > s.skew {
+			return false
+		}
+	}
+	return true
+}
+
+// penalty counts the soft constraints that step replicas in the cell would
+// stretch.
+func (r *run) penalty(c *cell, step int64) int {
+	n := 0
+	for k := range r.constraints {
+		s := &r.constraints[k]
+		if !s.soft {
+			continue
+		}
+		d := &s.domains[c.dom[k]]
+		if !d.chosen {
+			n++
+		}
+		if s.skew > 0 && d.count+step-s.lowest() > s.skew {
+			n++
+		}
+	}
+	return n
+}
+
+// nextAggregated returns the candidate to fill next and how many it takes: one
+// that is in use already, else the best that holds all that is left, else the
+// largest.
+func (r *run) nextAggregated(left int64) (int32, int64) {
+	best, bestPenalty := int32(-1), 0
+	for j := range r.cells {
+		for _, at := range r.order[r.cells[j].lo:r.cells[j].hi] {
+			c := &r.cands[at]
+			step := r.step(c)
+			if step > left || c.n+step > c.cap || !r.allows(&r.cells[j], step, -1) {
+				continue
+			}
+			penalty := r.penalty(&r.cells[j], step)
+			if best < 0 || r.fillsBefore(c, penalty, &r.cands[best], bestPenalty, left) {
+				best, bestPenalty = at, penalty
+			}
+		}
+	}
+	if best < 0 {
+		return best, 0
+	}
+	chunk := min(r.cands[best].cap-r.cands[best].n, left)
+	for k := range r.constraints {
+		if r.constraints[k].skew > 0 {
+			chunk = 1
+		}
+	}
+	return best, max(chunk-r.step(&r.cands[best])+1, 1)
+}
+
+func (r *run) fillsBefore(a *candidate, penaltyA int, b *candidate, penaltyB int, left int64) bool {
+	holdsA, holdsB := a.cap-a.n >= left, b.cap-b.n >= left
+	order := cmp.Or(
+		cmp.Compare(a.rank, b.rank),
+		cmp.Compare(penaltyA, penaltyB),
+		-compareBool(a.n > 0, b.n > 0),
+		-compareBool(holdsA, holdsB),
+	)
+	if order == 0 && !holdsA {
+		order = cmp.Compare(b.cap, a.cap)
+	}
+	return cmp.Or(order, cmp.Compare(b.score, a.score), cmp.Compare(b.hash, a.hash)) < 0
+}
+
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
+}

@@ -1,0 +1,2 @@
+// Package placement decides in which members a workload runs.
+package placement

@@ -1,0 +1,209 @@
+package placement
+
+import (
+	"math"
+
+	"github.com/hansa-io/hansa/federation"
+)
+
+// Place decides one request against the snapshot. It is deterministic, and safe
+// for concurrent use on one snapshot.
+func Place(req Request, s *Snapshot) Decision { return NewPlanner(s).Place(req) }
+
+// Planner decides many requests against one snapshot. It reuses its scratch
+// memory and remembers the room that reserved decisions take. Methods must not
+// be called concurrently; decisions share no memory with the planner.
+type Planner struct {
+	s    *Snapshot
+	gone bitset // members lost in the scenario at hand; nil when none is
+
+	rooms    [][]node
+	versions []uint32 // of rooms, by member; never 0
+	balance  []float64
+	touched  []int32 // members whose room is not the snapshot's, for release
+
+	fits       map[shape]*fitTable
+	topologies map[string]*topology // by label, made on first use
+	latencies  map[string][]float64 // place of users → round trip in ms by member
+	decided    map[federation.Key][]federation.AssignedMember
+	reserved   uint64 // digest of what was reserved so far, in order
+
+	run run
+}
+
+// shape identifies a size of replica; requests of one shape share their fits.
+type shape struct {
+	cpu, mem, pods int64
+	ext            string
+}
+
+// fitTable remembers how many more replicas of one shape each member holds, and
+// for which version of its room that was computed.
+type fitTable struct {
+	need amount
+	fits []int64
+	seen []uint32
+}
+
+// maxShapes bounds the memory for fits; the table is emptied beyond it.
+const maxShapes = 512
+
+// NewPlanner returns a planner on s with nothing reserved.
+func NewPlanner(s *Snapshot) *Planner {
+	n := len(s.members)
+	p := &Planner{
+		s:          s,
+		rooms:      make([][]node, n),
+		versions:   make([]uint32, n),
+		balance:    make([]float64, n),
+		fits:       map[shape]*fitTable{},
+		topologies: map[string]*topology{},
+		latencies:  map[string][]float64{},
+		decided:    map[federation.Key][]federation.AssignedMember{},
+	}
+	copy(p.rooms, s.rooms)
+	for i := range p.rooms {
+		p.versions[i] = 1
+		p.balance[i] = s.balanceOf(int32(i), s.rooms[i])
+	}
+	p.run.init(p)
+	return p
+}
+
+// Place decides req with the room that is left. It reserves nothing.
+func (p *Planner) Place(req Request) Decision { return p.run.place(&req) }
+
+// Reserve takes the room of what d adds to the request's current members, so
+// that later requests do not get it, and lets them see where the workload is.
+// Room that the decision sets free counts only in the next snapshot, when the
+// members report it.
+func (p *Planner) Reserve(req Request, d Decision) {
+	if d.Err != nil {
+		return
+	}
+	current := p.currentOf(&req)
+	need, _ := p.s.amountOf(podwise(req.Demand.PerReplica))
+	p.reserved = mix(p.reserved, hashString(d.Workload.String()))
+	for _, m := range d.Members {
+		i, ok := p.s.index[m.Member]
+		if !ok {
+			continue
+		}
+		p.reserved = mix(mix(p.reserved, p.s.hashes[i]), uint64(m.Replicas))
+		if more := m.Replicas - replicasIn(current, m.Member); more > 0 {
+			p.take(i, need, more)
+		}
+	}
+	p.decided[d.Workload] = d.Members
+}
+
+// release gives back everything that was reserved.
+func (p *Planner) release() {
+	for _, i := range p.touched {
+		p.setRoom(i, p.s.rooms[i])
+	}
+	p.touched = p.touched[:0]
+	clear(p.decided)
+	p.reserved = 0
+}
+
+func (p *Planner) take(i int32, need amount, k int64) {
+	p.setRoom(i, take(p.rooms[i], need, k))
+	p.touched = append(p.touched, i)
+}
+
+func (p *Planner) setRoom(i int32, room []node) {
+	p.rooms[i] = room
+	p.versions[i]++
+	p.balance[i] = p.s.balanceOf(i, room)
+}
+
+// currentOf returns where the workload runs: as the request says, else as the
+// snapshot does.
+func (p *Planner) currentOf(req *Request) []federation.AssignedMember {
+	if req.Current != nil {
+		return req.Current
+	}
+	return p.s.assigned[req.Workload]
+}
+
+// assignedTo returns where a workload is, by this batch or by the snapshot.
+func (p *Planner) assignedTo(key federation.Key) []federation.AssignedMember {
+	if members, ok := p.decided[key]; ok {
+		return members
+	}
+	return p.s.assigned[key]
+}
+
+func replicasIn(members []federation.AssignedMember, name string) int64 {
+	for i := range members {
+		if members[i].Member == name {
+			return members[i].Replicas
+		}
+	}
+	return 0
+}
+
+// fitsFor returns the table for a size of replica, and the extended resource
+// that no member has, if the size asks for one.
+func (p *Planner) fitsFor(r federation.Resources) (*fitTable, string) {
+	key := shape{cpu: r.MilliCPU, mem: r.MemoryBytes, pods: r.Pods}
+	if len(r.Extended) > 0 {
+		key.ext = extendedText(r.Extended)
+	}
+	need, missing := p.s.amountOf(r)
+	if t, ok := p.fits[key]; ok {
+		return t, missing
+	}
+	if len(p.fits) >= maxShapes {
+		clear(p.fits)
+	}
+	t := &fitTable{need: need, fits: make([]int64, len(p.rooms)), seen: make([]uint32, len(p.rooms))}
+	p.fits[key] = t
+	return t, missing
+}
+
+// fit returns how many more replicas member i holds.
+func (p *Planner) fit(t *fitTable, i int32) int64 {
+	if t.seen[i] != p.versions[i] {
+		t.fits[i] = fit(p.rooms[i], &t.need)
+		t.seen[i] = p.versions[i]
+	}
+	return t.fits[i]
+}
+
+// topology divides the members by a fact or label.
+func (p *Planner) topology(by string) *topology {
+	if t, ok := p.s.topologies[by]; ok {
+		return t
+	}
+	t, ok := p.topologies[by]
+	if !ok {
+		t = p.s.newTopology(by)
+		p.topologies[by] = t
+	}
+	return t
+}
+
+// balanceOf is the free share, 0 to 100, of what the member has least of.
+func (s *Snapshot) balanceOf(i int32, room []node) float64 {
+	all := &s.members[i].Facts.Allocatable
+	cpu, mem := total(room)
+	share := 1.0
+	if all.MilliCPU > 0 {
+		share = min(share, float64(cpu)/float64(all.MilliCPU))
+	}
+	if all.MemoryBytes > 0 {
+		share = min(share, float64(mem)/float64(all.MemoryBytes))
+	}
+	return 100 * math.Max(share, 0)
+}
+
+// mix folds v into h; a step of the splitmix64 generator.
+func mix(h, v uint64) uint64 {
+	h ^= v
+	h += 0x9e3779b97f4a7c15
+	h = (h ^ (h >> 30)) * 0xbf58476d1ce4e5b9
+	h = (h ^ (h >> 27)) * 0x94d049bb133111eb
+	return h ^ (h >> 31)
+}

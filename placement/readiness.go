@@ -1,0 +1,129 @@
+package placement
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/hansa-io/hansa/federation"
+)
+
+// Report says how well the federation would bear the loss of each member and of
+// each region, one at a time.
+type Report struct {
+	// Score is that of the worst scenario, 0 to 100; 100 when there are none.
+	Score float64 `json:"score"`
+	// Scenarios are sorted by score, worst first, then by scope.
+	Scenarios []Scenario `json:"scenarios"`
+}
+
+// Scenario is one loss.
+type Scenario struct {
+	Lost federation.Scope `json:"lost"`
+	// Score is the part of the displaced replicas that finds room elsewhere, each
+	// weighted by its tier (16, 8, 4, 2, 1 for tiers 0 to 4), times 100.
+	Score     float64 `json:"score"`
+	Displaced int64   `json:"displaced"` // replicas that run in the lost members
+	// Unmet has at most the ten first workloads that would be short, by tier.
+	Unmet []federation.Unmet `json:"unmet,omitempty"`
+	// Short is the number of replicas without room, over all workloads.
+	Short int64 `json:"short"`
+	// Fix is what to do first.
+	Fix string `json:"fix,omitempty"`
+}
+
+// maxUnmet bounds the workloads that a scenario lists.
+const maxUnmet = 10
+
+// Readiness decides, for the loss of each member and of each region that has
+// members, where its workloads would go. reqs has one request per existing
+// workload.
+func Readiness(s *Snapshot, reqs []Request) Report {
+	p := NewPlanner(s)
+	report := Report{Score: 100, Scenarios: []Scenario{}}
+	order := inOrder(reqs)
+	byMember := p.requestsByMember(reqs, order)
+	for _, by := range []string{"member", "region"} {
+		top := s.topologies[by]
+		gone := make([]bitset, len(top.names))
+		for id := range gone {
+			gone[id] = newBitset(len(s.members))
+		}
+		for i, id := range top.of {
+			if id >= 0 {
+				gone[id].set(int32(i))
+			}
+		}
+		for id, name := range top.names {
+			p.gone = gone[id]
+			sc := p.scenario(reqs, order, byMember)
+			p.release()
+			sc.Lost = federation.Scope{By: by, Value: name}
+			report.Scenarios = append(report.Scenarios, sc)
+			report.Score = min(report.Score, sc.Score)
+		}
+	}
+	slices.SortStableFunc(report.Scenarios, func(a, b Scenario) int {
+		return cmp.Or(cmp.Compare(a.Score, b.Score), cmp.Compare(a.Lost.By, b.Lost.By), cmp.Compare(a.Lost.Value, b.Lost.Value))
+	})
+	return report
+}
+
+// requestsByMember lists for every member the requests that run there, in the
+// order of decision.
+func (p *Planner) requestsByMember(reqs []Request, order []int) [][]int32 {
+	byMember := make([][]int32, len(p.s.members))
+	for rank, i := range order {
+		for _, m := range p.currentOf(&reqs[i]) {
+			if at, ok := p.s.index[m.Member]; ok {
+				byMember[at] = append(byMember[at], int32(rank))
+			}
+		}
+	}
+	return byMember
+}
+
+// scenario places again what runs in the members that are gone.
+func (p *Planner) scenario(reqs []Request, order []int, byMember [][]int32) Scenario {
+	sc := Scenario{Score: 100}
+	var ranks []int32
+	p.gone.each(func(i int32) { ranks = append(ranks, byMember[i]...) })
+	slices.Sort(ranks)
+	var have, all float64
+	for _, rank := range slices.Compact(ranks) {
+		req := reqs[order[rank]]
+		req.Explain = false
+		displaced := p.displaced(&req)
+		d := p.Place(req)
+		p.Reserve(req, d)
+		short := min(d.Unmet, displaced)
+		weight := float64(int64(16) >> min(max(req.Placement.Failover.Tier, 0), 4))
+		all += weight * float64(displaced)
+		have += weight * float64(displaced-short)
+		sc.Displaced += displaced
+		sc.Short += short
+		if short > 0 && len(sc.Unmet) < maxUnmet {
+			sc.Unmet = append(sc.Unmet, federation.Unmet{
+				Workload: req.Workload, Replicas: short, Tier: req.Placement.Failover.Tier, Reason: d.Binding,
+			})
+		}
+	}
+	if all > 0 {
+		sc.Score = 100 * have / all
+	}
+	if sc.Short > 0 {
+		sc.Fix = fmt.Sprintf("%s is short of %d replicas: %s", sc.Unmet[0].Workload, sc.Unmet[0].Replicas, sc.Unmet[0].Reason)
+	}
+	return sc
+}
+
+// displaced counts the replicas of a request that run in the members gone.
+func (p *Planner) displaced(req *Request) int64 {
+	var n int64
+	for _, m := range p.currentOf(req) {
+		if i, ok := p.s.index[m.Member]; ok && p.gone.has(i) {
+			n += m.Replicas
+		}
+	}
+	return n
+}

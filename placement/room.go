@@ -1,0 +1,196 @@
+package placement
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/hansa-io/hansa/federation"
+)
+
+// amount is federation.Resources with extended resources by index into
+// Snapshot.resources, so that it can be compared without maps. ext may be
+// shorter than the list; what is missing is 0.
+type amount struct {
+	cpu, mem, pods int64
+	ext            []int64
+}
+
+// node is free room in one piece, or count equal pieces. Room that is not known
+// node by node is one piece.
+type node struct {
+	free  amount
+	count int64
+}
+
+// indexRooms reads each member's free room and takes the reservations from it.
+func (s *Snapshot) indexRooms() {
+	names := map[string]bool{}
+	for i := range s.members {
+		f := &s.members[i].Facts
+		collect(names, f.Free.Extended)
+		for j := range f.Classes {
+			collect(names, f.Classes[j].Room.Extended)
+		}
+	}
+	s.resources = slices.Sorted(maps.Keys(names))
+	s.rooms = make([][]node, len(s.members))
+	for i := range s.members {
+		s.rooms[i] = s.roomOf(&s.members[i].Facts)
+	}
+	for _, r := range s.world.Reservations {
+		if i, ok := s.index[r.Member]; ok {
+			need, _ := s.amountOf(podwise(r.PerReplica))
+			s.rooms[i] = take(s.rooms[i], need, r.Replicas)
+		}
+	}
+}
+
+func collect(names map[string]bool, ext map[string]int64) {
+	for name := range ext {
+		names[name] = true
+	}
+}
+
+// roomOf lists the free room of a member's nodes. Classes tell it node by node;
+// what a class has beyond its listed nodes is spread evenly over the rest of
+// them. Without classes all free room counts as one piece.
+func (s *Snapshot) roomOf(f *federation.MemberFacts) []node {
+	if len(f.Classes) == 0 {
+		free, _ := s.amountOf(f.Free)
+		return []node{{free: free, count: 1}}
+	}
+	var room []node
+	for i := range f.Classes {
+		c := &f.Classes[i]
+		rest, _ := s.amountOf(c.Room)
+		rest.ext = slices.Clone(rest.ext)
+		for _, r := range c.Free {
+			free, _ := s.amountOf(r)
+			room = append(room, node{free: free, count: 1})
+			rest.sub(free, 1)
+		}
+		if more := c.Nodes - int64(len(c.Free)); more > 0 && !rest.none() {
+			rest.divide(more)
+			room = append(room, node{free: rest, count: more})
+		}
+	}
+	return room
+}
+
+// amountOf translates resources. The second result names an extended resource
+// that no member has.
+func (s *Snapshot) amountOf(r federation.Resources) (amount, string) {
+	a := amount{cpu: r.MilliCPU, mem: r.MemoryBytes, pods: r.Pods}
+	missing := ""
+	if len(r.Extended) == 0 {
+		return a, missing
+	}
+	a.ext = make([]int64, len(s.resources))
+	for name, v := range r.Extended {
+		i, ok := slices.BinarySearch(s.resources, name)
+		switch {
+		case ok:
+			a.ext[i] = v
+		case v > 0 && (missing == "" || name < missing):
+			missing = name
+		}
+	}
+	return a, missing
+}
+
+// podwise returns r with at least one pod.
+func podwise(r federation.Resources) federation.Resources {
+	r.Pods = max(r.Pods, 1)
+	return r
+}
+
+func (a *amount) sub(o amount, times int64) {
+	a.cpu -= o.cpu * times
+	a.mem -= o.mem * times
+	a.pods -= o.pods * times
+	for i, v := range o.ext {
+		if i < len(a.ext) {
+			a.ext[i] -= v * times
+		}
+	}
+}
+
+func (a *amount) divide(by int64) {
+	a.cpu /= by
+	a.mem /= by
+	a.pods /= by
+	for i := range a.ext {
+		a.ext[i] /= by
+	}
+}
+
+// none reports whether nothing is left for a pod.
+func (a *amount) none() bool { return a.pods <= 0 }
+
+// holds returns how many needs fit into a, never less than 0.
+func (a *amount) holds(need *amount) int64 {
+	n := int64(MaxReplicas)
+	if need.cpu > 0 {
+		n = min(n, a.cpu/need.cpu)
+	}
+	if need.mem > 0 {
+		n = min(n, a.mem/need.mem)
+	}
+	if need.pods > 0 {
+		n = min(n, a.pods/need.pods)
+	}
+	for i, v := range need.ext {
+		if v <= 0 {
+			continue
+		}
+		if i >= len(a.ext) {
+			return 0
+		}
+		n = min(n, a.ext[i]/v)
+	}
+	return max(n, 0)
+}
+
+// fit returns how many needs the nodes hold, each within one node.
+func fit(room []node, need *amount) int64 {
+	var n int64
+	for i := range room {
+		n += room[i].count * room[i].free.holds(need)
+	}
+	return min(n, MaxReplicas)
+}
+
+// take returns the room that is left after k needs, each put on the node that
+// holds most of them, as schedulers that spread do. It works on a copy. Needs
+// that fit nowhere take nothing.
+func take(room []node, need amount, k int64) []node {
+	room = slices.Clone(room)
+	for ; k > 0; k-- {
+		best, most := -1, int64(0)
+		for i := range room {
+			if n := room[i].free.holds(&need); n > most {
+				best, most = i, n
+			}
+		}
+		if best < 0 {
+			break
+		}
+		if room[best].count > 1 {
+			room[best].count--
+			room = append(room, node{free: room[best].free, count: 1})
+			best = len(room) - 1
+		}
+		room[best].free.ext = slices.Clone(room[best].free.ext)
+		room[best].free.sub(need, 1)
+	}
+	return room
+}
+
+// total is the sum of the room, as one amount without extended resources.
+func total(room []node) (cpu, mem int64) {
+	for i := range room {
+		cpu += room[i].count * max(room[i].free.cpu, 0)
+		mem += room[i].count * max(room[i].free.mem, 0)
+	}
+	return cpu, mem
+}

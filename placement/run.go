@@ -1,0 +1,344 @@
+package placement
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/hansa-io/hansa/federation"
+)
+
+// run is the work on one request: scratch memory that the planner reuses, and
+// the request's own values.
+type run struct {
+	p       *Planner
+	req     *Request
+	spec    *federation.PlacementSpec
+	current []federation.AssignedMember
+	hash    uint64 // of the workload's key, for rendezvous
+
+	keep, open, refused, scratch bitset
+	running                      []int64 // replicas by member; −1 where not assigned
+
+	fits    *fitTable
+	missing string // extended resource that no member has
+	users   []user
+	scoring []scoring
+
+	constraints []constraint
+	cands       []candidate
+	byMember    []int32 // member → index in cands, −1
+
+	cells   []cell
+	order   []int32
+	cellIDs map[cellKey]int32
+
+	want     int64 // replicas to have, all members together
+	best     outcome
+	bestN    []int64
+	survival survival
+}
+
+// candidate is a member that may run the workload: n replicas in the end, base
+// of them because they run already, never more than cap.
+type candidate struct {
+	member int32
+	rank   int32 // group
+	cell   int32
+	open   bool // takes new replicas
+	in     bool // takes part in the attempt
+	must   bool // needed near some users
+	frail  bool // its loss could not be survived
+	base   int64
+	cap    int64
+	fits   int64 // without the bound of replicas.max
+	weight int64
+	score  int64 // hundredths of points
+	hash   uint64
+	n      int64
+	dom    [maxConstraints]int32
+}
+
+// outcome is what an attempt came to. broken names the rule that cannot be kept
+// ("" when all are), with its numbers.
+type outcome struct {
+	placed int64
+	broken string
+}
+
+func (r *run) init(p *Planner) {
+	n := len(p.s.members)
+	r.p = p
+	r.keep, r.open, r.refused, r.scratch = newBitset(n), newBitset(n), newBitset(n), newBitset(n)
+	r.running = make([]int64, n)
+	r.byMember = make([]int32, n)
+	for i := range r.running {
+		r.running[i], r.byMember[i] = -1, -1
+	}
+	r.cellIDs = map[cellKey]int32{}
+}
+
+// place decides one request.
+func (r *run) place(req *Request) Decision {
+	d := Decision{Workload: req.Workload}
+	if d.Err = r.begin(req); d.Err != nil {
+		return d
+	}
+	r.applyFilters()
+	switch {
+	case r.stopped():
+		r.keepOnly()
+	case r.divided():
+		r.candidates()
+		r.divideInGroups()
+	default:
+		r.candidates()
+		r.duplicateInGroups()
+	}
+	r.fill(&d)
+	if req.Explain {
+		d.InputsHash = r.inputsHash()
+		d.Explanation = r.explain(&d)
+	}
+	r.end()
+	return d
+}
+
+// begin validates the request and reads what does not depend on the filters.
+func (r *run) begin(req *Request) error {
+	r.req, r.spec = req, &req.Placement
+	if err := Validate(req.Placement); err != nil {
+		return fmt.Errorf("place %s: %w", req.Workload, err)
+	}
+	if err := validateDemand(&req.Demand); err != nil {
+		return fmt.Errorf("place %s: %w", req.Workload, err)
+	}
+	if err := r.readUsers(); err != nil {
+		return fmt.Errorf("place %s: %w", req.Workload, err)
+	}
+	r.hash = hashString(req.Workload.Namespace) ^ mix(1, hashString(req.Workload.Name))
+	r.current = r.p.currentOf(req)
+	for _, m := range r.current {
+		if i, ok := r.p.s.index[m.Member]; ok {
+			r.running[i] = m.Replicas
+		}
+	}
+	r.want = req.Demand.Replicas
+	if !req.Demand.Replicated {
+		r.want = 1
+	}
+	r.fits, r.missing = r.p.fitsFor(podwise(r.unit()))
+	r.survival = survival{}
+	r.readConstraints()
+	r.readScoring()
+	return nil
+}
+
+// end resets what only the members at hand have touched.
+func (r *run) end() {
+	for _, m := range r.current {
+		if i, ok := r.p.s.index[m.Member]; ok {
+			r.running[i] = -1
+		}
+	}
+	r.dropCandidates()
+}
+
+func (r *run) dropCandidates() {
+	for i := range r.cands {
+		r.byMember[r.cands[i].member] = -1
+	}
+	r.cands = r.cands[:0]
+}
+
+// unit is what one replica takes; for a workload without replicas, what it takes
+// on a node.
+func (r *run) unit() federation.Resources {
+	if r.req.Demand.Replicated {
+		return r.req.Demand.PerReplica
+	}
+	return r.req.Demand.PerNode
+}
+
+// divided reports whether the total is divided over members.
+func (r *run) divided() bool {
+	return r.req.Demand.Replicated && r.want > 0 && r.spec.Replicas.Mode != "Duplicated"
+}
+
+// stopped reports a workload that was scaled to 0 and has members: it keeps
+// them, so that its other objects stay where they are.
+func (r *run) stopped() bool {
+	return r.req.Demand.Replicated && r.want == 0 && len(r.current) > 0
+}
+
+func (r *run) static() bool {
+	return r.divided() && r.spec.Replicas.By == "Static" && len(r.spec.Replicas.Weights) > 0
+}
+
+func (r *run) staticWeight(i int32) int64 {
+	for k := range r.spec.Replicas.Weights {
+		w := &r.spec.Replicas.Weights[k]
+		if r.p.s.members[i].firstMismatch(w.Members) == "" {
+			return w.Weight
+		}
+	}
+	return 0
+}
+
+// keepOnly lets the current members stay, with no replicas.
+func (r *run) keepOnly() {
+	for i, n := range r.running {
+		if n >= 0 && r.keep.has(int32(i)) {
+			r.addCandidate(int32(i))
+		}
+	}
+	for i := range r.cands {
+		r.cands[i].in = true
+	}
+	r.best = outcome{}
+}
+
+// candidates lists the members that passed, with room, weight and score.
+func (r *run) candidates() {
+	r.dropCandidates()
+	for w := range r.open {
+		r.scratch[w] = r.open[w] | r.keep[w]
+	}
+	r.scratch.each(func(i int32) {
+		if r.open.has(i) || r.running[i] >= 0 {
+			r.addCandidate(i)
+		}
+	})
+	r.rankGroups()
+	r.applySurvive()
+}
+
+func (r *run) addCandidate(i int32) {
+	c := candidate{member: i, open: r.open.has(i), hash: mix(r.hash, r.p.s.hashes[i])}
+	running := max(r.running[i], 0)
+	if !r.keep.has(i) {
+		running = 0
+	}
+	if c.open {
+		c.fits = running + r.fitOf(i)
+	} else {
+		c.fits = running
+	}
+	r.bound(&c, running)
+	if c.cap == 0 && running == 0 && !(r.running[i] >= 0 && !r.divided()) {
+		return
+	}
+	c.score = r.scoreOf(i, c.fits)
+	r.byMember[i] = int32(len(r.cands))
+	r.cands = append(r.cands, c)
+}
+
+func (r *run) fitOf(i int32) int64 {
+	if r.missing != "" {
+		return 0
+	}
+	return r.p.fit(r.fits, i)
+}
+
+// bound sets what may be in the member at most and what stays there.
+func (r *run) bound(c *candidate, running int64) {
+	c.cap = c.fits
+	if !r.divided() {
+		if r.req.Demand.Replicated && c.cap < r.want && running == 0 {
+			c.cap = 0
+		}
+		return
+	}
+	if most := r.spec.Replicas.Max; most > 0 {
+		c.cap = min(c.cap, most)
+	}
+	if c.cap < r.block() && running == 0 {
+		c.cap = 0
+	}
+	if !r.req.Rebalance || !c.open {
+		c.base = min(running, c.cap)
+	}
+	c.weight = c.fits
+	switch r.spec.Replicas.By {
+	case "Static":
+		c.weight = 1
+		if r.static() {
+			c.weight = r.staticWeight(c.member)
+		}
+	case "Demand":
+		c.weight = 0
+	}
+}
+
+// block is the number of replicas with which a member is opened.
+func (r *run) block() int64 { return max(r.spec.Replicas.Min, 1) }
+
+// fill writes the candidates' replicas into the decision.
+func (r *run) fill(d *Decision) {
+	var placed int64
+	count := 0
+	for i := range r.cands {
+		if c := &r.cands[i]; r.chosen(c) {
+			count++
+			placed += c.n
+		}
+	}
+	d.Members = make([]federation.AssignedMember, 0, count)
+	for i := range r.cands {
+		if c := &r.cands[i]; r.chosen(c) {
+			d.Members = append(d.Members, r.assigned(c))
+		}
+	}
+	slices.SortFunc(d.Members, func(a, b federation.AssignedMember) int { return strings.Compare(a.Member, b.Member) })
+	switch {
+	case r.divided():
+		d.Unmet = r.want - placed
+	case r.stopped():
+	case count == 0:
+		d.Unmet = max(r.want, 1)
+	case r.req.Demand.Replicated:
+		d.Unmet = r.want*int64(count) - placed
+	}
+	if d.Unmet > 0 {
+		d.Binding = r.binding()
+	}
+	if r.survival.waived {
+		d.Waived = r.survivalRule()
+	}
+	d.Changed = !sameReplicas(d.Members, r.current)
+}
+
+func (r *run) chosen(c *candidate) bool {
+	if r.divided() {
+		return c.n > 0
+	}
+	return c.in
+}
+
+func (r *run) assigned(c *candidate) federation.AssignedMember {
+	name := r.p.s.members[c.member].Spec.Name
+	a := federation.AssignedMember{Member: name}
+	for i := range r.current {
+		if r.current[i].Member == name {
+			a = r.current[i]
+		}
+	}
+	a.Replicas = c.n
+	return a
+}
+
+// sameReplicas compares two assignments, of which only the first is sorted.
+func sameReplicas(a, b []federation.AssignedMember) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range b {
+		at, ok := slices.BinarySearchFunc(a, b[i].Member, func(m federation.AssignedMember, name string) int {
+			return strings.Compare(m.Member, name)
+		})
+		if !ok || a[at].Replicas != b[i].Replicas {
+			return false
+		}
+	}
+	return true
+}

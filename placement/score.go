@@ -1,0 +1,216 @@
+package placement
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/hansa-io/hansa/federation"
+	"github.com/hansa-io/hansa/placement/catalogue"
+)
+
+// scoring is one score in use.
+type scoring struct {
+	name   string
+	weight float64
+	value  func(r *run, i int32, fits int64) float64 // 0 to 100
+}
+
+// user is one place of users with its part of all of them.
+type user struct {
+	at    string
+	share float64   // of 1
+	ms    []float64 // round trip by member; +Inf where not known
+}
+
+// latencyHorizon is the round trip in ms at which the latency score reaches 0.
+const latencyHorizon = 300.0
+
+// The scores' values; see the package doc for their meaning.
+var builtin = map[string]func(*run, int32, int64) float64{
+	"latency":  scoreLatency,
+	"affinity": scoreAffinity,
+	"balance":  scoreBalance,
+	"headroom": scoreHeadroom,
+	"stay":     scoreStay,
+	"taint":    scoreTaint,
+}
+
+// scoreNames is the order of the scores in explanations.
+var scoreNames = []string{"latency", "affinity", "taint", "balance", "headroom", "stay"}
+
+// readScoring collects the scores with a weight: the defaults, changed by name
+// by what the placement says, and every other name as an external score.
+func (r *run) readScoring() {
+	r.scoring = r.scoring[:0]
+	for _, name := range scoreNames {
+		weight := r.defaultWeight(name)
+		if w, ok := r.spec.Scores[name]; ok {
+			weight = w
+		}
+		if weight > 0 {
+			r.scoring = append(r.scoring, scoring{name, weight, builtin[name]})
+		}
+	}
+	if len(r.spec.Scores) == 0 {
+		return
+	}
+	for _, name := range sortedKeys(r.spec.Scores) {
+		if w := r.spec.Scores[name]; builtin[name] == nil && w > 0 {
+			r.scoring = append(r.scoring, scoring{name, w, externalScore(r.p.s.external[name])})
+		}
+	}
+}
+
+// defaultWeight is the weight of a score that the placement does not name. A
+// score that says the same of all members has none.
+func (r *run) defaultWeight(name string) float64 {
+	switch name {
+	case "latency":
+		if len(r.users) > 0 {
+			return 3
+		}
+		return 0
+	case "affinity":
+		return float64(min(len(r.spec.Members.Preferred), 1))
+	case "taint":
+		if r.anyPreferNoSchedule() {
+			return 1
+		}
+		return 0
+	case "stay":
+		if len(r.current) == 0 {
+			return 0
+		}
+		return 5
+	}
+	return 1
+}
+
+// scoreOf is the weighted mean of the scores in hundredths of points, rounded so
+// that it does not depend on how a machine adds floating-point numbers.
+func (r *run) scoreOf(i int32, fits int64) int64 {
+	var sum, weights float64
+	for k := range r.scoring {
+		s := &r.scoring[k]
+		sum += s.weight * s.value(r, i, fits)
+		weights += s.weight
+	}
+	if weights == 0 {
+		return 0
+	}
+	return int64(math.Round(sum / weights * 100))
+}
+
+func scoreLatency(r *run, i int32, _ int64) float64 {
+	var ms float64
+	for k := range r.users {
+		ms += r.users[k].share * min(r.users[k].ms[i], latencyHorizon)
+	}
+	return 100 * (1 - ms/latencyHorizon)
+}
+
+func scoreBalance(r *run, i int32, _ int64) float64 { return min(r.p.balance[i], 100) }
+
+func scoreHeadroom(r *run, _ int32, fits int64) float64 {
+	return 100 * min(1, float64(fits)/float64(max(r.want, 1)))
+}
+
+func scoreStay(r *run, i int32, _ int64) float64 {
+	if r.running[i] >= 0 {
+		return 100
+	}
+	return 0
+}
+
+func scoreAffinity(r *run, i int32, _ int64) float64 {
+	var have, all int64
+	for k := range r.spec.Members.Preferred {
+		term := &r.spec.Members.Preferred[k]
+		all += term.Weight
+		if r.p.s.members[i].firstMismatch(term.LabelSelector) == "" {
+			have += term.Weight
+		}
+	}
+	if all == 0 {
+		return 50
+	}
+	return 100 * float64(have) / float64(all)
+}
+
+func scoreTaint(r *run, i int32, _ int64) float64 {
+	bad := 0
+	for _, t := range r.p.s.members[i].Spec.Taints {
+		if t.Effect == federation.PreferNoSchedule && !r.tolerates(t) {
+			bad++
+		}
+	}
+	return 100 / float64(1+bad)
+}
+
+func (r *run) anyPreferNoSchedule() bool {
+	return slices.ContainsFunc(r.p.s.taints, func(t taintSet) bool { return t.taint.Effect == federation.PreferNoSchedule })
+}
+
+func externalScore(byMember []float64) func(*run, int32, int64) float64 {
+	return func(_ *run, i int32, _ int64) float64 {
+		if byMember == nil {
+			return 50
+		}
+		return byMember[i]
+	}
+}
+
+// readUsers resolves the places of users and brings their shares to a sum of 1.
+func (r *run) readUsers() error {
+	r.users = r.users[:0]
+	shares := r.spec.Geo.Users
+	if len(r.req.Users) > 0 {
+		shares = r.req.Users
+		for i, u := range shares {
+			if err := validateUser(u); err != nil {
+				return fmt.Errorf("users[%d]: %w", i, err)
+			}
+		}
+	}
+	var sum float64
+	for _, u := range shares {
+		sum += u.Share
+	}
+	for _, u := range shares {
+		r.users = append(r.users, user{at: u.At, share: u.Share / sum, ms: r.p.latenciesFrom(u.At)})
+	}
+	return nil
+}
+
+// latenciesFrom returns the round trip from a place of users to every member.
+func (p *Planner) latenciesFrom(at string) []float64 {
+	if ms, ok := p.latencies[at]; ok {
+		return ms
+	}
+	ms := make([]float64, len(p.s.members))
+	place, _ := catalogue.Parse(at)
+	for i := range ms {
+		ms[i] = math.Inf(1)
+		if there := p.s.members[i].Spec.Place; there.Located() && place.Located() {
+			ms[i] = milliseconds(catalogue.Latency(place, there))
+		}
+	}
+	p.latencies[at] = ms
+	return ms
+}
+
+// nearestUser returns the place of users that is nearest to member i, −1 when
+// none is known, and the round trip in ms.
+func (r *run) nearestUser(i int32) (int, float64) {
+	best, ms := -1, math.Inf(1)
+	for k := range r.users {
+		if r.users[k].ms[i] < ms {
+			best, ms = k, r.users[k].ms[i]
+		}
+	}
+	return best, ms
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

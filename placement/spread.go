@@ -1,0 +1,332 @@
+package placement
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/hansa-io/hansa/federation"
+)
+
+// constraint is one spread constraint with the domains that the candidates of
+// an attempt fall into.
+type constraint struct {
+	by             string
+	min, max, skew int64
+	soft           bool
+	top            *topology
+	slots          []int32 // value of the topology → index in domains + 1; zero between calls
+	domains        []domain
+	ranking        []int32 // domains by preference
+	largest        []int32 // domains by room
+	low            int64   // smallest count of a chosen domain; −1 when it must be sought
+}
+
+// domain is one value of a constraint's key, for example one region.
+type domain struct {
+	id     int32 // in the topology
+	cap    int64 // replicas that its candidates may have at most
+	base   int64 // replicas that run there
+	count  int64 // replicas given so far
+	score  int64 // of its best candidate
+	hash   uint64
+	must   bool // has what must not leave, or is needed near users
+	chosen bool
+}
+
+// readConstraints translates the placement's constraints. AtMostOne implies one
+// more: a single member.
+func (r *run) readConstraints() {
+	n := 0
+	for _, s := range r.spec.Spread {
+		n = r.addConstraint(n, s)
+	}
+	if r.spec.Failover.Continuity == federation.AtMostOne {
+		n = r.addConstraint(n, federation.SpreadConstraint{By: "member", Max: 1})
+	}
+	r.constraints = r.constraints[:n]
+}
+
+func (r *run) addConstraint(n int, s federation.SpreadConstraint) int {
+	if n < cap(r.constraints) {
+		r.constraints = r.constraints[:n+1]
+	} else {
+		r.constraints = append(r.constraints[:n], constraint{})
+	}
+	c := &r.constraints[n]
+	c.by, c.min, c.max, c.skew = s.By, s.Min, s.Max, s.MaxSkew
+	c.soft = s.WhenUnsatisfiable == "ScheduleAnyway"
+	c.top = r.p.topology(s.By)
+	c.domains = c.domains[:0]
+	if len(c.slots) < len(c.top.names) {
+		c.slots = make([]int32, len(c.top.names))
+	}
+	return n + 1
+}
+
+// group sorts the candidates of the attempt into the constraint's domains and
+// notes each candidate's domain under index k. Candidates without a value, which
+// only soft constraints let pass, share one domain.
+func (r *run) group(k int) {
+	c := &r.constraints[k]
+	c.domains = c.domains[:0]
+	lacking := int32(0)
+	for i := range r.cands {
+		cand := &r.cands[i]
+		if !cand.in {
+			continue
+		}
+		slot := &lacking
+		id := c.top.of[cand.member]
+		if id >= 0 {
+			slot = &c.slots[id]
+		}
+		if *slot == 0 {
+			c.domains = append(c.domains, domain{id: id, score: -1, hash: mix(r.hash, uint64(id+1))})
+			*slot = int32(len(c.domains))
+		}
+		cand.dom[k] = *slot - 1
+		c.domains[*slot-1].add(r, cand)
+	}
+	for i := range c.domains {
+		if id := c.domains[i].id; id >= 0 {
+			c.slots[id] = 0
+		}
+	}
+}
+
+func (d *domain) add(r *run, c *candidate) {
+	d.cap = min(d.cap+c.cap, MaxReplicas*2)
+	d.base += c.base
+	d.score = max(d.score, c.score)
+	d.must = d.must || c.must || c.base > 0 || (!r.divided() && r.stays(c))
+}
+
+// selectDomains chooses the domains of constraint k, and takes the candidates of
+// the others out of the attempt (a soft constraint only prefers). It returns the
+// rule that cannot be kept, with its numbers, or "".
+//
+// The law: domains in which replicas run come first; then the best score, as
+// long as the chosen ones can hold the workload within maxSkew. As many are
+// chosen as max allows (with Aggregated: as few as min allows and hold it).
+func (r *run) selectDomains(k int) string {
+	c := &r.constraints[k]
+	r.group(k)
+	if broken := r.tooFew(c); broken != "" && !c.soft {
+		return broken
+	}
+	if c.max == 0 && c.skew == 0 && r.spec.Replicas.By != "Aggregated" {
+		for i := range c.domains {
+			c.domains[i].chosen = true
+		}
+		return ""
+	}
+	c.rankDomains()
+	r.choose(c)
+	if c.soft {
+		return ""
+	}
+	for i := range r.cands {
+		if cand := &r.cands[i]; cand.in && !c.domains[cand.dom[k]].chosen {
+			cand.in = false
+			cand.n = 0
+		}
+	}
+	return ""
+}
+
+// tooFew explains why the constraint's min cannot be reached.
+func (r *run) tooFew(c *constraint) string {
+	have := int64(len(c.domains))
+	if have < c.min {
+		return fmt.Sprintf("spread by %s: min %d, but only %d %s eligible%s", c.by, c.min, have, plural(have, "value is", "values are"), c.list())
+	}
+	if r.divided() && r.want/r.block() < c.min {
+		return fmt.Sprintf("spread by %s: min %d, but %d %s of at least %d each reach only %d", c.by, c.min,
+			r.want, plural(r.want, "replica", "replicas"), r.block(), r.want/r.block())
+	}
+	return ""
+}
+
+// rankDomains orders the domains by preference, and by room.
+func (c *constraint) rankDomains() {
+	c.ranking, c.largest = c.ranking[:0], c.largest[:0]
+	for i := range c.domains {
+		c.ranking = append(c.ranking, int32(i))
+		c.largest = append(c.largest, int32(i))
+	}
+	slices.SortFunc(c.ranking, func(a, b int32) int { return c.domains[a].compare(&c.domains[b]) })
+	slices.SortFunc(c.largest, func(a, b int32) int {
+		return cmp.Or(cmp.Compare(c.domains[b].cap, c.domains[a].cap), c.domains[a].compare(&c.domains[b]))
+	})
+}
+
+// compare orders domains: those that must be in, by what runs there, then by
+// score, then by rendezvous.
+func (d *domain) compare(o *domain) int {
+	if d.must != o.must {
+		if d.must {
+			return -1
+		}
+		return 1
+	}
+	return cmp.Or(cmp.Compare(o.base, d.base), cmp.Compare(o.score, d.score), cmp.Compare(o.hash, d.hash), cmp.Compare(d.id, o.id))
+}
+
+// choose marks the chosen domains.
+func (r *run) choose(c *constraint) {
+	most := int64(len(c.domains))
+	if c.max > 0 {
+		most = min(most, c.max)
+	}
+	if !r.divided() {
+		c.greedy(most, 0)
+		return
+	}
+	most = min(most, max(r.want/r.block(), 1))
+	var must int64
+	for i := range c.domains {
+		if c.domains[i].must {
+			must++
+		}
+	}
+	least := min(max(c.min, must, 1), most)
+	bestK, bestRoom := most, int64(-1)
+	for step := range most - least + 1 {
+		k := most - step
+		if r.spec.Replicas.By == "Aggregated" {
+			k = least + step
+		}
+		room := c.greedy(k, r.want)
+		if room >= r.want {
+			return
+		}
+		if room > bestRoom {
+			bestK, bestRoom = k, room
+		}
+	}
+	c.greedy(bestK, r.want)
+}
+
+// greedy chooses k domains and returns how many replicas they hold. It goes down
+// the ranking and takes a domain if the rest of the k can be filled up so that
+// want replicas fit; when no k domains hold want, it takes the k that hold most.
+func (c *constraint) greedy(k, want int64) int64 {
+	for i := range c.domains {
+		c.domains[i].chosen = false
+	}
+	var taken int64
+	for _, i := range c.ranking[:min(k, int64(len(c.ranking)))] {
+		if c.domains[i].must {
+			c.domains[i].chosen = true
+			taken++
+		}
+	}
+	if best := c.roomWith(k - taken); best < want {
+		want = -1
+	}
+	for _, i := range c.pick(want) {
+		if taken == k {
+			break
+		}
+		if c.domains[i].chosen {
+			continue
+		}
+		c.domains[i].chosen = true
+		taken++
+		if want > 0 && c.roomWith(k-taken) < want {
+			c.domains[i].chosen = false
+			taken--
+		}
+	}
+	return c.roomWith(0)
+}
+
+// pick is the order in which to try domains: by preference, or by room when what
+// is wanted does not fit anyway (want below 0).
+func (c *constraint) pick(want int64) []int32 {
+	if want < 0 {
+		return c.largest
+	}
+	return c.ranking
+}
+
+// roomWith returns how many replicas the chosen domains and the more largest
+// others hold within maxSkew: with L the smallest room of one of them, each
+// holds at most L + maxSkew, or what runs there already.
+func (c *constraint) roomWith(more int64) int64 {
+	least := int64(MaxReplicas * 2)
+	c.eachOf(more, func(d *domain) { least = min(least, d.cap) })
+	var room int64
+	c.eachOf(more, func(d *domain) {
+		if c.skew > 0 {
+			room += min(d.cap, max(least+c.skew, d.base))
+		} else {
+			room += d.cap
+		}
+	})
+	return room
+}
+
+func (c *constraint) eachOf(more int64, f func(*domain)) {
+	for i := range c.domains {
+		if c.domains[i].chosen {
+			f(&c.domains[i])
+		}
+	}
+	for _, i := range c.largest {
+		if more <= 0 {
+			return
+		}
+		if !c.domains[i].chosen {
+			f(&c.domains[i])
+			more--
+		}
+	}
+}
+
+// lowest is the smallest count of a chosen domain, remembered until a count
+// changes.
+func (c *constraint) lowest() int64 {
+	if c.low >= 0 {
+		return c.low
+	}
+	c.low = MaxReplicas * 2
+	for i := range c.domains {
+		if d := &c.domains[i]; d.chosen {
+			c.low = min(c.low, d.count)
+		}
+	}
+	return c.low
+}
+
+// used is the number of domains that have replicas.
+func (c *constraint) used() int64 {
+	var n int64
+	for i := range c.domains {
+		if c.domains[i].count > 0 {
+			n++
+		}
+	}
+	return n
+}
+
+func (c *constraint) name(d *domain) string {
+	if d.id < 0 {
+		return "(none)"
+	}
+	return c.top.names[d.id]
+}
+
+// list names the domains, for messages: " (eu-central, us-east)".
+func (c *constraint) list() string {
+	if len(c.domains) == 0 {
+		return ""
+	}
+	names := make([]string, 0, len(c.domains))
+	for i := range c.domains {
+		names = append(names, c.name(&c.domains[i]))
+	}
+	slices.Sort(names)
+	return " (" + joinFew(names) + ")"
+}
