@@ -25,6 +25,25 @@ type HelloReply struct {
 	Reason string
 }
 
+// RenewRequest asks the hub for the right to run an at-most-one workload.
+type RenewRequest struct {
+	Member      string
+	Incarnation Incarnation
+	Workload    Key
+	Epoch       Epoch
+	// Held is set while the member runs it under an earlier grant that still
+	// holds on its own clock.
+	Held bool
+}
+
+// Grant answers a RenewRequest. The member counts TTL from when it sent the
+// request, the hub from when it answered.
+type Grant struct {
+	TTL time.Duration
+	// Denied says why the member may not run it; empty when it may.
+	Denied string
+}
+
 // ProbeRequest asks an agent to look at another member's API server.
 type ProbeRequest struct {
 	Member  string
@@ -33,8 +52,9 @@ type ProbeRequest struct {
 	Timeout time.Duration
 }
 
-// ProbeReply is what the agent saw.
+// ProbeReply is what was seen.
 type ProbeReply struct {
+	Member string // that was looked at
 	Signal Signal
 	Detail string // "HTTP 200 in 3 ms", "connection refused"
 }
@@ -114,4 +134,11 @@ type Evidence struct {
 	Signal   Signal
 	Age      time.Duration
 	Detail   string
+}
+
+// RenewRequest asks for the lease of an at-most-one workload.
+type RenewRequest struct {
+	Workload Key
+	Epoch    Epoch
+	Held     bool // the member runs it now
 }

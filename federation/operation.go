@@ -161,9 +161,11 @@ type WorkloadReport struct {
 	Objective ObjectiveSpec      `json:"objective,omitzero"`
 	Achieved  Achieved           `json:"achieved"`
 	From      []string           `json:"from"` // members that ran it before
-	To        []string           `json:"to"`   // members that ran it at T9
-	Verdict   Verdict            `json:"verdict"`
-	Reason    string             `json:"reason,omitempty"`
+	// Before is where a drill found the workload, and where it puts it back.
+	Before  []AssignedMember `json:"before,omitempty"`
+	To      []string         `json:"to"` // members that ran it at T9
+	Verdict Verdict          `json:"verdict"`
+	Reason  string           `json:"reason,omitempty"`
 }
 
 // TimelineEntry is one transition or observation, for people.

@@ -1,6 +1,8 @@
 package federationv1
 
 import (
+	"time"
+
 	"github.com/hansa-io/hansa/federation"
 )
 
@@ -20,14 +22,14 @@ func DecodeProbeRequest(b []byte) (federation.ProbeRequest, error) {
 
 // EncodeProbeReply writes a ProbeReply.
 func EncodeProbeReply(r federation.ProbeReply) []byte {
-	return encode(&ProbeReply{Signal: uint32(r.Signal), Detail: r.Detail})
+	return encode(&ProbeReply{Member: r.Member, Signal: uint32(r.Signal), Detail: r.Detail})
 }
 
 // DecodeProbeReply reads what EncodeProbeReply wrote.
 func DecodeProbeReply(b []byte) (federation.ProbeReply, error) {
 	return decode("probe reply", b, &ProbeReply{}, func(m *ProbeReply) (federation.ProbeReply, error) {
 		s, err := toSignal(m.GetSignal())
-		return federation.ProbeReply{Signal: s, Detail: m.GetDetail()}, err
+		return federation.ProbeReply{Member: m.GetMember(), Signal: s, Detail: m.GetDetail()}, err
 	})
 }
 
@@ -143,5 +145,58 @@ func DecodeEvidence(b []byte) ([]federation.Evidence, error) {
 				Observer: e.GetObserver(), What: e.GetWhat(), Signal: s, Age: toDuration(e.GetAge()), Detail: e.GetDetail(),
 			}, err
 		})
+	})
+}
+
+// EncodeRenewRequest writes a RenewRequest.
+func EncodeRenewRequest(r federation.RenewRequest) []byte {
+	return encode(&RenewRequest{
+		Member: r.Member, Incarnation: uint64(r.Incarnation), Workload: fromKey(r.Workload), Epoch: uint64(r.Epoch), Held: r.Held,
+	})
+}
+
+// DecodeRenewRequest reads what EncodeRenewRequest wrote.
+func DecodeRenewRequest(b []byte) (federation.RenewRequest, error) {
+	return decode("renew request", b, &RenewRequest{}, func(m *RenewRequest) (federation.RenewRequest, error) {
+		key, err := toNamedKey(m.GetWorkload())
+		return federation.RenewRequest{
+			Member: m.GetMember(), Incarnation: federation.Incarnation(m.GetIncarnation()), Workload: key,
+			Epoch: federation.Epoch(m.GetEpoch()), Held: m.GetHeld(),
+		}, err
+	})
+}
+
+// EncodeGrant writes a Grant.
+func EncodeGrant(g federation.Grant) []byte {
+	return encode(&Grant{Ttl: fromDuration(g.TTL), Denied: g.Denied})
+}
+
+// DecodeGrant reads what EncodeGrant wrote.
+func DecodeGrant(b []byte) (federation.Grant, error) {
+	return decode("grant", b, &Grant{}, func(m *Grant) (federation.Grant, error) {
+		return federation.Grant{TTL: toDuration(m.GetTtl()), Denied: m.GetDenied()}, nil
+	})
+}
+
+// EncodeRenewRequest writes a RenewRequest.
+func EncodeRenewRequest(r federation.RenewRequest) []byte {
+	return encode(&RenewRequest{Workload: fromKey(r.Workload), Epoch: uint64(r.Epoch), Held: r.Held})
+}
+
+// DecodeRenewRequest reads what EncodeRenewRequest wrote.
+func DecodeRenewRequest(b []byte) (federation.RenewRequest, error) {
+	return decode("renew request", b, &RenewRequest{}, func(m *RenewRequest) (federation.RenewRequest, error) {
+		key, err := toNamedKey(m.GetWorkload())
+		return federation.RenewRequest{Workload: key, Epoch: federation.Epoch(m.GetEpoch()), Held: m.GetHeld()}, err
+	})
+}
+
+// EncodeRenewReply writes the lifetime of a granted lease.
+func EncodeRenewReply(ttl time.Duration) []byte { return encode(&RenewReply{Ttl: fromDuration(ttl)}) }
+
+// DecodeRenewReply reads what EncodeRenewReply wrote.
+func DecodeRenewReply(b []byte) (time.Duration, error) {
+	return decode("renew reply", b, &RenewReply{}, func(m *RenewReply) (time.Duration, error) {
+		return toDuration(m.GetTtl()), nil
 	})
 }

@@ -52,6 +52,8 @@ func codecs() []codec {
 		of("Simulation", EncodeSimulation, DecodeSimulation),
 		of("ProbeRequest", EncodeProbeRequest, DecodeProbeRequest),
 		of("ProbeReply", EncodeProbeReply, DecodeProbeReply),
+		of("RenewRequest", EncodeRenewRequest, DecodeRenewRequest),
+		of("RenewReply", EncodeRenewReply, DecodeRenewReply),
 		of("JoinRequest", EncodeJoinRequest, DecodeJoinRequest),
 		of("JoinReply", EncodeJoinReply, DecodeJoinReply),
 		of("TokenRequest", EncodeTokenRequest, DecodeTokenRequest),
@@ -59,6 +61,8 @@ func codecs() []codec {
 		of("Token", EncodeToken, DecodeToken),
 		of("MemberChange", EncodeMemberChange, DecodeMemberChange),
 		of("DescribeRequest", EncodeDescribeRequest, DecodeDescribeRequest),
+		of("RenewRequest", EncodeRenewRequest, DecodeRenewRequest),
+		of("Grant", EncodeGrant, DecodeGrant),
 		of("Evidence", EncodeEvidence, DecodeEvidence),
 	}
 }

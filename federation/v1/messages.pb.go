@@ -1847,6 +1847,138 @@ func (x *AbortRequest) GetWho() string {
 	return ""
 }
 
+// RenewRequest asks for the right to run an at-most-one workload for a while.
+type RenewRequest struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Member      string                 `protobuf:"bytes,1,opt,name=member,proto3" json:"member,omitempty"`
+	Incarnation uint64                 `protobuf:"varint,2,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
+	Workload    *Key                   `protobuf:"bytes,3,opt,name=workload,proto3" json:"workload,omitempty"`
+	Epoch       uint64                 `protobuf:"varint,4,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	// Set while the member runs it under an earlier grant that still holds.
+	Held          bool `protobuf:"varint,5,opt,name=held,proto3" json:"held,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RenewRequest) Reset() {
+	*x = RenewRequest{}
+	mi := &file_federation_v1_messages_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RenewRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RenewRequest) ProtoMessage() {}
+
+func (x *RenewRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_federation_v1_messages_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RenewRequest.ProtoReflect.Descriptor instead.
+func (*RenewRequest) Descriptor() ([]byte, []int) {
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *RenewRequest) GetMember() string {
+	if x != nil {
+		return x.Member
+	}
+	return ""
+}
+
+func (x *RenewRequest) GetIncarnation() uint64 {
+	if x != nil {
+		return x.Incarnation
+	}
+	return 0
+}
+
+func (x *RenewRequest) GetWorkload() *Key {
+	if x != nil {
+		return x.Workload
+	}
+	return nil
+}
+
+func (x *RenewRequest) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *RenewRequest) GetHeld() bool {
+	if x != nil {
+		return x.Held
+	}
+	return false
+}
+
+// Grant answers a RenewRequest.
+type Grant struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Ttl   *durationpb.Duration   `protobuf:"bytes,1,opt,name=ttl,proto3" json:"ttl,omitempty"`
+	// Why it may not run; empty when it may.
+	Denied        string `protobuf:"bytes,2,opt,name=denied,proto3" json:"denied,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Grant) Reset() {
+	*x = Grant{}
+	mi := &file_federation_v1_messages_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Grant) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Grant) ProtoMessage() {}
+
+func (x *Grant) ProtoReflect() protoreflect.Message {
+	mi := &file_federation_v1_messages_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Grant.ProtoReflect.Descriptor instead.
+func (*Grant) Descriptor() ([]byte, []int) {
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *Grant) GetTtl() *durationpb.Duration {
+	if x != nil {
+		return x.Ttl
+	}
+	return nil
+}
+
+func (x *Grant) GetDenied() string {
+	if x != nil {
+		return x.Denied
+	}
+	return ""
+}
+
 var File_federation_v1_messages_proto protoreflect.FileDescriptor
 
 const file_federation_v1_messages_proto_rawDesc = "" +
@@ -2008,7 +2140,16 @@ const file_federation_v1_messages_proto_rawDesc = "" +
 	"\fAbortRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x10\n" +
-	"\x03who\x18\x03 \x01(\tR\x03whoB6Z4github.com/hansa-io/hansa/federation/v1;federationv1b\x06proto3"
+	"\x03who\x18\x03 \x01(\tR\x03who\"\xa8\x01\n" +
+	"\fRenewRequest\x12\x16\n" +
+	"\x06member\x18\x01 \x01(\tR\x06member\x12 \n" +
+	"\vincarnation\x18\x02 \x01(\x04R\vincarnation\x124\n" +
+	"\bworkload\x18\x03 \x01(\v2\x18.hansa.federation.v1.KeyR\bworkload\x12\x14\n" +
+	"\x05epoch\x18\x04 \x01(\x04R\x05epoch\x12\x12\n" +
+	"\x04held\x18\x05 \x01(\bR\x04held\"L\n" +
+	"\x05Grant\x12+\n" +
+	"\x03ttl\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x03ttl\x12\x16\n" +
+	"\x06denied\x18\x02 \x01(\tR\x06deniedB6Z4github.com/hansa-io/hansa/federation/v1;federationv1b\x06proto3"
 
 var (
 	file_federation_v1_messages_proto_rawDescOnce sync.Once
@@ -2022,7 +2163,7 @@ func file_federation_v1_messages_proto_rawDescGZIP() []byte {
 	return file_federation_v1_messages_proto_rawDescData
 }
 
-var file_federation_v1_messages_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
+var file_federation_v1_messages_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
 var file_federation_v1_messages_proto_goTypes = []any{
 	(*Beat)(nil),                  // 0: hansa.federation.v1.Beat
 	(*PeerObservation)(nil),       // 1: hansa.federation.v1.PeerObservation
@@ -2049,46 +2190,50 @@ var file_federation_v1_messages_proto_goTypes = []any{
 	(*DescribeReply)(nil),         // 22: hansa.federation.v1.DescribeReply
 	(*Evidence)(nil),              // 23: hansa.federation.v1.Evidence
 	(*AbortRequest)(nil),          // 24: hansa.federation.v1.AbortRequest
-	nil,                           // 25: hansa.federation.v1.JoinRequest.LabelsEntry
-	nil,                           // 26: hansa.federation.v1.SimulationRequest.ScaleEntry
-	(*durationpb.Duration)(nil),   // 27: google.protobuf.Duration
-	(*Key)(nil),                   // 28: hansa.federation.v1.Key
-	(*Place)(nil),                 // 29: hansa.federation.v1.Place
-	(*timestamppb.Timestamp)(nil), // 30: google.protobuf.Timestamp
+	(*RenewRequest)(nil),          // 25: hansa.federation.v1.RenewRequest
+	(*Grant)(nil),                 // 26: hansa.federation.v1.Grant
+	nil,                           // 27: hansa.federation.v1.JoinRequest.LabelsEntry
+	nil,                           // 28: hansa.federation.v1.SimulationRequest.ScaleEntry
+	(*durationpb.Duration)(nil),   // 29: google.protobuf.Duration
+	(*Key)(nil),                   // 30: hansa.federation.v1.Key
+	(*Place)(nil),                 // 31: hansa.federation.v1.Place
+	(*timestamppb.Timestamp)(nil), // 32: google.protobuf.Timestamp
 }
 var file_federation_v1_messages_proto_depIdxs = []int32{
-	27, // 0: hansa.federation.v1.Beat.stall:type_name -> google.protobuf.Duration
-	27, // 1: hansa.federation.v1.Beat.hub_age:type_name -> google.protobuf.Duration
+	29, // 0: hansa.federation.v1.Beat.stall:type_name -> google.protobuf.Duration
+	29, // 1: hansa.federation.v1.Beat.hub_age:type_name -> google.protobuf.Duration
 	1,  // 2: hansa.federation.v1.Beat.peers:type_name -> hansa.federation.v1.PeerObservation
 	2,  // 3: hansa.federation.v1.Beat.holdings:type_name -> hansa.federation.v1.Holding
-	27, // 4: hansa.federation.v1.PeerObservation.age:type_name -> google.protobuf.Duration
-	28, // 5: hansa.federation.v1.Holding.workload:type_name -> hansa.federation.v1.Key
+	29, // 4: hansa.federation.v1.PeerObservation.age:type_name -> google.protobuf.Duration
+	30, // 5: hansa.federation.v1.Holding.workload:type_name -> hansa.federation.v1.Key
 	4,  // 6: hansa.federation.v1.HubBeat.members:type_name -> hansa.federation.v1.MemberBeat
 	5,  // 7: hansa.federation.v1.HubBeat.masks:type_name -> hansa.federation.v1.FaultMask
-	27, // 8: hansa.federation.v1.MemberBeat.heard_age:type_name -> google.protobuf.Duration
-	27, // 9: hansa.federation.v1.FaultMask.lifetime:type_name -> google.protobuf.Duration
+	29, // 8: hansa.federation.v1.MemberBeat.heard_age:type_name -> google.protobuf.Duration
+	29, // 9: hansa.federation.v1.FaultMask.lifetime:type_name -> google.protobuf.Duration
 	2,  // 10: hansa.federation.v1.Hello.holdings:type_name -> hansa.federation.v1.Holding
 	2,  // 11: hansa.federation.v1.HelloReply.keep:type_name -> hansa.federation.v1.Holding
 	2,  // 12: hansa.federation.v1.HelloReply.stop:type_name -> hansa.federation.v1.Holding
-	27, // 13: hansa.federation.v1.ProbeRequest.timeout:type_name -> google.protobuf.Duration
-	29, // 14: hansa.federation.v1.JoinRequest.place:type_name -> hansa.federation.v1.Place
-	25, // 15: hansa.federation.v1.JoinRequest.labels:type_name -> hansa.federation.v1.JoinRequest.LabelsEntry
-	30, // 16: hansa.federation.v1.JoinReply.expires_at:type_name -> google.protobuf.Timestamp
-	27, // 17: hansa.federation.v1.TokenRequest.ttl:type_name -> google.protobuf.Duration
-	30, // 18: hansa.federation.v1.TokenReply.expires_at:type_name -> google.protobuf.Timestamp
-	30, // 19: hansa.federation.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
-	26, // 20: hansa.federation.v1.SimulationRequest.scale:type_name -> hansa.federation.v1.SimulationRequest.ScaleEntry
+	29, // 13: hansa.federation.v1.ProbeRequest.timeout:type_name -> google.protobuf.Duration
+	31, // 14: hansa.federation.v1.JoinRequest.place:type_name -> hansa.federation.v1.Place
+	27, // 15: hansa.federation.v1.JoinRequest.labels:type_name -> hansa.federation.v1.JoinRequest.LabelsEntry
+	32, // 16: hansa.federation.v1.JoinReply.expires_at:type_name -> google.protobuf.Timestamp
+	29, // 17: hansa.federation.v1.TokenRequest.ttl:type_name -> google.protobuf.Duration
+	32, // 18: hansa.federation.v1.TokenReply.expires_at:type_name -> google.protobuf.Timestamp
+	32, // 19: hansa.federation.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
+	28, // 20: hansa.federation.v1.SimulationRequest.scale:type_name -> hansa.federation.v1.SimulationRequest.ScaleEntry
 	18, // 21: hansa.federation.v1.Simulation.moves:type_name -> hansa.federation.v1.Move
 	19, // 22: hansa.federation.v1.Simulation.unmet:type_name -> hansa.federation.v1.Unmet
-	28, // 23: hansa.federation.v1.Move.workload:type_name -> hansa.federation.v1.Key
-	28, // 24: hansa.federation.v1.Unmet.workload:type_name -> hansa.federation.v1.Key
+	30, // 23: hansa.federation.v1.Move.workload:type_name -> hansa.federation.v1.Key
+	30, // 24: hansa.federation.v1.Unmet.workload:type_name -> hansa.federation.v1.Key
 	23, // 25: hansa.federation.v1.DescribeReply.evidence:type_name -> hansa.federation.v1.Evidence
-	27, // 26: hansa.federation.v1.Evidence.age:type_name -> google.protobuf.Duration
-	27, // [27:27] is the sub-list for method output_type
-	27, // [27:27] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	29, // 26: hansa.federation.v1.Evidence.age:type_name -> google.protobuf.Duration
+	30, // 27: hansa.federation.v1.RenewRequest.workload:type_name -> hansa.federation.v1.Key
+	29, // 28: hansa.federation.v1.Grant.ttl:type_name -> google.protobuf.Duration
+	29, // [29:29] is the sub-list for method output_type
+	29, // [29:29] is the sub-list for method input_type
+	29, // [29:29] is the sub-list for extension type_name
+	29, // [29:29] is the sub-list for extension extendee
+	0,  // [0:29] is the sub-list for field type_name
 }
 
 func init() { file_federation_v1_messages_proto_init() }
@@ -2103,7 +2248,7 @@ func file_federation_v1_messages_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_federation_v1_messages_proto_rawDesc), len(file_federation_v1_messages_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   27,
+			NumMessages:   29,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -13,6 +13,7 @@ func EncodeOperation(o federation.Operation) []byte {
 			return &WorkloadReport{
 				Workload: fromKey(w.Workload), Marks: fromMarks(w.Marks), Objective: fromObjective(w.Objective),
 				Achieved: fromAchieved(w.Achieved), From: w.From, To: w.To, Verdict: string(w.Verdict), Reason: w.Reason,
+				Before: each(w.Before, fromAssignedMember),
 			}
 		}),
 		Timeline: each(o.Timeline, func(t federation.TimelineEntry) *TimelineEntry {
@@ -50,6 +51,7 @@ func toWorkloadReport(w *WorkloadReport) (federation.WorkloadReport, error) {
 	return federation.WorkloadReport{
 		Workload: key, Marks: toMarks(w.GetMarks()), Objective: toObjective(w.GetObjective()), Achieved: toAchieved(w.GetAchieved()),
 		From: w.GetFrom(), To: w.GetTo(), Verdict: federation.Verdict(w.GetVerdict()), Reason: w.GetReason(),
+		Before: each(w.GetBefore(), toAssignedMember),
 	}, err
 }
 

@@ -2362,6 +2362,7 @@ type WorkloadReport struct {
 	To            []string                          `protobuf:"bytes,6,rep,name=to,proto3" json:"to,omitempty"`
 	Verdict       string                            `protobuf:"bytes,7,opt,name=verdict,proto3" json:"verdict,omitempty"`
 	Reason        string                            `protobuf:"bytes,8,opt,name=reason,proto3" json:"reason,omitempty"`
+	Before        []*AssignedMember                 `protobuf:"bytes,9,rep,name=before,proto3" json:"before,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2450,6 +2451,13 @@ func (x *WorkloadReport) GetReason() string {
 		return x.Reason
 	}
 	return ""
+}
+
+func (x *WorkloadReport) GetBefore() []*AssignedMember {
+	if x != nil {
+		return x.Before
+	}
+	return nil
 }
 
 // TimelineEntry is one transition or observation.
@@ -2816,7 +2824,7 @@ const file_federation_v1_records_proto_rawDesc = "" +
 	"\bAchieved\x12+\n" +
 	"\x03rto\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x03rto\x125\n" +
 	"\bdowntime\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\bdowntime\x121\n" +
-	"\x06detect\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x06detect\"\xb1\x03\n" +
+	"\x06detect\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x06detect\"\xee\x03\n" +
 	"\x0eWorkloadReport\x124\n" +
 	"\bworkload\x18\x01 \x01(\v2\x18.hansa.federation.v1.KeyR\bworkload\x12D\n" +
 	"\x05marks\x18\x02 \x03(\v2..hansa.federation.v1.WorkloadReport.MarksEntryR\x05marks\x12<\n" +
@@ -2825,7 +2833,8 @@ const file_federation_v1_records_proto_rawDesc = "" +
 	"\x04from\x18\x05 \x03(\tR\x04from\x12\x0e\n" +
 	"\x02to\x18\x06 \x03(\tR\x02to\x12\x18\n" +
 	"\averdict\x18\a \x01(\tR\averdict\x12\x16\n" +
-	"\x06reason\x18\b \x01(\tR\x06reason\x1aT\n" +
+	"\x06reason\x18\b \x01(\tR\x06reason\x12;\n" +
+	"\x06before\x18\t \x03(\v2#.hansa.federation.v1.AssignedMemberR\x06before\x1aT\n" +
 	"\n" +
 	"MarksEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x120\n" +
@@ -2939,15 +2948,16 @@ var file_federation_v1_records_proto_depIdxs = []int32{
 	32, // 45: hansa.federation.v1.WorkloadReport.marks:type_name -> hansa.federation.v1.WorkloadReport.MarksEntry
 	24, // 46: hansa.federation.v1.WorkloadReport.objective:type_name -> hansa.federation.v1.Objective
 	25, // 47: hansa.federation.v1.WorkloadReport.achieved:type_name -> hansa.federation.v1.Achieved
-	33, // 48: hansa.federation.v1.TimelineEntry.at:type_name -> google.protobuf.Timestamp
-	33, // 49: hansa.federation.v1.Event.at:type_name -> google.protobuf.Timestamp
-	33, // 50: hansa.federation.v1.Operation.MarksEntry.value:type_name -> google.protobuf.Timestamp
-	33, // 51: hansa.federation.v1.WorkloadReport.MarksEntry.value:type_name -> google.protobuf.Timestamp
-	52, // [52:52] is the sub-list for method output_type
-	52, // [52:52] is the sub-list for method input_type
-	52, // [52:52] is the sub-list for extension type_name
-	52, // [52:52] is the sub-list for extension extendee
-	0,  // [0:52] is the sub-list for field type_name
+	12, // 48: hansa.federation.v1.WorkloadReport.before:type_name -> hansa.federation.v1.AssignedMember
+	33, // 49: hansa.federation.v1.TimelineEntry.at:type_name -> google.protobuf.Timestamp
+	33, // 50: hansa.federation.v1.Event.at:type_name -> google.protobuf.Timestamp
+	33, // 51: hansa.federation.v1.Operation.MarksEntry.value:type_name -> google.protobuf.Timestamp
+	33, // 52: hansa.federation.v1.WorkloadReport.MarksEntry.value:type_name -> google.protobuf.Timestamp
+	53, // [53:53] is the sub-list for method output_type
+	53, // [53:53] is the sub-list for method input_type
+	53, // [53:53] is the sub-list for extension type_name
+	53, // [53:53] is the sub-list for extension extendee
+	0,  // [0:53] is the sub-list for field type_name
 }
 
 func init() { file_federation_v1_records_proto_init() }

@@ -74,8 +74,15 @@ const (
 	UpStatus = "status"
 	UpExport = "export"
 	UpEvent  = "event"
-	UpHello  = "hello" // what the agent holds; the answer tells what it may run
-	UpRenew  = "renew" // at-most-one lease
+	UpHello  = "hello"  // what the agent holds; the answer tells what it may run
+	UpRenew  = "renew"  // at-most-one lease
+	UpProbed = "probed" // what the agent saw of another member, after DownProbe
+)
+
+// Methods that the hub asks of an agent. A stream import carries no reply path,
+// so an agent answers with a request of its own.
+const (
+	DownProbe = "probe" // look at another member; answered by UpProbed
 )
 
 // Hub is the subject of a gateway's request to the hub.

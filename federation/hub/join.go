@@ -1,0 +1,134 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hansa-io/hansa/federation"
+	federationv1 "github.com/hansa-io/hansa/federation/v1"
+	"github.com/hansa-io/hansa/messaging"
+	"github.com/hansa-io/hansa/messaging/subject"
+	"github.com/hansa-io/hansa/placement/catalogue"
+)
+
+// Accounts makes the identities of members on the bus.
+type Accounts interface {
+	// AddMember returns the public account key of the member; it makes the
+	// account when there is none.
+	AddMember(ctx context.Context, member string) (account string, err error)
+	// SignUser returns a user JWT for the public user key in the account.
+	SignUser(account, userKey string) (jwt string, expires time.Time, err error)
+}
+
+// WorkBuckets opens the buckets of members' works.
+type WorkBuckets interface {
+	// WorkBucket returns the bucket with the works of the account; it makes the
+	// bucket when there is none.
+	WorkBucket(ctx context.Context, account string) (messaging.Bucket, error)
+}
+
+// joins lets agents join. A join that is refused changes nothing.
+type joins struct {
+	tokens   tokens
+	members  messaging.KV
+	accounts Accounts
+	works    WorkBuckets
+	busURLs  []string
+	busCA    []byte
+}
+
+// join checks the request, consumes the token, writes the member's record and
+// returns the agent's credentials. A cluster that lost its agent's state may
+// join again under its name with a new token.
+func (j joins) join(ctx context.Context, r federation.JoinRequest, now time.Time) (federation.JoinReply, error) {
+	if err := checkJoin(r); err != nil {
+		return federation.JoinReply{}, err
+	}
+	token, revision, err := j.tokens.check(ctx, r, now)
+	if err != nil {
+		return federation.JoinReply{}, err
+	}
+	spec, expected, err := j.known(ctx, r)
+	if err != nil {
+		return federation.JoinReply{}, err
+	}
+	account, err := j.accounts.AddMember(ctx, r.Member)
+	if err != nil {
+		return federation.JoinReply{}, fmt.Errorf("make the account of %s: %w", r.Member, err)
+	}
+	if _, err := j.works.WorkBucket(ctx, account); err != nil {
+		return federation.JoinReply{}, fmt.Errorf("make the work bucket of %s: %w", r.Member, err)
+	}
+	jwt, expires, err := j.accounts.SignUser(account, r.UserKey)
+	if err != nil {
+		return federation.JoinReply{}, messaging.Errorf(messaging.Invalid, "join of %s: %v", r.Member, err)
+	}
+	if err := j.tokens.consume(ctx, token, revision); err != nil {
+		return federation.JoinReply{}, err
+	}
+	if err := j.write(ctx, joined(spec, r, account, now), expected); err != nil {
+		return federation.JoinReply{}, err
+	}
+	return federation.JoinReply{UserJWT: jwt, BusURLs: j.busURLs, BusCA: j.busCA, Account: account, ExpiresAt: expires}, nil
+}
+
+// known returns the record that the name has, and its revision; both are zero
+// for a new name. A name that another cluster has is refused.
+func (j joins) known(ctx context.Context, r federation.JoinRequest) (federation.MemberSpec, federation.Revision, error) {
+	entry, err := j.members.Get(ctx, subject.MemberKey(r.Member))
+	if errors.Is(err, messaging.ErrNotFound) {
+		return federation.MemberSpec{}, 0, nil
+	}
+	if err != nil {
+		return federation.MemberSpec{}, 0, fmt.Errorf("read member %s: %w", r.Member, err)
+	}
+	spec, err := federationv1.DecodeMemberSpec(entry.Value)
+	if err != nil {
+		return federation.MemberSpec{}, 0, err
+	}
+	if spec.ClusterID != r.ClusterID {
+		return federation.MemberSpec{}, 0, messaging.Errorf(messaging.Exists,
+			"join of %s: another cluster has joined under this name: choose another name, or remove it with \"hansa leave %s\"", r.Member, r.Member)
+	}
+	return spec, entry.Revision, nil
+}
+
+func (j joins) write(ctx context.Context, spec federation.MemberSpec, expected federation.Revision) error {
+	_, err := j.members.Put(ctx, subject.MemberKey(spec.Name), federationv1.EncodeMemberSpec(spec), expected)
+	if errors.Is(err, messaging.ErrConflict) {
+		return messaging.Errorf(messaging.Conflict, "join of %s: its record changed meanwhile: join again with a new token", spec.Name)
+	}
+	if err != nil {
+		return fmt.Errorf("write member %s: %w", spec.Name, err)
+	}
+	return nil
+}
+
+// joined is the record after the join: what the agent says replaces what it said
+// before, what operators decided (taints, cordon) stays.
+func joined(spec federation.MemberSpec, r federation.JoinRequest, account string, now time.Time) federation.MemberSpec {
+	spec.Name, spec.Account, spec.ClusterID = r.Member, account, r.ClusterID
+	spec.Place = catalogue.Resolve(r.Place)
+	spec.Labels = r.Labels
+	spec.ProbeURL, spec.ProbeCA = r.ProbeURL, r.ProbeCA
+	if spec.JoinedAt.IsZero() {
+		spec.JoinedAt = now
+	}
+	return spec
+}
+
+func checkJoin(r federation.JoinRequest) error {
+	if err := checkMemberName(r.Member); err != nil {
+		return err
+	}
+	for _, f := range []struct{ name, value string }{
+		{"cluster id", r.ClusterID}, {"user key", r.UserKey}, {"token id", r.TokenID}, {"region", r.Place.Region},
+	} {
+		if f.value == "" {
+			return messaging.Errorf(messaging.Invalid, "join of %s: the %s is missing", r.Member, f.name)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,93 @@
+// Package probe looks at a member off the bus: one GET of its API server's
+// /readyz, anonymous, over TLS with the CA that the member pinned when it joined.
+// It tells a dead agent from a dead cluster. The hub probes, and agents probe
+// each other on the hub's request, so that a verdict rests on two vantage points.
+//
+// Do is safe for concurrent use and keeps no connection open between
+// probes: a kept connection would say something about itself, not about the
+// member.
+package probe
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/hansa-io/hansa/federation"
+)
+
+// Timeout is how long a probe waits when its request does not say.
+const Timeout = 400 * time.Millisecond
+
+// Do looks at the member once and says Green for an answer of 200, Red for any
+// other answer, no answer in time or no connection, and Absent when the request
+// names no address. Detail is one short phrase for people.
+func Do(ctx context.Context, r federation.ProbeRequest) federation.ProbeReply {
+	reply := look(ctx, r)
+	reply.Member = r.Member
+	return reply
+}
+
+func look(ctx context.Context, r federation.ProbeRequest) federation.ProbeReply {
+	if r.URL == "" {
+		return federation.ProbeReply{Signal: federation.Absent, Detail: "no address to probe"}
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(r.CA) {
+		return federation.ProbeReply{Signal: federation.Absent, Detail: "no CA to check the API server with"}
+	}
+	timeout := r.Timeout
+	if timeout <= 0 {
+		timeout = Timeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	begin := time.Now()
+	status, err := get(ctx, strings.TrimSuffix(r.URL, "/")+"/readyz", roots)
+	switch {
+	case err != nil:
+		return federation.ProbeReply{Signal: federation.Red, Detail: phrase(err, timeout)}
+	case status != http.StatusOK:
+		return federation.ProbeReply{Signal: federation.Red, Detail: fmt.Sprintf("/readyz answered %d", status)}
+	}
+	return federation.ProbeReply{Signal: federation.Green, Detail: fmt.Sprintf("/readyz answered in %d ms", time.Since(begin).Milliseconds())}
+}
+
+func get(ctx context.Context, url string, roots *x509.CertPool) (int, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return 0, err
+	}
+	transport := &http.Transport{
+		TLSClientConfig:   &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+		DisableKeepAlives: true,
+	}
+	response, err := transport.RoundTrip(request)
+	if err != nil {
+		return 0, err
+	}
+	defer response.Body.Close()
+	_, err = io.Copy(io.Discard, io.LimitReader(response.Body, 64<<10))
+	return response.StatusCode, err
+}
+
+// phrase names the cause without addresses, which the reader knows.
+func phrase(err error, timeout time.Duration) string {
+	var certificate *tls.CertificateVerificationError
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Sprintf("no answer in %d ms", timeout.Milliseconds())
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "connection refused"
+	case errors.As(err, &certificate):
+		return "somebody else's certificate"
+	}
+	return err.Error()
+}
