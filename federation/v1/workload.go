@@ -46,10 +46,8 @@ func DecodeWorkload(b []byte) (federation.Workload, error) {
 func EncodeAssignment(a federation.Assignment) []byte {
 	return encode(&Assignment{
 		Workload: fromKey(a.Workload), WorkloadRevision: uint64(a.WorkloadRevision), Epoch: uint64(a.Epoch),
-		Members: each(a.Members, func(m federation.AssignedMember) *AssignedMember {
-			return &AssignedMember{Member: m.Member, Replicas: m.Replicas, Since: uint64(m.Since), Shifted: m.Shifted}
-		}),
-		Unmet: a.Unmet, Explanation: fromExplanation(a.Explanation), InputsHash: a.InputsHash, Reason: a.Reason,
+		Members: each(a.Members, fromAssignedMember),
+		Unmet:   a.Unmet, Explanation: fromExplanation(a.Explanation), InputsHash: a.InputsHash, Reason: a.Reason,
 		DecidedAt: fromTime(a.DecidedAt), Operation: a.Operation,
 	})
 }
@@ -63,15 +61,21 @@ func DecodeAssignment(b []byte) (federation.Assignment, error) {
 		}
 		return federation.Assignment{
 			Workload: key, WorkloadRevision: federation.Revision(m.GetWorkloadRevision()), Epoch: federation.Epoch(m.GetEpoch()),
-			Members: each(m.GetMembers(), func(a *AssignedMember) federation.AssignedMember {
-				return federation.AssignedMember{
-					Member: a.GetMember(), Replicas: a.GetReplicas(), Since: federation.Epoch(a.GetSince()), Shifted: a.GetShifted(),
-				}
-			}),
-			Unmet: m.GetUnmet(), Explanation: toExplanation(m.GetExplanation()), InputsHash: m.GetInputsHash(), Reason: m.GetReason(),
+			Members: each(m.GetMembers(), toAssignedMember),
+			Unmet:   m.GetUnmet(), Explanation: toExplanation(m.GetExplanation()), InputsHash: m.GetInputsHash(), Reason: m.GetReason(),
 			DecidedAt: toTime(m.GetDecidedAt()), Operation: m.GetOperation(),
 		}, nil
 	})
+}
+
+func fromAssignedMember(m federation.AssignedMember) *AssignedMember {
+	return &AssignedMember{Member: m.Member, Replicas: m.Replicas, Since: uint64(m.Since), Shifted: m.Shifted}
+}
+
+func toAssignedMember(a *AssignedMember) federation.AssignedMember {
+	return federation.AssignedMember{
+		Member: a.GetMember(), Replicas: a.GetReplicas(), Since: federation.Epoch(a.GetSince()), Shifted: a.GetShifted(),
+	}
 }
 
 func fromExplanation(e federation.Explanation) *Explanation {
