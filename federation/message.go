@@ -135,10 +135,3 @@ type Evidence struct {
 	Age      time.Duration
 	Detail   string
 }
-
-// RenewRequest asks for the lease of an at-most-one workload.
-type RenewRequest struct {
-	Workload Key
-	Epoch    Epoch
-	Held     bool // the member runs it now
-}

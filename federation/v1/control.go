@@ -1,8 +1,6 @@
 package federationv1
 
 import (
-	"time"
-
 	"github.com/hansa-io/hansa/federation"
 )
 
@@ -175,28 +173,5 @@ func EncodeGrant(g federation.Grant) []byte {
 func DecodeGrant(b []byte) (federation.Grant, error) {
 	return decode("grant", b, &Grant{}, func(m *Grant) (federation.Grant, error) {
 		return federation.Grant{TTL: toDuration(m.GetTtl()), Denied: m.GetDenied()}, nil
-	})
-}
-
-// EncodeRenewRequest writes a RenewRequest.
-func EncodeRenewRequest(r federation.RenewRequest) []byte {
-	return encode(&RenewRequest{Workload: fromKey(r.Workload), Epoch: uint64(r.Epoch), Held: r.Held})
-}
-
-// DecodeRenewRequest reads what EncodeRenewRequest wrote.
-func DecodeRenewRequest(b []byte) (federation.RenewRequest, error) {
-	return decode("renew request", b, &RenewRequest{}, func(m *RenewRequest) (federation.RenewRequest, error) {
-		key, err := toNamedKey(m.GetWorkload())
-		return federation.RenewRequest{Workload: key, Epoch: federation.Epoch(m.GetEpoch()), Held: m.GetHeld()}, err
-	})
-}
-
-// EncodeRenewReply writes the lifetime of a granted lease.
-func EncodeRenewReply(ttl time.Duration) []byte { return encode(&RenewReply{Ttl: fromDuration(ttl)}) }
-
-// DecodeRenewReply reads what EncodeRenewReply wrote.
-func DecodeRenewReply(b []byte) (time.Duration, error) {
-	return decode("renew reply", b, &RenewReply{}, func(m *RenewReply) (time.Duration, error) {
-		return toDuration(m.GetTtl()), nil
 	})
 }

@@ -52,8 +52,6 @@ func codecs() []codec {
 		of("Simulation", EncodeSimulation, DecodeSimulation),
 		of("ProbeRequest", EncodeProbeRequest, DecodeProbeRequest),
 		of("ProbeReply", EncodeProbeReply, DecodeProbeReply),
-		of("RenewRequest", EncodeRenewRequest, DecodeRenewRequest),
-		of("RenewReply", EncodeRenewReply, DecodeRenewReply),
 		of("JoinRequest", EncodeJoinRequest, DecodeJoinRequest),
 		of("JoinReply", EncodeJoinReply, DecodeJoinReply),
 		of("TokenRequest", EncodeTokenRequest, DecodeTokenRequest),

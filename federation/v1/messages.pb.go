@@ -825,11 +825,13 @@ func (x *ProbeRequest) GetTimeout() *durationpb.Duration {
 	return nil
 }
 
-// ProbeReply is what the agent saw.
+// ProbeReply is what the agent saw; agent → hub.
 type ProbeReply struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Signal        uint32                 `protobuf:"varint,1,opt,name=signal,proto3" json:"signal,omitempty"`
-	Detail        string                 `protobuf:"bytes,2,opt,name=detail,proto3" json:"detail,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Signal uint32                 `protobuf:"varint,1,opt,name=signal,proto3" json:"signal,omitempty"`
+	Detail string                 `protobuf:"bytes,2,opt,name=detail,proto3" json:"detail,omitempty"`
+	// That was looked at.
+	Member        string `protobuf:"bytes,3,opt,name=member,proto3" json:"member,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -874,6 +876,13 @@ func (x *ProbeReply) GetSignal() uint32 {
 func (x *ProbeReply) GetDetail() string {
 	if x != nil {
 		return x.Detail
+	}
+	return ""
+}
+
+func (x *ProbeReply) GetMember() string {
+	if x != nil {
+		return x.Member
 	}
 	return ""
 }
@@ -2051,11 +2060,12 @@ const file_federation_v1_messages_proto_rawDesc = "" +
 	"\x06member\x18\x01 \x01(\tR\x06member\x12\x10\n" +
 	"\x03url\x18\x02 \x01(\tR\x03url\x12\x0e\n" +
 	"\x02ca\x18\x03 \x01(\fR\x02ca\x123\n" +
-	"\atimeout\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\atimeout\"<\n" +
+	"\atimeout\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\atimeout\"T\n" +
 	"\n" +
 	"ProbeReply\x12\x16\n" +
 	"\x06signal\x18\x01 \x01(\rR\x06signal\x12\x16\n" +
-	"\x06detail\x18\x02 \x01(\tR\x06detail\"\xbd\x03\n" +
+	"\x06detail\x18\x02 \x01(\tR\x06detail\x12\x16\n" +
+	"\x06member\x18\x03 \x01(\tR\x06member\"\xbd\x03\n" +
 	"\vJoinRequest\x12\x19\n" +
 	"\btoken_id\x18\x01 \x01(\tR\atokenId\x12!\n" +
 	"\ftoken_secret\x18\x02 \x01(\tR\vtokenSecret\x12\x16\n" +

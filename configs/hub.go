@@ -1,0 +1,103 @@
+package configs
+
+import (
+	_ "embed" // for the directive below
+	"fmt"
+	"net"
+	"path/filepath"
+	"time"
+)
+
+//go:embed hub.yaml
+var hubDefaults []byte
+
+// Hub is the file of "hansa hub"; hub.yaml documents its fields and defaults.
+type Hub struct {
+	DataDir   string        `yaml:"dataDir"`
+	Bus       Bus           `yaml:"bus"`
+	Gateway   Gateway       `yaml:"gateway"`
+	Stabilise time.Duration `yaml:"stabilise"`
+}
+
+// Bus is the embedded bus of a hub.
+type Bus struct {
+	Listen    string   `yaml:"listen"` // host:port
+	CertFile  string   `yaml:"certFile"`
+	KeyFile   string   `yaml:"keyFile"`
+	CAFile    string   `yaml:"caFile"`
+	Advertise []string `yaml:"advertise"` // host:port
+}
+
+// Gateway is a gateway in the hub's process.
+type Gateway struct {
+	Listen        string `yaml:"listen"` // host:port; empty means none
+	MetricsListen string `yaml:"metricsListen"`
+	CertFile      string `yaml:"certFile"`
+	KeyFile       string `yaml:"keyFile"`
+	TokensFile    string `yaml:"tokensFile"`
+	Place         Place  `yaml:"place"`
+}
+
+// Place is where a gateway is.
+type Place struct {
+	Region    string  `yaml:"region"`
+	Zone      string  `yaml:"zone"`
+	Latitude  float64 `yaml:"latitude"`
+	Longitude float64 `yaml:"longitude"`
+}
+
+// DefaultHub returns what hub.yaml says.
+func DefaultHub() (Hub, error) {
+	var h Hub
+	if err := Decode(hubDefaults, &h); err != nil {
+		return Hub{}, fmt.Errorf("hub.yaml:%w", err)
+	}
+	return h, nil
+}
+
+// LoadHub reads the file at path over the defaults, makes its paths absolute and
+// checks it.
+func LoadHub(path string) (Hub, error) {
+	h, err := DefaultHub()
+	if err != nil {
+		return Hub{}, err
+	}
+	if err := Load(path, &h); err != nil {
+		return Hub{}, err
+	}
+	base, err := filepath.Abs(filepath.Dir(path))
+	if err != nil {
+		return Hub{}, fmt.Errorf("%s: %w", path, err)
+	}
+	for _, p := range []*string{
+		&h.DataDir, &h.Bus.CertFile, &h.Bus.KeyFile, &h.Bus.CAFile, &h.Gateway.CertFile, &h.Gateway.KeyFile, &h.Gateway.TokensFile,
+	} {
+		if *p != "" && !filepath.IsAbs(*p) {
+			*p = filepath.Join(base, *p)
+		}
+	}
+	if err := h.validate(); err != nil {
+		return Hub{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return h, nil
+}
+
+func (h Hub) validate() error {
+	if h.DataDir == "" {
+		return fmt.Errorf("dataDir must be set")
+	}
+	for _, a := range []struct{ field, address string }{
+		{"bus.listen", h.Bus.Listen}, {"gateway.listen", h.Gateway.Listen}, {"gateway.metricsListen", h.Gateway.MetricsListen},
+	} {
+		if a.address == "" && a.field != "bus.listen" {
+			continue
+		}
+		if _, _, err := net.SplitHostPort(a.address); err != nil {
+			return fmt.Errorf("%s: %q is not HOST:PORT", a.field, a.address)
+		}
+	}
+	if h.Stabilise < 0 {
+		return fmt.Errorf("stabilise: %v is negative", h.Stabilise)
+	}
+	return nil
+}

@@ -1,0 +1,48 @@
+package configs
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestDefaultHub(t *testing.T) {
+	h, err := DefaultHub()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if h.Bus.Listen != "127.0.0.1:7422" || h.Gateway.Listen != "127.0.0.1:7443" || h.Stabilise != 3*time.Second {
+		t.Errorf("got %+v", h)
+	}
+}
+
+func TestLoadHub(t *testing.T) {
+	for _, c := range []struct{ name, in, want string }{
+		{"relative paths", "dataDir: data\nbus: {certFile: a.crt, keyFile: a.key, caFile: ca.crt}\n", ""},
+		{"unknown field", "datadir: x\n", `hub.yaml:1: unknown field "datadir": did you mean "dataDir"?`},
+		{"no port", "bus: {listen: localhost}\n", `bus.listen: "localhost" is not HOST:PORT`},
+		{"negative", "stabilise: -1s\n", "stabilise: -1s is negative"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "hub.yaml")
+			if err := os.WriteFile(path, []byte(c.in), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			h, err := LoadHub(path)
+			if c.want != "" {
+				if err == nil || !strings.Contains(err.Error(), c.want) {
+					t.Fatalf("got %v, want %q in it", err, c.want)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := filepath.Join(filepath.Dir(path), "a.crt"); h.Bus.CertFile != want || h.Gateway.CertFile != "/etc/hansa/pki/server.crt" {
+				t.Errorf("got %q and %q", h.Bus.CertFile, h.Gateway.CertFile)
+			}
+		})
+	}
+}
