@@ -1,0 +1,188 @@
+package manifest
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/hansa-io/hansa/federation"
+	"github.com/hansa-io/hansa/placement"
+)
+
+// override applies, in their order, the overrides that select the member. One
+// that finds nothing to change is an error: it is a misspelt name.
+func override(w *federation.Workload, t Target, docs []document) error {
+	for i := range w.Placement.Overrides {
+		o := &w.Placement.Overrides[i]
+		ok, err := placement.Match(o.Members, t.Member, t.Facts)
+		if err != nil {
+			return fmt.Errorf("overrides[%d].members: %w", i, err)
+		}
+		if !ok {
+			continue
+		}
+		if err := applyOverride(o, w.Objects, docs); err != nil {
+			return fmt.Errorf("overrides[%d]: %w", i, err)
+		}
+	}
+	return nil
+}
+
+func applyOverride(o *federation.Override, objects []federation.Object, docs []document) error {
+	for _, image := range o.Images {
+		err := eachContainer(objects, docs, image.Container, func(c document) error {
+			c["image"] = image.Image
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("image %s: %w", image.Image, err)
+		}
+	}
+	for _, env := range o.Env {
+		err := eachContainer(objects, docs, env.Container, func(c document) error { return setEnv(c, env) })
+		if err != nil {
+			return fmt.Errorf("env %s: %w", env.Name, err)
+		}
+	}
+	for i := range o.Patches {
+		if err := applyPatches(&o.Patches[i], objects, docs); err != nil {
+			return fmt.Errorf("patches[%d]: %w", i, err)
+		}
+	}
+	return nil
+}
+
+// eachContainer calls f with every container and init container of that name in
+// any pod template.
+func eachContainer(objects []federation.Object, docs []document, name string, f func(document) error) error {
+	found := false
+	for i := range objects {
+		if !makesPods(&objects[i]) {
+			continue
+		}
+		spec := podSpecOf(docs[i], objects[i].Kind)
+		for _, field := range []string{"initContainers", "containers"} {
+			list, _ := spec[field].([]any)
+			for _, item := range list {
+				c, ok := item.(document)
+				if !ok || c["name"] != name {
+					continue
+				}
+				found = true
+				if err := f(c); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	if !found {
+		return fmt.Errorf("no pod template has a container %q", name)
+	}
+	return nil
+}
+
+// podSpecOf returns the pod spec of an object that makes pods; reading from the
+// nil map that stands for a missing one is safe.
+func podSpecOf(doc document, kind string) document {
+	path := []string{"spec", "template", "spec"}
+	switch kind {
+	case "Pod":
+		path = []string{"spec"}
+	case "CronJob":
+		path = []string{"spec", "jobTemplate", "spec", "template", "spec"}
+	}
+	for _, field := range path {
+		doc, _ = doc[field].(document)
+	}
+	return doc
+}
+
+func setEnv(c document, env federation.EnvOverride) error {
+	list, ok := c["env"].([]any)
+	if c["env"] != nil && !ok {
+		return fmt.Errorf("env of container %q is not a list", env.Container)
+	}
+	value := document{"name": env.Name, "value": env.Value}
+	at := slices.IndexFunc(list, func(item any) bool {
+		v, ok := item.(document)
+		return ok && v["name"] == env.Name
+	})
+	if at >= 0 {
+		list[at] = value
+	} else {
+		list = append(list, value)
+	}
+	c["env"] = list
+	return nil
+}
+
+func applyPatches(o *federation.PatchOverride, objects []federation.Object, docs []document) error {
+	ops, err := parsePatch(o.Patch)
+	if err != nil {
+		return err
+	}
+	found := false
+	for i := range objects {
+		if !selects(&o.Target, &objects[i], docs[i]) {
+			continue
+		}
+		found = true
+		if docs[i], err = patched(docs[i], ops); err != nil {
+			return fmt.Errorf("%s: %w", objects[i].ID(), err)
+		}
+		if err := sameIdentity(&objects[i], docs[i]); err != nil {
+			return err
+		}
+	}
+	if !found {
+		return fmt.Errorf("no object is %s/%s %s", o.Target.APIVersion, o.Target.Kind, o.Target.Name)
+	}
+	return nil
+}
+
+// sameIdentity refuses a patch that makes another object of the one it is for.
+func sameIdentity(o *federation.Object, doc document) error {
+	meta, _ := doc["metadata"].(document)
+	namespace, _ := meta["namespace"].(string)
+	if doc["apiVersion"] != o.APIVersion || doc["kind"] != o.Kind || meta["name"] != o.Name || (namespace != "" && namespace != o.Namespace) {
+		return fmt.Errorf("%s: a patch must not change apiVersion, kind, name or namespace", o.ID())
+	}
+	return nil
+}
+
+// selects matches an object by kind, and by name and labels where they are given.
+func selects(s *federation.ResourceSelector, o *federation.Object, doc document) bool {
+	if s.Kind != o.Kind || (s.APIVersion != "" && s.APIVersion != o.APIVersion) || (s.Name != "" && s.Name != o.Name) {
+		return false
+	}
+	if s.Selector == nil {
+		return true
+	}
+	meta, _ := doc["metadata"].(document)
+	labels, _ := meta["labels"].(document)
+	for key, want := range s.Selector.MatchLabels {
+		if labels[key] != want {
+			return false
+		}
+	}
+	for _, req := range s.Selector.MatchExpressions {
+		if !satisfies(labels, req) {
+			return false
+		}
+	}
+	return true
+}
+
+func satisfies(labels document, req federation.Requirement) bool {
+	value, ok := labels[req.Key].(string)
+	switch req.Operator {
+	case "In":
+		return ok && slices.Contains(req.Values, value)
+	case "NotIn":
+		return !ok || !slices.Contains(req.Values, value)
+	case "Exists":
+		return ok
+	case "DoesNotExist":
+		return !ok
+	}
+	return false
+}
