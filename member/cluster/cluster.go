@@ -95,7 +95,8 @@ func (c *Cluster) Run(ctx context.Context) error {
 // supervise starts the parts, waits for the end of ctx or of a part, and stops
 // them.
 func (c *Cluster) supervise(ctx context.Context, dir *datadir.Dir, listener net.Listener) error {
-	if err := captureLogs(c.opts.ComponentLogger); err != nil {
+	logs := newGate(c.opts.ComponentLogger.Handler())
+	if err := captureLogs(slog.New(logs)); err != nil {
 		return err
 	}
 	admin, err := writeIdentities(dir, c.opts.Config.Name, listener.Addr().String(), c.opts.Config.ServiceCIDR)
@@ -106,11 +107,14 @@ func (c *Cluster) supervise(ctx context.Context, dir *datadir.Dir, listener net.
 	defer fail(nil)
 	parts := newSupervisor(c.opts.Logger, fail)
 	defer parts.stop(stopLimit)
-	if err := c.start(running, parts, place{dir: dir, listener: listener, admin: admin}); err != nil {
+	if err := c.start(running, parts, place{dir: dir, listener: listener, admin: admin, log: slog.New(logs)}); err != nil {
+		logs.end(ctx.Err() == nil)
 		return unlessEnded(ctx, err)
 	}
+	logs.pass()
 	close(c.ready)
 	<-running.Done()
+	logs.end(false)
 	return unlessEnded(ctx, context.Cause(running))
 }
 
@@ -127,6 +131,7 @@ type place struct {
 	dir      *datadir.Dir
 	listener net.Listener
 	admin    *rest.Config
+	log      *slog.Logger // for the components
 }
 
 // start starts the parts in order and returns when the cluster is usable.
@@ -153,7 +158,7 @@ func (c *Cluster) start(ctx context.Context, parts *supervisor, at place) error 
 
 // startServing starts etcd and the API server and returns when that is ready.
 func (c *Cluster) startServing(ctx context.Context, parts *supervisor, at place, client kubernetes.Interface) error {
-	etcd, err := startEtcd(ctx, at.dir, c.opts.ComponentLogger)
+	etcd, err := startEtcd(ctx, at.dir, at.log)
 	if err != nil {
 		return err
 	}

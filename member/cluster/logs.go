@@ -53,17 +53,25 @@ func (w klogWriter) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
+// klogLevel maps the severity letter of a line one step down: Kubernetes warns
+// of what is normal at every start. Errors that a component reported only to
+// have them seen, because it tries again by itself, are no more than that.
 func klogLevel(line []byte) slog.Level {
 	if len(line) == 0 {
-		return slog.LevelInfo
+		return slog.LevelDebug
 	}
 	switch line[0] {
-	case 'W':
-		return slog.LevelWarn
-	case 'E', 'F':
+	case 'F':
 		return slog.LevelError
-	default:
+	case 'E':
+		if bytes.Contains(line, []byte(`logger="UnhandledError"`)) {
+			return slog.LevelInfo
+		}
+		return slog.LevelWarn
+	case 'W':
 		return slog.LevelInfo
+	default:
+		return slog.LevelDebug
 	}
 }
 
