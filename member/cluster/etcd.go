@@ -14,6 +14,7 @@ import (
 )
 
 const (
+	socketName = "etcd.sock"
 	// maxSocketPath is what every system allows for the path of a socket file.
 	maxSocketPath = 100
 	// neverDialled stands where etcd wants the address of its peers, of which
@@ -26,13 +27,14 @@ type etcdServer struct {
 	etcd *embed.Etcd
 	// endpoint for clients, a unix URL.
 	endpoint string
-	socket   string
+	// temporary directory of the socket, "" when it is in the data directory.
+	temporary string
 }
 
 // startEtcd starts etcd on the data directory and returns when it answers. It
 // syncs every write to disk.
 func startEtcd(ctx context.Context, dir *datadir.Dir, log *slog.Logger) (*etcdServer, error) {
-	socket, err := socketPath(dir)
+	socket, temporary, err := socketPath(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +56,7 @@ func startEtcd(ctx context.Context, dir *datadir.Dir, log *slog.Logger) (*etcdSe
 	if err != nil {
 		return nil, fmt.Errorf("start etcd: %w", err)
 	}
-	server := &etcdServer{etcd: etcd, endpoint: endpoint.String(), socket: socket}
+	server := &etcdServer{etcd: etcd, endpoint: endpoint.String(), temporary: temporary}
 	select {
 	case <-etcd.Server.ReadyNotify():
 		return server, nil
@@ -82,28 +84,29 @@ func (s *etcdServer) run(ctx context.Context) error {
 
 func (s *etcdServer) close() {
 	s.etcd.Close()
-	if dir := filepath.Dir(s.socket); filepath.Base(dir) != "etcd-socket" {
-		os.RemoveAll(dir)
+	if s.temporary != "" {
+		_ = os.RemoveAll(s.temporary)
 	}
 }
 
 // socketPath chooses where etcd listens: in the data directory, or in a
 // temporary directory when that path is too long for a socket. A socket that a
 // killed process left is removed.
-func socketPath(dir *datadir.Dir) (string, error) {
-	path := dir.Path("etcd-socket", "etcd.sock")
-	if len(path) <= maxSocketPath {
-		if err := os.RemoveAll(path); err != nil {
-			return "", fmt.Errorf("remove old socket: %w", err)
+func socketPath(dir *datadir.Dir) (path, temporary string, err error) {
+	if len(dir.Path("run", socketName)) > maxSocketPath {
+		temporary, err = os.MkdirTemp("", "hansa-etcd-")
+		if err != nil {
+			return "", "", fmt.Errorf("make directory for socket: %w", err)
 		}
-		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-			return "", fmt.Errorf("make directory for socket: %w", err)
-		}
-		return path, nil
+		return filepath.Join(temporary, socketName), temporary, nil
 	}
-	temporary, err := os.MkdirTemp("", "hansa-etcd-")
+	private, err := dir.Private("run")
 	if err != nil {
-		return "", fmt.Errorf("make directory for socket: %w", err)
+		return "", "", err
 	}
-	return filepath.Join(temporary, "etcd.sock"), nil
+	path = filepath.Join(private, socketName)
+	if err := os.RemoveAll(path); err != nil {
+		return "", "", fmt.Errorf("remove old socket: %w", err)
+	}
+	return path, "", nil
 }

@@ -28,15 +28,6 @@ const (
 
 // Files that only this package reads.
 const (
-	caKeyFile             = "pki/ca.key"
-	proxyCAFile           = "pki/front-proxy-ca.crt"
-	proxyCAKeyFile        = "pki/front-proxy-ca.key"
-	proxyClientFile       = "pki/front-proxy-client.crt"
-	proxyClientKeyFile    = "pki/front-proxy-client.key"
-	serverFile            = "pki/apiserver.crt"
-	serverKeyFile         = "pki/apiserver.key"
-	tokenPublicFile       = "pki/service-account.pub"
-	tokenKeyFile          = "pki/service-account.key"
 	managerKubeconfig     = "kubeconfig/controller-manager.kubeconfig"
 	schedulerKubeconfig   = "kubeconfig/scheduler.kubeconfig"
 	nodesKubeconfig       = "kubeconfig/nodes.kubeconfig"
@@ -46,6 +37,20 @@ const (
 	userNodes             = "hansa:simulated-nodes"
 	userControllerManager = "system:kube-controller-manager"
 	userScheduler         = "system:kube-scheduler"
+)
+
+// pairFiles names the files of a certificate and its key.
+type pairFiles struct {
+	certificate, key string
+}
+
+// The pairs that the API server uses.
+var (
+	caFiles          = pairFiles{CAFile, "pki/ca.key"}
+	proxyCAFiles     = pairFiles{"pki/front-proxy-ca.crt", "pki/front-proxy-ca.key"}
+	proxyClientFiles = pairFiles{"pki/front-proxy-client.crt", "pki/front-proxy-client.key"}
+	serverFiles      = pairFiles{"pki/apiserver.crt", "pki/apiserver.key"}
+	tokenFiles       = pairFiles{"pki/service-account.pub", "pki/service-account.key"}
 )
 
 // identity is a user of the API server with the kubeconfig it is given.
@@ -71,19 +76,20 @@ func identities() []identity {
 // certificates and kubeconfigs anew, for the API server at address. It returns
 // the administrator's client configuration.
 func writeIdentities(dir *datadir.Dir, member, address, serviceCIDR string) (*rest.Config, error) {
-	authority, err := openAuthority(dir, member, CAFile, caKeyFile)
+	authority, err := openAuthority(dir, member, caFiles)
 	if err != nil {
 		return nil, err
 	}
-	proxy, err := openAuthority(dir, member+" front proxy", proxyCAFile, proxyCAKeyFile)
+	proxy, err := openAuthority(dir, member+" front proxy", proxyCAFiles)
 	if err != nil {
 		return nil, err
 	}
 	if err := writeKeys(dir, authority, proxy, serviceCIDR); err != nil {
 		return nil, err
 	}
+	to := endpoint{member: member, server: "https://" + address}
 	for _, id := range identities() {
-		if err := writeKubeconfig(dir, authority, id, member, address); err != nil {
+		if err := issueKubeconfig(dir, authority, id, to); err != nil {
 			return nil, err
 		}
 	}
@@ -94,8 +100,8 @@ func writeIdentities(dir *datadir.Dir, member, address, serviceCIDR string) (*re
 	return cfg, nil
 }
 
-func openAuthority(dir *datadir.Dir, name, certificateFile, keyFile string) (*pki.Authority, error) {
-	pair, err := openPair(dir, certificateFile, keyFile, func() (pki.Pair, error) {
+func openAuthority(dir *datadir.Dir, name string, files pairFiles) (*pki.Authority, error) {
+	pair, err := openPair(dir, files, func() (pki.Pair, error) {
 		authority, err := pki.NewAuthority(name, time.Now())
 		if err != nil {
 			return pki.Pair{}, err
@@ -107,29 +113,29 @@ func openAuthority(dir *datadir.Dir, name, certificateFile, keyFile string) (*pk
 	}
 	authority, err := pki.ParseAuthority(pair)
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", dir.Path(certificateFile), err)
+		return nil, fmt.Errorf("read %s: %w", dir.Path(files.certificate), err)
 	}
 	if time.Now().After(authority.NotAfter()) {
 		return nil, fmt.Errorf("%s expired on %s: create the member anew",
-			dir.Path(certificateFile), authority.NotAfter().Format(time.DateOnly))
+			dir.Path(files.certificate), authority.NotAfter().Format(time.DateOnly))
 	}
 	return authority, nil
 }
 
 // openPair reads a pair, or makes and stores it. The certificate is written
 // last, so that a crash in between makes a new pair and no half of one.
-func openPair(dir *datadir.Dir, certificateFile, keyFile string, create func() (pki.Pair, error)) (pki.Pair, error) {
-	certificate, err := dir.ReadOrWrite(certificateFile, func() ([]byte, error) {
+func openPair(dir *datadir.Dir, files pairFiles, create func() (pki.Pair, error)) (pki.Pair, error) {
+	certificate, err := dir.ReadOrWrite(files.certificate, func() ([]byte, error) {
 		pair, err := create()
 		if err != nil {
 			return nil, err
 		}
-		return pair.Certificate, dir.Write(keyFile, pair.Key)
+		return pair.Certificate, dir.Write(files.key, pair.Key)
 	})
 	if err != nil {
-		return pki.Pair{}, fmt.Errorf("open %s: %w", dir.Path(certificateFile), err)
+		return pki.Pair{}, fmt.Errorf("open %s: %w", dir.Path(files.certificate), err)
 	}
-	key, err := dir.Read(keyFile)
+	key, err := dir.Read(files.key)
 	if err != nil {
 		return pki.Pair{}, fmt.Errorf("open private key: %w", err)
 	}
@@ -137,7 +143,7 @@ func openPair(dir *datadir.Dir, certificateFile, keyFile string, create func() (
 }
 
 func writeKeys(dir *datadir.Dir, authority, proxy *pki.Authority, serviceCIDR string) error {
-	if _, err := openPair(dir, tokenPublicFile, tokenKeyFile, pki.NewKeyPair); err != nil {
+	if _, err := openPair(dir, tokenFiles, pki.NewKeyPair); err != nil {
 		return err
 	}
 	service, err := netip.ParsePrefix(serviceCIDR)
@@ -152,40 +158,45 @@ func writeKeys(dir *datadir.Dir, authority, proxy *pki.Authority, serviceCIDR st
 		},
 		IPs: []net.IP{net.IPv4(127, 0, 0, 1), net.IP(service.Addr().Next().AsSlice())},
 	}
-	if err := issue(dir, authority, server, serverFile, serverKeyFile); err != nil {
+	if err := issue(dir, authority, server, serverFiles); err != nil {
 		return err
 	}
 	client := pki.Request{CommonName: "front-proxy-client"}
-	return issue(dir, proxy, client, proxyClientFile, proxyClientKeyFile)
+	return issue(dir, proxy, client, proxyClientFiles)
 }
 
-func issue(dir *datadir.Dir, authority *pki.Authority, request pki.Request, certificateFile, keyFile string) error {
+func issue(dir *datadir.Dir, authority *pki.Authority, request pki.Request, files pairFiles) error {
 	pair, err := authority.Issue(request)
 	if err != nil {
 		return err
 	}
-	if err := dir.Write(keyFile, pair.Key); err != nil {
+	if err := dir.Write(files.key, pair.Key); err != nil {
 		return err
 	}
-	return dir.Write(certificateFile, pair.Certificate)
+	return dir.Write(files.certificate, pair.Certificate)
 }
 
-func writeKubeconfig(dir *datadir.Dir, authority *pki.Authority, id identity, member, address string) error {
+// endpoint is what every kubeconfig of a member points to.
+type endpoint struct {
+	member, server string
+}
+
+func issueKubeconfig(dir *datadir.Dir, authority *pki.Authority, id identity, to endpoint) error {
 	pair, err := authority.Issue(pki.Request{CommonName: id.user, Organizations: id.groups})
 	if err != nil {
 		return err
 	}
 	cfg := clientcmdapi.NewConfig()
-	cfg.Clusters[member] = &clientcmdapi.Cluster{
-		Server:                   "https://" + address,
+	cfg.Clusters[to.member] = &clientcmdapi.Cluster{
+		Server:                   to.server,
 		CertificateAuthorityData: authority.Pair().Certificate,
 	}
 	cfg.AuthInfos[id.user] = &clientcmdapi.AuthInfo{
 		ClientCertificateData: pair.Certificate,
 		ClientKeyData:         pair.Key,
 	}
-	cfg.Contexts[member] = &clientcmdapi.Context{Cluster: member, AuthInfo: id.user}
-	cfg.CurrentContext = member
+	cfg.Contexts[to.member] = &clientcmdapi.Context{Cluster: to.member, AuthInfo: id.user}
+	cfg.CurrentContext = to.member
 	data, err := clientcmd.Write(*cfg)
 	if err != nil {
 		return fmt.Errorf("encode kubeconfig of %s: %w", id.user, err)

@@ -24,8 +24,9 @@ type Dir struct {
 	lock *os.File
 }
 
-// Open makes the directory when it is missing and locks it. When another
-// process holds it, the error names that process. The lock is the kernel's, so
+// Open makes the directory when it is missing and locks it. The mode of one that
+// exists stays: it may be shared, and whatever is secret in it has a mode of its
+// own. When another process holds the directory, the error names that process. The lock is the kernel's, so
 // that a killed process leaves none behind, whatever files it left.
 func Open(path string) (*Dir, error) {
 	path, err := filepath.Abs(path)
@@ -34,9 +35,6 @@ func Open(path string) (*Dir, error) {
 	}
 	if err := os.MkdirAll(path, dirMode); err != nil {
 		return nil, fmt.Errorf("create data directory: %w", err)
-	}
-	if err := os.Chmod(path, dirMode); err != nil {
-		return nil, fmt.Errorf("protect data directory: %w", err)
 	}
 	lock, err := acquire(path)
 	if err != nil {
@@ -80,13 +78,26 @@ func holder(lock *os.File) string {
 }
 
 // Close gives the directory up. Files in it may not be written afterwards.
-func (d *Dir) Close() error {
-	return d.lock.Close()
+func (d *Dir) Close() {
+	d.lock.Close()
 }
 
 // Path joins elements below the directory.
 func (d *Dir) Path(elements ...string) string {
 	return filepath.Join(append([]string{d.path}, elements...)...)
+}
+
+// Private makes the directory name below the directory, which nobody else can
+// enter, and returns its path.
+func (d *Dir) Private(name string) (string, error) {
+	path := d.Path(name)
+	if err := os.MkdirAll(path, dirMode); err != nil {
+		return "", fmt.Errorf("make private directory: %w", err)
+	}
+	if err := os.Chmod(path, dirMode); err != nil {
+		return "", fmt.Errorf("protect private directory: %w", err)
+	}
+	return path, nil
 }
 
 // Read returns the content of the file name below the directory. The error is
@@ -113,14 +124,14 @@ func (d *Dir) Write(name string, data []byte) error {
 	return syncDir(filepath.Dir(path))
 }
 
-// ReadOrWrite returns the content of the file name, which make provides and
-// Write stores the first time.
-func (d *Dir) ReadOrWrite(name string, make func() ([]byte, error)) ([]byte, error) {
+// ReadOrWrite returns the content of the file name, which create
+// provides and Write stores the first time.
+func (d *Dir) ReadOrWrite(name string, create func() ([]byte, error)) ([]byte, error) {
 	data, err := d.Read(name)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return data, err
 	}
-	if data, err = make(); err != nil {
+	if data, err = create(); err != nil {
 		return nil, err
 	}
 	return data, d.Write(name, data)

@@ -19,7 +19,7 @@ func open(t *testing.T, path string) *Dir {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { dir.Close() })
+	t.Cleanup(dir.Close)
 	return dir
 }
 
@@ -31,9 +31,7 @@ func TestOpenIsExclusive(t *testing.T) {
 	if err == nil || err.Error() != want {
 		t.Fatalf("got %v\nwant %s", err, want)
 	}
-	if err := dir.Close(); err != nil {
-		t.Fatal(err)
-	}
+	dir.Close()
 	open(t, path)
 }
 
@@ -57,7 +55,13 @@ func TestModes(t *testing.T) {
 	if err := dir.Write("pki/ca.key", []byte("secret")); err != nil {
 		t.Fatal(err)
 	}
-	for name, want := range map[string]fs.FileMode{"": 0o700, "pki": 0o700, "pki/ca.key": 0o600, lockName: 0o600} {
+	if err := os.Mkdir(dir.Path("run"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := dir.Private("run"); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]fs.FileMode{"": 0o700, "run": 0o700, "pki": 0o700, "pki/ca.key": 0o600, lockName: 0o600} {
 		info, err := os.Stat(dir.Path(name))
 		if err != nil || info.Mode().Perm() != want {
 			t.Errorf("%q: mode %v, %v, want %v", name, info.Mode(), err, want)

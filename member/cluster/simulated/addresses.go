@@ -2,6 +2,7 @@ package simulated
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 
@@ -62,13 +63,17 @@ func (a *addresses) free(object any) {
 
 // podIPs replaces the function of the same meaning in kwok's pod templates,
 // whose own pool forgets running pods when the process restarts.
-func (a *addresses) podIPs(node string, hostNetwork bool, uid, _, _ string) ([]string, error) {
+// pod is its uid, name and namespace.
+func (a *addresses) podIPs(node string, hostNetwork bool, pod ...string) ([]string, error) {
 	if address, ok := a.nodes[node]; ok && hostNetwork {
 		return []string{address.String()}, nil
 	}
-	address, err := a.pool.Take(uid)
+	if len(pod) == 0 || pod[0] == "" {
+		return nil, errors.New("take address: the pod has no uid")
+	}
+	address, err := a.pool.Take(pod[0])
 	if err != nil {
-		return nil, fmt.Errorf("take address for pod %s: %w", uid, err)
+		return nil, fmt.Errorf("take address for pod %s: %w", pod[0], err)
 	}
 	return []string{address.String()}, nil
 }

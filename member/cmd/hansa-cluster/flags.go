@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -43,7 +44,7 @@ func parse(arguments []string, stderr io.Writer) (options, error) {
 	flags.TextVar(&opts.level, "log-level", slog.LevelInfo, "")
 	err := flags.Parse(arguments)
 	switch {
-	case err == flag.ErrHelp:
+	case errors.Is(err, flag.ErrHelp):
 		fmt.Fprint(stderr, usage)
 		return opts, err
 	case err != nil:
