@@ -1,0 +1,104 @@
+package cli
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hansa-io/hansa/federation"
+	gatewayv1 "github.com/hansa-io/hansa/gateway/v1"
+)
+
+// key reads an argument NS/NAME.
+func key(argument string) (federation.Key, error) {
+	k, err := federation.ParseKey(argument)
+	if err != nil {
+		return k, Usagef("%s: for example shop/web", err)
+	}
+	return k, nil
+}
+
+func (a *app) describeWorkload() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:               "workload NS/NAME",
+		Aliases:           []string{"workloads"},
+		Short:             "A workload, its members and objects",
+		Args:              one("NS/NAME of a workload"),
+		ValidArgsFunction: a.completeWorkloads(),
+	}
+	out := outputFlag(cmd, formatText, formatJSON, formatYAML)
+	cmd.RunE = a.asking(func(c call, args []string) error {
+		k, err := key(args[0])
+		if err != nil {
+			return err
+		}
+		answer, err := c.Workloads.GetWorkload(cmd.Context(), &gatewayv1.GetWorkloadRequest{Namespace: k.Namespace, Name: k.Name})
+		if err != nil {
+			return c.suggestWorkload(args[0], err)
+		}
+		history, err := c.history("workload/" + args[0])
+		if err != nil {
+			return err
+		}
+		workload := answer.GetWorkload()
+		if out.structured() {
+			return out.print(cmd.OutOrStdout(), append(treeOf(workload), field{"events", trees(history)}))
+		}
+		w := cmd.OutOrStdout()
+		section(w, "", workloadFacts(workload)...)
+		section(w, "Members", shareRows(workload)...)
+		section(w, "Objects", objectRows(workload)...)
+		section(w, "Events", eventRows(history)...)
+		return nil
+	})
+	return cmd
+}
+
+func workloadFacts(w *gatewayv1.Workload) [][]string {
+	s := w.GetStatus()
+	rows := [][]string{
+		{"Workload", workloadKey(w)},
+		{"State", or(s.GetState(), unknownState)},
+		{"Ready", fmt.Sprintf("%d of %d", s.GetReady(), s.GetReplicas())},
+		{"Epoch", fmt.Sprintf("%d, decided %s ago: %s", s.GetEpoch(), since(s.GetDecidedAt()), or(s.GetReason(), none))},
+		{"Source", or(w.GetSpec().GetSource(), none)},
+	}
+	if s.GetUnmet() > 0 {
+		rows = append(rows, []string{"Unmet", fmt.Sprintf("%s found no room", plural(int(s.GetUnmet()), "replica"))})
+	}
+	if s.GetMessage() != "" {
+		rows = append(rows, []string{"Message", s.GetMessage()})
+	}
+	return rows
+}
+
+func shareRows(w *gatewayv1.Workload) [][]string {
+	var rows [][]string
+	for _, m := range w.GetStatus().GetMembers() {
+		state := m.GetState()
+		if m.GetStale() {
+			state = unknownState
+		}
+		age := duration(milliseconds(m.GetAgeMs())) + " ago"
+		if m.GetAgeMs() < 0 {
+			age = "never"
+		}
+		note := m.GetMessage()
+		if m.GetShifted() {
+			note = or(note, "carries no traffic")
+		}
+		rows = append(rows, []string{m.GetMember(), or(m.GetRegion(), none), state, memberShare(m), "observed " + age, note})
+	}
+	return rows
+}
+
+// objectRows lists the objects of every member with their states.
+func objectRows(w *gatewayv1.Workload) [][]string {
+	var rows [][]string
+	for _, m := range w.GetStatus().GetMembers() {
+		for _, o := range m.GetObjects() {
+			rows = append(rows, []string{o.GetId(), m.GetMember(), o.GetState(), o.GetMessage()})
+		}
+	}
+	return rows
+}
