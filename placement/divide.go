@@ -183,13 +183,17 @@ func (r *run) sink(c *cell, at int32) {
 }
 
 // deserves is the order of the division: the earlier group, then the larger
-// Sainte-Laguë quotient weight/(2n+1), then score, then rendezvous.
+// Sainte-Laguë quotient weight/(2n+1), then (rebalancing) where one more runs
+// already, then score, then rendezvous.
 func (r *run) deserves(a, b *candidate) bool {
 	if a.rank != b.rank {
 		return a.rank < b.rank
 	}
 	if qa, qb := a.weight*(2*b.n+1), b.weight*(2*a.n+1); qa != qb {
 		return qa > qb
+	}
+	if keepsA, keepsB := a.n < a.runs, b.n < b.runs; r.req.Rebalance && keepsA != keepsB {
+		return keepsA
 	}
 	if a.score != b.score {
 		return a.score > b.score
@@ -240,7 +244,8 @@ func (r *run) left() int64 {
 }
 
 // seed opens a member near each place of users, and one in every domain that the
-// constraints want used: each chosen one under maxSkew, else the best min.
+// constraints want used: each chosen one under maxSkew, else min of them. The
+// domain whose candidate deserves most comes first.
 func (r *run) seed() {
 	left := r.left()
 	for i := range r.cands {
@@ -255,30 +260,21 @@ func (r *run) seed() {
 
 func (r *run) seedConstraint(k int, left int64) int64 {
 	c := &r.constraints[k]
-	if c.skew == 0 && c.used() >= c.min {
-		return left
-	}
-	c.rankDomains()
-	for _, i := range c.ranking {
-		d := &c.domains[i]
-		if left <= 0 || (c.skew == 0 && c.used() >= c.min) {
-			break
-		}
-		if !d.chosen || d.count > 0 {
-			continue
-		}
+	for left > 0 && (c.skew > 0 || c.used() < c.min) {
 		best := int32(-1)
 		for j := range r.cells {
-			if r.cells[j].dom[k] != i || !r.allows(&r.cells[j], r.block(), k) {
+			d := &c.domains[r.cells[j].dom[k]]
+			if !d.chosen || d.count > 0 || !r.allows(&r.cells[j], r.block(), k) {
 				continue
 			}
 			if at := r.top(&r.cells[j], left); at >= 0 && (best < 0 || r.deserves(&r.cands[at], &r.cands[best])) {
 				best = at
 			}
 		}
-		if best >= 0 {
-			left -= r.hand(best)
+		if best < 0 {
+			break
 		}
+		left -= r.hand(best)
 	}
 	return left
 }
@@ -426,9 +422,9 @@ func (r *run) fillsBefore(a *candidate, penaltyA int, b *candidate, penaltyB int
 		-compareBool(holdsA, holdsB),
 	)
 	if order == 0 && !holdsA {
-		order = cmp.Compare(b.cap, a.cap)
+		order = cmp.Or(cmp.Compare(b.cap, a.cap), cmp.Compare(b.runs, a.runs))
 	}
-	return cmp.Or(order, cmp.Compare(b.score, a.score), cmp.Compare(b.hash, a.hash)) < 0
+	return cmp.Or(order, -compareBool(a.n < a.runs, b.n < b.runs), cmp.Compare(b.score, a.score), cmp.Compare(b.hash, a.hash)) < 0
 }
 
 func compareBool(a, b bool) int {

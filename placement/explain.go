@@ -214,7 +214,7 @@ func (r *run) detail(score string, c *candidate) string {
 	case "headroom":
 		return fmt.Sprintf("holds %d of %d", c.fits, r.want)
 	case "balance":
-		return fmt.Sprintf("%.0f%% of what it has least of is free", r.p.balance[c.member])
+		return fmt.Sprintf("%.0f%% of what it has least of is free", scoreBalance(r, c.member, 0))
 	case "stay":
 		if n := r.running[c.member]; n >= 0 {
 			return fmt.Sprintf("runs %d", n)

@@ -1,8 +1,6 @@
 package placement
 
 import (
-	"math"
-
 	"github.com/hansa-io/hansa/federation"
 )
 
@@ -19,8 +17,8 @@ type Planner struct {
 
 	rooms    [][]node
 	versions []uint32 // of rooms, by member; never 0
-	balance  []float64
-	touched  []int32 // members whose room is not the snapshot's, for release
+	free     []amount // sum of the rooms, by member; without extended resources
+	touched  []int32  // members whose room is not the snapshot's, for release
 
 	fits       map[shape]*fitTable
 	topologies map[string]*topology // by label, made on first use
@@ -55,7 +53,7 @@ func NewPlanner(s *Snapshot) *Planner {
 		s:          s,
 		rooms:      make([][]node, n),
 		versions:   make([]uint32, n),
-		balance:    make([]float64, n),
+		free:       make([]amount, n),
 		fits:       map[shape]*fitTable{},
 		topologies: map[string]*topology{},
 		latencies:  map[string][]float64{},
@@ -64,7 +62,7 @@ func NewPlanner(s *Snapshot) *Planner {
 	copy(p.rooms, s.rooms)
 	for i := range p.rooms {
 		p.versions[i] = 1
-		p.balance[i] = s.balanceOf(int32(i), s.rooms[i])
+		p.free[i] = total(s.rooms[i])
 	}
 	p.run.init(p)
 	return p
@@ -115,7 +113,7 @@ func (p *Planner) take(i int32, need amount, k int64) {
 func (p *Planner) setRoom(i int32, room []node) {
 	p.rooms[i] = room
 	p.versions[i]++
-	p.balance[i] = p.s.balanceOf(i, room)
+	p.free[i] = total(room)
 }
 
 // currentOf returns where the workload runs: as the request says, else as the
@@ -183,20 +181,6 @@ func (p *Planner) topology(by string) *topology {
 		p.topologies[by] = t
 	}
 	return t
-}
-
-// balanceOf is the free share, 0 to 100, of what the member has least of.
-func (s *Snapshot) balanceOf(i int32, room []node) float64 {
-	all := &s.members[i].Facts.Allocatable
-	cpu, mem := total(room)
-	share := 1.0
-	if all.MilliCPU > 0 {
-		share = min(share, float64(cpu)/float64(all.MilliCPU))
-	}
-	if all.MemoryBytes > 0 {
-		share = min(share, float64(mem)/float64(all.MemoryBytes))
-	}
-	return 100 * math.Max(share, 0)
 }
 
 // mix folds v into h; a step of the splitmix64 generator.

@@ -186,11 +186,13 @@ func take(room []node, need amount, k int64) []node {
 	return room
 }
 
-// total is the sum of the room, as one amount without extended resources.
-func total(room []node) (cpu, mem int64) {
+// total is the sum of the room, without extended resources.
+func total(room []node) amount {
+	var sum amount
 	for i := range room {
-		cpu += room[i].count * max(room[i].free.cpu, 0)
-		mem += room[i].count * max(room[i].free.mem, 0)
+		sum.cpu += room[i].count * max(room[i].free.cpu, 0)
+		sum.mem += room[i].count * max(room[i].free.mem, 0)
+		sum.pods += room[i].count * max(room[i].free.pods, 0)
 	}
-	return cpu, mem
+	return sum
 }

@@ -45,11 +45,12 @@ type candidate struct {
 	member int32
 	rank   int32 // group
 	cell   int32
-	open   bool // takes new replicas
-	in     bool // takes part in the attempt
-	must   bool // needed near some users
-	frail  bool // its loss could not be survived
-	base   int64
+	open   bool  // takes new replicas
+	in     bool  // takes part in the attempt
+	must   bool  // needed near some users
+	frail  bool  // its loss could not be survived
+	runs   int64 // replicas that run there and could stay
+	base   int64 // of them, those that do stay
 	cap    int64
 	fits   int64 // without the bound of replicas.max
 	weight int64
@@ -224,6 +225,7 @@ func (r *run) addCandidate(i int32) {
 	} else {
 		c.fits = running
 	}
+	c.runs = running
 	r.bound(&c, running)
 	if c.cap == 0 && running == 0 && !(r.running[i] >= 0 && !r.divided()) {
 		return

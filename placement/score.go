@@ -111,7 +111,20 @@ func scoreLatency(r *run, i int32, _ int64) float64 {
 	return 100 * (1 - ms/latencyHorizon)
 }
 
-func scoreBalance(r *run, i int32, _ int64) float64 { return min(r.p.balance[i], 100) }
+// scoreBalance counts what the workload itself takes as free: a score must not
+// fall because of the decision that it led to.
+func scoreBalance(r *run, i int32, _ int64) float64 {
+	all, free := &r.p.s.members[i].Facts.Allocatable, &r.p.free[i]
+	own := max(r.running[i], 0)
+	share := 1.0
+	if all.MilliCPU > 0 {
+		share = min(share, float64(free.cpu+own*r.fits.need.cpu)/float64(all.MilliCPU))
+	}
+	if all.MemoryBytes > 0 {
+		share = min(share, float64(free.mem+own*r.fits.need.mem)/float64(all.MemoryBytes))
+	}
+	return 100 * share
+}
 
 func scoreHeadroom(r *run, _ int32, fits int64) float64 {
 	return 100 * min(1, float64(fits)/float64(max(r.want, 1)))

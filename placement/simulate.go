@@ -191,8 +191,7 @@ func (p *Planner) headroom() float64 {
 		if !p.s.keeps.has(int32(i)) {
 			continue
 		}
-		cpu, _ := total(p.rooms[i])
-		free += cpu
+		free += p.free[i].cpu
 		all += p.s.members[i].Facts.Allocatable.MilliCPU
 	}
 	if all == 0 {

@@ -253,14 +253,14 @@ func (c *constraint) pick(want int64) []int32 {
 
 // roomWith returns how many replicas the chosen domains and the more largest
 // others hold within maxSkew: with L the smallest room of one of them, each
-// holds at most L + maxSkew, or what runs there already.
+// holds at most L + maxSkew.
 func (c *constraint) roomWith(more int64) int64 {
 	least := int64(MaxReplicas * 2)
 	c.eachOf(more, func(d *domain) { least = min(least, d.cap) })
 	var room int64
 	c.eachOf(more, func(d *domain) {
 		if c.skew > 0 {
-			room += min(d.cap, max(least+c.skew, d.base))
+			room += min(d.cap, least+c.skew)
 		} else {
 			room += d.cap
 		}
