@@ -218,3 +218,21 @@ func Untoken(t string) (string, error) {
 func plain(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_'
 }
+
+// AnyUp matches everything that any member sends, seen from the hub.
+func AnyUp() string { return UpOf("*") }
+
+// AnyDown matches everything that is sent to any member, seen from the hub.
+func AnyDown() string { return DownOf("*") }
+
+// UpOf matches everything that the member of account sends, seen from the hub.
+func UpOf(account string) string { return root + "m." + account + ".up.>" }
+
+// DownOf matches everything that is sent to the member of account, seen from the hub.
+func DownOf(account string) string { return root + "m." + account + ".down.>" }
+
+// MemberUpAll is the agent's own name for UpOf.
+func MemberUpAll() string { return root + "up.>" }
+
+// MemberDownAll is the agent's own name for DownOf.
+func MemberDownAll() string { return root + "down.>" }

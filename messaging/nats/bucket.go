@@ -1,0 +1,326 @@
+package nats
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nkeys"
+
+	"github.com/hansa-io/hansa/federation"
+	"github.com/hansa-io/hansa/messaging"
+	"github.com/hansa-io/hansa/messaging/subject"
+)
+
+func streamName(bucket string) string { return "R_" + bucket }
+
+// deletedHeader marks a deletion marker.
+const deletedHeader = "Hansa-Deleted"
+
+// Bounds of the history of events.
+const (
+	eventsMaxAge   = 30 * 24 * time.Hour
+	eventsMaxBytes = 64 << 20
+)
+
+// EnsureBuckets makes the streams of all buckets, or brings them up to date. The
+// hub calls it at its start.
+func (c *Conn) EnsureBuckets(ctx context.Context) error {
+	for _, name := range subject.Durable() {
+		if err := c.ensure(ctx, bucketConfig(name, jetstream.FileStorage)); err != nil {
+			return err
+		}
+	}
+	for _, name := range subject.Rebuilt() {
+		if err := c.ensure(ctx, bucketConfig(name, jetstream.MemoryStorage)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func bucketConfig(name string, storage jetstream.StorageType) jetstream.StreamConfig {
+	config := jetstream.StreamConfig{
+		Name: streamName(name), Subjects: []string{subject.RecordPrefix(name) + ">"},
+		Storage: storage, MaxMsgsPerSubject: 1, Discard: jetstream.DiscardOld, DenyPurge: true,
+		AllowDirect: true, AllowAtomicPublish: true, Duplicates: time.Second,
+	}
+	switch name {
+	case subject.Leases:
+		config.AllowMsgTTL = true
+	case subject.Events:
+		config.MaxAge, config.MaxBytes, config.DenyDelete = eventsMaxAge, eventsMaxBytes, true
+	}
+	return config
+}
+
+func (c *Conn) ensure(ctx context.Context, config jetstream.StreamConfig) error {
+	if _, err := c.js.CreateOrUpdateStream(bounded(ctx), config); err != nil {
+		return wrap(err, "make stream %s", config.Name)
+	}
+	return nil
+}
+
+// WorkBucket makes the stream of a member's works and the consumer through which
+// the member reads it, and returns it as a bucket for the hub.
+func (c *Conn) WorkBucket(ctx context.Context, account string) (messaging.Bucket, error) {
+	stream := subject.WorkBucket(account)
+	err := c.ensure(ctx, jetstream.StreamConfig{
+		Name: stream, Subjects: []string{subject.WorkPrefix(account) + ">"},
+		Storage: jetstream.FileStorage, MaxMsgsPerSubject: 1, Discard: jetstream.DiscardOld,
+		DenyPurge: true, AllowDirect: true, AllowAtomicPublish: true, Duplicates: time.Second,
+	})
+	if err != nil {
+		return nil, err
+	}
+	_, err = c.js.CreateOrUpdateConsumer(bounded(ctx), stream, jetstream.ConsumerConfig{
+		Durable: account, AckPolicy: jetstream.AckExplicitPolicy, DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy,
+		FilterSubject: subject.WorkPrefix(account) + ">", AckWait: 30 * time.Second, MaxAckPending: 1000,
+	})
+	if err != nil {
+		return nil, wrap(err, "make the consumer of stream %s", stream)
+	}
+	return &bucket{conn: c, stream: stream, prefix: subject.WorkPrefix(account)}, nil
+}
+
+// ReplayWorks makes the member's consumer anew, so that an agent that lost its
+// disk gets every work again.
+func (c *Conn) ReplayWorks(ctx context.Context, account string) error {
+	err := c.js.DeleteConsumer(bounded(ctx), subject.WorkBucket(account), account)
+	if err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
+		return wrap(err, "replay the works of account %s", account)
+	}
+	_, err = c.WorkBucket(ctx, account)
+	return err
+}
+
+// Bucket opens one of the buckets of package subject.
+func (c *Conn) Bucket(_ context.Context, name string) (messaging.Bucket, error) {
+	return &bucket{conn: c, stream: streamName(name), prefix: subject.RecordPrefix(name)}, nil
+}
+
+// bucket is a stream with one message for each subject.
+type bucket struct {
+	conn   *Conn
+	stream string
+	prefix string
+}
+
+var _ messaging.Bucket = (*bucket)(nil)
+
+// Get returns the latest version of the record.
+func (b *bucket) Get(ctx context.Context, key string) (messaging.Entry, error) {
+	e, err := b.last(ctx, key)
+	if err == nil && e.Deleted {
+		err = messaging.ErrNotFound
+	}
+	if err != nil {
+		return messaging.Entry{}, fmt.Errorf("get %s%s: %w", b.prefix, key, err)
+	}
+	return e, nil
+}
+
+// last returns the last message of the key, deletion markers included.
+func (b *bucket) last(ctx context.Context, key string) (messaging.Entry, error) {
+	request, err := json.Marshal(map[string]string{"last_by_subj": b.prefix + key})
+	if err != nil {
+		return messaging.Entry{}, err
+	}
+	m, err := b.conn.nc.RequestWithContext(bounded(ctx), "$JS.API.DIRECT.GET."+b.stream, request)
+	if err != nil {
+		return messaging.Entry{}, wrap(err, "read")
+	}
+	switch m.Header.Get("Status") {
+	case "":
+	case "404":
+		return messaging.Entry{}, messaging.ErrNotFound
+	default:
+		return messaging.Entry{}, fmt.Errorf("read: %s %s", m.Header.Get("Status"), m.Header.Get("Description"))
+	}
+	sequence, err := strconv.ParseUint(m.Header.Get("Nats-Sequence"), 10, 64)
+	if err != nil {
+		return messaging.Entry{}, fmt.Errorf("read: sequence: %w", err)
+	}
+	return entry(key, m.Data, m.Header, sequence), nil
+}
+
+func entry(key string, data []byte, header nats.Header, sequence uint64) messaging.Entry {
+	e := messaging.Entry{Key: key, Value: data, Revision: federation.Revision(sequence)}
+	if deleted(header) {
+		e.Deleted, e.Value = true, nil
+	}
+	return e
+}
+
+// deleted reports a marker: ours, or the server's when a lease ended by itself.
+func deleted(header nats.Header) bool {
+	return header.Get(deletedHeader) != "" || header.Get("Nats-Marker-Reason") != ""
+}
+
+// Put writes the record if its revision is the expected one.
+func (b *bucket) Put(ctx context.Context, key string, value []byte, expected federation.Revision) (federation.Revision, error) {
+	m := nats.NewMsg(b.prefix + key)
+	m.Data = value
+	revision, err := b.write(ctx, m, expected)
+	if err != nil {
+		return 0, fmt.Errorf("put %s%s: %w", b.prefix, key, err)
+	}
+	return revision, nil
+}
+
+// Delete leaves a deletion marker.
+func (b *bucket) Delete(ctx context.Context, key string, expected federation.Revision) error {
+	e, err := b.last(ctx, key)
+	if err == nil && e.Deleted {
+		err = messaging.ErrNotFound
+	}
+	if err == nil {
+		if expected == messaging.AnyRevision {
+			expected = e.Revision
+		}
+		m := nats.NewMsg(b.prefix + key)
+		m.Header.Set(deletedHeader, "1")
+		_, err = b.write(ctx, m, expected)
+	}
+	if err != nil {
+		return fmt.Errorf("delete %s%s: %w", b.prefix, key, err)
+	}
+	return nil
+}
+
+// write publishes with an expected last sequence of the subject. A record that
+// must not exist may have a deletion marker: then the marker is what is expected.
+func (b *bucket) write(ctx context.Context, m *nats.Msg, expected federation.Revision) (federation.Revision, error) {
+	revision, err := b.publish(ctx, m, expected)
+	if expected != 0 || !errors.Is(err, messaging.ErrConflict) {
+		return revision, err
+	}
+	marker, readErr := b.last(ctx, strings.TrimPrefix(m.Subject, b.prefix))
+	if readErr != nil || !marker.Deleted {
+		return 0, err
+	}
+	return b.publish(ctx, m, marker.Revision)
+}
+
+func (b *bucket) publish(ctx context.Context, m *nats.Msg, expected federation.Revision) (federation.Revision, error) {
+	if len(m.Data) > MaxPayload {
+		return 0, fmt.Errorf("%w: %d bytes, the bus takes at most %d", messaging.ErrTooLarge, len(m.Data), MaxPayload)
+	}
+	options := []jetstream.PublishOpt{jetstream.WithExpectStream(b.stream)}
+	if expected != messaging.AnyRevision {
+		options = append(options, jetstream.WithExpectLastSequencePerSubject(uint64(expected)))
+	}
+	ack, err := b.conn.js.PublishMsg(bounded(ctx), m, options...)
+	if err != nil {
+		return 0, unsure(wrap(err, "write"))
+	}
+	return federation.Revision(ack.Sequence), nil
+}
+
+// unsure turns an error after which a write may have happened into ErrUnknown.
+func unsure(err error) error {
+	for _, known := range []error{messaging.ErrConflict, messaging.ErrTooLarge, messaging.ErrDenied} {
+		if errors.Is(err, known) {
+			return err
+		}
+	}
+	return fmt.Errorf("%w: %w", messaging.ErrUnknown, err)
+}
+
+// maxBatch is the server's limit of one atomic batch.
+const maxBatch = 1000
+
+// WriteAll writes all or none, as one atomic batch of the server.
+func (b *bucket) WriteAll(ctx context.Context, writes []messaging.Write) ([]federation.Revision, error) {
+	if len(writes) == 0 {
+		return nil, nil
+	}
+	if len(writes) > maxBatch {
+		return nil, fmt.Errorf("write %d records to %s: %w: at most %d in a batch", len(writes), b.stream, messaging.ErrTooLarge, maxBatch)
+	}
+	last, err := b.sendBatch(ctx, writes)
+	if err != nil {
+		return nil, fmt.Errorf("write %d records to %s: %w", len(writes), b.stream, err)
+	}
+	revisions := make([]federation.Revision, len(writes))
+	for i := range writes {
+		revisions[i] = federation.Revision(last - uint64(len(writes)-1-i))
+	}
+	return revisions, nil
+}
+
+// sendBatch publishes all but the last message without waiting, and the last one
+// as a request that commits them; it returns the sequence of the last.
+func (b *bucket) sendBatch(ctx context.Context, writes []messaging.Write) (uint64, error) {
+	id, err := nkeys.CreateUser()
+	if err != nil {
+		return 0, err
+	}
+	batch := public(id)[:32]
+	for i, w := range writes {
+		m := nats.NewMsg(b.prefix + w.Key)
+		m.Data = w.Value
+		m.Header.Set("Nats-Batch-Id", batch)
+		m.Header.Set("Nats-Batch-Sequence", strconv.Itoa(i+1))
+		m.Header.Set("Nats-Expected-Stream", b.stream)
+		if w.Expected != messaging.AnyRevision {
+			m.Header.Set("Nats-Expected-Last-Subject-Sequence", strconv.FormatUint(uint64(w.Expected), 10))
+		}
+		if w.Delete {
+			m.Data = nil
+			m.Header.Set(deletedHeader, "1")
+		}
+		if i+1 < len(writes) {
+			if err := b.conn.nc.PublishMsg(m); err != nil {
+				return 0, unsure(wrap(err, "batch"))
+			}
+			continue
+		}
+		m.Header.Set("Nats-Batch-Commit", "1")
+		return b.commit(ctx, m)
+	}
+	return 0, errors.New("an empty batch")
+}
+
+func (b *bucket) commit(ctx context.Context, m *nats.Msg) (uint64, error) {
+	reply, err := b.conn.nc.RequestMsgWithContext(bounded(ctx), m)
+	if err != nil {
+		return 0, unsure(wrap(err, "batch"))
+	}
+	var ack struct {
+		Error    *jetstream.APIError `json:"error"`
+		Sequence uint64              `json:"seq"`
+	}
+	if err := json.Unmarshal(reply.Data, &ack); err != nil {
+		return 0, fmt.Errorf("%w: batch: %w", messaging.ErrUnknown, err)
+	}
+	if ack.Error != nil {
+		return 0, wrap(ack.Error, "batch")
+	}
+	return ack.Sequence, nil
+}
+
+// Acquire writes a lease: a record that ends by itself after lifetime.
+func (c *Conn) Acquire(ctx context.Context, key string, value []byte, lifetime time.Duration, expected federation.Revision) (federation.Revision, error) {
+	b := &bucket{conn: c, stream: streamName(subject.Leases), prefix: subject.RecordPrefix(subject.Leases)}
+	m := nats.NewMsg(b.prefix + key)
+	m.Data = value
+	m.Header.Set("Nats-TTL", strconv.FormatInt(max(1, int64(lifetime/time.Second)), 10))
+	revision, err := b.write(ctx, m, expected)
+	if err != nil {
+		return 0, fmt.Errorf("acquire lease %s: %w", key, err)
+	}
+	return revision, nil
+}
+
+// Release ends a lease that still has the revision.
+func (c *Conn) Release(ctx context.Context, key string, held federation.Revision) error {
+	b := &bucket{conn: c, stream: streamName(subject.Leases), prefix: subject.RecordPrefix(subject.Leases)}
+	return b.Delete(ctx, key, held)
+}

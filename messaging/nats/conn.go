@@ -1,0 +1,258 @@
+package nats
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"time"
+
+	"github.com/nats-io/jwt/v2"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nkeys"
+
+	"github.com/hansa-io/hansa/messaging"
+)
+
+// Credentials identify a user: its JWT and the seed of its key.
+type Credentials struct {
+	JWT  string
+	Seed []byte
+}
+
+// NewUserKey makes the key pair of an agent's user; the seed never leaves the agent.
+func NewUserKey() (publicKey string, seed []byte, err error) {
+	key, err := nkeys.CreateUser()
+	if err != nil {
+		return "", nil, fmt.Errorf("make user key: %w", err)
+	}
+	seed, err = key.Seed()
+	return public(key), seed, err
+}
+
+// DialOptions says how to connect.
+type DialOptions struct {
+	URLs        []string // "tls://host:port"; ignored when Server is set
+	Server      *Server  // connect within the process
+	CA          []byte   // PEM; of URLs
+	Credentials Credentials
+	Name        string // shown in the server's connection list
+	// Account is set by an agent: the account key of its member, under whose
+	// imports it reads its works.
+	Account string
+}
+
+// Conn is one connection to the bus. It reconnects for ever, with a wait that is
+// a hash of its name, so that many do not come back in the same moment.
+type Conn struct {
+	nc      *nats.Conn
+	js      jetstream.JetStream
+	account string
+}
+
+var (
+	_ messaging.Publisher  = (*Conn)(nil)
+	_ messaging.Subscriber = (*Conn)(nil)
+	_ messaging.Requester  = (*Conn)(nil)
+	_ messaging.Responder  = (*Conn)(nil)
+	_ messaging.Buckets    = (*Conn)(nil)
+	_ messaging.Leaser     = (*Conn)(nil)
+)
+
+// Dial connects. The caller closes the connection.
+func Dial(o DialOptions) (*Conn, error) {
+	options := []nats.Option{
+		nats.Name(o.Name),
+		nats.UserJWTAndSeed(o.Credentials.JWT, string(o.Credentials.Seed)),
+		nats.MaxReconnects(-1), nats.IgnoreAuthErrorAbort(), nats.ReconnectBufSize(-1),
+		nats.PingInterval(2 * time.Second), nats.MaxPingsOutstanding(2), nats.Timeout(5 * time.Second),
+		nats.CustomReconnectDelay(reconnectDelay(o.Name)),
+	}
+	urls := ""
+	if o.Server != nil {
+		options = append(options, nats.InProcessServer(o.Server.server))
+	} else {
+		roots := x509.NewCertPool()
+		if !roots.AppendCertsFromPEM(o.CA) {
+			return nil, errors.New("dial bus: no CA to check its certificate with")
+		}
+		options = append(options, nats.Secure(&tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS13}))
+		for i, u := range o.URLs {
+			if i > 0 {
+				urls += ","
+			}
+			urls += u
+		}
+	}
+	nc, err := nats.Connect(urls, options...)
+	if err != nil {
+		return nil, fmt.Errorf("dial bus %s: %w", urls, err)
+	}
+	c := &Conn{nc: nc, account: o.Account}
+	if o.Account != "" {
+		c.js, err = jetstream.NewWithAPIPrefix(nc, apiPrefix)
+	} else {
+		c.js, err = jetstream.New(nc)
+	}
+	if err != nil {
+		nc.Close()
+		return nil, fmt.Errorf("dial bus %s: %w", urls, err)
+	}
+	return c, nil
+}
+
+// reconnectDelay spreads reconnects over 100 ms to 350 ms by a hash of the name.
+func reconnectDelay(name string) nats.ReconnectDelayHandler {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(name))
+	wait := 100*time.Millisecond + time.Duration(h.Sum32()%250)*time.Millisecond
+	return func(int) time.Duration { return wait }
+}
+
+// Close ends the connection; whatever uses it fails with ErrDisconnected.
+func (c *Conn) Close() { c.nc.Close() }
+
+// Connected reports whether the bus is reachable at present.
+func (c *Conn) Connected() bool { return c.nc.IsConnected() }
+
+// Publish sends a core message. While the bus is away it fails at once.
+func (c *Conn) Publish(subj string, data []byte) error {
+	if err := c.nc.Publish(subj, data); err != nil {
+		return wrap(err, "publish %s", subj)
+	}
+	return nil
+}
+
+// pendingMessages bounds what a slow handler may leave waiting.
+const pendingMessages = 65536
+
+// Subscribe calls handle for each message until ctx ends or stop is called.
+func (c *Conn) Subscribe(ctx context.Context, subj string, handle func(messaging.Message)) (func(), error) {
+	sub, err := c.nc.Subscribe(subj, func(m *nats.Msg) {
+		handle(messaging.Message{Subject: m.Subject, Reply: m.Reply, Data: m.Data})
+	})
+	if err != nil {
+		return nil, wrap(err, "subscribe %s", subj)
+	}
+	if err := sub.SetPendingLimits(pendingMessages, -1); err != nil {
+		return nil, wrap(err, "subscribe %s", subj)
+	}
+	if err := c.nc.FlushWithContext(bounded(ctx)); err != nil {
+		return nil, wrap(err, "subscribe %s", subj)
+	}
+	stop := func() { _ = sub.Unsubscribe() }
+	context.AfterFunc(ctx, stop)
+	return stop, nil
+}
+
+// bounded gives a context without a deadline one; the library demands it.
+func bounded(ctx context.Context) context.Context {
+	if _, ok := ctx.Deadline(); ok {
+		return ctx
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	context.AfterFunc(ctx, cancel)
+	return ctx
+}
+
+// errorHeader carries a responder's error, as JSON of wireError.
+const errorHeader = "Hansa-Error"
+
+type wireError struct {
+	Kind messaging.Kind `json:"kind"`
+	Text string         `json:"text"`
+}
+
+// Request asks and waits for one answer.
+func (c *Conn) Request(ctx context.Context, subj string, data []byte) ([]byte, error) {
+	reply, err := c.nc.RequestWithContext(bounded(ctx), subj, data)
+	if err != nil {
+		return nil, wrap(err, "request %s", subj)
+	}
+	text := reply.Header.Get(errorHeader)
+	if text == "" {
+		return reply.Data, nil
+	}
+	var e wireError
+	if err := json.Unmarshal([]byte(text), &e); err != nil {
+		return nil, fmt.Errorf("request %s: read the error of the answer: %w", subj, err)
+	}
+	return nil, &messaging.RemoteError{Kind: e.Kind, Text: e.Text}
+}
+
+// responders bounds how many requests of one subject are answered at a time.
+const responders = 64
+
+// Respond answers requests until ctx ends.
+func (c *Conn) Respond(ctx context.Context, subj string, answer func(context.Context, messaging.Message) ([]byte, error)) error {
+	slots := make(chan struct{}, responders)
+	sub, err := c.nc.Subscribe(subj, func(m *nats.Msg) {
+		slots <- struct{}{}
+		go func() {
+			defer func() { <-slots }()
+			data, err := answer(ctx, messaging.Message{Subject: m.Subject, Reply: m.Reply, Data: m.Data})
+			respond(m, data, err)
+		}()
+	})
+	if err != nil {
+		return wrap(err, "respond on %s", subj)
+	}
+	<-ctx.Done()
+	_ = sub.Unsubscribe()
+	for range responders {
+		slots <- struct{}{} // waits for the answers under way
+	}
+	return ctx.Err()
+}
+
+func respond(m *nats.Msg, data []byte, err error) {
+	if m.Reply == "" {
+		return
+	}
+	answer := nats.NewMsg(m.Reply)
+	answer.Data = data
+	if err != nil {
+		e := wireError{Kind: messaging.InternalKind, Text: err.Error()}
+		var remote *messaging.RemoteError
+		if errors.As(err, &remote) {
+			e = wireError{Kind: remote.Kind, Text: remote.Text}
+		}
+		b, _ := json.Marshal(e) // two strings
+		answer.Header.Set(errorHeader, string(b))
+	}
+	_ = m.RespondMsg(answer) // the requester's time-out tells
+}
+
+// wrap maps the library's errors to the sentinels that callers branch on.
+func wrap(err error, format string, args ...any) error {
+	what := fmt.Sprintf(format, args...)
+	var api *jetstream.APIError
+	switch {
+	case errors.As(err, &api) && (api.ErrorCode == 10071 || api.ErrorCode == 10164):
+		return fmt.Errorf("%s: %w", what, messaging.ErrConflict)
+	case errors.Is(err, nats.ErrMaxPayload):
+		return fmt.Errorf("%s: %w: the bus takes at most %d bytes", what, messaging.ErrTooLarge, MaxPayload)
+	case errors.Is(err, nats.ErrNoResponders), errors.Is(err, jetstream.ErrNoStreamResponse):
+		return fmt.Errorf("%s: %w", what, messaging.ErrNoResponder)
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrTimeout):
+		return fmt.Errorf("%s: %w", what, messaging.ErrTimeout)
+	case errors.Is(err, nats.ErrPermissionViolation):
+		return fmt.Errorf("%s: %w", what, messaging.ErrDenied)
+	case errors.Is(err, nats.ErrConnectionClosed), errors.Is(err, nats.ErrReconnectBufExceeded), errors.Is(err, nats.ErrDisconnected):
+		return fmt.Errorf("%s: %w", what, messaging.ErrDisconnected)
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
+// ExpiresAt returns when the credentials end; zero when they do not.
+func (c Credentials) ExpiresAt() (time.Time, error) {
+	claims, err := jwt.DecodeUserClaims(c.JWT)
+	if err != nil || claims.Expires == 0 {
+		return time.Time{}, err
+	}
+	return time.Unix(claims.Expires, 0), nil
+}

@@ -1,0 +1,21 @@
+// Package nats is the real bus: the adapter of package messaging's roles to NATS
+// with JetStream, the embedded server, and the accounts that keep members apart.
+// It is the only package that imports nats.go, nats-server, jwt and nkeys.
+//
+// A Server runs in operator mode. The account HUB owns every stream; hub and
+// gateways are users of it, gateways with the least rights. Every member has an
+// account of its own, without JetStream, that imports from HUB only what carries
+// its own account key; the server itself puts that key into the subject (account
+// token position), so a member can neither read nor forge another one's traffic.
+//
+// A bucket is a stream R_<bucket> that keeps one message for each subject. A
+// record is read with a last-by-subject get, written with an expected last
+// sequence for its subject, deleted with a marker, and followed with an ordered
+// consumer that starts from the last message of each subject. The works of a
+// member are such a stream too, W_<account>; the member reads it through one
+// durable pull consumer that the hub made, and acknowledges what it has on disk.
+//
+// What happens when the bus is away: core messages fail with ErrDisconnected,
+// requests and writes wait for their context and fail with ErrUnknown; followers
+// reconnect for ever and go on where they stopped.
+package nats
