@@ -42,6 +42,12 @@ what differs.`,
 	flags.BoolVar(&f.wait, "wait", false, "end when every workload is ready")
 	flags.DurationVar(&f.timeout, "timeout", 5*time.Minute, "give up waiting after this time")
 	YesFlag(cmd)
+	cmd.PreRunE = func(*cobra.Command, []string) error {
+		if len(f.files) == 0 {
+			return Usagef("nothing to apply: give -f FILE, -f FOLDER or -f -")
+		}
+		return nil
+	}
 	cmd.RunE = a.asking(func(c call, _ []string) error {
 		answer, err := c.apply(f)
 		if err != nil {
@@ -61,9 +67,6 @@ what differs.`,
 }
 
 func (c call) apply(f applyFlags) (*gatewayv1.ApplyResponse, error) {
-	if len(f.files) == 0 {
-		return nil, Usagef("nothing to apply: give -f FILE, -f FOLDER or -f -")
-	}
 	files, err := inputs(f.files, c.cmd.InOrStdin())
 	if err != nil {
 		return nil, err

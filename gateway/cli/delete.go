@@ -23,6 +23,7 @@ func (a *app) deleteCommand() *cobra.Command {
 	cmd.Flags().StringArrayVarP(&files, "file", "f", nil, "file, folder, or - for standard input: the workloads in it; may be repeated")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "say what would be removed")
 	YesFlag(cmd)
+	cmd.PreRunE = func(_ *cobra.Command, args []string) error { return checkDeletion(args, files) }
 	cmd.RunE = a.asking(func(c call, args []string) error {
 		requests, err := deletions(c, args, files)
 		if err != nil {
@@ -52,14 +53,25 @@ func (a *app) deleteCommand() *cobra.Command {
 	return cmd
 }
 
-// deletions makes one request for each name, or one for all files.
-func deletions(c call, names, files []string) ([]*gatewayv1.DeleteRequest, error) {
+// checkDeletion wants either names or files.
+func checkDeletion(names, files []string) error {
 	switch {
 	case len(names) > 0 && len(files) > 0:
-		return nil, Usagef("give either NS/NAME or -f, not both")
+		return Usagef("give either NS/NAME or -f, not both")
 	case len(names)+len(files) == 0:
-		return nil, Usagef("nothing to delete: give NS/NAME or -f FILE")
-	case len(files) > 0:
+		return Usagef("nothing to delete: give NS/NAME or -f FILE")
+	}
+	for _, name := range names {
+		if _, err := key(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// deletions makes one request for each name, or one for all files.
+func deletions(c call, names, files []string) ([]*gatewayv1.DeleteRequest, error) {
+	if len(files) > 0 {
 		content, err := inputs(files, c.cmd.InOrStdin())
 		return []*gatewayv1.DeleteRequest{{Files: content}}, err
 	}

@@ -80,12 +80,12 @@ func memberFacts(m *gatewayv1.Member) [][]string {
 		{"Health", fmt.Sprintf("%s for %s", memberHealth(m), since(s.GetSince()))},
 		{"Verdict", or(s.GetVerdict(), none)},
 		{"Reason", or(s.GetReason(), none)},
-		{"Last beat", heard(s.GetLastBeatAgeMs()) + fmt.Sprintf(", life %d of its agent", s.GetIncarnation())},
+		{"Last beat", heardAgo(s.GetLastBeatAgeMs()) + fmt.Sprintf(", incarnation %d", s.GetIncarnation())},
 		{"Kubernetes", or(s.GetKubernetesVersion(), none)},
-		{"Nodes", fmt.Sprintf("%d ready of %d, %s", s.GetNodesReady(), s.GetNodes(), or(s.GetNodeKind(), "of unknown kind"))},
+		{"Nodes", lastKnown(s) + fmt.Sprintf("%d ready of %d, %s", s.GetNodesReady(), s.GetNodes(), or(s.GetNodeKind(), "of unknown kind"))},
 	}
 	for _, resource := range slices.Sorted(maps.Keys(s.GetCapacity())) {
-		rows = append(rows, []string{"Free " + resource, freeOf(resource, s.GetFree(), s.GetCapacity())})
+		rows = append(rows, []string{"Free " + resource, lastKnown(s) + freeOf(resource, s.GetFree(), s.GetCapacity())})
 	}
 	for _, t := range m.GetSpec().GetTaints() {
 		rows = append(rows, []string{"Taint", t.GetKey() + "=" + t.GetValue() + ":" + t.GetEffect()})
@@ -102,6 +102,14 @@ func memberFacts(m *gatewayv1.Member) [][]string {
 	return rows
 }
 
+// lastKnown marks a fact of a member that is silent.
+func lastKnown(s *gatewayv1.MemberStatus) string {
+	if s.GetStale() {
+		return "Unknown, at last "
+	}
+	return ""
+}
+
 func labels(m map[string]string) string {
 	var out []string
 	for _, k := range slices.Sorted(maps.Keys(m)) {
@@ -113,7 +121,7 @@ func labels(m map[string]string) string {
 func evidenceRows(evidence []*gatewayv1.Evidence) [][]string {
 	var rows [][]string
 	for _, e := range evidence {
-		rows = append(rows, []string{e.GetObserver(), e.GetWhat(), e.GetSignal(), heard(e.GetAgeMs()) + " ago", e.GetDetail()})
+		rows = append(rows, []string{e.GetObserver(), e.GetWhat(), e.GetSignal(), heardAgo(e.GetAgeMs()), e.GetDetail()})
 	}
 	return rows
 }

@@ -5,25 +5,15 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/hansa-io/hansa/federation"
 	gatewayv1 "github.com/hansa-io/hansa/gateway/v1"
 )
-
-// key reads an argument NS/NAME.
-func key(argument string) (federation.Key, error) {
-	k, err := federation.ParseKey(argument)
-	if err != nil {
-		return k, Usagef("%s: for example shop/web", err)
-	}
-	return k, nil
-}
 
 func (a *app) describeWorkload() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:               "workload NS/NAME",
 		Aliases:           []string{"workloads"},
 		Short:             "A workload, its members and objects",
-		Args:              one("NS/NAME of a workload"),
+		Args:              oneKey("workload"),
 		ValidArgsFunction: a.completeWorkloads(),
 	}
 	out := outputFlag(cmd, formatText, formatJSON, formatYAML)
@@ -79,15 +69,11 @@ func shareRows(w *gatewayv1.Workload) [][]string {
 		if m.GetStale() {
 			state = unknownState
 		}
-		age := duration(milliseconds(m.GetAgeMs())) + " ago"
-		if m.GetAgeMs() < 0 {
-			age = "never"
-		}
 		note := m.GetMessage()
 		if m.GetShifted() {
 			note = or(note, "carries no traffic")
 		}
-		rows = append(rows, []string{m.GetMember(), or(m.GetRegion(), none), state, memberShare(m), "observed " + age, note})
+		rows = append(rows, []string{m.GetMember(), or(m.GetRegion(), none), state, memberShare(m), "observed " + heardAgo(m.GetAgeMs()), note})
 	}
 	return rows
 }

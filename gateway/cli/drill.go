@@ -57,10 +57,8 @@ it restores what was before.
 	flags.DurationVar(&f.hold, "hold", 0, "how long the fault stays after capacity is back")
 	flags.StringVar(&f.reason, "reason", "", "why, for the record")
 	YesFlag(cmd)
+	cmd.PreRunE = func(_ *cobra.Command, args []string) error { return f.check(args[0]) }
 	cmd.RunE = a.asking(func(c call, args []string) error {
-		if err := f.check(args[0]); err != nil {
-			return err
-		}
 		question := fmt.Sprintf("Take %s for lost, at level %s?", args[0], f.level)
 		if err := Confirm(cmd, question); err != nil {
 			return err

@@ -15,7 +15,7 @@ func (a *app) explainCommand() *cobra.Command {
 		Use:               "explain NS/NAME",
 		Short:             "Why a workload is where it is: every member's reason or score",
 		Example:           "  hansa explain shop/web",
-		Args:              one("NS/NAME of a workload"),
+		Args:              oneKey("workload"),
 		ValidArgsFunction: a.completeWorkloads(),
 	}
 	out := outputFlag(cmd, formatTable, formatWide, formatJSON, formatYAML)

@@ -33,7 +33,7 @@ var members = kind[*gatewayv1.Member]{
 		{name: "MEMORY-FREE", cell: freeCell("memory")},
 		{name: "PODS-FREE", wide: true, cell: freeCell("pods")},
 		{name: "WORKLOADS", wide: true, cell: func(m *gatewayv1.Member) string { return strconv.Itoa(int(m.GetStatus().GetWorkloads())) }},
-		{name: "LIFE", wide: true, cell: func(m *gatewayv1.Member) string {
+		{name: "INCARNATION", wide: true, cell: func(m *gatewayv1.Member) string {
 			return strconv.FormatUint(uint64(m.GetStatus().GetIncarnation()), 10)
 		}},
 		{name: "LAST-BEAT", volatile: true, cell: func(m *gatewayv1.Member) string { return heard(m.GetStatus().GetLastBeatAgeMs()) }},

@@ -42,6 +42,14 @@ func heard(ms float64) string {
 	return duration(milliseconds(ms))
 }
 
+// heardAgo is heard for the end of a sentence: "0.3s ago", "never".
+func heardAgo(ms float64) string {
+	if ms < 0 {
+		return heard(ms)
+	}
+	return heard(ms) + " ago"
+}
+
 // measured is a measure in a field where −1 means that it was not reached.
 func measured(ms float64) string {
 	if ms < 0 {

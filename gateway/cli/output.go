@@ -57,12 +57,12 @@ const (
 // print writes a value as JSON or YAML.
 func (f *format) print(w io.Writer, v any) error {
 	if f.value == formatYAML {
-		data, err := yaml.Marshal(yamlNode(v))
-		if err != nil {
+		encoder := yaml.NewEncoder(w)
+		encoder.SetIndent(2)
+		if err := encoder.Encode(yamlNode(v)); err != nil {
 			return fmt.Errorf("encode YAML: %w", err)
 		}
-		_, err = w.Write(data)
-		return err
+		return encoder.Close()
 	}
 	_, err := w.Write(append(appendJSON(nil, v, "", false), '\n'))
 	return err

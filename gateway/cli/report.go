@@ -24,7 +24,7 @@ var marks = []federation.Mark{
 func printReport(w io.Writer, o *gatewayv1.Operation) {
 	title := strings.TrimSpace(o.GetVerb() + " " + o.GetLevel())
 	fmt.Fprintf(w, "%s of %s: %s\n", title, o.GetScope(), or(o.GetVerdict(), o.GetState()))
-	facts := [][]string{{"id", o.GetId()}}
+	facts := [][]string{{"id", o.GetId()}, {"started", o.GetCreatedAt().AsTime().Format(time.RFC3339)}}
 	if o.GetReason() != "" {
 		facts = append(facts, []string{"reason", o.GetReason()})
 	}
@@ -33,7 +33,7 @@ func printReport(w io.Writer, o *gatewayv1.Operation) {
 	}
 	if a := o.GetAchieved(); a != nil {
 		facts = append(facts,
-			[]string{"recovery", fmt.Sprintf("%s, objective %s", measured(a.GetRtoMs()), promised(o.GetObjective().GetRtoMs()))},
+			[]string{"RTO", fmt.Sprintf("%s achieved, %s objective", measured(a.GetRtoMs()), promised(o.GetObjective().GetRtoMs()))},
 			[]string{"downtime", measured(a.GetDowntimeMs())},
 			[]string{"detection", measured(a.GetDetectMs())})
 	}
@@ -42,7 +42,8 @@ func printReport(w io.Writer, o *gatewayv1.Operation) {
 	section(w, "Workloads", workloadRows(o.GetWorkloads())...)
 }
 
-// markRows has a line for each mark that was reached, with its distance from T0.
+// markRows has a line for each mark that was reached, with its distance from
+// T0 and its time of day in UTC.
 func markRows(reached map[string]*timestamppb.Timestamp) [][]string {
 	begin := reached[string(federation.T0Fault)]
 	var rows [][]string
@@ -55,7 +56,7 @@ func markRows(reached map[string]*timestamppb.Timestamp) [][]string {
 		if begin != nil {
 			distance = fmt.Sprintf("%+.2fs", at.AsTime().Sub(begin.AsTime()).Seconds())
 		}
-		rows = append(rows, []string{string(mark), distance, at.AsTime().Format(time.RFC3339Nano), federation.MarkMeaning[mark]})
+		rows = append(rows, []string{string(mark), distance, at.AsTime().Format("15:04:05.000"), federation.MarkMeaning[mark]})
 	}
 	return rows
 }
@@ -64,7 +65,7 @@ func workloadRows(all []*gatewayv1.WorkloadReport) [][]string {
 	if len(all) == 0 {
 		return nil
 	}
-	rows := [][]string{{"WORKLOAD", "VERDICT", "RECOVERY", "OBJECTIVE", "DOWNTIME", "FROM", "TO", "NOTE"}}
+	rows := [][]string{{"WORKLOAD", "VERDICT", "RTO", "OBJECTIVE", "DOWNTIME", "FROM", "TO", "NOTE"}}
 	for _, r := range all {
 		rows = append(rows, []string{
 			r.GetWorkload(), or(r.GetVerdict(), none), measured(r.GetAchieved().GetRtoMs()), promised(r.GetObjective().GetRtoMs()),

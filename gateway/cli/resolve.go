@@ -18,7 +18,7 @@ func (a *app) resolveCommand() *cobra.Command {
 		Short: "Where a service is, best for a caller in a place; nearest tier first",
 		Example: `  hansa resolve shop/web --from osaka
   hansa resolve shop/web --from 50.11,8.68 --port http -o json`,
-		Args: one("NS/NAME of a service"),
+		Args: oneKey("service"),
 	}
 	out := outputFlag(cmd, formatTable, formatWide, formatJSON, formatYAML)
 	flags := cmd.Flags()

@@ -26,11 +26,12 @@ region=REGION.`,
 	out := outputFlag(cmd, formatTable, formatJSON, formatYAML)
 	cmd.Flags().StringArrayVar(&lose, "lose", nil, "scope that is gone; may be repeated")
 	cmd.Flags().StringArrayVar(&scale, "scale", nil, "NS/NAME=REPLICAS of a workload; may be repeated")
+	var request *gatewayv1.SimulateRequest
+	cmd.PreRunE = func(*cobra.Command, []string) (err error) {
+		request, err = simulation(lose, scale)
+		return err
+	}
 	cmd.RunE = a.asking(func(c call, _ []string) error {
-		request, err := simulation(lose, scale)
-		if err != nil {
-			return err
-		}
 		answer, err := c.Workloads.Simulate(cmd.Context(), request)
 		if err != nil {
 			return err

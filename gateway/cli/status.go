@@ -41,7 +41,7 @@ func (a *app) statusCommand() *cobra.Command {
 func statusRows(s *gatewayv1.GetStatusResponse, gateway string) [][]string {
 	rows := [][]string{
 		{"gateway", fmt.Sprintf("%s, version %s, table at revision %d", gateway, s.GetVersion(), s.GetRevision())},
-		{"hub", fmt.Sprintf("term %d, heard %s ago", s.GetHubTerm(), heard(s.GetHubAgeMs()))},
+		{"hub", fmt.Sprintf("term %d, heard %s", s.GetHubTerm(), heardAgo(s.GetHubAgeMs()))},
 		{"bus", "connected"},
 		{"members", fmt.Sprintf("%d of %d healthy", s.GetMembersHealthy(), s.GetMembers())},
 		{"workloads", fmt.Sprintf("%d of %d ready", s.GetWorkloadsReady(), s.GetWorkloads())},

@@ -23,13 +23,16 @@ func (a *app) tokenCommand() *cobra.Command {
 	out := outputFlag(cmd, formatText, formatJSON, formatYAML)
 	cmd.Flags().StringVar(&member, "member", "", "name under which the cluster joins")
 	cmd.Flags().DurationVar(&ttl, "ttl", time.Hour, "how long the token can be used")
-	cmd.RunE = a.asking(func(c call, _ []string) error {
+	cmd.PreRunE = func(*cobra.Command, []string) error {
 		switch {
 		case member == "":
 			return Usagef("--member is missing: the token is bound to a name")
 		case ttl <= 0:
 			return Usagef("--ttl %s: want a time to come, for example 1h", ttl)
 		}
+		return nil
+	}
+	cmd.RunE = a.asking(func(c call, _ []string) error {
 		answer, err := c.Members.CreateToken(cmd.Context(), &gatewayv1.CreateTokenRequest{Member: member, Ttl: durationpb.New(ttl)})
 		if err != nil {
 			return err

@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/hansa-io/hansa/federation"
 )
 
 // usageError is an error of the command line itself: exit code 2.
@@ -139,6 +141,27 @@ func named(what string) cobra.PositionalArgs {
 		}
 		return nil
 	}
+}
+
+// oneKey wants exactly one NS/NAME.
+func oneKey(what string) cobra.PositionalArgs {
+	single := one("NS/NAME of a " + what)
+	return func(cmd *cobra.Command, args []string) error {
+		if err := single(cmd, args); err != nil {
+			return err
+		}
+		_, err := key(args[0])
+		return err
+	}
+}
+
+// key reads an argument NS/NAME.
+func key(argument string) (federation.Key, error) {
+	k, err := federation.ParseKey(argument)
+	if err != nil {
+		return k, Usagef("%s: want for example shop/web", err)
+	}
+	return k, nil
 }
 
 // one wants exactly one argument, and says what it should be.

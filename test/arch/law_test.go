@@ -57,7 +57,7 @@ var table = []row{
 	{"member", shell, []string{
 		"configs", "federation/v1", "gateway/v1", "member/guard", "member/kube", "member/landing", "member/observe", "messaging", "messaging/subject",
 	}},
-	{"gateway/cli", shell, []string{"gateway/v1"}},
+	{"gateway/cli", shell, []string{"configs", "gateway/v1"}},
 	{"gateway/cli/local", shell, []string{"configs", "gateway/cli", "gateway/v1", "member/cluster/config", "member/cluster/pki", "placement/catalogue"}},
 	{"gateway/...", shell, []string{
 		"federation/v1", "gateway/...", "messaging", "messaging/subject", "placement/...",
