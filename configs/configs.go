@@ -1,8 +1,13 @@
 package configs
 
-import _ "embed" // for the directives below
+import "embed"
 
 // Local is the default file of "hansa up".
 //
 //go:embed local.yaml
 var Local []byte
+
+// Samples holds the samples, by path below this directory ("samples/shop").
+//
+//go:embed samples
+var Samples embed.FS

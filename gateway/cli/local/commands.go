@@ -1,0 +1,292 @@
+package local
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hansa-io/hansa/gateway/cli"
+)
+
+// Commands returns "up", "down", "kubeconfig", "kubectl" and the subcommands of
+// "member" that act on the processes of a local federation.
+func Commands() []*cobra.Command {
+	return []*cobra.Command{upCommand(), downCommand(), kubeconfigCommand(), kubectlCommand(), memberCommand()}
+}
+
+type upFlags struct {
+	file      string
+	members   int
+	nodes     string
+	nodeCount int
+	ports     string
+	detach    bool
+	noSample  bool
+	timeout   time.Duration
+}
+
+func upCommand() *cobra.Command {
+	var f upFlags
+	cmd := &cobra.Command{
+		Use:   "up",
+		Short: "Start a federation on this machine: bus, hub, gateway and members",
+		Long: `Start a federation on this machine: one process with bus, hub and gateway, and
+one process for each member, a whole Kubernetes cluster with simulated nodes.
+Then apply the sample shop and wait until it is ready. May be repeated.`,
+		Example: "  hansa up --members 2 --ports auto",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return up(cmd, f)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVarP(&f.file, "file", "f", "", "what to start (default: configs/local.yaml, built in)")
+	flags.IntVar(&f.members, "members", 0, "how many members (default: those of the file)")
+	flags.StringVar(&f.nodes, "nodes", "", "kind of nodes: simulated")
+	flags.IntVar(&f.nodeCount, "node-count", 0, "nodes of each member (default: as in the file)")
+	flags.StringVar(&f.ports, "ports", "fixed", "fixed: those of the file; auto: free ones, so that several federations run side by side")
+	flags.BoolVar(&f.detach, "detach", false, "return once the processes are started, without waiting for members and sample")
+	flags.BoolVar(&f.noSample, "no-sample", false, "do not apply the sample")
+	flags.DurationVar(&f.timeout, "timeout", 3*time.Minute, "give up after")
+	return cmd
+}
+
+func up(cmd *cobra.Command, f upFlags) error {
+	o, err := f.options(cmd)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(cmd.Context(), f.timeout)
+	defer cancel()
+	begin := time.Now()
+	spec, err := Up(ctx, o)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "up after %.1f s\n%s", time.Since(begin).Seconds(), advice(spec, o))
+	return nil
+}
+
+// options checks the flags and finds the binaries.
+func (f upFlags) options(cmd *cobra.Command) (UpOptions, error) {
+	switch {
+	case f.ports != "fixed" && f.ports != "auto":
+		return UpOptions{}, cli.Usagef("--ports %q: want fixed or auto", f.ports)
+	case f.members < 0 || f.members > 50:
+		return UpOptions{}, cli.Usagef("--members %d: want 1 to 50", f.members)
+	case f.nodes != "" && f.nodes != "simulated":
+		return UpOptions{}, cli.Usagef("--nodes %q: only simulated nodes exist so far", f.nodes)
+	}
+	home, err := DefaultHome()
+	if err != nil {
+		return UpOptions{}, err
+	}
+	spec, err := LoadSpec(f.file)
+	if err != nil {
+		return UpOptions{}, err
+	}
+	if f.members > 0 {
+		spec = spec.Resize(f.members)
+	}
+	if f.nodeCount > 0 {
+		spec.Nodes.Count = f.nodeCount
+	}
+	hansa, cluster, err := binaries()
+	if err != nil {
+		return UpOptions{}, err
+	}
+	o := UpOptions{
+		Home: home, Spec: spec, AutoPorts: f.ports == "auto", Detach: f.detach, Hansa: hansa, HansaCluster: cluster,
+		Progress: func(step string) { fmt.Fprintln(cmd.ErrOrStderr(), step) },
+	}
+	if !f.noSample && !f.detach {
+		o.Sample, err = sample()
+		o.SampleSource = sampleSource
+	}
+	return o, err
+}
+
+// binaries returns this binary and hansa-cluster, beside it or on the PATH.
+func binaries() (hansa, cluster string, err error) {
+	hansa, err = os.Executable()
+	if err != nil {
+		return "", "", fmt.Errorf("find this binary: %w", err)
+	}
+	cluster = filepath.Join(filepath.Dir(hansa), "hansa-cluster")
+	if _, err := os.Stat(cluster); err == nil {
+		return hansa, cluster, nil
+	}
+	cluster, err = exec.LookPath("hansa-cluster")
+	if err != nil {
+		return "", "", fmt.Errorf("hansa-cluster is neither beside %s nor on the PATH: build it with \"make build\"", hansa)
+	}
+	return hansa, cluster, nil
+}
+
+// advice says what to try next.
+func advice(spec Spec, o UpOptions) string {
+	first, last := spec.Members[0], spec.Members[len(spec.Members)-1]
+	lines := []string{
+		"", "try:",
+		"  hansa get members",
+		"  hansa get workloads",
+		"  hansa explain shop/web",
+		"  hansa resolve shop/web --from osaka",
+		"  hansa simulate --lose region=" + last.Region,
+		"  hansa kubectl " + first.Name + " -- get pods -A",
+		"  hansa drill run region=" + last.Region + " --level L5b --yes",
+		"  hansa member kill " + last.Name + "; hansa get workloads -w",
+		"  hansa down",
+	}
+	if o.Detach {
+		lines = append(lines[:3], lines[len(lines)-1])
+	}
+	return strings.Join(lines, "\n") + "\n"
+}
+
+func downCommand() *cobra.Command {
+	var keep bool
+	cmd := &cobra.Command{
+		Use:   "down",
+		Short: "Stop the federation of this machine and remove what \"hansa up\" made",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			home, err := DefaultHome()
+			if err != nil {
+				return err
+			}
+			return Down(cmd.Context(), home, keep)
+		},
+	}
+	cmd.Flags().BoolVar(&keep, "keep-data", false, "keep the data, so that the next \"hansa up\" goes on with it")
+	cmd.Flags().Bool("purge", true, "remove all data (the default; --keep-data keeps it)")
+	cmd.MarkFlagsMutuallyExclusive("keep-data", "purge")
+	return cmd
+}
+
+func kubeconfigCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "kubeconfig MEMBER",
+		Short:   "Print a kubeconfig with which kubectl reaches a member directly",
+		Example: "  kubectl --kubeconfig <(hansa kubeconfig tokyo) get nodes",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			path, err := kubeconfig(args[0])
+			if err != nil {
+				return err
+			}
+			b, err := os.ReadFile(path)
+			if err != nil {
+				return fmt.Errorf("member %s has no kubeconfig yet: %w", args[0], err)
+			}
+			_, err = cmd.OutOrStdout().Write(b)
+			return err
+		},
+	}
+}
+
+func kubeconfig(member string) (string, error) {
+	home, err := DefaultHome()
+	if err != nil {
+		return "", err
+	}
+	if _, err := home.FindMember(member); err != nil {
+		return "", err
+	}
+	return home.Kubeconfig(member), nil
+}
+
+func kubectlCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "kubectl MEMBER -- ARGS",
+		Short:   "Run kubectl against a member",
+		Example: "  hansa kubectl tokyo -- get pods -A",
+		Args:    cobra.MinimumNArgs(2),
+		RunE: func(_ *cobra.Command, args []string) error {
+			path, err := kubeconfig(args[0])
+			if err != nil {
+				return err
+			}
+			kubectl, err := exec.LookPath("kubectl")
+			if err != nil {
+				return fmt.Errorf("kubectl is not on the PATH: install it, or build it with \"make tools\"")
+			}
+			env := append(os.Environ(), "KUBECONFIG="+path)
+			return syscall.Exec(kubectl, append([]string{"kubectl"}, args[1:]...), env)
+		},
+	}
+}
+
+// memberCommand is the group "member"; the command line merges it with its own.
+func memberCommand() *cobra.Command {
+	group := &cobra.Command{Use: "member", Short: "Act on a member"}
+	group.AddCommand(&cobra.Command{
+		Use:   "start NAME",
+		Short: "Start the process of a member of \"hansa up\" that has ended",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			home, err := DefaultHome()
+			if err != nil {
+				return err
+			}
+			_, cluster, err := binaries()
+			if err != nil {
+				return err
+			}
+			if err := StartMember(home, args[0], cluster); err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "member %s started\n", args[0])
+			return nil
+		},
+	})
+	for _, s := range []struct {
+		use, short, done string
+		act              func(context.Context, Process) error
+	}{
+		{"stop", "Stop a member in order: its agent says goodbye", "stopped", func(ctx context.Context, p Process) error {
+			if !p.alive() {
+				return fmt.Errorf("%s is not running", p.Name)
+			}
+			return p.Stop(ctx, 15*time.Second)
+		}},
+		{"kill", "Kill a member's process (SIGKILL), as if the whole cluster had lost power", "killed", signalled(syscall.SIGKILL)},
+		{"pause", "Freeze a member's process (SIGSTOP)", "paused", signalled(syscall.SIGSTOP)},
+		{"resume", "Let a paused member go on (SIGCONT)", "resumed", signalled(syscall.SIGCONT)},
+	} {
+		group.AddCommand(&cobra.Command{
+			Use:   s.use + " NAME",
+			Short: s.short,
+			Args:  cobra.ExactArgs(1),
+			RunE: func(cmd *cobra.Command, args []string) error {
+				home, err := DefaultHome()
+				if err != nil {
+					return err
+				}
+				process, err := home.FindMember(args[0])
+				if err != nil {
+					return err
+				}
+				if err := s.act(cmd.Context(), process); err != nil {
+					return err
+				}
+				fmt.Fprintf(cmd.OutOrStdout(), "member %s %s\n", args[0], s.done)
+				return nil
+			},
+		})
+	}
+	slices.SortFunc(group.Commands(), func(a, b *cobra.Command) int { return strings.Compare(a.Name(), b.Name()) })
+	return group
+}
+
+func signalled(sig syscall.Signal) func(context.Context, Process) error {
+	return func(_ context.Context, p Process) error { return p.Signal(sig) }
+}
