@@ -33,7 +33,7 @@ func (r *run) settle() {
 		c := &r.cands[i]
 		c.in, c.n = c.base > 0, c.base
 	}
-	r.constraints = r.constraints[:0]
+	r.unbound = true
 	r.contract()
 }
 

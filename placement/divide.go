@@ -1,7 +1,5 @@
 package placement
 
-import "cmp"
-
 // cell holds candidates that are alike for every constraint: order[lo:hi] is a
 // heap of those that can take more, the most deserving on top.
 type cell struct {
@@ -34,81 +32,12 @@ func (r *run) recount() {
 	}
 }
 
-// contract takes replicas away while there are more than wanted: first where no
-// constraint breaks, from the last group, from members that take nothing new,
-// and where the division would have given last. A member at replicas.min gives
-// all it has, last of all.
-func (r *run) contract() {
-	excess := -r.want
-	for i := range r.cands {
-		excess += r.cands[i].n
-	}
-	for excess > 0 {
-		worst := -1
-		for i := range r.cands {
-			if r.cands[i].n > 0 && (worst < 0 || r.givesBefore(&r.cands[i], &r.cands[worst])) {
-				worst = i
-			}
-		}
-		step := r.stepDown(&r.cands[worst])
-		r.give(&r.cands[worst], -step)
-		excess -= step
-	}
-}
-
-func (r *run) stepDown(c *candidate) int64 {
-	if c.n > r.block() {
-		return 1
-	}
-	return c.n
-}
-
-// givesBefore orders candidates for contract.
-func (r *run) givesBefore(a, b *candidate) bool {
-	sa, sb := r.stepDown(a), r.stepDown(b)
-	order := cmp.Or(
-		cmp.Compare(r.breaks(a, sa), r.breaks(b, sb)),
-		cmp.Compare(sa, sb),
-		cmp.Compare(b.rank, a.rank),
-		-compareBool(!a.open, !b.open),
-		cmp.Compare(a.weight*(2*b.n-1), b.weight*(2*a.n-1)),
-		cmp.Compare(a.score, b.score),
-		cmp.Compare(a.hash, b.hash),
-	)
-	return order < 0
-}
-
-// breaks counts the hard constraints that taking step replicas away would break.
-func (r *run) breaks(cand *candidate, step int64) int {
-	n := 0
-	for k := range r.constraints {
-		c := &r.constraints[k]
-		if c.soft || !cand.in {
-			continue
-		}
-		d := &c.domains[cand.dom[k]]
-		left := d.count - step
-		if (left == 0 && c.used() <= c.min) || (c.skew > 0 && c.highest(d)-left > c.skew) {
-			n++
-		}
-	}
-	return n
-}
-
-// highest is the largest count of a chosen domain other than but.
-func (c *constraint) highest(but *domain) int64 {
-	var hi int64
-	for i := range c.domains {
-		if d := &c.domains[i]; d != but && d.chosen {
-			hi = max(hi, d.count)
-		}
-	}
-	return hi
-}
-
 // give adds step replicas to a candidate and to its domains.
 func (r *run) give(c *candidate, step int64) {
 	c.n += step
+	if r.unbound {
+		return
+	}
 	for k := range r.constraints {
 		r.constraints[k].domains[c.dom[k]].count += step
 		r.constraints[k].low = -1
@@ -381,58 +310,4 @@ func (r *run) penalty(c *cell, step int64) int {
 		}
 	}
 	return n
-}
-
-// nextAggregated returns the candidate to fill next and how many it takes: one
-// that is in use already, else the best that holds all that is left, else the
-// largest.
-func (r *run) nextAggregated(left int64) (int32, int64) {
-	best, bestPenalty := int32(-1), 0
-	for j := range r.cells {
-		for _, at := range r.order[r.cells[j].lo:r.cells[j].hi] {
-			c := &r.cands[at]
-			step := r.step(c)
-			if step > left || c.n+step > c.cap || !r.allows(&r.cells[j], step, -1) {
-				continue
-			}
-			penalty := r.penalty(&r.cells[j], step)
-			if best < 0 || r.fillsBefore(c, penalty, &r.cands[best], bestPenalty, left) {
-				best, bestPenalty = at, penalty
-			}
-		}
-	}
-	if best < 0 {
-		return best, 0
-	}
-	chunk := min(r.cands[best].cap-r.cands[best].n, left)
-	for k := range r.constraints {
-		if r.constraints[k].skew > 0 {
-			chunk = 1
-		}
-	}
-	return best, max(chunk-r.step(&r.cands[best])+1, 1)
-}
-
-func (r *run) fillsBefore(a *candidate, penaltyA int, b *candidate, penaltyB int, left int64) bool {
-	holdsA, holdsB := a.cap-a.n >= left, b.cap-b.n >= left
-	order := cmp.Or(
-		cmp.Compare(a.rank, b.rank),
-		cmp.Compare(penaltyA, penaltyB),
-		-compareBool(a.n > 0, b.n > 0),
-		-compareBool(holdsA, holdsB),
-	)
-	if order == 0 && !holdsA {
-		order = cmp.Or(cmp.Compare(b.cap, a.cap), cmp.Compare(b.runs, a.runs))
-	}
-	return cmp.Or(order, -compareBool(a.n < a.runs, b.n < b.runs), cmp.Compare(b.score, a.score), cmp.Compare(b.hash, a.hash)) < 0
-}
-
-func compareBool(a, b bool) int {
-	switch {
-	case a == b:
-		return 0
-	case b:
-		return -1
-	}
-	return 1
 }

@@ -2,10 +2,8 @@ package placement
 
 import (
 	"fmt"
-	"sort"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/hansa-io/hansa/federation"
 )
@@ -28,7 +26,7 @@ func (r *run) explain(d *Decision) federation.Explanation {
 		}
 	}
 	if d.Unmet > 0 {
-		e.Relaxation = r.relaxation(d)
+		e.Relaxation = r.relaxation()
 	}
 	return e
 }
@@ -69,8 +67,10 @@ func (r *run) explainCandidate(c *candidate, line *federation.MemberExplanation,
 		line.Reason = "eligible, but a rule of the whole cannot be kept: " + r.best.broken
 	case !c.in:
 		line.Reason = r.whyOutside(c, d)
+	case d.Unmet > 0:
+		line.Reason = "eligible, but " + d.Binding
 	default:
-		line.Reason = fmt.Sprintf("eligible; all %d replicas found a place before its turn", r.want)
+		line.Reason = "eligible; every replica found a place before its turn"
 	}
 }
 
@@ -92,11 +92,11 @@ func (r *run) whyOutside(c *candidate, d *Decision) string {
 	for k := range r.constraints {
 		s := &r.constraints[k]
 		if id := s.top.of[c.member]; id >= 0 && !r.uses(s.top, id, d) && s.max > 0 {
-			return fmt.Sprintf("eligible; spread by %s: at most %d, others came first than %s", s.by, s.max, s.top.names[id])
+			return fmt.Sprintf("eligible; spread by %s takes at most %d, and others rank before %s", s.by, s.max, s.top.names[id])
 		}
 	}
 	if len(r.spec.Members.Groups) > 0 {
-		return fmt.Sprintf("eligible; an earlier group than %q was enough", groupName(r.spec, c.rank))
+		return r.whyGroup(c)
 	}
 	return "eligible; others came first"
 }
@@ -110,124 +110,17 @@ func (r *run) uses(top *topology, id int32, d *Decision) bool {
 	return false
 }
 
+func (r *run) whyGroup(c *candidate) string {
+	for i := range r.cands {
+		if o := &r.cands[i]; r.chosen(o) && o.rank > c.rank {
+			return fmt.Sprintf("eligible; group %q alone does not hold all %d replicas and has no overflow", groupName(r.spec, c.rank), r.want)
+		}
+	}
+	return fmt.Sprintf("eligible; the groups before %q are enough", groupName(r.spec, c.rank))
+}
+
 func groupName(p *federation.PlacementSpec, rank int32) string {
 	return orElse(p.Members.Groups[rank].Name, strconv.Itoa(int(rank)+1))
-}
-
-// explainRoom says what a member lacks that passed every filter.
-func (r *run) explainRoom(i int32, line *federation.MemberExplanation) {
-	line.Filter = "Resources"
-	line.Fits = r.fitOf(i)
-	need := r.needText()
-	if r.missing != "" {
-		line.Reason = "has no " + r.missing
-		line.Remedy = "add nodes that have " + r.missing
-		return
-	}
-	least := r.block()
-	if !r.divided() {
-		least = max(r.want, 1)
-	}
-	line.Reason = fmt.Sprintf("holds %d of at least %d %s; each needs %s in one node, free %s",
-		line.Fits, least, plural(least, "replica", "replicas"), need, amountText(&r.p.s.members[i].Facts.Free))
-	line.Remedy = fmt.Sprintf("free room for %d more, or add nodes", least-line.Fits)
-}
-
-func (r *run) needText() string {
-	need := podwise(r.unit())
-	return amountText(&need)
-}
-
-// amountText writes "500m CPU, 512Mi, 1 pod".
-func amountText(v *federation.Resources) string {
-	var parts []string
-	if v.MilliCPU > 0 {
-		parts = append(parts, cpuText(v.MilliCPU)+" CPU")
-	}
-	if v.MemoryBytes > 0 {
-		parts = append(parts, memoryText(v.MemoryBytes))
-	}
-	parts = append(parts, fmt.Sprintf("%d %s", v.Pods, plural(v.Pods, "pod", "pods")))
-	if len(v.Extended) > 0 {
-		parts = append(parts, extendedText(v.Extended))
-	}
-	return strings.Join(parts, ", ")
-}
-
-func cpuText(milli int64) string {
-	if milli%1000 == 0 {
-		return strconv.FormatInt(milli/1000, 10)
-	}
-	return strconv.FormatInt(milli, 10) + "m"
-}
-
-func memoryText(bytes int64) string {
-	for _, u := range []struct {
-		size int64
-		name string
-	}{{1 << 40, "Ti"}, {1 << 30, "Gi"}, {1 << 20, "Mi"}, {1 << 10, "Ki"}} {
-		if bytes >= 10*u.size || (bytes >= u.size && bytes%u.size == 0) {
-			return strconv.FormatInt(bytes/u.size, 10) + u.name
-		}
-	}
-	return strconv.FormatInt(bytes, 10)
-}
-
-// extendedText writes extended resources in order of name: "nvidia.com/gpu=2".
-func extendedText(ext map[string]int64) string {
-	var b strings.Builder
-	for _, name := range sortedKeys(ext) {
-		if b.Len() > 0 {
-			b.WriteByte(' ')
-		}
-		b.WriteString(name)
-		b.WriteByte('=')
-		b.WriteString(strconv.FormatInt(ext[name], 10))
-	}
-	return b.String()
-}
-
-// scoresOf lists the candidate's scores with their weights and details.
-func (r *run) scoresOf(c *candidate) []federation.Score {
-	out := make([]federation.Score, 0, len(r.scoring))
-	for k := range r.scoring {
-		s := &r.scoring[k]
-		out = append(out, federation.Score{
-			Name:   s.name,
-			Value:  float64(int64(s.value(r, c.member, c.fits)*100+0.5)) / 100,
-			Weight: s.weight,
-			Detail: r.detail(s.name, c),
-		})
-	}
-	return out
-}
-
-func (r *run) detail(score string, c *candidate) string {
-	switch score {
-	case "latency":
-		parts := make([]string, 0, len(r.users))
-		for k := range r.users {
-			d := time.Duration(min(r.users[k].ms[c.member], 1e6) * float64(time.Millisecond))
-			parts = append(parts, fmt.Sprintf("%s about %s", r.users[k].at, d.Round(time.Millisecond)))
-		}
-		return joinFew(parts)
-	case "headroom":
-		return fmt.Sprintf("holds %d of %d", c.fits, r.want)
-	case "balance":
-		return fmt.Sprintf("%.0f%% of what it has least of is free", scoreBalance(r, c.member, 0))
-	case "stay":
-		if n := r.running[c.member]; n >= 0 {
-			return fmt.Sprintf("runs %d", n)
-		}
-		return "does not run there"
-	}
-	if builtin[score] == nil {
-		if v, ok := r.p.s.world.External[score][r.p.s.members[c.member].Spec.Name]; ok {
-			return strconv.FormatFloat(v, 'g', 6, 64)
-		}
-		return "no figure"
-	}
-	return ""
 }
 
 // summary is one line: "3 of 3 members, 2/2/2 replicas".
@@ -240,7 +133,7 @@ func (r *run) summary(d *Decision) string {
 		for _, m := range d.Members {
 			counts = append(counts, strconv.FormatInt(m.Replicas, 10))
 		}
-		fmt.Fprintf(&b, ", %s %s", strings.Join(counts, "/"), plural(r.want, "replica", "replicas"))
+		fmt.Fprintf(&b, ", %s %s", strings.Join(counts, "/"), plural(d.replicas(), "replica", "replicas"))
 	}
 	if d.Unmet > 0 {
 		fmt.Fprintf(&b, "; %d unmet: %s", d.Unmet, d.Binding)
@@ -290,6 +183,8 @@ func (r *run) spreadRule(s federation.SpreadConstraint, d *Decision) string {
 func (r *run) survivalRule() string {
 	level := r.spec.Failover.Survive
 	switch {
+	case r.survival.frail > 0 && !r.survival.waived:
+		return fmt.Sprintf("survive %s: %d members may not be used, see their lines; %d replicas fit in all eligible members", level, r.survival.frail, r.survival.all)
 	case r.survival.waived:
 		return fmt.Sprintf("survive %s: NOT kept; the eligible members hold %d replicas, losing one %s leaves too few for %d", level, r.survival.all, r.survival.key, r.want)
 	default:
@@ -305,35 +200,4 @@ func (r *run) affinityRules() []string {
 		}
 	}
 	return out
-}
-
-func unbounded(v int64) string {
-	if v == 0 {
-		return "none"
-	}
-	return strconv.FormatInt(v, 10)
-}
-
-func plural(n int64, one, many string) string {
-	if n == 1 {
-		return one
-	}
-	return many
-}
-
-// joinFew joins up to five items and counts the rest.
-func joinFew(items []string) string {
-	if len(items) <= 5 {
-		return strings.Join(items, ", ")
-	}
-	return fmt.Sprintf("%s and %d more", strings.Join(items[:5], ", "), len(items)-5)
-}
-
-func compareNames(a, b string) int { return strings.Compare(a, b) }
-
-// byCount orders names by their count, largest first, then by name.
-func byCount(counts map[string]int) []string {
-	names := sortedKeys(counts)
-	sort.SliceStable(names, func(i, j int) bool { return counts[names[i]] > counts[names[j]] })
-	return names
 }

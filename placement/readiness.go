@@ -94,9 +94,7 @@ func (p *Planner) scenario(reqs []Request, order []int, byMember [][]int32) Scen
 		req := reqs[order[rank]]
 		req.Explain = false
 		displaced := p.displaced(&req)
-		d := p.Place(req)
-		p.Reserve(req, d)
-		short := min(d.Unmet, displaced)
+		short, reason := p.failOver(req, displaced)
 		weight := float64(int64(16) >> min(max(req.Placement.Failover.Tier, 0), 4))
 		all += weight * float64(displaced)
 		have += weight * float64(displaced-short)
@@ -104,7 +102,7 @@ func (p *Planner) scenario(reqs []Request, order []int, byMember [][]int32) Scen
 		sc.Short += short
 		if short > 0 && len(sc.Unmet) < maxUnmet {
 			sc.Unmet = append(sc.Unmet, federation.Unmet{
-				Workload: req.Workload, Replicas: short, Tier: req.Placement.Failover.Tier, Reason: d.Binding,
+				Workload: req.Workload, Replicas: short, Tier: req.Placement.Failover.Tier, Reason: reason,
 			})
 		}
 	}
@@ -115,6 +113,17 @@ func (p *Planner) scenario(reqs []Request, order []int, byMember [][]int32) Scen
 		sc.Fix = fmt.Sprintf("%s is short of %d replicas: %s", sc.Unmet[0].Workload, sc.Unmet[0].Replicas, sc.Unmet[0].Reason)
 	}
 	return sc
+}
+
+// failOver places a workload again, and returns how many of its displaced
+// replicas find no room, and why.
+func (p *Planner) failOver(req Request, displaced int64) (int64, string) {
+	if req.Placement.Failover.Mode == "Never" {
+		return displaced, neverFailsOver
+	}
+	d := p.Place(req)
+	p.Reserve(req, d)
+	return min(d.Unmet, displaced), d.Binding
 }
 
 // displaced counts the replicas of a request that run in the members gone.

@@ -33,8 +33,8 @@ func (r *run) binding() string {
 	if limit := r.skewLimit(); limit != "" {
 		return limit
 	}
-	return fmt.Sprintf("room: %d eligible %s hold %d of %d replicas; each replica needs %s",
-		eligible, plural(int64(eligible), "member", "members"), r.placed(), r.want, r.needText())
+	return fmt.Sprintf("room: %d of %d replicas fit in the %d eligible %s; each needs %s in one node",
+		r.placed(), r.want, eligible, plural(int64(eligible), "member", "members"), r.needText())
 }
 
 func (r *run) placed() int64 { return r.want - r.left() }
@@ -99,7 +99,7 @@ func (r *run) nearestTo(u int) string {
 // relaxation returns the nearest change of the request with which everything
 // finds a place: it tries single changes, small before large, by deciding the
 // changed request with the same engine.
-func (r *run) relaxation(d *Decision) string {
+func (r *run) relaxation() string {
 	req := *r.req
 	req.Explain = false
 	req.Current = r.current
@@ -117,10 +117,28 @@ func (r *run) relaxation(d *Decision) string {
 			return change.text(&changed)
 		}
 	}
-	if placed := r.want - d.Unmet; placed > 0 && r.divided() {
-		return fmt.Sprintf("replicas: %d instead of %d would fit as it is", placed, r.want)
+	if n := r.mostReplicas(other, req); n > 0 {
+		return fmt.Sprintf("replicas: %d instead of %d", n, r.want)
 	}
 	return "no single change of the placement helps: add members or room, see the members' remedies"
+}
+
+// mostReplicas searches the largest number of replicas for which everything
+// finds a place, 0 when there is none or nothing is divided.
+func (r *run) mostReplicas(p *Planner, req Request) int64 {
+	if !r.divided() {
+		return 0
+	}
+	lo, hi := int64(0), r.want
+	for hi-lo > 1 {
+		req.Demand.Replicas = (lo + hi) / 2
+		if d := p.Place(req); d.Err == nil && d.Unmet == 0 {
+			lo = req.Demand.Replicas
+		} else {
+			hi = req.Demand.Replicas
+		}
+	}
+	return lo
 }
 
 // relaxationStep is one way to ask for less.

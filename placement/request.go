@@ -85,6 +85,15 @@ type Decision struct {
 	Err error
 }
 
+// replicas is the number of replicas that have a place.
+func (d *Decision) replicas() int64 {
+	var n int64
+	for i := range d.Members {
+		n += d.Members[i].Replicas
+	}
+	return n
+}
+
 // Assignment returns the decision as a record. WorkloadRevision, Epoch, Since of
 // new members, Reason, DecidedAt and Operation are for the hub to set.
 func (d Decision) Assignment() federation.Assignment {

@@ -37,6 +37,7 @@ type run struct {
 	best     outcome
 	bestN    []int64
 	survival survival
+	unbound  bool // the constraints are given up: what runs is kept as it is
 }
 
 // candidate is a member that may run the workload: n replicas in the end, base
@@ -130,6 +131,7 @@ func (r *run) begin(req *Request) error {
 	}
 	r.fits, r.missing = r.p.fitsFor(podwise(r.unit()))
 	r.survival = survival{}
+	r.unbound = false
 	r.readConstraints()
 	r.readScoring()
 	return nil
