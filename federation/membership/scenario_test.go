@@ -1,0 +1,386 @@
+package membership
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/datadriven"
+
+	"github.com/hansa-io/hansa/federation"
+)
+
+// TestScenarios runs the files of testdata. Each line is a command; the members
+// beat and answer probes by what was said of them last.
+//
+//	member NAME [region=R] [zone=Z] [noprobe]
+//	set NAME... beat|silent api=up|down|split ingress=up|down peers=NAMES deaf|hears
+//	advance D                run for D, with beats every 250 ms and probes
+//	beat NAME inc=N seq=N [hubseq=N] [hubage=D] [goodbye]   one beat by hand
+//	stall D                  the hub does not run for D; what comes waits
+//	return NAME answered|stopped|synced   mask OP NAMES D   lift OP
+//	fence NAME   remove NAME   disconnect NAME   restart   show [NAME]
+func TestScenarios(t *testing.T) {
+	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
+		r := newRig()
+		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
+			r.lines = nil
+			for _, line := range append([]string{d.Cmd + argText(d)}, strings.Split(d.Input, "\n")...) {
+				if line = strings.TrimSpace(line); line != "" {
+					r.run(t, line)
+				}
+			}
+			if len(r.lines) == 0 {
+				return "ok\n"
+			}
+			return strings.Join(r.lines, "\n") + "\n"
+		})
+	})
+}
+
+func argText(d *datadriven.TestData) string {
+	var b strings.Builder
+	for _, a := range d.CmdArgs {
+		b.WriteString(" " + a.String())
+	}
+	return b.String()
+}
+
+var start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+// actor is how a member behaves in a scenario.
+type actor struct {
+	name     string
+	beating  bool
+	api      string // up, down, or split: seen by members, not by the hub
+	ingress  federation.Signal
+	peers    []string
+	deaf     bool
+	sequence uint64
+	inc      federation.Incarnation
+	next     time.Time
+	spec     federation.MemberSpec
+}
+
+type probeAnswer struct {
+	at time.Time
+	ev ProbeResult
+}
+
+type rig struct {
+	m       *Machine
+	now     time.Time
+	actors  map[string]*actor
+	names   []string
+	pending []probeAnswer
+	hubSeq  uint64
+	hubNext time.Time
+	queued  []federation.Beat
+	stalled bool
+	lines   []string
+}
+
+func newRig() *rig {
+	return &rig{m: New(Options{}), now: start, actors: map[string]*actor{}, hubNext: start}
+}
+
+func (r *rig) feed(t *testing.T, ev Event) {
+	t.Helper()
+	for _, e := range r.m.Step(r.now, ev) {
+		r.effect(e)
+	}
+	if err := r.m.Check(); err != nil {
+		t.Fatalf("t=%v: %v", r.now.Sub(start), err)
+	}
+}
+
+func (r *rig) say(format string, args ...any) {
+	r.lines = append(r.lines, fmt.Sprintf("t=%-6s ", strconv.FormatFloat(r.now.Sub(start).Seconds(), 'f', 2, 64)+"s")+fmt.Sprintf(format, args...))
+}
+
+func (r *rig) effect(e Effect) {
+	switch e := e.(type) {
+	case Transition:
+		extra := ""
+		if e.Group != nil {
+			extra = fmt.Sprintf(" group=%v", e.Group)
+		}
+		if e.Domain != "" {
+			extra += " " + e.Domain
+		}
+		if e.DwellFactor != 1 {
+			extra += fmt.Sprintf(" dwell×%g", e.DwellFactor)
+		}
+		if e.Withdrawn {
+			extra += " withdrawn"
+		}
+		r.say("%s: %v -> %v [%s] %s%s", e.Member, e.From, e.To, e.Record.Verdict, e.Record.Reason, extra)
+	case Updated:
+		r.say("%s: %v [%s] %s", e.Record.Member, e.Record.Health, e.Record.Verdict, e.Record.Reason)
+	case AskProbe:
+		if len(e.Vantages) > 1 {
+			r.say("ask %v about %s", e.Vantages, e.Member)
+		}
+		for _, v := range e.Vantages {
+			r.answer(e, v)
+		}
+	case RealFault:
+		r.say("real fault of %s under %s: %s", e.Member, e.Operation, e.Reason)
+	case MaskEnded:
+		r.say("mask of %s ended", e.Operation)
+	}
+}
+
+func (r *rig) answer(e AskProbe, vantage string) {
+	a := r.actors[e.Member]
+	if v, ok := r.actors[vantage]; ok && !v.beating {
+		return
+	}
+	ev := ProbeResult{Member: e.Member, Vantage: vantage, Signal: federation.Green, Detail: "HTTP 200"}
+	after := 10 * time.Millisecond
+	switch {
+	case a.api == "refused":
+		ev.Signal, ev.Detail = federation.Red, "connection refused"
+	case a.api == "down", a.api == "split" && vantage == "hub":
+		ev.Signal, ev.Detail = federation.Red, "no answer in 400 ms"
+		after = e.Timeout
+	}
+	r.pending = append(r.pending, probeAnswer{at: r.now.Add(after), ev: ev})
+}
+
+// advance runs the world for d.
+func (r *rig) advance(t *testing.T, d time.Duration) {
+	t.Helper()
+	end := r.now.Add(d)
+	for {
+		at := end
+		if due, ok := r.m.Deadline(); ok && !r.stalled {
+			at = earliest(at, due)
+		}
+		if !r.stalled {
+			at = earliest(at, r.hubNext)
+		}
+		for _, p := range r.pending {
+			at = earliest(at, p.at)
+		}
+		for _, n := range r.names {
+			at = earliest(at, r.actors[n].next)
+		}
+		r.now = latest(at, r.now)
+		r.fire(t)
+		if !r.now.Before(end) {
+			return
+		}
+	}
+}
+
+func (r *rig) fire(t *testing.T) {
+	t.Helper()
+	if !r.stalled && !r.hubNext.After(r.now) {
+		r.hubSeq++
+		r.hubNext = r.now.Add(250 * time.Millisecond)
+		r.feed(t, HubBeatSent{Sequence: r.hubSeq})
+	}
+	for _, n := range r.names {
+		a := r.actors[n]
+		if a.next.After(r.now) {
+			continue
+		}
+		a.next = r.now.Add(250 * time.Millisecond)
+		if a.beating {
+			a.sequence++
+			r.deliver(t, r.beatOf(a))
+		}
+	}
+	var left []probeAnswer
+	for _, p := range r.pending {
+		if p.at.After(r.now) || r.stalled {
+			left = append(left, p)
+			if r.stalled {
+				left[len(left)-1].at = latest(p.at, r.now.Add(time.Millisecond))
+			}
+			continue
+		}
+		r.feed(t, p.ev)
+	}
+	r.pending = append([]probeAnswer(nil), left...)
+	if due, ok := r.m.Deadline(); ok && !r.stalled && !due.After(r.now) {
+		r.feed(t, Tick{})
+	}
+}
+
+func (r *rig) deliver(t *testing.T, b federation.Beat) {
+	t.Helper()
+	if r.stalled {
+		r.queued = append(r.queued, b)
+		return
+	}
+	r.feed(t, BeatArrived{Beat: b})
+}
+
+func (r *rig) beatOf(a *actor) federation.Beat {
+	b := federation.Beat{Member: a.name, Incarnation: a.inc, Sequence: a.sequence, HubSequence: r.hubSeq, HubAge: 100 * time.Millisecond}
+	if a.deaf {
+		b.HubSequence, b.HubAge = 1, r.now.Sub(start)
+	}
+	b.Layers.API = federation.Green
+	if a.api == "down" || a.api == "refused" {
+		b.Layers.API = federation.Red
+	}
+	for _, p := range a.peers {
+		b.Peers = append(b.Peers, federation.PeerObservation{Member: p, Ingress: r.actors[p].ingress})
+	}
+	return b
+}
+
+func (r *rig) run(t *testing.T, line string) {
+	t.Helper()
+	f := strings.Fields(line)
+	args := map[string]string{}
+	var words []string
+	for _, w := range f[1:] {
+		if k, v, ok := strings.Cut(w, "="); ok {
+			args[k] = v
+		} else {
+			words = append(words, w)
+		}
+	}
+	switch f[0] {
+	case "member":
+		r.member(t, words, args)
+	case "set":
+		r.set(t, words, args)
+	case "advance":
+		r.advance(t, duration(t, words[0]))
+	case "beat":
+		r.handBeat(t, words, args)
+	case "stall":
+		r.stalled = true
+		r.advance(t, duration(t, words[0]))
+		r.stalled = false
+		r.hubNext = r.now
+		for _, b := range r.queued {
+			r.feed(t, BeatArrived{Beat: b})
+		}
+		r.queued = nil
+	case "return":
+		phases := map[string]Phase{"answered": Answered, "stopped": Stopped, "synced": Synced}
+		for _, w := range words[1:] {
+			r.feed(t, ReturnStep{Member: words[0], Incarnation: r.actors[words[0]].inc, Phase: phases[w]})
+		}
+	case "mask":
+		last := len(words) - 1
+		r.feed(t, MaskSet{Mask: federation.FaultMask{Operation: words[0], Members: words[1:last], Lifetime: duration(t, words[last])}})
+	case "lift":
+		r.feed(t, MaskLifted{Operation: words[0]})
+	case "fence":
+		r.feed(t, FenceProven{Member: words[0], Reason: "its leases ran out"})
+	case "remove":
+		r.feed(t, MemberRemoved{Member: words[0]})
+	case "disconnect":
+		r.feed(t, Disconnected{Member: words[0]})
+	case "restart":
+		r.restart(t)
+	case "show":
+		r.show(words)
+	default:
+		t.Fatalf("unknown command %q", line)
+	}
+}
+
+func duration(t *testing.T, s string) time.Duration {
+	t.Helper()
+	d, err := time.ParseDuration(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func (r *rig) member(t *testing.T, words []string, args map[string]string) {
+	a := &actor{name: words[0], beating: true, api: "up", inc: 1}
+	a.spec = federation.MemberSpec{Name: a.name, Place: federation.Place{Region: args["region"], Zone: args["zone"]}, ClusterID: args["cluster"], ProbeURL: "https://127.0.0.1:7501"}
+	if slices.Contains(words, "noprobe") {
+		a.spec.ProbeURL = ""
+	}
+	a.next = r.now.Add(time.Duration(hash(a.name)%250) * time.Millisecond)
+	r.actors[a.name] = a
+	r.names = append(r.names, a.name)
+	slices.Sort(r.names)
+	r.names = slices.Compact(r.names)
+	r.feed(t, MemberAdded{Spec: a.spec})
+}
+
+func (r *rig) set(t *testing.T, words []string, args map[string]string) {
+	var actors []*actor
+	for _, w := range words {
+		if a, ok := r.actors[w]; ok {
+			actors = append(actors, a)
+		}
+	}
+	if len(actors) == 0 {
+		t.Fatalf("no member in %v", words)
+	}
+	for _, a := range actors {
+		for _, w := range words {
+			switch w {
+			case "beat", "silent":
+				a.beating = w == "beat"
+			case "deaf", "hears":
+				a.deaf = w == "deaf"
+			case "again":
+				a.inc, a.sequence, a.beating = a.inc+1, 0, true
+			}
+		}
+		if v, ok := args["api"]; ok {
+			a.api = v
+		}
+		if v, ok := args["ingress"]; ok {
+			a.ingress = map[string]federation.Signal{"up": federation.Green, "down": federation.Red, "none": federation.Absent}[v]
+		}
+		if v, ok := args["peers"]; ok {
+			a.peers = strings.Split(v, ",")
+		}
+	}
+}
+
+func (r *rig) handBeat(t *testing.T, words []string, args map[string]string) {
+	number := func(k string) uint64 {
+		n, _ := strconv.ParseUint(args[k], 10, 64)
+		return n
+	}
+	b := federation.Beat{Member: words[0], Incarnation: federation.Incarnation(number("inc")), Sequence: number("seq"), HubSequence: number("hubseq")}
+	b.Layers.API = federation.Green
+	if v, ok := args["hubage"]; ok {
+		b.HubAge = duration(t, v)
+	}
+	b.Goodbye = slices.Contains(words, "goodbye")
+	r.deliver(t, b)
+}
+
+func (r *rig) restart(t *testing.T) {
+	records := r.m.Snapshot()
+	r.m = New(Options{})
+	for _, n := range r.names {
+		r.feed(t, MemberAdded{Spec: r.actors[n].spec})
+	}
+	for _, rec := range records {
+		r.feed(t, Restored{Record: rec})
+	}
+}
+
+func (r *rig) show(words []string) {
+	if len(words) == 0 {
+		for _, rec := range r.m.Snapshot() {
+			v, _ := r.m.View(r.now, rec.Member)
+			r.lines = append(r.lines, fmt.Sprintf("%s: %v [%s] real=%v withdrawn=%v reversals=%d", rec.Member, rec.Health, rec.Verdict, v.Real, v.Withdrawn, v.Reversals))
+		}
+		return
+	}
+	for _, e := range r.m.Evidence(r.now, words[0]) {
+		r.lines = append(r.lines, fmt.Sprintf("%s %s: %v, %.2f s ago: %s", e.Observer, e.What, e.Signal, e.Age.Seconds(), e.Detail))
+	}
+}
