@@ -38,7 +38,7 @@ func section(w io.Writer, title string, rows ...[]string) {
 	for _, row := range rows {
 		row[0] = "  " + row[0]
 	}
-	newGrid(w).print(rows...) //nolint:errcheck // the writer reports to the next print
+	newGrid(w).print(rows...)
 }
 
 func (a *app) describeMember() *cobra.Command {

@@ -8,13 +8,17 @@ import (
 	"strconv"
 	"time"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
 	gatewayv1 "github.com/hansa-io/hansa/gateway/v1"
 )
 
 const readyState = "Ready"
 
 // awaitReady waits until each workload of the results is ready at the revision
-// that was written, or newer.
+// that was written, or newer. The gateway knows the deadline and may be the first
+// to say that it has passed.
 func (c call) awaitReady(results []*gatewayv1.ApplyResult, timeout time.Duration) error {
 	waiting := map[string]uint64{}
 	for _, r := range results {
@@ -33,7 +37,7 @@ func (c call) awaitReady(results []*gatewayv1.ApplyResult, timeout time.Duration
 	switch {
 	case err == nil || c.cmd.Context().Err() != nil:
 		return err
-	case ctx.Err() != nil:
+	case ctx.Err() != nil, status.Code(err) == codes.DeadlineExceeded:
 		return fmt.Errorf("not ready after %s: %s: see \"hansa describe workload %s\"", timeout, w.last, w.first())
 	}
 	return err
@@ -84,13 +88,13 @@ func (w *wait) see(answer *gatewayv1.WatchWorkloadsResponse) error {
 	if err != nil || revision < least {
 		return nil //nolint:nilerr // a record without a revision is older than any
 	}
-	status := workload.GetStatus()
-	w.last = fmt.Sprintf("%s is %s, %d of %d ready", name, or(status.GetState(), unknownState), status.GetReady(), status.GetReplicas())
-	if status.GetMessage() != "" {
-		w.last += ": " + status.GetMessage()
+	s := workload.GetStatus()
+	w.last = fmt.Sprintf("%s is %s, %d of %d ready", name, or(s.GetState(), unknownState), s.GetReady(), s.GetReplicas())
+	if s.GetMessage() != "" {
+		w.last += ": " + s.GetMessage()
 	}
 	w.progress.show("%s", w.last)
-	if status.GetState() == readyState {
+	if s.GetState() == readyState {
 		delete(w.pending, name)
 	}
 	return nil

@@ -33,7 +33,7 @@ type gateway struct {
 	address string
 	ca      []byte
 	server  *grpc.Server
-	done    chan error
+	done    chan struct{}
 }
 
 func serve() (*gateway, error) {
@@ -52,7 +52,7 @@ func serve() (*gateway, error) {
 			grpc.Creds(credentials.NewTLS(&tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS13})),
 			grpc.UnaryInterceptor(authenticate),
 		),
-		done: make(chan error, 1),
+		done: make(chan struct{}),
 	}
 	f := newFederation()
 	gatewayv1.RegisterDiscoveryServiceServer(g.server, discovery{f: f})
@@ -60,7 +60,12 @@ func serve() (*gateway, error) {
 	gatewayv1.RegisterMembersServiceServer(g.server, members{f: f})
 	gatewayv1.RegisterRecoveryServiceServer(g.server, recovery{f: f})
 	gatewayv1.RegisterEventsServiceServer(g.server, events{f: f})
-	go func() { g.done <- g.server.Serve(listener) }()
+	go func() {
+		defer close(g.done)
+		if err := g.server.Serve(listener); err != nil {
+			panic(err) // Serve returns nil after Stop
+		}
+	}()
 	return g, nil
 }
 
