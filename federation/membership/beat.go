@@ -77,7 +77,7 @@ func (m *Machine) alive(mem *member) {
 	default:
 		m.settleRow(mem, seen)
 	}
-	if fresh && !m.told(mem) {
+	if fresh && mem.record.Health != federation.Joining && !m.told(mem) {
 		m.update(mem)
 	}
 }

@@ -92,8 +92,9 @@ func (m *Machine) decide(f *fall) {
 func (m *Machine) verdict(mem *member, t Transition, suffix string) {
 	reason := m.silenceText(mem) + mem.inquiry.reason + suffix
 	m.endInquiry(mem)
-	mem.reversals(m.now)
-	mem.fell = append(mem.fell, m.now)
+	if mem.mask == "" {
+		mem.fell = append(mem.fell, m.now)
+	}
 	m.move(mem, t, NameUnreachable, reason)
 	m.judge(mem)
 }

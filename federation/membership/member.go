@@ -28,7 +28,7 @@ type member struct {
 	row     row // of the truth table, while it beats
 	inquiry *inquiry
 	back    comeback
-	fell    []time.Time // verdicts of the last reversalWindow, goodbyes not counted
+	fell    []time.Time // verdicts of the last reversalWindow; no goodbyes, no drills
 	factor  float64     // DwellFactor of the last verdict
 	absent  []string    // evidence that was absent then
 
