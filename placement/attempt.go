@@ -22,8 +22,13 @@ func (r *run) divideInGroups() {
 		r.settle()
 		return
 	}
+	r.active = r.active[:0]
 	for i := range r.cands {
-		r.cands[i].n = r.bestN[i]
+		r.cands[i].n = 0
+	}
+	for _, s := range r.bestN {
+		r.cands[s.cand].n = s.n
+		r.active = append(r.active, s.cand)
 	}
 }
 
@@ -33,6 +38,7 @@ func (r *run) settle() {
 		c := &r.cands[i]
 		c.in, c.n = c.base > 0, c.base
 	}
+	r.listActive()
 	r.unbound = true
 	r.contract()
 }
@@ -146,8 +152,10 @@ func (r *run) keepBest(o outcome) bool {
 	if o.placed > r.best.placed {
 		r.best = o
 		r.bestN = r.bestN[:0]
-		for i := range r.cands {
-			r.bestN = append(r.bestN, r.cands[i].n)
+		for _, i := range r.active {
+			if n := r.cands[i].n; n > 0 {
+				r.bestN = append(r.bestN, share{i, n})
+			}
 		}
 	}
 	return o.placed >= r.want
@@ -175,6 +183,7 @@ func (r *run) attempt(c chain, b ban) outcome {
 
 // enter lets the chain's candidates take part, with what runs there.
 func (r *run) enter(c chain, b ban) {
+	r.active = r.active[:0]
 	for i := range r.cands {
 		cand := &r.cands[i]
 		cand.in = c.first <= cand.rank && cand.rank <= c.last && (cand.base > 0 || (cand.open && cand.cap > 0))
@@ -185,6 +194,7 @@ func (r *run) enter(c chain, b ban) {
 		cand.n = 0
 		if cand.in {
 			cand.n = cand.base
+			r.active = append(r.active, int32(i))
 		}
 	}
 }
@@ -201,14 +211,14 @@ func (r *run) coverUsers() string {
 	for u := range r.users {
 		best := -1
 		covered := false
-		for i := range r.cands {
+		for _, i := range r.active {
 			c := &r.cands[i]
-			if !c.in || r.users[u].ms[c.member] > limit {
+			if r.users[u].ms[c.member] > limit {
 				continue
 			}
 			covered = covered || c.base > 0 || c.must
 			if best < 0 || c.score > r.cands[best].score {
-				best = i
+				best = int(i)
 			}
 		}
 		switch {
@@ -228,15 +238,14 @@ func (r *run) weighDemand() {
 	if r.spec.Replicas.By != "Demand" {
 		return
 	}
-	for i := range r.cands {
+	for _, i := range r.active {
 		r.cands[i].weight = 0
 	}
 	for u := range r.users {
 		best := -1
-		for i := range r.cands {
-			c := &r.cands[i]
-			if c.in && (best < 0 || r.users[u].ms[c.member] < r.users[u].ms[r.cands[best].member]) {
-				best = i
+		for _, i := range r.active {
+			if best < 0 || r.users[u].ms[r.cands[i].member] < r.users[u].ms[r.cands[best].member] {
+				best = int(i)
 			}
 		}
 		if best >= 0 {
@@ -248,7 +257,7 @@ func (r *run) weighDemand() {
 // judge tells what the attempt came to.
 func (r *run) judge() outcome {
 	var o outcome
-	for i := range r.cands {
+	for _, i := range r.active {
 		o.placed += r.cands[i].n
 	}
 	for k := range r.constraints {
@@ -275,6 +284,7 @@ func (r *run) duplicateInGroups() {
 		r.cands[i].in = r.stays(&r.cands[i])
 		r.copies(&r.cands[i])
 	}
+	r.listActive()
 }
 
 func (r *run) duplicate(rank int32) outcome {
@@ -283,6 +293,7 @@ func (r *run) duplicate(rank int32) outcome {
 		c.in = r.stays(c) || (c.rank == rank && c.open && c.cap >= r.want)
 		c.must, c.n = false, 0
 	}
+	r.listActive()
 	if broken := r.coverUsers(); broken != "" {
 		return outcome{broken: broken}
 	}
@@ -292,11 +303,9 @@ func (r *run) duplicate(rank int32) outcome {
 		}
 	}
 	var o outcome
-	for i := range r.cands {
-		if c := &r.cands[i]; c.in {
-			r.copies(c)
-			o.placed++
-		}
+	for _, i := range r.active {
+		r.copies(&r.cands[i])
+		o.placed++
 	}
 	if by := r.spec.Failover.Survive; by != "" && by != "None" && len(r.current) == 0 && r.domainsIn(by) < 2 {
 		o.broken = fmt.Sprintf("survive %s: needs eligible members in at least 2 of them, has %d", by, r.domainsIn(by))
@@ -333,10 +342,8 @@ func (r *run) rankGroups() {
 func (r *run) domainsIn(level string) int {
 	top := r.p.topology(survivalKey(level))
 	seen := map[int32]bool{}
-	for i := range r.cands {
-		if c := &r.cands[i]; c.in {
-			seen[top.of[c.member]] = true
-		}
+	for _, i := range r.active {
+		seen[top.of[r.cands[i].member]] = true
 	}
 	return len(seen)
 }

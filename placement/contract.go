@@ -8,12 +8,12 @@ import "cmp"
 // all it has, last of all.
 func (r *run) contract() {
 	excess := -r.want
-	for i := range r.cands {
+	for _, i := range r.active {
 		excess += r.cands[i].n
 	}
 	for excess > 0 {
-		worst := -1
-		for i := range r.cands {
+		worst := int32(-1)
+		for _, i := range r.active {
 			if r.cands[i].n > 0 && (worst < 0 || r.givesBefore(&r.cands[i], &r.cands[worst])) {
 				worst = i
 			}
@@ -41,7 +41,7 @@ func (r *run) givesBefore(a, b *candidate) bool {
 		-compareBool(!a.open, !b.open),
 		cmp.Compare(a.weight*(2*b.n-1), b.weight*(2*a.n-1)),
 		cmp.Compare(a.score, b.score),
-		cmp.Compare(a.hash, b.hash),
+		cmp.Compare(r.hashOf(a), r.hashOf(b)),
 	)
 	return order < 0
 }

@@ -7,6 +7,13 @@ type cell struct {
 	dom    [maxConstraints]int32
 }
 
+// bid is a candidate for the next replica, and how many soft constraints it
+// would stretch.
+type bid struct {
+	cand    int32
+	penalty int
+}
+
 type cellKey [maxConstraints]int32
 
 // recount counts the replicas in every domain, and forgets chosen domains that
@@ -19,12 +26,11 @@ func (r *run) recount() {
 			c.domains[i].count = 0
 			c.domains[i].cap = 0
 		}
-		for i := range r.cands {
-			if cand := &r.cands[i]; cand.in {
-				d := &c.domains[cand.dom[k]]
-				d.count += cand.n
-				d.cap += cand.cap
-			}
+		for _, i := range r.active {
+			cand := &r.cands[i]
+			d := &c.domains[cand.dom[k]]
+			d.count += cand.n
+			d.cap += cand.cap
 		}
 		for i := range c.domains {
 			c.domains[i].chosen = c.domains[i].chosen && c.domains[i].cap > 0
@@ -48,8 +54,8 @@ func (r *run) give(c *candidate, step int64) {
 func (r *run) buildCells() {
 	r.cells = r.cells[:0]
 	clear(r.cellIDs)
-	for i := range r.cands {
-		if c := &r.cands[i]; c.in && c.open && c.n < c.cap {
+	for _, i := range r.active {
+		if c := &r.cands[i]; c.open && c.n < c.cap {
 			c.cell = r.cellOf(c)
 			r.cells[c.cell].hi++
 		}
@@ -64,9 +70,9 @@ func (r *run) buildCells() {
 		r.order = make([]int32, at, 2*at)
 	}
 	r.order = r.order[:at]
-	for i := range r.cands {
-		if c := &r.cands[i]; c.in && c.open && c.n < c.cap {
-			r.order[r.cells[c.cell].hi] = int32(i)
+	for _, i := range r.active {
+		if c := &r.cands[i]; c.open && c.n < c.cap {
+			r.order[r.cells[c.cell].hi] = i
 			r.cells[c.cell].hi++
 		}
 	}
@@ -77,12 +83,21 @@ func (r *run) buildCells() {
 	}
 }
 
+// cellOf returns the candidate's cell. With one constraint or none, cells are
+// its domains.
 func (r *run) cellOf(c *candidate) int32 {
+	if len(r.constraints) < 2 {
+		id := int32(0)
+		if len(r.constraints) == 1 {
+			id = c.dom[0]
+		}
+		for int32(len(r.cells)) <= id {
+			r.cells = append(r.cells, cell{dom: cellKey{int32(len(r.cells))}})
+		}
+		return id
+	}
 	var key cellKey
 	copy(key[:len(r.constraints)], c.dom[:])
-	if len(r.constraints) == 0 && len(r.cells) == 1 {
-		return 0
-	}
 	id, ok := r.cellIDs[key]
 	if !ok {
 		id = int32(len(r.cells))
@@ -127,7 +142,7 @@ func (r *run) deserves(a, b *candidate) bool {
 	if a.score != b.score {
 		return a.score > b.score
 	}
-	return a.hash > b.hash
+	return r.hashOf(a) > r.hashOf(b)
 }
 
 // top returns the cell's candidate that deserves the next step, −1 when none can
@@ -166,7 +181,7 @@ func (r *run) step(c *candidate) int64 {
 // left is the number of replicas that still have no place.
 func (r *run) left() int64 {
 	left := r.want
-	for i := range r.cands {
+	for _, i := range r.active {
 		left -= r.cands[i].n
 	}
 	return left
@@ -177,9 +192,9 @@ func (r *run) left() int64 {
 // domain whose candidate deserves most comes first.
 func (r *run) seed() {
 	left := r.left()
-	for i := range r.cands {
-		if c := &r.cands[i]; c.must && c.in && c.n == 0 && left >= r.step(c) {
-			left -= r.hand(int32(i))
+	for _, i := range r.active {
+		if c := &r.cands[i]; c.must && c.n == 0 && left >= r.step(c) {
+			left -= r.hand(i)
 		}
 	}
 	for k := range r.constraints {
@@ -251,28 +266,28 @@ func (r *run) award() {
 }
 
 func (r *run) nextDivided(left int64) int32 {
-	best, bestPenalty := int32(-1), 0
+	best := bid{cand: -1}
 	for j := range r.cells {
 		at := r.top(&r.cells[j], left)
 		if at < 0 || !r.allows(&r.cells[j], r.step(&r.cands[at]), -1) {
 			continue
 		}
-		penalty := r.penalty(&r.cells[j], r.step(&r.cands[at]))
-		if best < 0 || r.before(at, penalty, best, bestPenalty) {
-			best, bestPenalty = at, penalty
+		offer := bid{at, r.penalty(&r.cells[j], r.step(&r.cands[at]))}
+		if best.cand < 0 || r.before(offer, best) {
+			best = offer
 		}
 	}
-	return best
+	return best.cand
 }
 
 // before orders candidates of different cells: group, soft constraints, merit.
-func (r *run) before(a int32, penaltyA int, b int32, penaltyB int) bool {
-	ca, cb := &r.cands[a], &r.cands[b]
+func (r *run) before(a, b bid) bool {
+	ca, cb := &r.cands[a.cand], &r.cands[b.cand]
 	if ca.rank != cb.rank {
 		return ca.rank < cb.rank
 	}
-	if penaltyA != penaltyB {
-		return penaltyA < penaltyB
+	if a.penalty != b.penalty {
+		return a.penalty < b.penalty
 	}
 	return r.deserves(ca, cb)
 }

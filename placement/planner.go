@@ -1,6 +1,8 @@
 package placement
 
 import (
+	"slices"
+
 	"github.com/hansa-io/hansa/federation"
 )
 
@@ -15,10 +17,10 @@ type Planner struct {
 	s    *Snapshot
 	gone bitset // members lost in the scenario at hand; nil when none is
 
-	rooms    [][]node
-	versions []uint32 // of rooms, by member; never 0
-	free     []amount // sum of the rooms, by member; without extended resources
-	touched  []int32  // members whose room is not the snapshot's, for release
+	rooms    map[int32][]node // where it is not the snapshot's
+	versions []uint32         // of the room, by member; never 0
+	loads    []load
+	touched  []int32 // members whose room is not the snapshot's, for release
 
 	fits       map[shape]*fitTable
 	topologies map[string]*topology // by label, made on first use
@@ -51,18 +53,16 @@ func NewPlanner(s *Snapshot) *Planner {
 	n := len(s.members)
 	p := &Planner{
 		s:          s,
-		rooms:      make([][]node, n),
+		rooms:      map[int32][]node{},
 		versions:   make([]uint32, n),
-		free:       make([]amount, n),
+		loads:      slices.Clone(s.loads),
 		fits:       map[shape]*fitTable{},
 		topologies: map[string]*topology{},
 		latencies:  map[string][]float64{},
 		decided:    map[federation.Key][]federation.AssignedMember{},
 	}
-	copy(p.rooms, s.rooms)
-	for i := range p.rooms {
+	for i := range p.versions {
 		p.versions[i] = 1
-		p.free[i] = total(s.rooms[i])
 	}
 	p.run.init(p)
 	return p
@@ -99,6 +99,7 @@ func (p *Planner) Reserve(req Request, d Decision) {
 func (p *Planner) release() {
 	for _, i := range p.touched {
 		p.setRoom(i, p.s.rooms[i])
+		delete(p.rooms, i)
 	}
 	p.touched = p.touched[:0]
 	clear(p.decided)
@@ -106,14 +107,24 @@ func (p *Planner) release() {
 }
 
 func (p *Planner) take(i int32, need amount, k int64) {
-	p.setRoom(i, take(p.rooms[i], need, k))
+	p.setRoom(i, take(p.room(i), need, k))
 	p.touched = append(p.touched, i)
+}
+
+// room returns what is free in member i.
+func (p *Planner) room(i int32) []node {
+	if p.versions[i] > 1 {
+		if room, ok := p.rooms[i]; ok {
+			return room
+		}
+	}
+	return p.s.rooms[i]
 }
 
 func (p *Planner) setRoom(i int32, room []node) {
 	p.rooms[i] = room
 	p.versions[i]++
-	p.free[i] = total(room)
+	p.loads[i] = loadOf(room, &p.s.members[i].Facts.Allocatable)
 }
 
 // currentOf returns where the workload runs: as the request says, else as the
@@ -156,7 +167,7 @@ func (p *Planner) fitsFor(r federation.Resources) (*fitTable, string) {
 	if len(p.fits) >= maxShapes {
 		clear(p.fits)
 	}
-	t := &fitTable{need: need, fits: make([]int64, len(p.rooms)), seen: make([]uint32, len(p.rooms))}
+	t := &fitTable{need: need, fits: make([]int64, len(p.versions)), seen: make([]uint32, len(p.versions))}
 	p.fits[key] = t
 	return t, missing
 }
@@ -164,7 +175,7 @@ func (p *Planner) fitsFor(r federation.Resources) (*fitTable, string) {
 // fit returns how many more replicas member i holds.
 func (p *Planner) fit(t *fitTable, i int32) int64 {
 	if t.seen[i] != p.versions[i] {
-		t.fits[i] = fit(p.rooms[i], &t.need)
+		t.fits[i] = fit(p.room(i), &t.need)
 		t.seen[i] = p.versions[i]
 	}
 	return t.fits[i]

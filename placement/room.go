@@ -37,11 +37,15 @@ func (s *Snapshot) indexRooms() {
 	for i := range s.members {
 		s.rooms[i] = s.roomOf(&s.members[i].Facts)
 	}
+	s.loads = make([]load, len(s.members))
 	for _, r := range s.world.Reservations {
 		if i, ok := s.index[r.Member]; ok {
 			need, _ := s.amountOf(podwise(r.PerReplica))
 			s.rooms[i] = take(s.rooms[i], need, r.Replicas)
 		}
+	}
+	for i := range s.rooms {
+		s.loads[i] = loadOf(s.rooms[i], &s.members[i].Facts.Allocatable)
 	}
 }
 
@@ -66,8 +70,12 @@ func (s *Snapshot) roomOf(f *federation.MemberFacts) []node {
 		rest.ext = slices.Clone(rest.ext)
 		for _, r := range c.Free {
 			free, _ := s.amountOf(r)
-			room = append(room, node{free: free, count: 1})
 			rest.sub(free, 1)
+			if last := len(room) - 1; last >= 0 && room[last].free.equal(&free) {
+				room[last].count++
+			} else {
+				room = append(room, node{free: free, count: 1})
+			}
 		}
 		if more := c.Nodes - int64(len(c.Free)); more > 0 && !rest.none() {
 			rest.divide(more)
@@ -113,6 +121,10 @@ func (a *amount) sub(o amount, times int64) {
 			a.ext[i] -= v * times
 		}
 	}
+}
+
+func (a *amount) equal(o *amount) bool {
+	return a.cpu == o.cpu && a.mem == o.mem && a.pods == o.pods && slices.Equal(a.ext, o.ext)
 }
 
 func (a *amount) divide(by int64) {
@@ -186,13 +198,29 @@ func take(room []node, need amount, k int64) []node {
 	return room
 }
 
-// total is the sum of the room, without extended resources.
-func total(room []node) amount {
-	var sum amount
+// load is the free room of a member as a whole.
+type load struct {
+	cpu, mem int64
+	percent  float64 // free share of what the member has least of, 0 to 100
+}
+
+func loadOf(room []node, allocatable *federation.Resources) load {
+	var sum load
 	for i := range room {
 		sum.cpu += room[i].count * max(room[i].free.cpu, 0)
 		sum.mem += room[i].count * max(room[i].free.mem, 0)
-		sum.pods += room[i].count * max(room[i].free.pods, 0)
 	}
+	sum.percent = sum.freePercent(allocatable)
 	return sum
+}
+
+func (l load) freePercent(allocatable *federation.Resources) float64 {
+	share := 1.0
+	if allocatable.MilliCPU > 0 {
+		share = min(share, float64(l.cpu)/float64(allocatable.MilliCPU))
+	}
+	if allocatable.MemoryBytes > 0 {
+		share = min(share, float64(l.mem)/float64(allocatable.MemoryBytes))
+	}
+	return 100 * share
 }

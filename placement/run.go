@@ -24,10 +24,13 @@ type run struct {
 	missing string // extended resource that no member has
 	users   []user
 	scoring []scoring
+	terms   []bitset // members that each preferred term matches
 
 	constraints []constraint
 	cands       []candidate
 	byMember    []int32 // member → index in cands, −1
+	active      []int32 // candidates that take part in the attempt, ascending
+	divides     bool    // the total is divided over members
 
 	cells   []cell
 	order   []int32
@@ -35,7 +38,7 @@ type run struct {
 
 	want     int64 // replicas to have, all members together
 	best     outcome
-	bestN    []int64
+	bestN    []share // of the best attempt: who got something
 	survival survival
 	unbound  bool // the constraints are given up: what runs is kept as it is
 }
@@ -56,9 +59,14 @@ type candidate struct {
 	fits   int64 // without the bound of replicas.max
 	weight int64
 	score  int64 // hundredths of points
-	hash   uint64
 	n      int64
 	dom    [maxConstraints]int32
+}
+
+// share is what one candidate got.
+type share struct {
+	cand int32
+	n    int64
 }
 
 // outcome is what an attempt came to. broken names the rule that cannot be kept
@@ -129,6 +137,7 @@ func (r *run) begin(req *Request) error {
 	if !req.Demand.Replicated {
 		r.want = 1
 	}
+	r.divides = req.Demand.Replicated && r.want > 0 && r.spec.Replicas.Mode != "Duplicated"
 	r.fits, r.missing = r.p.fitsFor(podwise(r.unit()))
 	r.survival = survival{}
 	r.unbound = false
@@ -145,6 +154,16 @@ func (r *run) end() {
 		}
 	}
 	r.dropCandidates()
+}
+
+// listActive lists the candidates that take part.
+func (r *run) listActive() {
+	r.active = r.active[:0]
+	for i := range r.cands {
+		if r.cands[i].in {
+			r.active = append(r.active, int32(i))
+		}
+	}
 }
 
 func (r *run) dropCandidates() {
@@ -164,9 +183,7 @@ func (r *run) unit() federation.Resources {
 }
 
 // divided reports whether the total is divided over members.
-func (r *run) divided() bool {
-	return r.req.Demand.Replicated && r.want > 0 && r.spec.Replicas.Mode != "Duplicated"
-}
+func (r *run) divided() bool { return r.divides }
 
 // stopped reports a workload that was scaled to 0 and has members: it keeps
 // them, so that its other objects stay where they are.
@@ -199,6 +216,7 @@ func (r *run) keepOnly() {
 		r.cands[i].in = true
 	}
 	r.best = outcome{}
+	r.listActive()
 }
 
 // candidates lists the members that passed, with room, weight and score.
@@ -216,8 +234,15 @@ func (r *run) candidates() {
 	r.applySurvive()
 }
 
+// addCandidate lists member i unless it holds nothing and runs nothing.
 func (r *run) addCandidate(i int32) {
-	c := candidate{member: i, open: r.open.has(i), hash: mix(r.hash, r.p.s.hashes[i])}
+	at := len(r.cands)
+	if at == cap(r.cands) {
+		r.cands = slices.Grow(r.cands, len(r.running)-at)
+	}
+	r.cands = r.cands[:at+1]
+	c := &r.cands[at]
+	*c = candidate{member: i, open: r.open.has(i)}
 	running := max(r.running[i], 0)
 	if !r.keep.has(i) {
 		running = 0
@@ -228,14 +253,17 @@ func (r *run) addCandidate(i int32) {
 		c.fits = running
 	}
 	c.runs = running
-	r.bound(&c, running)
-	if c.cap == 0 && running == 0 && !(r.running[i] >= 0 && !r.divided()) {
+	r.bound(c, running)
+	if c.cap == 0 && running == 0 && (r.running[i] < 0 || r.divided()) {
+		r.cands = r.cands[:at]
 		return
 	}
 	c.score = r.scoreOf(i, c.fits)
-	r.byMember[i] = int32(len(r.cands))
-	r.cands = append(r.cands, c)
+	r.byMember[i] = int32(at)
 }
+
+// hashOf is the candidate's rank among equals: rendezvous hashing.
+func (r *run) hashOf(c *candidate) uint64 { return mix(r.hash, r.p.s.hashes[c.member]) }
 
 func (r *run) fitOf(i int32) int64 {
 	if r.missing != "" {
@@ -281,19 +309,18 @@ func (r *run) block() int64 { return max(r.spec.Replicas.Min, 1) }
 func (r *run) fill(d *Decision) {
 	var placed int64
 	count := 0
-	for i := range r.cands {
+	for _, i := range r.active {
 		if c := &r.cands[i]; r.chosen(c) {
 			count++
 			placed += c.n
 		}
 	}
 	d.Members = make([]federation.AssignedMember, 0, count)
-	for i := range r.cands {
+	for _, i := range r.active {
 		if c := &r.cands[i]; r.chosen(c) {
 			d.Members = append(d.Members, r.assigned(c))
 		}
 	}
-	slices.SortFunc(d.Members, func(a, b federation.AssignedMember) int { return strings.Compare(a.Member, b.Member) })
 	switch {
 	case r.divided():
 		d.Unmet = r.want - placed

@@ -44,6 +44,7 @@ var scoreNames = []string{"latency", "affinity", "taint", "balance", "headroom",
 // by what the placement says, and every other name as an external score.
 func (r *run) readScoring() {
 	r.scoring = r.scoring[:0]
+	r.readTerms()
 	for _, name := range scoreNames {
 		weight := r.defaultWeight(name)
 		if w, ok := r.spec.Scores[name]; ok {
@@ -60,6 +61,16 @@ func (r *run) readScoring() {
 		if w := r.spec.Scores[name]; builtin[name] == nil && w > 0 {
 			r.scoring = append(r.scoring, scoring{name, w, externalScore(r.p.s.external[name])})
 		}
+	}
+}
+
+// readTerms finds the members that each preferred term matches.
+func (r *run) readTerms() {
+	for k := range r.spec.Members.Preferred {
+		if k == len(r.terms) {
+			r.terms = append(r.terms, newBitset(len(r.p.s.members)))
+		}
+		r.p.s.match(r.spec.Members.Preferred[k].LabelSelector, r.terms[k])
 	}
 }
 
@@ -100,7 +111,7 @@ func (r *run) scoreOf(i int32, fits int64) int64 {
 	if weights == 0 {
 		return 0
 	}
-	return int64(math.Round(sum / weights * 100))
+	return int64(sum/weights*100 + 0.5)
 }
 
 func scoreLatency(r *run, i int32, _ int64) float64 {
@@ -114,20 +125,21 @@ func scoreLatency(r *run, i int32, _ int64) float64 {
 // scoreBalance counts what the workload itself takes as free: a score must not
 // fall because of the decision that it led to.
 func scoreBalance(r *run, i int32, _ int64) float64 {
-	all, free := &r.p.s.members[i].Facts.Allocatable, &r.p.free[i]
 	own := max(r.running[i], 0)
-	share := 1.0
-	if all.MilliCPU > 0 {
-		share = min(share, float64(free.cpu+own*r.fits.need.cpu)/float64(all.MilliCPU))
+	if own == 0 {
+		return r.p.loads[i].percent
 	}
-	if all.MemoryBytes > 0 {
-		share = min(share, float64(free.mem+own*r.fits.need.mem)/float64(all.MemoryBytes))
-	}
-	return 100 * share
+	load := r.p.loads[i]
+	load.cpu += own * r.fits.need.cpu
+	load.mem += own * r.fits.need.mem
+	return load.freePercent(&r.p.s.members[i].Facts.Allocatable)
 }
 
 func scoreHeadroom(r *run, _ int32, fits int64) float64 {
-	return 100 * min(1, float64(fits)/float64(max(r.want, 1)))
+	if fits >= r.want {
+		return 100
+	}
+	return 100 * float64(fits) / float64(r.want)
 }
 
 func scoreStay(r *run, i int32, _ int64) float64 {
@@ -142,7 +154,7 @@ func scoreAffinity(r *run, i int32, _ int64) float64 {
 	for k := range r.spec.Members.Preferred {
 		term := &r.spec.Members.Preferred[k]
 		all += term.Weight
-		if r.p.s.members[i].firstMismatch(term.LabelSelector) == "" {
+		if r.terms[k].has(i) {
 			have += term.Weight
 		}
 	}

@@ -40,7 +40,8 @@ func Simulate(s *Snapshot, reqs []Request, ask federation.SimulationRequest) (fe
 		if d.Err != nil {
 			return federation.Simulation{}, fmt.Errorf("simulate: %w", d.Err)
 		}
-		addOutcome(&sim, &changed[i], d, p.currentOf(&changed[i]), lost)
+		addMoves(&sim, d, p.currentOf(&changed[i]))
+		addShort(&sim, d, changed[i].Placement.Failover.Tier, lost)
 	}
 	slices.SortFunc(sim.Moves, func(a, b federation.Move) int {
 		return cmp.Or(a.Workload.Compare(b.Workload), strings.Compare(a.Member, b.Member))
@@ -152,23 +153,29 @@ func keepUnder(s *Snapshot, req *Request, lost map[string]string) map[string]str
 
 const neverFailsOver = "failover.mode is Never"
 
-// addOutcome adds one decision's moves, unmet replicas and waived rule.
-func addOutcome(sim *federation.Simulation, req *Request, d Decision, current []federation.AssignedMember, lost map[string]string) {
+// addMoves adds what one decision changes.
+func addMoves(sim *federation.Simulation, d Decision, current []federation.AssignedMember) {
 	for _, m := range current {
 		if now := replicasIn(d.Members, m.Member); now != m.Replicas {
 			sim.Moves = append(sim.Moves, federation.Move{Workload: d.Workload, Member: m.Member, From: m.Replicas, To: now})
 		}
 	}
-	stranded := int64(0)
 	for _, m := range d.Members {
-		if !assignedIn(current, m.Member) && m.Replicas > 0 {
+		if m.Replicas > 0 && !assignedIn(current, m.Member) {
 			sim.Moves = append(sim.Moves, federation.Move{Workload: d.Workload, Member: m.Member, To: m.Replicas})
 		}
+	}
+}
+
+// addShort adds what one decision leaves unmet or stranded in lost members, and
+// the rule it waived.
+func addShort(sim *federation.Simulation, d Decision, tier int, lost map[string]string) {
+	var stranded int64
+	for _, m := range d.Members {
 		if _, gone := lost[m.Member]; gone {
 			stranded += m.Replicas
 		}
 	}
-	tier := req.Placement.Failover.Tier
 	if d.Unmet > 0 {
 		sim.Unmet = append(sim.Unmet, federation.Unmet{Workload: d.Workload, Replicas: d.Unmet, Tier: tier, Reason: d.Binding})
 	}
@@ -191,7 +198,7 @@ func (p *Planner) headroom() float64 {
 		if !p.s.keeps.has(int32(i)) {
 			continue
 		}
-		free += p.free[i].cpu
+		free += p.loads[i].cpu
 		all += p.s.members[i].Facts.Allocatable.MilliCPU
 	}
 	if all == 0 {

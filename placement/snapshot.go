@@ -27,6 +27,7 @@ type Snapshot struct {
 
 	topologies map[string]*topology
 	rooms      [][]node // free room by member, less the reservations
+	loads      []load
 	resources  []string // names of extended resources, sorted
 	assigned   map[federation.Key][]federation.AssignedMember
 	external   map[string][]float64 // 0–100 by member; 50 where unknown

@@ -71,11 +71,8 @@ func (r *run) group(k int) {
 	c := &r.constraints[k]
 	c.domains = c.domains[:0]
 	lacking := int32(0)
-	for i := range r.cands {
+	for _, i := range r.active {
 		cand := &r.cands[i]
-		if !cand.in {
-			continue
-		}
 		slot := &lacking
 		id := c.top.of[cand.member]
 		if id >= 0 {
@@ -126,12 +123,16 @@ func (r *run) selectDomains(k int) string {
 	if c.soft {
 		return ""
 	}
-	for i := range r.cands {
-		if cand := &r.cands[i]; cand.in && !c.domains[cand.dom[k]].chosen {
-			cand.in = false
-			cand.n = 0
+	kept := r.active[:0]
+	for _, i := range r.active {
+		cand := &r.cands[i]
+		if c.domains[cand.dom[k]].chosen {
+			kept = append(kept, i)
+		} else {
+			cand.in, cand.n = false, 0
 		}
 	}
+	r.active = kept
 	return ""
 }
 

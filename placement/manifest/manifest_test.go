@@ -42,68 +42,71 @@ func job(spec string) string {
 
 const small = `{"name":"main","image":"web:1","resources":{"requests":{"cpu":"250m","memory":"64Mi"}}}`
 
-func TestDemand(t *testing.T) {
-	mi := int64(1 << 20)
-	for _, c := range []struct {
-		name    string
-		objects []string
-		want    placement.Demand
-	}{
-		{
-			"deployment",
-			[]string{apps("Deployment", 6, podOf(small))},
-			placement.Demand{Kinds: []string{"apps/v1/Deployment"}, Replicated: true, Replicas: 6, PerReplica: federation.Resources{MilliCPU: 250, MemoryBytes: 64 * mi, Pods: 1}},
-		},
-		{
-			"replicas default to 1, and no requests are one pod",
-			[]string{`{"apiVersion":"apps/v1","kind":"StatefulSet","metadata":{"name":"db"},"spec":{"template":{"spec":{"containers":[{"name":"x"}]}}}}`},
-			placement.Demand{Kinds: []string{"apps/v1/StatefulSet"}, Replicated: true, Replicas: 1, PerReplica: federation.Resources{Pods: 1}},
-		},
-		{
-			"requests default to limits",
-			[]string{apps("Deployment", 1, podOf(`{"name":"a","resources":{"limits":{"cpu":2,"nvidia.com/gpu":"1","ephemeral-storage":"1Gi"}}}`))},
-			placement.Demand{Kinds: []string{"apps/v1/Deployment"}, Replicated: true, Replicas: 1, PerReplica: federation.Resources{MilliCPU: 2000, Pods: 1, Extended: map[string]int64{"nvidia.com/gpu": 1}}},
-		},
-		{
-			"init container, sidecar and overhead",
-			[]string{apps("Deployment", 1, `{"spec":{
+const mi = int64(1 << 20)
+
+var demands = []struct {
+	name    string
+	objects []string
+	want    placement.Demand
+}{
+	{
+		"deployment",
+		[]string{apps("Deployment", 6, podOf(small))},
+		placement.Demand{Kinds: []string{"apps/v1/Deployment"}, Replicated: true, Replicas: 6, PerReplica: federation.Resources{MilliCPU: 250, MemoryBytes: 64 * mi, Pods: 1}},
+	},
+	{
+		"replicas default to 1, and no requests are one pod",
+		[]string{`{"apiVersion":"apps/v1","kind":"StatefulSet","metadata":{"name":"db"},"spec":{"template":{"spec":{"containers":[{"name":"x"}]}}}}`},
+		placement.Demand{Kinds: []string{"apps/v1/StatefulSet"}, Replicated: true, Replicas: 1, PerReplica: federation.Resources{Pods: 1}},
+	},
+	{
+		"requests default to limits",
+		[]string{apps("Deployment", 1, podOf(`{"name":"a","resources":{"limits":{"cpu":2,"nvidia.com/gpu":"1","ephemeral-storage":"1Gi"}}}`))},
+		placement.Demand{Kinds: []string{"apps/v1/Deployment"}, Replicated: true, Replicas: 1, PerReplica: federation.Resources{MilliCPU: 2000, Pods: 1, Extended: map[string]int64{"nvidia.com/gpu": 1}}},
+	},
+	{
+		"init container, sidecar and overhead",
+		[]string{apps("Deployment", 1, `{"spec":{
 			"initContainers":[
 				{"name":"proxy","restartPolicy":"Always","resources":{"requests":{"cpu":"100m"}}},
 				{"name":"migrate","resources":{"requests":{"cpu":"1","memory":"16Mi"}}}],
 			"containers":[`+small+`],"overhead":{"cpu":"50m"}}}`)},
-			placement.Demand{Kinds: []string{"apps/v1/Deployment"}, Replicated: true, Replicas: 1, PerReplica: federation.Resources{MilliCPU: 1150, MemoryBytes: 64 * mi, Pods: 1}},
-		},
-		{
-			"requests of the whole pod",
-			[]string{apps("Deployment", 1, `{"spec":{"containers":[`+small+`],"resources":{"requests":{"cpu":"2"}}}}`)},
-			placement.Demand{Kinds: []string{"apps/v1/Deployment"}, Replicated: true, Replicas: 1, PerReplica: federation.Resources{MilliCPU: 2000, MemoryBytes: 64 * mi, Pods: 1}},
-		},
-		{
-			"two components",
-			[]string{apps("Deployment", 4, podOf(small)), apps("ReplicaSet", 2, podOf(small))},
-			placement.Demand{Kinds: []string{"apps/v1/Deployment", "apps/v1/ReplicaSet"}, Replicated: true, Replicas: 4, PerReplica: federation.Resources{MilliCPU: 375, MemoryBytes: 96 * mi, Pods: 2}},
-		},
-		{
-			"daemon set",
-			[]string{apps("DaemonSet", 3, podOf(small))},
-			placement.Demand{Kinds: []string{"apps/v1/DaemonSet"}, PerNode: federation.Resources{MilliCPU: 250, MemoryBytes: 64 * mi, Pods: 1}},
-		},
-		{
-			"job needs no more than its completions",
-			[]string{job(`{"parallelism":8,"completions":3,"template":` + podOf(small) + `}`)},
-			placement.Demand{Kinds: []string{"batch/v1/Job"}, Replicated: true, Replicas: 3, PerReplica: federation.Resources{MilliCPU: 250, MemoryBytes: 64 * mi, Pods: 1}},
-		},
-		{
-			"cron job",
-			[]string{`{"apiVersion":"batch/v1","kind":"CronJob","metadata":{"name":"n"},"spec":{"jobTemplate":{"spec":{"parallelism":2,"template":` + podOf(small) + `}}}}`},
-			placement.Demand{Kinds: []string{"batch/v1/CronJob"}, Replicated: true, Replicas: 2, PerReplica: federation.Resources{MilliCPU: 250, MemoryBytes: 64 * mi, Pods: 1}},
-		},
-		{"only configuration", []string{`{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"c"}}`}, placement.Demand{Kinds: []string{"v1/ConfigMap"}}},
-		{"a kind that a CRD brings along", []string{
-			`{"apiVersion":"apiextensions.k8s.io/v1","kind":"CustomResourceDefinition","metadata":{"name":"x"},"spec":{"group":"acme.io","names":{"kind":"Rocket"},"versions":[{"name":"v1"}]}}`,
-			`{"apiVersion":"acme.io/v1","kind":"Rocket","metadata":{"name":"r"}}`,
-		}, placement.Demand{Kinds: []string{"apiextensions.k8s.io/v1/CustomResourceDefinition"}}},
-	} {
+		placement.Demand{Kinds: []string{"apps/v1/Deployment"}, Replicated: true, Replicas: 1, PerReplica: federation.Resources{MilliCPU: 1150, MemoryBytes: 64 * mi, Pods: 1}},
+	},
+	{
+		"requests of the whole pod",
+		[]string{apps("Deployment", 1, `{"spec":{"containers":[`+small+`],"resources":{"requests":{"cpu":"2"}}}}`)},
+		placement.Demand{Kinds: []string{"apps/v1/Deployment"}, Replicated: true, Replicas: 1, PerReplica: federation.Resources{MilliCPU: 2000, MemoryBytes: 64 * mi, Pods: 1}},
+	},
+	{
+		"two components",
+		[]string{apps("Deployment", 4, podOf(small)), apps("ReplicaSet", 2, podOf(small))},
+		placement.Demand{Kinds: []string{"apps/v1/Deployment", "apps/v1/ReplicaSet"}, Replicated: true, Replicas: 4, PerReplica: federation.Resources{MilliCPU: 375, MemoryBytes: 96 * mi, Pods: 2}},
+	},
+	{
+		"daemon set",
+		[]string{apps("DaemonSet", 3, podOf(small))},
+		placement.Demand{Kinds: []string{"apps/v1/DaemonSet"}, PerNode: federation.Resources{MilliCPU: 250, MemoryBytes: 64 * mi, Pods: 1}},
+	},
+	{
+		"job needs no more than its completions",
+		[]string{job(`{"parallelism":8,"completions":3,"template":` + podOf(small) + `}`)},
+		placement.Demand{Kinds: []string{"batch/v1/Job"}, Replicated: true, Replicas: 3, PerReplica: federation.Resources{MilliCPU: 250, MemoryBytes: 64 * mi, Pods: 1}},
+	},
+	{
+		"cron job",
+		[]string{`{"apiVersion":"batch/v1","kind":"CronJob","metadata":{"name":"n"},"spec":{"jobTemplate":{"spec":{"parallelism":2,"template":` + podOf(small) + `}}}}`},
+		placement.Demand{Kinds: []string{"batch/v1/CronJob"}, Replicated: true, Replicas: 2, PerReplica: federation.Resources{MilliCPU: 250, MemoryBytes: 64 * mi, Pods: 1}},
+	},
+	{"only configuration", []string{`{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"c"}}`}, placement.Demand{Kinds: []string{"v1/ConfigMap"}}},
+	{"a kind that a CRD brings along", []string{
+		`{"apiVersion":"apiextensions.k8s.io/v1","kind":"CustomResourceDefinition","metadata":{"name":"x"},"spec":{"group":"acme.io","names":{"kind":"Rocket"},"versions":[{"name":"v1"}]}}`,
+		`{"apiVersion":"acme.io/v1","kind":"Rocket","metadata":{"name":"r"}}`,
+	}, placement.Demand{Kinds: []string{"apiextensions.k8s.io/v1/CustomResourceDefinition"}}},
+}
+
+func TestDemand(t *testing.T) {
+	for _, c := range demands {
 		t.Run(c.name, func(t *testing.T) {
 			var objects []federation.Object
 			for _, raw := range c.objects {
@@ -287,55 +290,6 @@ func TestRenderRefuses(t *testing.T) {
 	if _, err := Render(federation.Workload{}, Target{Member: federation.MemberSpec{Name: "a"}}); err == nil {
 		t.Error("rendered for a member outside the assignment")
 	}
-}
-
-// The examples of RFC 6902, appendix A, and the corners of RFC 6901.
-func TestPatch(t *testing.T) {
-	for _, c := range []struct{ doc, patch, want string }{
-		{`{"foo":"bar"}`, `[{"op":"add","path":"/baz","value":"qux"}]`, `{"baz":"qux","foo":"bar"}`},
-		{`{"foo":["bar","baz"]}`, `[{"op":"add","path":"/foo/1","value":"qux"}]`, `{"foo":["bar","qux","baz"]}`},
-		{`{"baz":"qux","foo":"bar"}`, `[{"op":"remove","path":"/baz"}]`, `{"foo":"bar"}`},
-		{`{"foo":["bar","qux","baz"]}`, `[{"op":"remove","path":"/foo/1"}]`, `{"foo":["bar","baz"]}`},
-		{`{"baz":"qux"}`, `[{"op":"replace","path":"/baz","value":"boo"}]`, `{"baz":"boo"}`},
-		{`{"foo":{"bar":"baz","waldo":"fred"},"qux":{"corge":"grault"}}`, `[{"op":"move","from":"/foo/waldo","path":"/qux/thud"}]`, `{"foo":{"bar":"baz"},"qux":{"corge":"grault","thud":"fred"}}`},
-		{`{"foo":["all","grass","cows","eat"]}`, `[{"op":"move","from":"/foo/1","path":"/foo/3"}]`, `{"foo":["all","cows","eat","grass"]}`},
-		{`{"a":{"b":1}}`, `[{"op":"copy","from":"/a","path":"/c"},{"op":"replace","path":"/c/b","value":2}]`, `{"a":{"b":1},"c":{"b":2}}`},
-		{`{"foo":["bar"]}`, `[{"op":"add","path":"/foo/-","value":["abc"]}]`, `{"foo":["bar",["abc"]]}`},
-		{`{"/":9,"~1":10}`, `[{"op":"test","path":"/~01","value":10.0},{"op":"test","path":"/~1","value":9}]`, `{"/":9,"~1":10}`},
-		{`{"a":1}`, `[{"op":"add","path":"","value":{"b":2}}]`, `{"b":2}`},
-		{`{"n":1e400}`, `[]`, `{"n":1e400}`},
-	} {
-		got, err := patchText(c.doc, c.patch)
-		if err != nil || got != c.want {
-			t.Errorf("%s on %s: %s, %v; want %s", c.patch, c.doc, got, err, c.want)
-		}
-	}
-	for _, patch := range []string{
-		`{}`, `[{"op":"add","path":"/a"}]`, `[{"op":"spin","path":"/a"}]`, `[{"op":"replace","path":"/x","value":1}]`, `[{"op":"remove","path":""}]`,
-		`[{"op":"test","path":"/foo","value":"baz"}]`, `[{"op":"add","path":"/list/9","value":1}]`, `[{"op":"add","path":"/list/01","value":1}]`,
-		`[{"op":"move","from":"/list","path":"/list/0"}]`, `[{"op":"add","path":"x","value":1}]`, `[{"op":"replace","path":"","value":1}]`, `[{"op":"add","path":"/foo/x","value":1}]`,
-	} {
-		if got, err := patchText(`{"foo":"bar","list":[1]}`, patch); err == nil {
-			t.Errorf("%s is accepted: %s", patch, got)
-		}
-	}
-}
-
-func patchText(doc, patch string) (string, error) {
-	ops, err := parsePatch(json.RawMessage(patch))
-	if err != nil {
-		return "", err
-	}
-	docs, err := decodeAll([]federation.Object{{Raw: json.RawMessage(doc)}})
-	if err != nil {
-		return "", err
-	}
-	out, err := patched(docs[0], ops)
-	if err != nil {
-		return "", err
-	}
-	raw, err := encode(out)
-	return string(raw), err
 }
 
 // TestApportion compares with the method as it is defined: one at a time.
