@@ -1,0 +1,25 @@
+// Package lease decides by time who may act: which hub leads, and which member
+// may run an at-most-one workload.
+//
+// Both are leases: a right that ends by itself unless it is renewed. Nobody
+// compares clocks. Who holds one counts from when it SENT the request that was
+// granted, who gives one from when it ANSWERED, which is later; each by its own
+// monotonic clock. So the holder has stopped before the giver can give it to
+// another, whatever the delays, as long as the clocks run equally fast within one
+// part in a hundred (drift).
+//
+// Words:
+//
+//	term    of a leadership: the revision of the write that won it, so it grows
+//	claim   one member wants to run one workload under one epoch
+//	grant   the hub's answer: for so long it may
+//	proof   the holder said that it has stopped, so nobody has to wait
+//
+// Leader promises that a hub leads only while its lease holds by its own clock,
+// and that terms grow. Grants and Hold promise that no two members run a workload
+// at once, given that a pod needs at most StopTime to stop. Neither survives a
+// restart in memory: a new giver waits as if it had just answered (Assume), a new
+// holder holds nothing.
+//
+// Nothing here blocks or reads a clock. Methods must not be called concurrently.
+package lease

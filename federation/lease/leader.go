@@ -1,0 +1,203 @@
+package lease
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/hansa-io/hansa/federation"
+)
+
+// LeaderOptions configure a Leader. The zero value works.
+type LeaderOptions struct {
+	Lifetime time.Duration // of the record in the store; 0 means 5 s
+	Renew    time.Duration // between renewals; 0 means 1 s
+	Retry    time.Duration // between attempts to acquire; 0 means 500 ms
+}
+
+func (o LeaderOptions) defaulted() LeaderOptions {
+	if o.Lifetime == 0 {
+		o.Lifetime = 5 * time.Second
+	}
+	if o.Renew == 0 {
+		o.Renew = o.Lifetime / 5
+	}
+	if o.Retry == 0 {
+		o.Retry = o.Lifetime / 10
+	}
+	return o
+}
+
+// Event is something that happened to a Leader.
+type Event interface{ event() }
+
+// Granted answers the Acquire of that ID: the record was written.
+type Granted struct {
+	ID       uint64
+	Revision federation.Revision
+}
+
+// Refused answers it: the record had another revision, so somebody else holds it.
+type Refused struct{ ID uint64 }
+
+// Unknown answers it: it may or may not have been written.
+type Unknown struct{ ID uint64 }
+
+// Resign gives the leadership up; the Leader does not try again.
+type Resign struct{}
+
+// Tick: the Deadline has come.
+type Tick struct{}
+
+func (Granted) event() {}
+func (Refused) event() {}
+func (Unknown) event() {}
+func (Resign) event()  {}
+func (Tick) event()    {}
+
+// Effect is what a Leader wants done, in order.
+type Effect interface{ effect() }
+
+// Acquire writes the record if its revision is Expected (0: nobody holds it), with
+// the lifetime of the options. It is answered by Granted, Refused or Unknown.
+type Acquire struct {
+	ID       uint64
+	Expected federation.Revision
+}
+
+// Release deletes the record if it has that revision; nothing answers.
+type Release struct{ Expected federation.Revision }
+
+// Lead begins a leadership. Term is larger than that of any before it.
+type Lead struct{ Term uint64 }
+
+// StepDown ends it. From here on nothing may be decided; it comes before Release.
+type StepDown struct{ Reason string }
+
+func (Acquire) effect()  {}
+func (Release) effect()  {}
+func (Lead) effect()     {}
+func (StepDown) effect() {}
+
+// Leader competes for the leadership of the hub, and holds it.
+type Leader struct {
+	opts     LeaderOptions
+	leading  bool
+	resigned bool
+	revision federation.Revision
+	until    time.Time // by which it must have stopped
+	next     time.Time // the next request
+	asked    map[uint64]time.Time
+	last     uint64
+	now      time.Time
+	out      []Effect
+}
+
+// NewLeader returns one that asks with its first Step.
+func NewLeader(opts LeaderOptions) *Leader {
+	return &Leader{opts: opts.defaulted(), asked: map[uint64]time.Time{}}
+}
+
+// Step applies one event. A leader that is called late has already lost its right
+// by then, and steps down first.
+func (l *Leader) Step(now time.Time, ev Event) []Effect {
+	l.now, l.out = now, nil
+	if l.leading && !now.Before(l.until) {
+		l.stepDown("the lease was not renewed in time")
+	}
+	switch ev := ev.(type) {
+	case Granted:
+		l.granted(ev)
+	case Refused:
+		l.refused(ev.ID)
+	case Unknown:
+		delete(l.asked, ev.ID)
+	case Resign:
+		l.resign()
+	}
+	if !l.resigned && !now.Before(l.next) {
+		l.ask()
+	}
+	return l.out
+}
+
+// Deadline says when Step wants to be called with Tick if nothing comes before.
+func (l *Leader) Deadline() (time.Time, bool) {
+	switch {
+	case l.resigned:
+		return time.Time{}, false
+	case l.leading && l.until.Before(l.next):
+		return l.until, true
+	}
+	return l.next, true
+}
+
+// Leading reports whether the right holds at now.
+func (l *Leader) Leading(now time.Time) bool { return l.leading && now.Before(l.until) }
+
+func (l *Leader) ask() {
+	l.last++
+	l.asked[l.last] = l.now
+	l.next = l.now.Add(l.opts.Retry)
+	if l.leading {
+		l.next = l.now.Add(l.opts.Renew)
+	}
+	l.out = append(l.out, Acquire{ID: l.last, Expected: l.revision})
+}
+
+// granted counts from when the request was sent. A fifth of the lifetime is kept
+// back: for clocks that run unequally, and for what a leader has under way.
+func (l *Leader) granted(ev Granted) {
+	sent, ok := l.asked[ev.ID]
+	if !ok || ev.Revision <= l.revision || l.resigned {
+		return
+	}
+	clear(l.asked)
+	until := sent.Add(l.opts.Lifetime * 4 / 5)
+	if !l.now.Before(until) {
+		l.out = append(l.out, Release{Expected: ev.Revision})
+		return
+	}
+	l.revision, l.until = ev.Revision, until
+	if !l.leading {
+		l.leading = true
+		l.next = l.now.Add(l.opts.Renew)
+		l.out = append(l.out, Lead{Term: uint64(ev.Revision)})
+	}
+}
+
+func (l *Leader) refused(id uint64) {
+	if _, ok := l.asked[id]; !ok {
+		return
+	}
+	delete(l.asked, id)
+	if l.leading {
+		l.stepDown("another hub holds the lease")
+	}
+}
+
+// stepDown keeps the revision of a lease that ran out out of later requests: what
+// it was is somebody else's by now, or nobody's.
+func (l *Leader) stepDown(reason string) {
+	l.leading = false
+	l.revision = 0
+	clear(l.asked)
+	l.next = l.now.Add(l.opts.Retry)
+	l.out = append(l.out, StepDown{Reason: reason})
+}
+
+func (l *Leader) resign() {
+	held := l.revision
+	if l.leading {
+		l.stepDown("resigned")
+		l.out = append(l.out, Release{Expected: held})
+	}
+	l.resigned = true
+}
+
+// String is for people: "leading until 15:04:05.000" or "following".
+func (l *Leader) String() string {
+	if l.leading {
+		return fmt.Sprintf("leading until %s", l.until.Format("15:04:05.000"))
+	}
+	return "following"
+}
