@@ -40,7 +40,7 @@ var table = []row{
 
 	{"federation/v1", adapter, nil},
 	{"gateway/v1", adapter, nil},
-	{"gateway/document", adapter, []string{"placement", "placement/manifest", "placement/catalogue"}},
+	{"gateway/document", adapter, []string{"configs", "placement", "placement/manifest", "placement/catalogue"}},
 	{"messaging", adapter, nil},
 	{"messaging/inproc", adapter, []string{"messaging"}},
 	{"messaging/nats/...", adapter, []string{"messaging", "messaging/subject", "messaging/nats/..."}},
@@ -113,7 +113,7 @@ var dependencies = []dependency{
 	{"github.com/prometheus/client_golang", []string{".", "federation/hub", "member", "gateway", "gateway/httpserver", "messaging/nats/..."}, "shells measure, cores return"},
 	{"github.com/spf13", []string{".", "gateway/cli/..."}, "the command line"},
 	{"github.com/spf13/pflag", []string{".", "gateway/cli/...", "member/cluster"}, "the command line; Kubernetes' components take their options as flags"},
-	{"go.uber.org/zap", []string{"member/cluster"}, "etcd logs with it"},
+	{"go.uber.org/zap", []string{"member/cluster/..."}, "etcd logs with it"},
 	{"golang.org/x/term", []string{".", "gateway/cli/..."}, "the command line"},
 	{"golang.org/x/sync", []string{".", "federation/hub", "member/...", "gateway/...", "messaging/..."}, "shells own goroutines"},
 
