@@ -1,0 +1,130 @@
+package decision
+
+import (
+	"time"
+
+	"github.com/hansa-io/hansa/federation"
+)
+
+// Effect is one thing that the shell has to do. Effects of a Step are carried
+// out in their order. Writes may be under way together; those into one bucket
+// start in their order. Every write is answered by one WriteDone with its ID.
+//
+// The order that matters: an assignment is durable (PutAssignment answered
+// Written, or read back) before any PutWork of it; an operation's record is
+// durable before what it does; a hub beat waits for no write.
+type Effect interface{ effect() }
+
+// PutAssignment writes a decision if the record has the expected revision.
+// Neighbours may be written as one batch; when the batch conflicts, one by one.
+type PutAssignment struct {
+	ID         uint64
+	Assignment federation.Assignment
+	Expected   federation.Revision
+}
+
+// DeleteAssignment removes the record of a workload that is gone everywhere.
+type DeleteAssignment struct {
+	ID       uint64
+	Key      federation.Key
+	Expected federation.Revision
+}
+
+// PutHealth writes a verdict.
+type PutHealth struct {
+	ID       uint64
+	Record   federation.HealthRecord
+	Expected federation.Revision
+}
+
+// PutOperation writes the state of an operation.
+type PutOperation struct {
+	ID        uint64
+	Operation federation.Operation
+	Expected  federation.Revision
+}
+
+// PutMember writes a member's record.
+type PutMember struct {
+	ID       uint64
+	Spec     federation.MemberSpec
+	Expected federation.Revision
+}
+
+// DeleteMember removes a member that leaves: its record last, before it its
+// credentials, health, facts, statuses, exports and work bucket.
+type DeleteMember struct {
+	ID       uint64
+	Member   string
+	Account  string
+	Expected federation.Revision
+}
+
+// PutWork hands a work to a member, whatever revision its record has: repeating
+// it is harmless, since works carry an epoch.
+type PutWork struct {
+	ID      uint64
+	Account string
+	Work    federation.Work
+}
+
+// DropWork deletes the record of a work whose removal was proven, and the status
+// record that proved it. That there is none counts as Written.
+type DropWork struct {
+	ID      uint64
+	Account string
+	Member  string
+	Key     federation.Key
+}
+
+// ReadRecord asks for the present version of a record; the answer is the event
+// of that Source for Name ("shop/web", a member, an operation's ID), with
+// Revision 0 when there is none. The shell repeats it until it can be answered.
+type ReadRecord struct {
+	Source Source
+	Name   string
+}
+
+// SendHubBeat says what the hub knows to every member and gateway, on core NATS.
+type SendHubBeat struct{ Beat federation.HubBeat }
+
+// AskProbe has each vantage point ("hub", or a member) look at the API server.
+// Those that answer within Timeout are fed as ProbeResult.
+type AskProbe struct {
+	Member   string
+	URL      string
+	CA       []byte // PEM
+	Vantages []string
+	Timeout  time.Duration
+}
+
+// PutEvent appends to the history, for people. Nothing waits for it.
+type PutEvent struct{ Event federation.Event }
+
+// Reply answers the request with that number: with Answer, whose type the
+// request names, or with a Refusal.
+type Reply struct {
+	Request uint64
+	Answer  any
+	Refusal *Refusal
+}
+
+// Refusal says no. Kind is one of the closed set of package messaging.
+type Refusal struct {
+	Kind string // Invalid | NotFound | Conflict | Refused | Denied | Unavailable
+	Text string // one line: what was wrong, where, what to do about it
+}
+
+func (PutAssignment) effect()    {}
+func (DeleteAssignment) effect() {}
+func (PutHealth) effect()        {}
+func (PutOperation) effect()     {}
+func (PutMember) effect()        {}
+func (DeleteMember) effect()     {}
+func (PutWork) effect()          {}
+func (DropWork) effect()         {}
+func (ReadRecord) effect()       {}
+func (SendHubBeat) effect()      {}
+func (AskProbe) effect()         {}
+func (PutEvent) effect()         {}
+func (Reply) effect()            {}

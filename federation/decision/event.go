@@ -1,0 +1,212 @@
+package decision
+
+import (
+	"time"
+
+	"github.com/hansa-io/hansa/federation"
+)
+
+// Event is one thing that the hub learned. Step applies one at a time.
+//
+// Events of three groups exist. Records: what a bucket holds; they may come
+// double, late or again after a restart, and do no harm then. Evidence: what was
+// seen of members and gateways. Requests: each carries a number of the shell's
+// choice and gets exactly one Reply with it, sometimes in a later Step.
+type Event interface{ event() }
+
+// Source is a bucket whose snapshot the machine needs before it decides.
+type Source string
+
+// The sources; their values are the names of the buckets.
+const (
+	SourceWorkloads   Source = "workloads"
+	SourceMembers     Source = "members"
+	SourceAssignments Source = "assignments"
+	SourceHealth      Source = "health"
+	SourceOperations  Source = "operations"
+	SourceFacts       Source = "facts"
+	SourceStatus      Source = "status"
+)
+
+// Sources lists every source, in an order in which they may be fed.
+func Sources() []Source {
+	return []Source{
+		SourceMembers, SourceWorkloads, SourceAssignments, SourceHealth,
+		SourceOperations, SourceFacts, SourceStatus,
+	}
+}
+
+// WorkloadChanged: the record was written; its Revision is the store's.
+type WorkloadChanged struct{ Workload federation.Workload }
+
+// WorkloadDeleted: the record is gone; what runs of it has to be removed.
+type WorkloadDeleted struct{ Key federation.Key }
+
+// MemberChanged: a member joined, or its record was written.
+type MemberChanged struct {
+	Spec     federation.MemberSpec
+	Revision federation.Revision
+}
+
+// MemberRemoved: the member's record is gone; it left the federation.
+type MemberRemoved struct{ Member string }
+
+// FactsChanged: a member reported its capacity.
+type FactsChanged struct{ Facts federation.MemberFacts }
+
+// StatusChanged: a member reported about one of its works.
+type StatusChanged struct{ Status federation.WorkStatus }
+
+// AssignmentLoaded: what the store has under Key; Revision 0 means nothing.
+type AssignmentLoaded struct {
+	Key        federation.Key
+	Assignment federation.Assignment
+	Revision   federation.Revision
+}
+
+// HealthLoaded: what the store has for the member; Revision 0 means nothing.
+type HealthLoaded struct {
+	Member   string
+	Record   federation.HealthRecord
+	Revision federation.Revision
+}
+
+// OperationLoaded: what the store has under ID; Revision 0 means nothing.
+type OperationLoaded struct {
+	ID        string
+	Operation federation.Operation
+	Revision  federation.Revision
+}
+
+// Synced: everything that Source held was fed.
+type Synced struct{ Source Source }
+
+// BeatArrived: a member's heartbeat. The caller has checked that it came from
+// the member's own account.
+type BeatArrived struct{ Beat federation.Beat }
+
+// ProbeResult: what Vantage ("hub", or a member) saw of the API server of Member.
+type ProbeResult struct {
+	Member  string
+	Vantage string
+	Reply   federation.ProbeReply
+}
+
+// GatewayBeatArrived: which of the hub's beats a gateway has applied.
+type GatewayBeatArrived struct{ Beat federation.GatewayBeat }
+
+// Stalled: the hub's own loop did not run for so long.
+type Stalled struct{ For time.Duration }
+
+// HelloArrived asks what a member may run. Answer: federation.HelloReply.
+type HelloArrived struct {
+	Request uint64
+	Hello   federation.Hello
+}
+
+// RenewArrived asks for an at-most-one lease. Answer: federation.Grant.
+type RenewArrived struct {
+	Request uint64
+	Renew   federation.RenewRequest
+}
+
+// OperationRequested asks for an operation. Answer: federation.Operation, once
+// its first record is stored.
+type OperationRequested struct {
+	Request   uint64
+	Operation federation.OperationRequest
+}
+
+// AbortRequested asks an operation to end. Answer: federation.Operation.
+type AbortRequested struct {
+	Request uint64
+	Abort   federation.AbortRequest
+}
+
+// ApproveRequested lets an operation that awaits approval go on. Answer:
+// federation.Operation.
+type ApproveRequested struct {
+	Request uint64
+	ID      string
+	Who     string
+}
+
+// MemberCommand changes a member. Answer: federation.MemberSpec.
+type MemberCommand struct {
+	Request uint64
+	Change  federation.MemberChange
+}
+
+// SimulateRequested asks what would happen. Answer: federation.Simulation.
+type SimulateRequested struct {
+	Request    uint64
+	Simulation federation.SimulationRequest
+}
+
+// DescribeRequested asks for the evidence about a member. Answer:
+// []federation.Evidence.
+type DescribeRequested struct {
+	Request uint64
+	Member  string
+}
+
+// FreezeRequested stops automation, or lets it act again. Answer:
+// federation.Operation, the record of it.
+type FreezeRequested struct {
+	Request uint64
+	Frozen  bool
+	Reason  string
+	Who     string
+}
+
+// WriteDone is the outcome of the write with that ID.
+type WriteDone struct {
+	ID       uint64
+	Outcome  Outcome
+	Revision federation.Revision // of the record, when Outcome is Written
+	Detail   string              // for people, when it is not
+}
+
+// Outcome is how a write ended.
+type Outcome uint8
+
+// The outcomes.
+const (
+	// Written: it is durable.
+	Written Outcome = iota
+	// Conflicted: the record did not have the expected revision.
+	Conflicted
+	// Lost: it may or may not have happened.
+	Lost
+	// Rejected: it did not happen and will not, however often it is tried.
+	Rejected
+)
+
+// Tick: the Deadline has come.
+type Tick struct{}
+
+func (WorkloadChanged) event()    {}
+func (WorkloadDeleted) event()    {}
+func (MemberChanged) event()      {}
+func (MemberRemoved) event()      {}
+func (FactsChanged) event()       {}
+func (StatusChanged) event()      {}
+func (AssignmentLoaded) event()   {}
+func (HealthLoaded) event()       {}
+func (OperationLoaded) event()    {}
+func (Synced) event()             {}
+func (BeatArrived) event()        {}
+func (ProbeResult) event()        {}
+func (GatewayBeatArrived) event() {}
+func (Stalled) event()            {}
+func (HelloArrived) event()       {}
+func (RenewArrived) event()       {}
+func (OperationRequested) event() {}
+func (AbortRequested) event()     {}
+func (ApproveRequested) event()   {}
+func (MemberCommand) event()      {}
+func (SimulateRequested) event()  {}
+func (DescribeRequested) event()  {}
+func (FreezeRequested) event()    {}
+func (WriteDone) event()          {}
+func (Tick) event()               {}

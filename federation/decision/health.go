@@ -1,0 +1,221 @@
+package decision
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/hansa-io/hansa/federation"
+	"github.com/hansa-io/hansa/federation/membership"
+)
+
+func newHealth(opts Options) *membership.Machine {
+	return membership.New(membership.Options{Stabilise: opts.Stabilise})
+}
+
+// startHealth goes on from the verdicts that the store has.
+func (m *Machine) startHealth() {
+	for _, name := range sortedNames(m.members) {
+		mem := m.members[name]
+		m.feed(membership.MemberAdded{Spec: mem.spec.stored})
+		if mem.record.revision != 0 {
+			m.feed(membership.Restored{Record: mem.record.stored})
+		}
+		m.learn(mem)
+		if mem.lost() {
+			m.resumeLoss(mem)
+			if m.maskOf(name) == "" && !m.covering(name) {
+				m.recordLoss([]string{name}, "")
+			}
+		}
+	}
+}
+
+// learn takes over the verdict about a member.
+func (m *Machine) learn(mem *member) {
+	if r, ok := m.health.Record(mem.name); ok {
+		mem.verdict, mem.withdrawn = r, membership.Withdrawn(r)
+	}
+}
+
+func (m *Machine) watch(mem *member) {
+	m.feed(membership.MemberAdded{Spec: mem.spec.stored})
+	m.learn(mem)
+	m.beatNow, m.unsaved = true, true
+}
+
+func (m *Machine) unwatch(name string) {
+	m.feed(membership.MemberRemoved{Member: name})
+	m.beatNow = true
+}
+
+// applyEvidence passes on what was seen. Before the records are in, nothing is
+// judged.
+func (m *Machine) applyEvidence(ev Event) {
+	if !m.ready {
+		return
+	}
+	switch ev := ev.(type) {
+	case BeatArrived:
+		if mem, ok := m.members[ev.Beat.Member]; ok {
+			mem.heardAt = m.now
+			m.evidence(membership.BeatArrived{Beat: ev.Beat})
+		}
+	case ProbeResult:
+		m.evidence(membership.ProbeResult{Member: ev.Member, Vantage: ev.Vantage, Signal: ev.Reply.Signal, Detail: ev.Reply.Detail})
+	case Stalled:
+		m.evidence(membership.HubStalled{For: ev.For})
+	}
+}
+
+func (m *Machine) evidence(ev membership.Event) {
+	m.feed(ev)
+	m.feedShadows(ev)
+}
+
+func (m *Machine) stepHealth() {
+	if at, ok := m.health.Deadline(); ok && !m.now.Before(at) {
+		m.feed(membership.Tick{})
+	}
+	fallen := m.fallen
+	m.fallen = nil
+	m.lose(fallen)
+}
+
+// feed steps membership and does what it says.
+func (m *Machine) feed(ev membership.Event) {
+	for _, e := range m.health.Step(m.now, ev) {
+		switch e := e.(type) {
+		case membership.Transition:
+			m.transition(e)
+		case membership.Updated:
+			if mem, ok := m.members[e.Record.Member]; ok {
+				mem.verdict, mem.withdrawn, m.beatNow = e.Record, e.Withdrawn, true
+				m.lookAgain, m.unsaved = true, true
+			}
+		case membership.AskProbe:
+			m.askProbe(e)
+		case membership.RealFault:
+			m.realFault(e.Operation, e.Reason)
+		case membership.MaskEnded:
+			m.maskEnded(e.Operation)
+		}
+	}
+}
+
+func (m *Machine) askProbe(e membership.AskProbe) {
+	mem, ok := m.members[e.Member]
+	if !ok {
+		return
+	}
+	m.emit(AskProbe{
+		Member: e.Member, URL: mem.spec.stored.ProbeURL, CA: mem.spec.stored.ProbeCA, Vantages: e.Vantages, Timeout: e.Timeout,
+	})
+}
+
+// transition carries a member to its next health, and what follows from it.
+func (m *Machine) transition(t membership.Transition) {
+	mem, ok := m.members[t.Member]
+	if !ok {
+		return
+	}
+	mem.verdict, mem.withdrawn = t.Record, t.Withdrawn
+	m.beatNow, m.lookAgain, m.unsaved = true, true, true
+	m.note("Health", "member/"+t.Member, fmt.Sprintf("%s: %s → %s: %s", t.Member, t.From, t.To, t.Record.Reason))
+	switch t.To {
+	case federation.Suspect:
+		mem.suspectAt = m.now
+	case federation.Unreachable:
+		mem.lostAt, mem.factor = m.now, max(1, t.DwellFactor)
+		if mem.suspectAt.Before(mem.heardAt) {
+			mem.suspectAt = m.now
+		}
+		m.fallen = append(m.fallen, fall{member: t.Member, domain: t.Domain})
+	case federation.Returning:
+		mem.confirmed = false
+		m.spare(mem)
+	case federation.Healthy:
+		m.spare(mem)
+		m.worldChanged()
+		if t.From == federation.Joining {
+			m.reconsider()
+		}
+	}
+	m.touchAll()
+}
+
+// stepRecords writes the verdicts and operations that the store does not have.
+func (m *Machine) stepRecords() {
+	if !m.unsaved {
+		return
+	}
+	m.unsaved = false
+	for _, name := range sortedNames(m.members) {
+		mem := m.members[name]
+		if mem.record.busy() || mem.verdict.Member == "" || mem.record.rejected != "" && mem.record.attempt == mem.verdict {
+			continue
+		}
+		if mem.record.revision != 0 && mem.record.stored == mem.verdict {
+			continue
+		}
+		id := m.newWrite(writing{source: SourceHealth, name: name})
+		mem.record.begin(id, mem.verdict)
+		m.emit(PutHealth{ID: id, Record: mem.verdict, Expected: mem.record.revision})
+	}
+	m.storeOperations()
+}
+
+func (m *Machine) healthDone(wr writing, ev WriteDone) {
+	mem, ok := m.members[wr.name]
+	if !ok {
+		return
+	}
+	if mem.record.done(ev) {
+		m.emit(ReadRecord{Source: SourceHealth, Name: wr.name})
+	}
+}
+
+// stepBeat says what is known, four times a second and whenever it changed. It
+// comes before all writes of a Step, since a traffic shift waits for none.
+func (m *Machine) stepBeat() {
+	if !m.beatNow && m.now.Before(m.beatAt) {
+		return
+	}
+	m.beatNow, m.beatAt = false, m.now.Add(m.opts.BeatInterval)
+	m.sequence++
+	b := federation.HubBeat{Term: m.opts.Term, Sequence: m.sequence, Frozen: m.Frozen(), Masks: m.masks()}
+	for _, mask := range b.Masks {
+		m.feed(membership.MaskSet{Mask: mask})
+	}
+	for _, name := range sortedNames(m.members) {
+		mem := m.members[name]
+		v, _ := m.health.View(m.now, name)
+		b.Members = append(b.Members, federation.MemberBeat{
+			Member: name, Health: mem.verdict.Health, Incarnation: mem.verdict.Incarnation,
+			Withdrawn: mem.withdrawn || m.withdrawing(name), HeardAge: max(0, v.HeardAge), Masked: m.maskOf(name) != "",
+		})
+	}
+	m.emit(SendHubBeat{Beat: b})
+	m.feed(membership.HubBeatSent{Sequence: m.sequence})
+}
+
+// serves reports whether the member's endpoints are in the answers.
+func (m *Machine) serves(name string) bool {
+	mem, ok := m.members[name]
+	return ok && mem.verdict.Health.Known() && !mem.withdrawn && !m.withdrawing(name)
+}
+
+func (m *Machine) describe(ev DescribeRequested) {
+	if _, ok := m.members[ev.Member]; !ok {
+		m.refuse(ev.Request, "NotFound", fmt.Sprintf("no member %q; see: hansa get members", ev.Member))
+		return
+	}
+	m.reply(ev.Request, m.health.Evidence(m.now, ev.Member))
+}
+
+// earliestHealth is when membership wants to be stepped; zero for never.
+func (m *Machine) earliestHealth() time.Time {
+	if at, ok := m.health.Deadline(); ok {
+		return at
+	}
+	return time.Time{}
+}

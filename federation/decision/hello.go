@@ -1,0 +1,180 @@
+package decision
+
+import (
+	"fmt"
+
+	"github.com/hansa-io/hansa/federation"
+	"github.com/hansa-io/hansa/federation/lease"
+	"github.com/hansa-io/hansa/federation/membership"
+)
+
+// A returning member may have to stop at most so many workloads, or so large a
+// share of what it holds, before a person confirms it: beyond, it is more likely
+// that the hub is wrong than the member.
+const (
+	stopBudget      = 10
+	stopBudgetShare = 0.5
+)
+
+// hello answers a member's account of what it runs. The answer to a member that
+// is lost, or under a mask, says nothing about works: it is not known yet what
+// it may keep.
+func (m *Machine) hello(ev HelloArrived) {
+	h := ev.Hello
+	mem, ok := m.members[h.Member]
+	switch {
+	case !ok:
+		m.refuse(ev.Request, "NotFound", fmt.Sprintf("no member %q; it left or never joined", h.Member))
+		return
+	case mem.spec.stored.ClusterID != "" && h.ClusterID != mem.spec.stored.ClusterID:
+		m.refuse(ev.Request, "Denied", fmt.Sprintf("member %s is another cluster (%s); join under another name", h.Member, mem.spec.stored.ClusterID))
+		return
+	}
+	reply := federation.HelloReply{Term: m.opts.Term, Health: mem.verdict.Health}
+	switch {
+	case m.maskOf(mem.name) != "":
+		reply.Reason = "a drill is being restored; ask again"
+	case mem.lost():
+		reply.Reason = "no beat was heard since the member was lost; ask again"
+	default:
+		m.judge(mem, h, &reply)
+	}
+	m.reply(ev.Request, reply)
+}
+
+// judge fills the reply with what the member keeps and stops, and carries its
+// return forward when the proof is in.
+func (m *Machine) judge(mem *member, h federation.Hello, reply *federation.HelloReply) {
+	back := mem.verdict.Health == federation.Returning || mem.verdict.Health == federation.Quarantined
+	held := map[federation.Key]bool{}
+	for _, hold := range h.Holdings {
+		if hold.Stopped {
+			continue
+		}
+		held[hold.Workload] = true
+		m.adjudge(mem, hold, back, reply)
+	}
+	if h.Synced {
+		m.proveStopped(mem.name, held)
+	}
+	if budget := max(stopBudget, int(stopBudgetShare*float64(len(held)))); len(reply.Stop) > budget && !mem.confirmed {
+		reply.Reason = fmt.Sprintf("%d of %d works would have to stop, more than %d; check the hub, then: hansa member confirm %s",
+			len(reply.Stop), len(held), budget, mem.name)
+		m.step(mem, h, membership.Answered)
+		reply.Keep, reply.Stop = nil, nil
+	} else {
+		m.advance(mem, h, len(reply.Stop) == 0)
+		if len(reply.Stop) > 0 {
+			reply.Reason = fmt.Sprintf("%d works have to stop first", len(reply.Stop))
+		}
+	}
+	m.learn(mem)
+	m.unsaved = true
+	reply.Health = mem.verdict.Health
+}
+
+// adjudge decides about one holding. It is kept when the assignment gives it to
+// the member since an epoch that the member has seen. What the hub has never
+// heard of is left alone: deleting is no way to learn.
+func (m *Machine) adjudge(mem *member, hold federation.Holding, back bool, reply *federation.HelloReply) {
+	w, ok := m.workloads[hold.Workload]
+	if !ok || w.record.revision == 0 {
+		m.note("Landing", "member/"+mem.name, fmt.Sprintf("%s runs %s, which this hub does not know; it is left alone", mem.name, hold.Workload))
+		return
+	}
+	if hold.Epoch > w.highest {
+		w.highest = hold.Epoch
+		m.touch(w.key)
+	}
+	a := w.record.stored
+	for _, s := range a.Members {
+		if s.Member != mem.name || w.deleted() {
+			continue
+		}
+		if s.Since <= hold.Epoch {
+			reply.Keep = append(reply.Keep, federation.Holding{Workload: w.key, Epoch: a.Epoch})
+		} else {
+			reply.Stop = append(reply.Stop, federation.Holding{Workload: w.key, Epoch: s.Since - 1})
+		}
+		return
+	}
+	if !back && !w.deleted() && !m.mayTakeBack(w, mem.name, m.moved(w)) {
+		reply.Keep = append(reply.Keep, federation.Holding{Workload: w.key, Epoch: hold.Epoch})
+		return
+	}
+	reply.Stop = append(reply.Stop, federation.Holding{Workload: w.key, Epoch: max(a.Epoch, hold.Epoch)})
+}
+
+// advance feeds the steps of the return that the hello proves.
+func (m *Machine) advance(mem *member, h federation.Hello, stopped bool) {
+	m.step(mem, h, membership.Answered)
+	if !stopped {
+		return
+	}
+	m.step(mem, h, membership.Stopped)
+	if h.Synced {
+		m.step(mem, h, membership.Synced)
+	}
+}
+
+func (m *Machine) step(mem *member, h federation.Hello, p membership.Phase) {
+	m.feed(membership.ReturnStep{Member: mem.name, Incarnation: h.Incarnation, Phase: p})
+}
+
+// confirm lets a member go on whose return would stop more than the budget.
+func (m *Machine) confirm(ev MemberCommand, mem *member) {
+	if mem.verdict.Health != federation.Quarantined {
+		m.refuse(ev.Request, "Refused", fmt.Sprintf("member %s is %s; only a Quarantined member waits to be confirmed", mem.name, mem.verdict.Health))
+		return
+	}
+	mem.confirmed = true
+	m.record("Health", mem, ev.Change)
+	m.reply(ev.Request, mem.spec.stored)
+}
+
+// renew grants, or denies, the right to run an at-most-one workload for a while.
+func (m *Machine) renew(ev RenewArrived) {
+	r := ev.Renew
+	w, ok := m.workloads[r.Workload]
+	if !ok || w.record.busy() || w.record.revision == 0 {
+		m.reply(ev.Request, federation.Grant{Denied: fmt.Sprintf("%s is not decided", r.Workload)})
+		return
+	}
+	if _, assigned := w.record.stored.Replicas(r.Member); !assigned || w.deleted() {
+		m.reply(ev.Request, federation.Grant{Denied: fmt.Sprintf("%s is not assigned to %s", r.Workload, r.Member)})
+		return
+	}
+	if mem, known := m.members[r.Member]; !known || mem.lost() || m.maskOf(r.Member) != "" {
+		m.reply(ev.Request, federation.Grant{Denied: r.Member + " is not in the federation's hands"})
+		return
+	}
+	claim := lease.Claim{Workload: r.Workload, Member: r.Member, Epoch: r.Epoch}
+	assigned := lease.Claim{Workload: r.Workload, Member: r.Member, Epoch: w.record.stored.Epoch}
+	if r.Held && !w.leased && claim == assigned {
+		m.grants.Assume(m.now, claim)
+	}
+	g, granted := m.grants.Renew(m.now, claim, assigned)
+	w.leased = w.leased || granted
+	m.reply(ev.Request, g)
+}
+
+// assumeLeases: a new hub does not know who was granted what. Only who holds a
+// lease still, and is assigned, gets it again before all of them have run out.
+func (m *Machine) assumeLeases() {
+	for _, k := range m.workloadKeys() {
+		if w := m.workloads[k]; w.record.revision != 0 && w.failover().Continuity == federation.AtMostOne {
+			m.grants.Assume(m.now, lease.Claim{Workload: k, Epoch: w.record.stored.Epoch})
+		}
+	}
+}
+
+// proveStopped ends the grants of at-most-one workloads that the member does not
+// run: it says so itself.
+func (m *Machine) proveStopped(name string, held map[federation.Key]bool) {
+	for _, k := range m.workloadKeys() {
+		w := m.workloads[k]
+		if w.failover().Continuity == federation.AtMostOne && !held[k] {
+			m.grants.Prove(m.now, lease.Claim{Workload: k, Member: name, Epoch: max(w.record.stored.Epoch, w.seen())})
+		}
+	}
+}

@@ -1,0 +1,334 @@
+package decision
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hansa-io/hansa/federation"
+	"github.com/hansa-io/hansa/federation/lease"
+	"github.com/hansa-io/hansa/federation/membership"
+	"github.com/hansa-io/hansa/federation/recovery"
+)
+
+// Options configure a Machine. The zero value works; Term is what a caller has
+// to give when more than one hub exists.
+type Options struct {
+	// Term of the hub's leadership; it is in every beat and every answer to a
+	// hello, and receivers ignore lower ones.
+	Term uint64
+	// BeatInterval between two beats of the hub; 0 means 250 ms.
+	BeatInterval time.Duration
+	// Stabilise is how long a returning member must be well without
+	// interruption; 0 means 3 s.
+	Stabilise time.Duration
+	// Batch is how long a changed workload waits for others that change with it;
+	// 0 means 5 ms. Losses do not wait.
+	Batch time.Duration
+	// Brake bounds what automation may do.
+	Brake recovery.BrakeLimits
+}
+
+func (o Options) defaulted() Options {
+	if o.BeatInterval == 0 {
+		o.BeatInterval = 250 * time.Millisecond
+	}
+	if o.Stabilise == 0 {
+		o.Stabilise = 3 * time.Second
+	}
+	if o.Batch == 0 {
+		o.Batch = 5 * time.Millisecond
+	}
+	return o
+}
+
+// Machine is the hub's whole core. It is not safe for concurrent use: one
+// goroutine owns it for the length of one leadership.
+type Machine struct {
+	opts   Options
+	synced map[Source]bool
+	ready  bool
+	began  time.Time // when it became ready
+
+	members    map[string]*member
+	workloads  map[federation.Key]*workload
+	operations map[string]*operation
+	gateways   map[string]*gateway
+	health     *membership.Machine
+
+	dirty   map[federation.Key]bool // may need a decision
+	touched map[federation.Key]bool // may need works
+	timed   map[federation.Key]bool // have something to do at a time
+	world   uint64                  // grows when a decision may come out differently
+
+	claims  map[federation.Key]map[string]bool // operations that a workload's move belongs to
+	startup map[federation.Key][]time.Duration // measured times to ready
+
+	fallen      []fall    // verdicts of this Step
+	lookAgain   bool      // operations have to look at the federation
+	unsaved     bool      // a verdict or an operation may have to be written
+	checkDwells bool      // a share may move now
+	dwellAt     time.Time // when the next dwell ends, or the brake is asked again
+	refusal     string    // of the brake; empty while it lets go
+	brakeAt     time.Time // when it is asked again
+	batchAt     time.Time // when gathered changes are decided
+	worldAt     time.Time // when demand without a place is tried again
+	sealing     string    // the ended operation whose last record is being written
+	grants      lease.Grants
+	strangers   map[string]*member // members whose record has not come
+
+	writes   map[uint64]writing
+	lastID   uint64
+	sequence uint64    // of the last hub beat
+	beatAt   time.Time // when the next one is due
+	beatNow  bool      // one is due at once
+
+	now time.Time
+	out []Effect
+}
+
+// New returns a machine that knows nothing yet. It decides nothing and beats to
+// nobody before each of Sources was fed and Synced.
+func New(opts Options) *Machine {
+	opts = opts.defaulted()
+	return &Machine{
+		opts:       opts,
+		synced:     map[Source]bool{},
+		members:    map[string]*member{},
+		workloads:  map[federation.Key]*workload{},
+		operations: map[string]*operation{},
+		gateways:   map[string]*gateway{},
+		health:     newHealth(opts),
+		dirty:      map[federation.Key]bool{},
+		touched:    map[federation.Key]bool{},
+		timed:      map[federation.Key]bool{},
+		claims:     map[federation.Key]map[string]bool{},
+		strangers:  map[string]*member{},
+		startup:    map[federation.Key][]time.Duration{},
+		writes:     map[uint64]writing{},
+	}
+}
+
+// Step applies one event and returns what must be done about it, in order. It
+// never blocks and reads no clock; equal histories give equal effects. now must
+// not go back.
+func (m *Machine) Step(now time.Time, ev Event) []Effect {
+	m.now, m.out = now, nil
+	m.apply(ev)
+	if m.ready {
+		m.settle()
+	}
+	return m.out
+}
+
+// Deadline says when Step wants to be called with Tick if nothing comes before.
+func (m *Machine) Deadline() (time.Time, bool) {
+	if !m.ready {
+		return time.Time{}, false
+	}
+	if m.restless() {
+		return m.now, true
+	}
+	next := m.beatAt
+	for _, at := range []time.Time{m.earliestHealth(), m.batchAt, m.worldAt, m.dwellAt} {
+		next = earlier(next, at)
+	}
+	for k := range m.timed {
+		if w := m.workloads[k]; w != nil {
+			next = earlier(next, w.deadline())
+		}
+	}
+	for _, o := range m.operations {
+		next = earlier(next, m.operationAt(o))
+	}
+	return next, true
+}
+
+// Ready reports whether the machine has seen every source and decides.
+func (m *Machine) Ready() bool { return m.ready }
+
+// maxRounds bounds how often one Step goes round; what is left then is done at
+// the next one, which Deadline asks for at once.
+const maxRounds = 8
+
+// restless says that something came up in this round that the next one settles.
+func (m *Machine) restless() bool {
+	return m.lookAgain || m.beatNow || m.checkDwells || len(m.fallen) > 0
+}
+
+// settle does what the present state asks for, until nothing is left to do now.
+// The order: what is known about members, then what operations make of it, then
+// decisions, then works, then records.
+func (m *Machine) settle() {
+	for range maxRounds {
+		m.stepHealth()
+		m.stepOperations()
+		m.stepDwells()
+		m.stepBeat()
+		m.decide()
+		m.stepWorks()
+		m.stepRecords()
+		if !m.restless() {
+			return
+		}
+	}
+}
+
+func (m *Machine) apply(ev Event) {
+	switch ev := ev.(type) {
+	case WorkloadChanged, WorkloadDeleted, AssignmentLoaded, StatusChanged:
+		m.applyWorkload(ev)
+	case MemberChanged, MemberRemoved, FactsChanged, HealthLoaded:
+		m.applyMember(ev)
+	case BeatArrived, ProbeResult, Stalled:
+		m.applyEvidence(ev)
+	case OperationLoaded:
+		m.loadOperation(ev)
+	case GatewayBeatArrived:
+		m.heardGateway(ev.Beat)
+	case Synced:
+		m.applySynced(ev.Source)
+	case WriteDone:
+		m.writeDone(ev)
+	case Tick:
+	default:
+		m.applyRequest(ev)
+	}
+}
+
+func (m *Machine) applyRequest(ev Event) {
+	if !m.ready {
+		m.refuse(requestOf(ev), "Unavailable", "the hub is reading its records; try again in a moment")
+		return
+	}
+	switch ev := ev.(type) {
+	case HelloArrived:
+		m.hello(ev)
+	case RenewArrived:
+		m.renew(ev)
+	case OperationRequested:
+		m.requestOperation(ev)
+	case AbortRequested:
+		m.abortOperation(ev)
+	case ApproveRequested:
+		m.approveOperation(ev)
+	case FreezeRequested:
+		m.freeze(ev)
+	case MemberCommand:
+		m.command(ev)
+	case SimulateRequested:
+		m.simulate(ev)
+	case DescribeRequested:
+		m.describe(ev)
+	}
+}
+
+func requestOf(ev Event) uint64 {
+	switch ev := ev.(type) {
+	case HelloArrived:
+		return ev.Request
+	case RenewArrived:
+		return ev.Request
+	case OperationRequested:
+		return ev.Request
+	case AbortRequested:
+		return ev.Request
+	case ApproveRequested:
+		return ev.Request
+	case FreezeRequested:
+		return ev.Request
+	case MemberCommand:
+		return ev.Request
+	case SimulateRequested:
+		return ev.Request
+	case DescribeRequested:
+		return ev.Request
+	}
+	return 0
+}
+
+func (m *Machine) applySynced(s Source) {
+	m.synced[s] = true
+	for _, want := range Sources() {
+		if !m.synced[want] {
+			return
+		}
+	}
+	if m.ready {
+		return
+	}
+	m.ready, m.unsaved, m.began, m.beatAt = true, true, m.now, m.now
+	m.world++
+	m.resumeOperations()
+	m.startHealth()
+	m.assumeLeases()
+	for k := range m.workloads {
+		m.touch(k)
+	}
+}
+
+func (m *Machine) writeDone(ev WriteDone) {
+	w, ok := m.writes[ev.ID]
+	if !ok {
+		return
+	}
+	delete(m.writes, ev.ID)
+	m.unsaved = true
+	switch w.source {
+	case SourceAssignments:
+		m.assignmentDone(w, ev)
+	case SourceHealth:
+		m.healthDone(w, ev)
+	case SourceOperations:
+		m.operationDone(w, ev)
+	case SourceMembers:
+		m.memberDone(w, ev)
+	case sourceWorks:
+		m.workDone(w, ev)
+	}
+}
+
+// emit adds an effect to those of this Step.
+func (m *Machine) emit(e Effect) { m.out = append(m.out, e) }
+
+// newWrite numbers a write and remembers whose it is.
+func (m *Machine) newWrite(w writing) uint64 {
+	m.lastID++
+	m.writes[m.lastID] = w
+	return m.lastID
+}
+
+func (m *Machine) reply(request uint64, answer any) { m.emit(Reply{Request: request, Answer: answer}) }
+
+func (m *Machine) refuse(request uint64, kind, text string) {
+	m.emit(Reply{Request: request, Refusal: &Refusal{Kind: kind, Text: text}})
+}
+
+// note appends to the history, for people.
+func (m *Machine) note(kind, about, text string) {
+	m.emit(PutEvent{federation.Event{At: m.now.UTC(), Type: kind, About: about, Who: "hub", Text: text}})
+}
+
+// touch marks a workload: a decision and works may be due.
+func (m *Machine) touch(k federation.Key) {
+	m.dirty[k] = true
+	m.touched[k] = true
+	m.checkDwells = true
+}
+
+// earlier returns the earlier of two times of which the zero one means never.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func sortedKeys(set map[federation.Key]bool) []federation.Key {
+	return slices.SortedFunc(maps.Keys(set), federation.Key.Compare)
+}
+
+func sortedNames[V any](set map[string]V) []string {
+	return slices.SortedFunc(maps.Keys(set), strings.Compare)
+}

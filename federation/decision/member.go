@@ -1,0 +1,254 @@
+package decision
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/hansa-io/hansa/federation"
+)
+
+// member is one member: its record, its facts, and the verdict about it.
+type member struct {
+	name    string
+	spec    record[federation.MemberSpec]
+	facts   federation.MemberFacts
+	verdict federation.HealthRecord         // as it is now
+	record  record[federation.HealthRecord] // as the store has it
+
+	withdrawn bool      // its endpoints must not be in answers
+	confirmed bool      // a person let it stop more than the budget
+	heardAt   time.Time // when its last beat came
+	suspectAt time.Time // when it became Suspect last
+	lostAt    time.Time // when it became Unreachable last
+	factor    float64   // by which an Auto dwell is longer, for want of evidence
+	asked     []pending // commands that wait for the record's write
+}
+
+// pending is a request that is answered when a write is done.
+type pending struct {
+	request uint64
+	id      uint64 // of the write
+}
+
+// lost says that the verdict is in: what the member runs counts as gone.
+func (mem *member) lost() bool {
+	return mem.verdict.Health == federation.Unreachable || mem.verdict.Health == federation.Fenced
+}
+
+func (m *Machine) applyMember(ev Event) {
+	switch ev := ev.(type) {
+	case MemberChanged:
+		m.memberChanged(ev)
+	case MemberRemoved:
+		m.memberRemoved(ev.Member)
+	case FactsChanged:
+		m.factsChanged(ev.Facts)
+	case HealthLoaded:
+		m.member(ev.Member).record.load(ev.Record, ev.Revision)
+		m.unsaved = true
+	}
+}
+
+// member returns the member called name, made when it is new. It takes part in
+// nothing until its record has come.
+func (m *Machine) member(name string) *member {
+	if mem, ok := m.members[name]; ok {
+		return mem
+	}
+	mem := m.strangers[name]
+	if mem == nil {
+		mem = &member{name: name}
+		m.strangers[name] = mem
+	}
+	return mem
+}
+
+func (m *Machine) memberChanged(ev MemberChanged) {
+	mem := m.member(ev.Spec.Name)
+	known := mem.spec.revision != 0
+	if !mem.spec.load(ev.Spec, ev.Revision) {
+		return
+	}
+	m.members[mem.name] = mem
+	delete(m.strangers, mem.name)
+	if m.ready {
+		if !known {
+			m.watch(mem)
+			m.note("Join", "member/"+mem.name, mem.name+" joined")
+		}
+		m.reconsider()
+	}
+}
+
+// reconsider lets every workload be looked at again in the next world.
+func (m *Machine) reconsider() {
+	m.worldAt = m.now
+	m.touchAll()
+}
+
+func (m *Machine) touchAll() {
+	for k := range m.workloads {
+		m.touch(k)
+	}
+}
+
+func (m *Machine) memberRemoved(name string) {
+	mem, ok := m.members[name]
+	if !ok {
+		return
+	}
+	delete(m.members, name)
+	m.unwatch(name)
+	for _, w := range m.workloads {
+		delete(w.statuses, name)
+		delete(w.works, name)
+		delete(w.dwells, name)
+		delete(w.released, name)
+	}
+	for _, p := range mem.asked {
+		m.reply(p.request, mem.spec.stored)
+	}
+	if m.ready {
+		m.note("Join", "member/"+name, name+" left")
+		m.reconsider()
+	}
+}
+
+// factsChanged moves nothing that runs; only demand without a place is tried again.
+func (m *Machine) factsChanged(f federation.MemberFacts) {
+	mem := m.member(f.Member)
+	if f.Incarnation < mem.facts.Incarnation || f.Incarnation == mem.facts.Incarnation && f.Sequence < mem.facts.Sequence {
+		return
+	}
+	mem.facts = f
+	m.worldChanged()
+}
+
+// command changes a member's record as an operator asked.
+func (m *Machine) command(ev MemberCommand) {
+	mem, ok := m.members[ev.Change.Member]
+	if !ok {
+		m.refuse(ev.Request, "NotFound", fmt.Sprintf("no member %q; see: hansa get members", ev.Change.Member))
+		return
+	}
+	if mem.spec.busy() {
+		m.refuse(ev.Request, "Unavailable", fmt.Sprintf("another change of member %s is being written; try again", mem.name))
+		return
+	}
+	spec := mem.spec.stored
+	switch ev.Change.Action {
+	case "cordon":
+		spec.Cordoned = true
+	case "uncordon":
+		spec.Cordoned, spec.Draining = false, false
+	case "drain":
+		spec.Cordoned, spec.Draining = true, true
+	case "undrain":
+		spec.Draining = false
+	case "confirm":
+		m.confirm(ev, mem)
+		return
+	case "leave":
+		m.leave(ev, mem)
+		return
+	default:
+		m.refuse(ev.Request, "Invalid", fmt.Sprintf("action %q is not cordon, uncordon, drain, undrain, confirm or leave", ev.Change.Action))
+		return
+	}
+	id := m.newWrite(writing{source: SourceMembers, name: mem.name})
+	mem.spec.begin(id, spec)
+	mem.asked = append(mem.asked, pending{request: ev.Request, id: id})
+	m.emit(PutMember{ID: id, Spec: spec, Expected: mem.spec.revision})
+	m.record("Join", mem, ev.Change)
+}
+
+func (m *Machine) record(kind string, mem *member, c federation.MemberChange) {
+	m.emit(PutEvent{federation.Event{
+		At: m.now.UTC(), Type: kind, About: "member/" + mem.name, Who: c.Who, Text: c.Action + " " + mem.name,
+	}})
+}
+
+// leave removes a member that holds nothing any more, or is lost.
+func (m *Machine) leave(ev MemberCommand, mem *member) {
+	if n := m.holds(mem.name); n > 0 && !mem.lost() {
+		m.refuse(ev.Request, "Refused", fmt.Sprintf("member %s still runs %d workloads; empty it first: hansa drain %s", mem.name, n, mem.name))
+		return
+	}
+	id := m.newWrite(writing{source: SourceMembers, name: mem.name, gone: true})
+	mem.spec.begin(id, federation.MemberSpec{})
+	mem.asked = append(mem.asked, pending{request: ev.Request, id: id})
+	m.emit(DeleteMember{ID: id, Member: mem.name, Account: mem.spec.stored.Account, Expected: mem.spec.revision})
+	m.record("Join", mem, ev.Change)
+}
+
+// holds counts the workloads of which the member has, or must still remove,
+// something.
+func (m *Machine) holds(name string) int {
+	n := 0
+	for _, w := range m.workloads {
+		st, known := w.statuses[name]
+		_, assigned := w.record.stored.Replicas(name)
+		if assigned && !w.deleted() || known && running(st) {
+			n++
+		}
+	}
+	return n
+}
+
+func (m *Machine) memberDone(wr writing, ev WriteDone) {
+	mem, ok := m.members[wr.name]
+	if !ok {
+		return
+	}
+	spec := mem.spec.attempt
+	if mem.spec.done(ev) {
+		m.emit(ReadRecord{Source: SourceMembers, Name: wr.name})
+	}
+	if wr.gone && ev.Outcome == Written {
+		mem.spec.stored.Name = wr.name
+		m.memberRemoved(wr.name)
+		return
+	}
+	var left []pending
+	for _, p := range mem.asked {
+		switch {
+		case p.id != ev.ID:
+			left = append(left, p)
+		case ev.Outcome == Written:
+			m.reply(p.request, spec)
+		case ev.Outcome == Rejected:
+			m.refuse(p.request, "Invalid", fmt.Sprintf("change member %s: %s", wr.name, ev.Detail))
+		default:
+			m.refuse(p.request, "Conflict", fmt.Sprintf("member %s was changed at the same time; try again", wr.name))
+		}
+	}
+	mem.asked = left
+	if ev.Outcome == Written {
+		m.reconsider()
+	}
+}
+
+// emptying says why the member gives its shares away although it is there.
+func (m *Machine) emptying(name string) string {
+	mem, ok := m.members[name]
+	if !ok {
+		return ""
+	}
+	if mem.spec.stored.Draining {
+		return name + " is being drained"
+	}
+	return m.evacuating(name)
+}
+
+// gateway is what is known of one gateway.
+type gateway struct {
+	beat federation.GatewayBeat
+	at   time.Time
+}
+
+// gatewayAge is how long a gateway's last word counts.
+const gatewayAge = 3 * time.Second
+
+func (m *Machine) heardGateway(b federation.GatewayBeat) {
+	m.gateways[b.Gateway] = &gateway{beat: b, at: m.now}
+}

@@ -1,0 +1,467 @@
+package decision
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hansa-io/hansa/federation"
+	"github.com/hansa-io/hansa/federation/membership"
+	"github.com/hansa-io/hansa/federation/recovery"
+	"github.com/hansa-io/hansa/placement"
+)
+
+// operation is one operation under way, or the record of one.
+type operation struct {
+	id      string
+	machine *recovery.Machine // nil while only the record is known
+	record  record[federation.Operation]
+	dirty   bool           // the store has not its last state
+	wants   recovery.Wants // what is in force
+	asked   []uint64       // requests answered when the record is stored
+	planned bool           // the way back was laid out
+	covers  map[string]bool
+	masked  bool   // its mask was sent to the observers
+	fault   string // a real fault under its mask
+	shadow  *shadow
+}
+
+// operationAt is when the operation has something to do by itself.
+func (m *Machine) operationAt(o *operation) time.Time {
+	if !o.running() {
+		return time.Time{}
+	}
+	next := o.machine.Deadline()
+	if o.shadow != nil && o.wants.Shadow {
+		if at, ok := o.shadow.detector.Deadline(); ok {
+			next = earlier(next, at)
+		}
+	}
+	return next
+}
+
+// running says that the operation has not ended.
+func (o *operation) running() bool { return o.machine != nil && !o.machine.Ended() }
+
+// value is the operation's record as it is now.
+func (o *operation) value() federation.Operation {
+	if o.machine == nil {
+		return o.record.stored
+	}
+	return o.machine.Operation()
+}
+
+func (m *Machine) loadOperation(ev OperationLoaded) {
+	o := m.operations[ev.ID]
+	if o == nil {
+		if ev.Revision == 0 {
+			return
+		}
+		o = &operation{id: ev.ID}
+		m.operations[ev.ID] = o
+	}
+	if o.record.load(ev.Operation, ev.Revision) && o.machine != nil {
+		o.dirty = true
+		m.stored(o)
+	}
+}
+
+// resumeOperations goes on with what the hub before left.
+func (m *Machine) resumeOperations() {
+	for _, id := range m.operationIDs() {
+		o := m.operations[id]
+		if o.record.stored.State.Ended() || o.record.revision == 0 {
+			continue
+		}
+		o.machine = recovery.Resume(m.now, o.record.stored, m.budgets(o.record.stored.Workloads))
+		o.covers, o.dirty = setOf(o.record.stored.Members), true
+		o.wants = o.machine.Wants()
+		for _, r := range o.record.stored.Workloads {
+			m.claim(o, r.Workload)
+		}
+	}
+	m.lookAgain = true
+}
+
+// covering reports whether an operation under way covers the member.
+func (m *Machine) covering(name string) bool {
+	return slices.ContainsFunc(m.runningOperations(), func(o *operation) bool { return o.covers[name] })
+}
+
+func setOf(names []string) map[string]bool {
+	set := make(map[string]bool, len(names))
+	for _, n := range names {
+		set[n] = true
+	}
+	return set
+}
+
+func (m *Machine) operationIDs() []string { return sortedNames(m.operations) }
+
+// runningOperations lists those that have not ended, sorted by ID.
+func (m *Machine) runningOperations() []*operation {
+	var out []*operation
+	for _, id := range m.operationIDs() {
+		if o := m.operations[id]; o.running() {
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
+// stepOperations shows each operation the federation, when something of it may
+// have changed or its time has come, and lets it go on.
+func (m *Machine) stepOperations() {
+	look := m.lookAgain
+	m.lookAgain = false
+	for _, o := range m.runningOperations() {
+		at := m.operationAt(o)
+		due := !at.IsZero() && !m.now.Before(at)
+		if due && o.shadow != nil && o.wants.Shadow {
+			m.feedShadow(o, membership.Tick{})
+		}
+		if look || due {
+			m.advanceOperation(o, m.observe(o))
+		}
+		m.liftMask(o)
+	}
+}
+
+// advanceOperation steps one operation and does what it wants.
+func (m *Machine) advanceOperation(o *operation, ev recovery.Event) {
+	for _, e := range o.machine.Step(m.now, ev) {
+		o.dirty, m.unsaved = true, true
+		if t, ok := e.(recovery.Entered); ok {
+			m.note("Operation", "operation/"+o.id, fmt.Sprintf("%s %s %s: %s → %s: %s", o.value().Request.Verb, o.id, o.value().Request.Scope, t.From, t.To, t.Text))
+		}
+	}
+	m.obey(o)
+}
+
+// obey brings into force what the operation wants. What it no longer wants ends
+// at once; what it wants anew waits until its record is stored.
+func (m *Machine) obey(o *operation) {
+	wants := o.machine.Wants()
+	if o.record.revision == 0 || o.record.stored.State != o.value().State {
+		was := o.wants
+		wants.Mask = wants.Mask && was.Mask
+		wants.Withdraw = wants.Withdraw && was.Withdraw
+		wants.Evacuate = wants.Evacuate && was.Evacuate
+		wants.Shadow = wants.Shadow && was.Shadow
+		wants.Restore = wants.Restore && was.Restore
+		wants.Rebound = wants.Rebound && was.Rebound
+	}
+	if wants == o.wants {
+		return
+	}
+	was := o.wants
+	o.wants = wants
+	m.beatNow, m.checkDwells = true, true
+	if wants.Restore && !o.planned {
+		m.layOutReturn(o)
+	}
+	if wants.Evacuate != was.Evacuate || wants.Rebound != was.Rebound {
+		m.startMoving(o)
+	}
+	if wants.Shadow && o.shadow == nil {
+		m.startShadow(o)
+	}
+	if wants.Mask {
+		o.masked = true
+	}
+}
+
+// startMoving lets every workload of the operation be decided again.
+func (m *Machine) startMoving(o *operation) {
+	m.world++
+	for _, r := range o.value().Workloads {
+		if w := m.workloads[r.Workload]; w != nil {
+			if o.wants.Evacuate {
+				w.operation = o.id
+			}
+			if o.wants.Rebound {
+				w.operation, w.rebound = o.id, fmt.Sprintf("failback %s", o.id)
+			}
+			m.touch(w.key)
+		}
+	}
+}
+
+// layOutReturn plans every workload back to where the operation found it.
+func (m *Machine) layOutReturn(o *operation) {
+	o.planned = true
+	op := o.value()
+	for _, r := range op.Workloads {
+		w := m.workloads[r.Workload]
+		if w == nil || w.spec == nil || len(r.Before) == 0 {
+			continue
+		}
+		w.plan = &plan{operation: o.id, members: r.Before, reason: fmt.Sprintf("%s %s: back to before", op.Request.Verb, o.id)}
+		for name := range o.covers {
+			delete(w.dwells, name)
+			delete(w.released, name)
+		}
+		m.touch(w.key)
+	}
+}
+
+// storeOperations writes the records of operations that changed. One that has
+// ended is sealed with the hash of the one that ended before it.
+func (m *Machine) storeOperations() {
+	for _, id := range m.operationIDs() {
+		o := m.operations[id]
+		if !o.dirty || o.machine == nil || o.record.busy() {
+			continue
+		}
+		op := o.value()
+		if op.State.Ended() {
+			if m.sealing != "" && m.sealing != id {
+				continue
+			}
+			op = recovery.Seal(op, m.lastHash())
+			m.sealing = id
+		}
+		o.dirty = false
+		w := m.newWrite(writing{source: SourceOperations, name: id})
+		o.record.begin(w, op)
+		m.emit(PutOperation{ID: w, Operation: op, Expected: o.record.revision})
+	}
+}
+
+// lastHash is the end of the chain: the hash that no other record names as the
+// one before it.
+func (m *Machine) lastHash() string {
+	named := map[string]bool{}
+	for _, o := range m.operations {
+		if o.record.stored.Hash != "" {
+			named[o.record.stored.PreviousHash] = true
+		}
+	}
+	var ends []string
+	for _, id := range m.operationIDs() {
+		if h := m.operations[id].record.stored.Hash; h != "" && !named[h] {
+			ends = append(ends, h)
+		}
+	}
+	return strings.Join(ends, ",")
+}
+
+func (m *Machine) operationDone(wr writing, ev WriteDone) {
+	o := m.operations[wr.name]
+	if o == nil {
+		return
+	}
+	if m.sealing == o.id {
+		m.sealing = ""
+	}
+	if o.record.done(ev) {
+		m.emit(ReadRecord{Source: SourceOperations, Name: wr.name})
+		return
+	}
+	if ev.Outcome == Rejected {
+		for _, r := range o.asked {
+			m.refuse(r, "Invalid", fmt.Sprintf("store operation %s: %s", o.id, ev.Detail))
+		}
+		o.asked = nil
+		m.advanceOperation(o, recovery.Aborted{Reason: "its record cannot be stored: " + ev.Detail, Who: recovery.Hub})
+		return
+	}
+	m.stored(o)
+}
+
+// stored: the record is durable, so what waits for it goes on.
+func (m *Machine) stored(o *operation) {
+	if o.record.stored.Hash != "" && o.value().State.Ended() {
+		o.dirty = false
+	}
+	for _, r := range o.asked {
+		if o.record.stored.State == federation.OperationRefused {
+			m.refuse(r, "Refused", o.record.stored.Reason)
+		} else {
+			m.reply(r, o.record.stored)
+		}
+	}
+	o.asked = nil
+	m.lookAgain = true
+	if o.record.stored.State.Ended() {
+		o.machine, o.wants = nil, recovery.Wants{}
+		m.liftMask(o)
+		m.unclaim(o)
+		return
+	}
+	m.obey(o)
+}
+
+// newID names an operation; hash and clock make it unlike any other.
+func (m *Machine) newID(scope string) string {
+	for n := 0; ; n++ {
+		sum := sha256.Sum256([]byte(fmt.Sprintf("%d/%d/%s/%d", m.opts.Term, m.now.UnixNano(), scope, n)))
+		id := hex.EncodeToString(sum[:])[:8]
+		if m.operations[id] == nil {
+			return id
+		}
+	}
+}
+
+// launch starts an operation; its record is written before anything is done.
+func (m *Machine) launch(req federation.OperationRequest, scene recovery.Scene) *operation {
+	id := m.newID(req.Scope.String())
+	o := &operation{id: id, machine: recovery.New(m.now, id, req, scene), dirty: true, covers: setOf(scene.Members)}
+	m.operations[id] = o
+	op := o.value()
+	m.note("Operation", "operation/"+id, fmt.Sprintf("%s %s %s by %s: %s %s", op.Request.Verb, id, req.Scope, req.Initiator, op.State, op.Reason))
+	m.lookAgain, m.unsaved = true, true
+	return o
+}
+
+// requestOperation starts what a person asked for, if the guardrails pass.
+func (m *Machine) requestOperation(ev OperationRequested) {
+	req := ev.Operation
+	if req.Mode == "" {
+		req.Mode = federation.Live
+		if req.Verb == "drill" {
+			req.Mode = federation.Drill
+		}
+	}
+	if req.Verb == "drill" && req.Mode == federation.Live || req.Verb != "drill" && req.Mode == federation.Drill {
+		m.refuse(ev.Request, "Invalid", fmt.Sprintf("verb %s does not go with mode %s", req.Verb, req.Mode))
+		return
+	}
+	req.Initiator = cmp.Or(req.Initiator, "somebody")
+	if m.takeOver(ev) {
+		return
+	}
+	scene, err := m.scene(req)
+	if err != nil {
+		m.refuse(ev.Request, "Invalid", err.Error())
+		return
+	}
+	o := m.launch(req, scene)
+	o.asked = append(o.asked, ev.Request)
+	if !o.running() {
+		return
+	}
+	m.endStanding(o, req)
+	if w := o.value(); w.Request.Verb == "drill" || w.Request.Verb == "failback" || w.Request.Verb == "failover" {
+		for _, r := range w.Workloads {
+			m.claim(o, r.Workload)
+		}
+	}
+}
+
+// endStanding ends the shifts and evacuations of a scope that fails back.
+func (m *Machine) endStanding(o *operation, req federation.OperationRequest) {
+	if req.Verb != "failback" {
+		return
+	}
+	for _, other := range m.runningOperations() {
+		v := other.value().Request.Verb
+		if other != o && (v == "shift" || v == "evacuate") && overlaps(other.covers, o.covers) {
+			m.advanceOperation(other, recovery.Aborted{Reason: "failback " + o.id, Who: req.Initiator})
+		}
+	}
+}
+
+func overlaps(a, b map[string]bool) bool {
+	for n := range a {
+		if b[n] {
+			return true
+		}
+	}
+	return false
+}
+
+// scene gathers what an operation starts from, guardrails included.
+func (m *Machine) scene(req federation.OperationRequest) (recovery.Scene, error) {
+	scene := recovery.Scene{Members: m.covered(req.Scope)}
+	if len(scene.Members) > 0 {
+		snap, err := m.snapshot()
+		if err != nil {
+			return scene, err
+		}
+		scene.Simulation, err = placement.Simulate(snap, m.requests(), federation.SimulationRequest{Lose: []federation.Scope{req.Scope}})
+		if err != nil {
+			return scene, err
+		}
+	}
+	scene.Workloads = m.concerned(scene.Members, func(*workload) bool { return true })
+	scene.Budgets = m.budgets(scene.Workloads)
+	in := recovery.GateInput{
+		Request: req, Members: scene.Members, Total: len(m.members), Health: map[string]federation.Health{},
+		Simulation: scene.Simulation, Frozen: m.Frozen(), Alone: m.alone(scene.Workloads),
+	}
+	for name, mem := range m.members {
+		in.Health[name] = mem.verdict.Health
+	}
+	for _, o := range m.runningOperations() {
+		if v := o.value().Request.Verb; v != recovery.Freeze && (req.Verb != "failback" || v != "shift" && v != "evacuate") {
+			in.Running = append(in.Running, o.id)
+		}
+	}
+	scene.Findings = recovery.Gates(in)
+	if req.Level == "L5a" || req.Level == "L5b" {
+		scene.Findings = append(scene.Findings, recovery.Brake(m.brakeInput(scene.Members))...)
+	}
+	return scene, nil
+}
+
+func (m *Machine) alone(reports []federation.WorkloadReport) []string {
+	var out []string
+	for _, r := range reports {
+		if m.workloads[r.Workload].failover().Continuity == federation.AtMostOne {
+			out = append(out, r.Workload.String())
+		}
+	}
+	return out
+}
+
+// covered lists the members of a scope, sorted.
+func (m *Machine) covered(s federation.Scope) []string {
+	var out []string
+	for _, name := range sortedNames(m.members) {
+		if s.Covers(name, m.members[name].spec.stored.Place) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// concerned lists the workloads that have a share in one of the members and
+// pass the test, with where they are.
+func (m *Machine) concerned(members []string, pick func(*workload) bool) []federation.WorkloadReport {
+	var out []federation.WorkloadReport
+	for _, k := range m.workloadKeys() {
+		w := m.workloads[k]
+		a, ok := w.placed()
+		if !ok || w.spec == nil || !pick(w) || !slices.ContainsFunc(a.Members, func(s federation.AssignedMember) bool { return slices.Contains(members, s.Member) }) {
+			continue
+		}
+		out = append(out, federation.WorkloadReport{
+			Workload: k, Objective: w.failover().Objective, From: names(a.Members), Before: slices.Clone(a.Members),
+		})
+	}
+	return out
+}
+
+func names(shares []federation.AssignedMember) []string {
+	out := make([]string, len(shares))
+	for i, s := range shares {
+		out[i] = s.Member
+	}
+	return out
+}
+
+// budgets gives the move of the workloads the longest of their dwells on top.
+func (m *Machine) budgets(reports []federation.WorkloadReport) recovery.Budgets {
+	var longest time.Duration
+	for _, r := range reports {
+		if w := m.workloads[r.Workload]; w != nil {
+			longest = max(longest, m.dwell(w, &member{factor: 1}))
+		}
+	}
+	return recovery.Budgets{Move: longest + 3*time.Minute}
+}

@@ -1,0 +1,391 @@
+package decision
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hansa-io/hansa/federation"
+	"github.com/hansa-io/hansa/placement"
+)
+
+// retryEvery bounds how often demand without a place is tried again while the
+// facts of members keep changing.
+const retryEvery = time.Second
+
+// wait starts the short time in which changes that come together are gathered.
+func (m *Machine) wait() {
+	if m.batchAt.IsZero() {
+		m.batchAt = m.now.Add(m.opts.Batch)
+	}
+}
+
+// worldChanged notes that demand without a place may find one.
+func (m *Machine) worldChanged() {
+	if m.worldAt.IsZero() {
+		m.worldAt = m.now.Add(retryEvery)
+	}
+}
+
+// renewWorld lets every workload that waits for room be decided again.
+func (m *Machine) renewWorld() {
+	if m.worldAt.IsZero() || m.now.Before(m.worldAt) {
+		return
+	}
+	m.worldAt = time.Time{}
+	m.world++
+	for k, w := range m.workloads {
+		if a, ok := w.placed(); ok && (a.Unmet > 0 || w.record.rejected != "" || m.gives(a)) {
+			m.dirty[k] = true
+		}
+	}
+}
+
+// gives says that a member of the assignment should give its share away.
+func (m *Machine) gives(a federation.Assignment) bool {
+	return slices.ContainsFunc(a.Members, func(s federation.AssignedMember) bool {
+		return m.emptying(s.Member) != ""
+	})
+}
+
+// decide places every workload that needs it: losses at once, changes by users
+// after the batch's time, all in one run of placement, so that tiers hold across
+// them. A workload with a write under way waits for its outcome.
+func (m *Machine) decide() {
+	m.renewWorld()
+	ripe := !m.batchAt.IsZero() && !m.now.Before(m.batchAt)
+	var batch []*workload
+	var reasons []string
+	for _, k := range sortedKeys(m.dirty) {
+		w := m.workloads[k]
+		if w == nil {
+			delete(m.dirty, k)
+			continue
+		}
+		if w.record.busy() {
+			continue
+		}
+		reason, urgent := m.cause(w)
+		switch {
+		case reason == "":
+			delete(m.dirty, k)
+		case m.direct(w, reason):
+			delete(m.dirty, k)
+		case urgent || ripe || m.batchAt.IsZero():
+			delete(m.dirty, k)
+			batch, reasons = append(batch, w), append(reasons, reason)
+		}
+	}
+	if ripe {
+		m.batchAt = time.Time{}
+	}
+	m.place(batch, reasons)
+}
+
+// cause says why the workload must be decided again, or "". Urgent causes do not
+// wait for a batch.
+func (m *Machine) cause(w *workload) (reason string, urgent bool) {
+	a, placed := w.placed()
+	switch {
+	case w.spec == nil:
+		if placed {
+			return reasonDeleted, true
+		}
+		return "", false
+	case w.plan != nil:
+		return w.plan.reason, true
+	case w.rebound != "":
+		return w.rebound, true
+	case w.record.rejected != "" && w.record.attempt.WorkloadRevision == w.spec.Revision && w.tried == m.world:
+		return "", false
+	case !placed, a.WorkloadRevision != w.spec.Revision:
+		return "applied", false
+	case w.seen() > a.Epoch:
+		return fmt.Sprintf("epoch %d was seen, which this hub did not give", w.seen()), true
+	}
+	for _, s := range a.Members {
+		if why := m.leaves(w, s.Member); why != "" {
+			return why, true
+		}
+	}
+	if a.Unmet > 0 && w.tried < m.world {
+		return "room changed", false
+	}
+	return "", false
+}
+
+// leaves says why the workload must leave the member, or "".
+func (m *Machine) leaves(w *workload, member string) string {
+	if _, ok := m.members[member]; !ok {
+		return member + " left"
+	}
+	if why := w.released[member]; why != "" {
+		return why
+	}
+	if w.tried < m.world {
+		return m.emptying(member)
+	}
+	return ""
+}
+
+// direct decides what placement is not asked about: a deletion, and the plan of
+// an operation that still holds. It says whether it did.
+func (m *Machine) direct(w *workload, reason string) bool {
+	stored := w.record.stored
+	if w.spec == nil {
+		a := federation.Assignment{
+			Workload: w.key, WorkloadRevision: stored.WorkloadRevision, Epoch: max(stored.Epoch, w.seen()) + 1,
+			Members: slices.Clone(stored.Members), Reason: reasonDeleted, DecidedAt: m.now.UTC(),
+		}
+		for i := range a.Members {
+			a.Members[i].Replicas = 0
+		}
+		m.write(w, a)
+		return true
+	}
+	p := w.plan
+	w.plan = nil
+	if p == nil || !w.current() || !m.stands(p.members) {
+		w.rebalance = w.rebalance || p != nil
+		return false
+	}
+	if sameShares(stored.Members, p.members) {
+		return true
+	}
+	a := stored
+	a.Members, a.Reason, a.Operation, a.DecidedAt = slices.Clone(p.members), reason, p.operation, m.now.UTC()
+	a.Explanation.Summary = reason
+	a.Unmet = max(0, m.total(w, a.Members)-replicasOf(a.Members))
+	m.adopt(w, a)
+	return true
+}
+
+// stands says that every member of a plan is still one, and not truly lost.
+func (m *Machine) stands(shares []federation.AssignedMember) bool {
+	for _, s := range shares {
+		mem, ok := m.members[s.Member]
+		if !ok || mem.lost() && m.maskOf(s.Member) == "" {
+			return false
+		}
+	}
+	return len(shares) > 0
+}
+
+// total is how many replicas the shares should have together.
+func (m *Machine) total(w *workload, shares []federation.AssignedMember) int64 {
+	if !w.demand.Replicated {
+		return 0
+	}
+	if w.spec.Placement.Replicas.Mode == "Duplicated" {
+		return w.demand.Replicas * int64(len(shares))
+	}
+	return w.demand.Replicas
+}
+
+func replicasOf(shares []federation.AssignedMember) int64 {
+	var n int64
+	for _, s := range shares {
+		n += s.Replicas
+	}
+	return n
+}
+
+// place runs placement over the batch and commits what came out.
+func (m *Machine) place(batch []*workload, reasons []string) {
+	if len(batch) == 0 {
+		return
+	}
+	snap, err := m.snapshot()
+	if err != nil {
+		m.note("Assignment", "hub", err.Error())
+		return
+	}
+	reqs := make([]placement.Request, len(batch))
+	for i, w := range batch {
+		reqs[i] = m.request(w)
+	}
+	for i, d := range placement.PlaceAll(reqs, snap) {
+		m.commit(batch[i], d, reasons[i], snap)
+	}
+}
+
+// request asks placement about one workload. Shares in lost members stay until
+// they are released.
+func (m *Machine) request(w *workload) placement.Request {
+	a, placed := w.placed()
+	spec := w.spec.Placement
+	if w.failover().Continuity == federation.AtMostOne {
+		spec.Spread = append(slices.Clone(spec.Spread), federation.SpreadConstraint{By: "member", Max: 1})
+	}
+	req := placement.Request{
+		Workload: w.key, Placement: spec, Demand: w.demand, Current: []federation.AssignedMember{},
+		Keep: map[string]string{}, Rebalance: w.rebalance || w.rebound != "", Explain: true,
+	}
+	if !placed {
+		return req
+	}
+	for _, s := range a.Members {
+		mem, ok := m.members[s.Member]
+		if !ok {
+			continue
+		}
+		req.Current = append(req.Current, s)
+		if mem.lost() && w.released[s.Member] == "" {
+			req.Keep[s.Member] = m.keeps(w, s.Member)
+		}
+	}
+	return req
+}
+
+// commit makes an assignment of a decision and writes it if it says anything new.
+// A planned move that would leave demand unmet does not happen.
+func (m *Machine) commit(w *workload, d placement.Decision, reason string, snap *placement.Snapshot) {
+	old, placed := w.placed()
+	w.tried = m.world
+	if w.fault != "" && d.Err == nil {
+		d.Err = fmt.Errorf("%s", w.fault)
+	}
+	if d.Err != nil {
+		d = placement.Decision{
+			Workload: w.key, Members: old.Members, Unmet: max(1, w.demand.Replicas-replicasOf(old.Members)),
+			Explanation: federation.Explanation{Summary: d.Err.Error()},
+		}
+	}
+	if placed && d.Unmet > old.Unmet && m.planned(w, old) {
+		d = placement.Place(m.staying(w), snap)
+	}
+	a := d.Assignment()
+	a.Workload, a.WorkloadRevision, a.Reason, a.DecidedAt = w.key, w.spec.Revision, reason, m.now.UTC()
+	a.Operation = w.operation
+	w.rebalance, w.rebound = false, ""
+	if placed && sameShares(old.Members, a.Members) && old.Unmet == a.Unmet &&
+		old.WorkloadRevision == a.WorkloadRevision && w.seen() <= old.Epoch {
+		return
+	}
+	m.adopt(w, a)
+}
+
+// planned says that the move would be by choice: everybody in the assignment is
+// there and nobody is lost, but somebody is being emptied.
+func (m *Machine) planned(w *workload, a federation.Assignment) bool {
+	return len(w.released) == 0 && w.current() && m.gives(a)
+}
+
+// staying is the request of w with the shares of members that are being emptied
+// where they are.
+func (m *Machine) staying(w *workload) placement.Request {
+	req := m.request(w)
+	for _, s := range req.Current {
+		if why := m.emptying(s.Member); why != "" {
+			req.Keep[s.Member] = why + ", but its share finds no room elsewhere"
+		}
+	}
+	return req
+}
+
+// adopt gives the assignment its epoch, and new members their Since, and writes it.
+func (m *Machine) adopt(w *workload, a federation.Assignment) {
+	old, placed := w.placed()
+	a.Epoch = max(w.record.stored.Epoch, 1)
+	if !placed && w.record.revision != 0 || placed && !sameMembers(old.Members, a.Members) || w.seen() > a.Epoch {
+		a.Epoch = max(w.record.stored.Epoch, w.seen()) + 1
+	}
+	if w.record.revision == 0 && w.seen() > 0 {
+		a.Epoch = w.seen() + 1
+	}
+	for i := range a.Members {
+		if a.Members[i].Since == 0 || a.Members[i].Since > a.Epoch {
+			a.Members[i].Since = a.Epoch
+		}
+	}
+	m.write(w, a)
+}
+
+func (m *Machine) write(w *workload, a federation.Assignment) {
+	id := m.newWrite(writing{source: SourceAssignments, key: w.key})
+	w.record.begin(id, a)
+	m.emit(PutAssignment{ID: id, Assignment: a, Expected: w.record.revision})
+}
+
+// snapshot freezes what placement may see.
+func (m *Machine) snapshot() (*placement.Snapshot, error) { return m.snapshotWith(nil) }
+
+// snapshotWith is snapshot with members changed by change.
+func (m *Machine) snapshotWith(change func(*placement.Member)) (*placement.Snapshot, error) {
+	var world placement.World
+	for _, name := range sortedNames(m.members) {
+		mem := m.members[name]
+		p := placement.Member{Spec: mem.spec.stored, Facts: mem.facts, Health: mem.verdict.Health, Masked: m.evacuating(name)}
+		if change != nil {
+			change(&p)
+		}
+		world.Members = append(world.Members, p)
+	}
+	for _, k := range m.workloadKeys() {
+		w := m.workloads[k]
+		a, ok := w.placed()
+		if !ok {
+			continue
+		}
+		world.Assignments = append(world.Assignments, a)
+		for _, s := range a.Members {
+			if missing := s.Replicas - w.statuses[s.Member].Ready; missing > 0 && w.demand.Replicated {
+				world.Reservations = append(world.Reservations, placement.Reservation{
+					Workload: k, Member: s.Member, Replicas: missing, PerReplica: w.demand.PerReplica,
+				})
+			}
+		}
+	}
+	return placement.NewSnapshot(world)
+}
+
+func (m *Machine) workloadKeys() []federation.Key {
+	keys := make([]federation.Key, 0, len(m.workloads))
+	for k := range m.workloads {
+		keys = append(keys, k)
+	}
+	slices.SortFunc(keys, federation.Key.Compare)
+	return keys
+}
+
+func (m *Machine) simulate(ev SimulateRequested) {
+	snap, err := m.snapshot()
+	if err != nil {
+		m.refuse(ev.Request, "Internal", err.Error())
+		return
+	}
+	sim, err := placement.Simulate(snap, m.requests(), ev.Simulation)
+	if err != nil {
+		m.refuse(ev.Request, "Invalid", err.Error())
+		return
+	}
+	m.reply(ev.Request, sim)
+}
+
+// requests has one request for each workload that exists.
+func (m *Machine) requests() []placement.Request {
+	var reqs []placement.Request
+	for _, k := range m.workloadKeys() {
+		if w := m.workloads[k]; w.spec != nil && w.fault == "" {
+			reqs = append(reqs, m.request(w))
+		}
+	}
+	return reqs
+}
+
+func sameMembers(a, b []federation.AssignedMember) bool {
+	return slices.EqualFunc(a, b, func(x, y federation.AssignedMember) bool { return x.Member == y.Member })
+}
+
+func sameShares(a, b []federation.AssignedMember) bool {
+	return slices.EqualFunc(a, b, func(x, y federation.AssignedMember) bool {
+		return x.Member == y.Member && x.Replicas == y.Replicas
+	})
+}
+
+func samePlacement(a, b federation.PlacementSpec) bool { return reflect.DeepEqual(a, b) }
+
+// joined writes names for people: "frankfurt, tokyo".
+func joined(names []string) string { return strings.Join(names, ", ") }

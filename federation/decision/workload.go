@@ -1,0 +1,206 @@
+package decision
+
+import (
+	"time"
+
+	"github.com/hansa-io/hansa/federation"
+	"github.com/hansa-io/hansa/federation/lease"
+	"github.com/hansa-io/hansa/placement"
+	"github.com/hansa-io/hansa/placement/manifest"
+)
+
+// workload is one workload: what the user wants, what was decided, what was
+// handed to members and what they report.
+type workload struct {
+	key    federation.Key
+	spec   *federation.Workload // nil: its record is gone
+	demand placement.Demand
+	fault  string // why the demand cannot be told; shown in its explanation
+
+	record record[federation.Assignment]
+	// before has the shares of the assignment before the present one; nil when
+	// it is not known, after a restart.
+	before   map[string]int64
+	statuses map[string]federation.WorkStatus // by member
+	works    map[string]*work                 // by member
+
+	dwells    map[string]time.Time // lost member → when its share may move
+	released  map[string]string    // lost member → why its share moves now
+	operation string               // that released it
+	plan      *plan                // of an operation that put the workload elsewhere
+	rebound   string               // the failback that has it placed anew
+	highest   federation.Epoch     // that any member has shown
+	leased    bool                 // this hub has granted it
+	rebalance bool                 // the user changed the Placement
+	tried     uint64               // the world in which it was decided last
+	changedAt time.Time            // when the user's last change arrived
+}
+
+// plan is where an operation wants a workload, without asking placement.
+type plan struct {
+	operation string
+	members   []federation.AssignedMember
+	reason    string
+}
+
+// reasonDeleted marks the assignment of a workload that was deleted: its members
+// still have to prove that nothing is left.
+const reasonDeleted = "deleted"
+
+// deleted says that the stored assignment only waits for proofs of removal.
+func (w *workload) deleted() bool {
+	return w.record.revision != 0 && w.record.stored.Reason == reasonDeleted
+}
+
+// placed returns the assignment in force; a deleted workload has none.
+func (w *workload) placed() (federation.Assignment, bool) {
+	return w.record.stored, w.record.revision != 0 && !w.deleted()
+}
+
+// current reports whether the stored assignment is of the user's last version.
+func (w *workload) current() bool {
+	return w.spec != nil && !w.record.busy() && w.record.revision != 0 && !w.deleted() &&
+		w.record.stored.WorkloadRevision == w.spec.Revision
+}
+
+// failover returns the failover policy with its defaults.
+func (w *workload) failover() federation.FailoverSpec {
+	if w.spec == nil {
+		return federation.PlacementSpec{}.Defaulted().Failover
+	}
+	return w.spec.Placement.Defaulted().Failover
+}
+
+// seen is the highest epoch that any member has shown of the workload. It may be
+// above the assignment's after the hub lost its memory, and never goes back.
+func (w *workload) seen() federation.Epoch { return w.highest }
+
+// deadline is when a write of one of its works is tried again.
+func (w *workload) deadline() time.Time {
+	var next time.Time
+	for _, wk := range w.works {
+		if wk.write == 0 {
+			next = earlier(next, wk.retryAt)
+		}
+	}
+	return next
+}
+
+// workload returns the workload under k, made when it is new.
+func (m *Machine) workload(k federation.Key) *workload {
+	w, ok := m.workloads[k]
+	if !ok {
+		w = &workload{
+			key: k, statuses: map[string]federation.WorkStatus{}, works: map[string]*work{},
+			dwells: map[string]time.Time{}, released: map[string]string{},
+		}
+		m.workloads[k] = w
+	}
+	return w
+}
+
+func (m *Machine) applyWorkload(ev Event) {
+	switch ev := ev.(type) {
+	case WorkloadChanged:
+		m.workloadChanged(ev.Workload)
+	case WorkloadDeleted:
+		if w, ok := m.workloads[ev.Key]; ok {
+			w.spec, w.rebalance = nil, false
+			m.touch(ev.Key)
+		}
+	case AssignmentLoaded:
+		w := m.workload(ev.Key)
+		if w.record.load(ev.Assignment, ev.Revision) {
+			w.before = nil
+		}
+		m.touch(ev.Key)
+	case StatusChanged:
+		m.statusChanged(ev.Status)
+	}
+}
+
+func (m *Machine) workloadChanged(spec federation.Workload) {
+	w := m.workload(spec.Key)
+	if w.spec != nil && spec.Revision < w.spec.Revision {
+		return
+	}
+	if w.spec != nil && spec.Revision > w.spec.Revision {
+		w.rebalance = w.rebalance || !samePlacement(w.spec.Placement, spec.Placement)
+	}
+	w.spec, w.fault = &spec, ""
+	demand, err := manifest.DemandOf(spec.Objects)
+	if err != nil {
+		w.fault = err.Error()
+	}
+	w.demand, w.changedAt = demand, m.now
+	m.wait()
+	m.touch(spec.Key)
+}
+
+// statusChanged takes a report unless a newer one of the same member is known.
+func (m *Machine) statusChanged(s federation.WorkStatus) {
+	w := m.workload(s.Workload)
+	old, known := w.statuses[s.Member]
+	if known && (s.Incarnation < old.Incarnation || s.Incarnation == old.Incarnation && s.Sequence < old.Sequence) {
+		return
+	}
+	w.statuses[s.Member] = s
+	if s.State == federation.WorkRemoved && w.failover().Continuity == federation.AtMostOne {
+		m.grants.Prove(m.now, lease.Claim{Workload: s.Workload, Member: s.Member, Epoch: s.Epoch})
+	}
+	m.measure(w, old, s)
+	m.touched[s.Workload] = true
+	w.highest = max(w.highest, s.Epoch)
+	if s.Epoch > w.record.stored.Epoch {
+		m.dirty[s.Workload] = true
+	}
+}
+
+func (m *Machine) assignmentDone(wr writing, ev WriteDone) {
+	w, ok := m.workloads[wr.key]
+	if !ok {
+		return
+	}
+	before, old := w.record.stored, w.record.revision
+	if w.record.done(ev) {
+		m.emit(ReadRecord{Source: SourceAssignments, Name: wr.key.String()})
+		return
+	}
+	if ev.Outcome == Rejected {
+		m.note("Assignment", "workload/"+wr.key.String(), "the store refuses the decision: "+ev.Detail)
+		return
+	}
+	m.touch(wr.key)
+	if wr.gone {
+		m.forget(w)
+		return
+	}
+	w.before = map[string]int64{}
+	if old != 0 && before.Reason != reasonDeleted {
+		for _, s := range before.Members {
+			w.before[s.Member] = s.Replicas
+		}
+	}
+	m.committed(w)
+}
+
+// forget drops a workload that is gone everywhere. If it was applied again in
+// the meantime, it starts a new life.
+func (m *Machine) forget(w *workload) {
+	if w.spec == nil {
+		m.remove(w.key)
+		return
+	}
+	w.record = record[federation.Assignment]{}
+	w.works, w.statuses, w.before = map[string]*work{}, map[string]federation.WorkStatus{}, nil
+}
+
+func (m *Machine) remove(k federation.Key) {
+	delete(m.workloads, k)
+	delete(m.dirty, k)
+	delete(m.touched, k)
+	delete(m.timed, k)
+	delete(m.startup, k)
+	delete(m.claims, k)
+	m.grants.Forget(k)
+}

@@ -1,0 +1,298 @@
+package decision
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/hansa-io/hansa/federation"
+	"github.com/hansa-io/hansa/placement/manifest"
+)
+
+// work is what one member was handed of one workload.
+type work struct {
+	order   order
+	write   uint64    // ID of the write under way; 0: the order is durable
+	drop    bool      // the write under way deletes the record
+	retryAt time.Time // after a write whose outcome is not known
+	failed  string    // why the order can never be written
+	at      time.Time // when it was handed over, for the time to ready
+}
+
+// order identifies what a work asks for; equal orders need not be written twice.
+type order struct {
+	epoch    federation.Epoch
+	revision federation.Revision
+	replicas int64
+	removed  bool
+}
+
+// retryWork is how long a work waits whose write has no known outcome.
+const retryWork = time.Second
+
+// stepWorks hands out what the touched workloads' assignments ask for and
+// members do not have yet.
+func (m *Machine) stepWorks() {
+	for _, k := range sortedKeys(m.touched) {
+		if w := m.workloads[k]; w != nil {
+			m.handOut(w)
+		}
+		delete(m.touched, k)
+	}
+	for _, k := range sortedKeys(m.timed) {
+		w := m.workloads[k]
+		if w == nil || w.deadline().IsZero() {
+			delete(m.timed, k)
+		} else if at := w.deadline(); !at.IsZero() && !m.now.Before(at) {
+			m.handOut(w)
+		}
+	}
+}
+
+// handOut brings the works of one workload to where its assignment wants them.
+// Nothing is handed out while it is not certain what the store holds.
+func (m *Machine) handOut(w *workload) {
+	if w.record.busy() || w.record.revision == 0 || w.spec == nil && !w.deleted() {
+		return
+	}
+	if w.deleted() {
+		m.cleanUp(w)
+		return
+	}
+	if !w.current() {
+		return
+	}
+	moved := m.moved(w)
+	for _, s := range w.record.stored.Members {
+		m.hand(w, s, moved)
+	}
+	for _, name := range m.strays(w) {
+		if m.mayTakeBack(w, name, moved) {
+			m.takeBack(w, name)
+		}
+	}
+}
+
+// moved reports whether every share that grew is ready where it grew, so that
+// what the assignment takes away may go. Shares that did not grow do not count:
+// an old fault of a workload does not hold up its moves.
+func (m *Machine) moved(w *workload) bool {
+	for _, s := range w.record.stored.Members {
+		if m.grew(w, s) && !m.standsReady(w, s) {
+			return false
+		}
+	}
+	return true
+}
+
+func (m *Machine) grew(w *workload, s federation.AssignedMember) bool {
+	if w.before != nil {
+		had, was := w.before[s.Member]
+		return !was || s.Replicas > had
+	}
+	st, known := w.statuses[s.Member]
+	return !known || st.State == federation.WorkRemoved || st.Replicas < s.Replicas
+}
+
+// standsReady reports whether the member serves and has its whole share ready.
+func (m *Machine) standsReady(w *workload, s federation.AssignedMember) bool {
+	st, known := w.statuses[s.Member]
+	return known && m.serves(s.Member) && st.Epoch >= s.Since && running(st) &&
+		st.Ready >= s.Replicas && (s.Replicas > 0 || st.State == federation.WorkReady)
+}
+
+// running reports whether a status may speak of pods that run.
+func running(s federation.WorkStatus) bool {
+	return s.State != federation.WorkRemoved && s.State != federation.WorkHeld
+}
+
+// hand gives a member its share. While a move is under way, a share that shrinks
+// keeps its old size, unless the workload must run at most once.
+func (m *Machine) hand(w *workload, s federation.AssignedMember, moved bool) {
+	mem, ok := m.members[s.Member]
+	if !ok || m.maskOf(s.Member) != "" {
+		return
+	}
+	a := w.record.stored
+	want := order{epoch: a.Epoch, revision: a.WorkloadRevision, replicas: s.Replicas}
+	if had := w.had(s.Member); !moved && had > want.replicas && w.failover().Continuity != federation.AtMostOne {
+		want.replicas = had
+	}
+	wk := w.works[s.Member]
+	if wk == nil {
+		wk = &work{}
+		w.works[s.Member] = wk
+		if st, known := w.statuses[s.Member]; known && running(st) {
+			wk.order = order{epoch: st.Epoch, revision: st.WorkloadRevision, replicas: st.Replicas}
+		}
+	}
+	if wk.order == want && wk.retryAt.IsZero() || !wk.free(m.now) {
+		return
+	}
+	m.putWork(w, wk, mem, want)
+}
+
+// free reports whether another write of the work may start.
+func (wk *work) free(now time.Time) bool { return wk.write == 0 && !now.Before(wk.retryAt) }
+
+// had is how many replicas the member was asked for, −1 when none.
+func (w *workload) had(member string) int64 {
+	if wk, ok := w.works[member]; ok {
+		if wk.order.removed || wk.order == (order{}) {
+			return -1
+		}
+		return wk.order.replicas
+	}
+	if st, ok := w.statuses[member]; ok && running(st) {
+		return st.Replicas
+	}
+	return -1
+}
+
+func (m *Machine) putWork(w *workload, wk *work, mem *member, want order) {
+	a := w.record.stored
+	shares := append([]federation.AssignedMember(nil), a.Members...)
+	for i := range shares {
+		if shares[i].Member == mem.name {
+			shares[i].Replicas = want.replicas
+		}
+	}
+	objects, err := manifest.Render(*w.spec, manifest.Target{
+		Member: mem.spec.stored, Facts: mem.facts, Shares: shares, Epoch: a.Epoch,
+	})
+	if err != nil {
+		m.fail(w, wk, mem.name, want, err.Error())
+		return
+	}
+	p := w.spec.Placement.Defaulted()
+	m.sendWork(w, wk, mem, want, federation.Work{
+		Workload: w.key, Member: mem.name, Epoch: a.Epoch, WorkloadRevision: a.WorkloadRevision, Replicas: want.replicas,
+		Landing: p.Landing, Continuity: p.Failover.Continuity, Objects: objects,
+	})
+}
+
+func (m *Machine) sendWork(w *workload, wk *work, mem *member, want order, v federation.Work) {
+	wk.order, wk.retryAt, wk.failed, wk.drop, wk.at = want, time.Time{}, "", false, m.now
+	wk.write = m.newWrite(writing{source: sourceWorks, key: w.key, name: mem.name})
+	m.emit(PutWork{ID: wk.write, Account: mem.spec.stored.Account, Work: v})
+}
+
+// fail notes that an order cannot be given; it is tried again when it changes.
+func (m *Machine) fail(w *workload, wk *work, member string, want order, why string) {
+	wk.order, wk.failed, wk.retryAt = want, why, time.Time{}
+	m.note("Landing", "workload/"+w.key.String(), fmt.Sprintf("%s cannot be handed to %s: %s", w.key, member, why))
+}
+
+// strays lists the members outside the assignment that hold, or may hold,
+// something of the workload, sorted.
+func (m *Machine) strays(w *workload) []string {
+	names := map[string]bool{}
+	for name := range w.statuses {
+		names[name] = true
+	}
+	for name, wk := range w.works {
+		names[name] = wk.order != (order{})
+	}
+	for _, s := range w.record.stored.Members {
+		delete(names, s.Member)
+	}
+	var out []string
+	for _, name := range sortedNames(names) {
+		if _, member := m.members[name]; member && names[name] {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// mayTakeBack: a planned move takes away only once the replacement stands; what
+// must run at most once goes first; a member under a mask keeps everything.
+func (m *Machine) mayTakeBack(w *workload, name string, moved bool) bool {
+	if m.maskOf(name) != "" {
+		return false
+	}
+	return moved || m.members[name].lost() || w.failover().Continuity == federation.AtMostOne
+}
+
+// takeBack asks a member to remove what it holds, and drops the record once it
+// has proven that it did.
+func (m *Machine) takeBack(w *workload, name string) {
+	mem := m.members[name]
+	wk := w.works[name]
+	if wk == nil {
+		wk = &work{}
+		w.works[name] = wk
+	}
+	st, known := w.statuses[name]
+	want := order{epoch: w.record.stored.Epoch, revision: w.record.stored.WorkloadRevision, removed: true}
+	switch {
+	case !wk.free(m.now):
+	case known && st.State == federation.WorkRemoved && wk.order.removed && st.Epoch >= wk.order.epoch:
+		wk.drop = true
+		wk.write = m.newWrite(writing{source: sourceWorks, key: w.key, name: name})
+		m.emit(DropWork{ID: wk.write, Account: mem.spec.stored.Account, Member: name, Key: w.key})
+	case wk.order.removed && wk.retryAt.IsZero() && (!known || st.Epoch <= wk.order.epoch):
+	default:
+		m.sendWork(w, wk, mem, want, federation.Work{
+			Workload: w.key, Member: name, Epoch: want.epoch, WorkloadRevision: want.revision, Removed: true,
+			Landing: w.landing(), Continuity: w.failover().Continuity,
+		})
+	}
+}
+
+func (w *workload) landing() federation.LandingSpec {
+	if w.spec == nil {
+		return federation.PlacementSpec{}.Defaulted().Landing
+	}
+	return w.spec.Placement.Defaulted().Landing
+}
+
+// cleanUp removes a deleted workload from everywhere, and its assignment after
+// the last member has proven that nothing is left. A silent member keeps the
+// assignment; its removal waits in its work bucket.
+func (m *Machine) cleanUp(w *workload) {
+	if w.spec != nil {
+		return // applied again: the next decision goes on from this epoch
+	}
+	left := m.strays(w)
+	for _, s := range w.record.stored.Members {
+		if _, ok := m.members[s.Member]; ok && !w.gone(s.Member) {
+			left = append(left, s.Member)
+		}
+	}
+	for _, name := range left {
+		m.takeBack(w, name)
+	}
+	if len(left) == 0 {
+		id := m.newWrite(writing{source: SourceAssignments, key: w.key, gone: true})
+		w.record.begin(id, federation.Assignment{})
+		m.emit(DeleteAssignment{ID: id, Key: w.key, Expected: w.record.revision})
+	}
+}
+
+// gone reports whether the member's removal was proven and its record dropped.
+func (w *workload) gone(member string) bool {
+	wk, ok := w.works[member]
+	_, known := w.statuses[member]
+	return ok && !known && wk.order == (order{}) && wk.drop
+}
+
+func (m *Machine) workDone(wr writing, ev WriteDone) {
+	w := m.workloads[wr.key]
+	if w == nil || w.works[wr.name] == nil {
+		return
+	}
+	wk := w.works[wr.name]
+	wk.write = 0
+	m.touched[wr.key], m.timed[wr.key] = true, true
+	switch {
+	case ev.Outcome == Rejected:
+		m.fail(w, wk, wr.name, wk.order, ev.Detail)
+	case ev.Outcome != Written:
+		wk.retryAt, wk.drop = m.now.Add(retryWork), false
+	case wk.drop:
+		wk.order = order{}
+		if w.statuses[wr.name].State == federation.WorkRemoved {
+			delete(w.statuses, wr.name)
+		}
+	}
+}

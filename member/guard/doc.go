@@ -1,0 +1,23 @@
+// Package guard is the agent's core: it decides which works may run in this
+// member, and what may be taken away from it. It is pure.
+//
+// The guard trusts the hub only as far as an order is not older than one it has
+// seen, and deletes nothing from a view that may be stale. Its laws, checked by
+// Check:
+//
+//  1. An order with an epoch below the highest one seen of its workload changes
+//     nothing; nor does an older version of an order of the same epoch.
+//  2. The state is persisted before an order is carried out, so that a restart
+//     remembers every epoch and everything that may run.
+//  3. Nothing is removed, and nothing that runs is changed, before the hub has
+//     answered the hello of this incarnation, and while the hub is not heard.
+//  4. That a record is gone is no order.
+//  5. After a removal under epoch e only an order above e lands, or one of a
+//     later life of the workload (a record revision above the removed one's).
+//  6. An at-most-one workload is started only under a lease that holds, and is
+//     told to stop before that lease ends on this member's clock; after a
+//     restart there is no lease.
+//
+// A member whose hub puts it under a drill's fault mask goes on as it is: the
+// guard holds every order back until the mask is lifted or runs out.
+package guard

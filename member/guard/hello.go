@@ -1,0 +1,115 @@
+package guard
+
+import (
+	"slices"
+
+	"github.com/hansa-io/hansa/federation"
+)
+
+// Holdings lists what runs, or may run, here, sorted by workload.
+func (m *Machine) Holdings() []federation.Holding {
+	var out []federation.Holding
+	for _, k := range m.keys() {
+		switch it := m.items[k]; it.Phase {
+		case holding:
+			stopped := it.AtMostOne && !it.stop && !it.lease.running
+			out = append(out, federation.Holding{Workload: k, Epoch: it.Epoch, Stopped: stopped})
+		case removing:
+			out = append(out, federation.Holding{Workload: k, Epoch: it.Epoch})
+		}
+	}
+	return out
+}
+
+// stepHello says hello at the start of an incarnation, when the hub challenges,
+// and again until the hub has nothing more to ask.
+func (m *Machine) stepHello() {
+	if m.content || m.now.Before(m.helloAt) {
+		return
+	}
+	m.helloAt = m.now.Add(helloEvery)
+	m.out = append(m.out, SendHello{Hello: federation.Hello{
+		Member: m.opts.Member, Incarnation: m.opts.Incarnation, ClusterID: m.opts.ClusterID,
+		Holdings: m.Holdings(), Synced: m.synced,
+	}})
+}
+
+// heard takes the hub's beat, unless it is older than the last one. A new hub,
+// and one that has the member on its way back, get a hello.
+func (m *Machine) heard(b federation.HubBeat) {
+	if b.Term < m.term || b.Term == m.term && b.Sequence <= m.sequence {
+		return
+	}
+	if b.Term > m.term {
+		m.content = false
+	}
+	m.term, m.sequence, m.heardAt = b.Term, b.Sequence, m.now
+	m.masked = m.now
+	for _, mask := range b.Masks {
+		if slices.Contains(mask.Members, m.opts.Member) {
+			m.masked = m.now.Add(min(mask.Lifetime, longestMask))
+		}
+	}
+	for _, line := range b.Members {
+		if line.Member == m.opts.Member {
+			m.judged(line.Health)
+		}
+	}
+}
+
+// judged notes how the hub sees this member.
+func (m *Machine) judged(h federation.Health) {
+	challenged := h == federation.Returning || h == federation.Quarantined
+	if challenged && h != m.health && m.content {
+		m.content, m.helloAt = false, m.now
+	}
+	m.health = h
+}
+
+// replied obeys the answer to a hello: what stays gets its epoch, what must stop
+// is removed. The hub is content once it has this incarnation's word that its
+// caches are synced, and counts the member among its own.
+func (m *Machine) replied(r federation.HelloReply) {
+	if r.Term < m.term {
+		return
+	}
+	m.health = r.Health
+	for _, h := range r.Keep {
+		m.keep(h)
+	}
+	for _, h := range r.Stop {
+		m.stopHolding(h)
+	}
+	if belongs(r.Health) {
+		m.answered = true
+		m.content = m.synced && len(r.Stop) == 0
+	} else if len(r.Stop) > 0 {
+		m.answered = true
+	}
+}
+
+func (m *Machine) keep(h federation.Holding) {
+	it := m.items[h.Workload]
+	if it == nil || it.Phase != holding || it.Epoch >= h.Epoch {
+		return
+	}
+	it.Epoch, m.dirty = h.Epoch, true
+}
+
+// stopHolding removes what an epoch has taken from this member. A waiting order
+// of that epoch or below is void.
+func (m *Machine) stopHolding(h federation.Holding) {
+	it := m.items[h.Workload]
+	if it == nil {
+		it = &item{memory: memory{Workload: h.Workload}}
+		m.items[h.Workload] = it
+	}
+	if it.order != nil && !it.done && it.order.Epoch <= h.Epoch {
+		it.order = nil
+	}
+	if it.Phase == removing && it.Epoch >= h.Epoch || it.Phase == removed && it.Epoch >= h.Epoch {
+		return
+	}
+	it.Epoch, it.Phase, m.dirty = max(it.Epoch, h.Epoch), removing, true
+	m.remove(it, "the hub gave it to others while this member was away")
+}

@@ -1,0 +1,79 @@
+package guard
+
+import (
+	"time"
+
+	"github.com/hansa-io/hansa/federation"
+	"github.com/hansa-io/hansa/federation/lease"
+)
+
+// leaseState is the right to run one at-most-one workload. The zero value is
+// none.
+type leaseState struct {
+	lease.Hold
+	askAt   time.Time // when it is renewed
+	running bool      // it was landed under this lease
+}
+
+// leaseAt is when the workload's lease needs attention; zero when it has none.
+func (it *item) leaseAt() time.Time {
+	if !it.AtMostOne || it.Phase != holding {
+		return time.Time{}
+	}
+	next := it.lease.askAt
+	if it.lease.running {
+		next = earlier(next, it.lease.StopAt())
+	}
+	return next
+}
+
+// stepLeases renews leases and stops what has none. What a restart finds running
+// has none.
+func (m *Machine) stepLeases() {
+	for _, k := range m.keys() {
+		it := m.items[k]
+		if !it.AtMostOne || it.Phase != holding {
+			continue
+		}
+		if it.lease.running && !it.lease.MayRun(m.now) {
+			it.lease.running = false
+			it.stop = true
+			m.halt(it, "its lease ended")
+		} else if it.stop && it.lease.askAt.IsZero() {
+			m.halt(it, "this agent restarted and has no lease")
+		}
+		if !m.now.Before(it.lease.askAt) {
+			it.lease.askAt = m.now.Add(lease.RenewEvery)
+			m.out = append(m.out, RenewLease{Workload: k, Epoch: it.Epoch, Held: it.lease.running && it.lease.MayRun(m.now)})
+		}
+	}
+}
+
+func (m *Machine) halt(it *item, why string) {
+	m.out = append(m.out, Stop{Workload: it.Workload, Epoch: it.Epoch, Reason: why})
+	m.report(it, federation.WorkHeld, why)
+}
+
+// renewed takes a lease, and starts what waited for it.
+func (m *Machine) renewed(ev RenewAnswered) {
+	it := m.items[ev.Workload]
+	if it == nil || it.Phase != holding || ev.Epoch != it.Epoch {
+		return
+	}
+	it.lease.Answered(ev.SentAt, ev.Grant)
+	if ev.Grant.Denied != "" {
+		if !it.lease.running {
+			m.report(it, federation.WorkHeld, ev.Grant.Denied)
+		}
+		return
+	}
+	if it.lease.MayRun(m.now) && !it.lease.running && it.order != nil && it.done && !it.order.Removed && m.allowedToStart() {
+		m.land(it, false)
+	}
+}
+
+// allowedToStart: a lease alone starts nothing in a member that the hub does not
+// count among its own.
+func (m *Machine) allowedToStart() bool {
+	return m.answered && belongs(m.health) && !m.Masked()
+}
