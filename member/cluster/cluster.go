@@ -9,12 +9,13 @@ import (
 	"time"
 
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/rest"
 	"k8s.io/component-base/version"
 
 	"github.com/hansa-io/hansa/member/cluster/config"
 	"github.com/hansa-io/hansa/member/cluster/datadir"
+	"github.com/hansa-io/hansa/member/cluster/logbridge"
 	"github.com/hansa-io/hansa/member/cluster/simulated"
+	"github.com/hansa-io/hansa/member/cluster/supervise"
 )
 
 // errStartLimit tells why a start was given up.
@@ -66,10 +67,12 @@ func (c *Cluster) Kubeconfig(name string) string {
 }
 
 // Run starts the cluster and blocks until ctx ends, which is no error, or a
-// part fails. It returns when everything has stopped or stopLimit has passed.
-// It may be called once in a process. Errors that a user can do something
-// about are one line: a data directory in use, of another member or of a newer
-// format, a taken port.
+// part fails. It returns when everything has stopped or stopLimit has passed;
+// when ctx ends or a part fails while the cluster still starts, it returns at
+// once, as half-started components cannot be stopped in order and lose nothing
+// when they end with the process. It may be called once in a process. Errors
+// that a user can do something about are one line: a data directory in use, of
+// another member or of a newer format, a taken port.
 func (c *Cluster) Run(ctx context.Context) error {
 	dir, err := datadir.Open(c.opts.Config.DataDir)
 	if err != nil {
@@ -88,33 +91,55 @@ func (c *Cluster) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer listener.Close()
-	return c.supervise(ctx, dir, listener)
+	at, err := c.prepare(dir, listener)
+	if err != nil {
+		listener.Close()
+		return err
+	}
+	return c.supervise(ctx, at)
+}
+
+// place is where the parts of one cluster find each other.
+type place struct {
+	dir      *datadir.Dir
+	listener net.Listener // the API server closes it
+	admin    kubernetes.Interface
+	logs     *logbridge.Gate // for the components
+}
+
+// prepare does what comes before the first part.
+func (c *Cluster) prepare(dir *datadir.Dir, listener net.Listener) (place, error) {
+	logs := logbridge.NewGate(c.opts.ComponentLogger.Handler())
+	if err := logbridge.Capture(slog.New(logs)); err != nil {
+		return place{}, err
+	}
+	cfg, err := writeIdentities(dir, c.opts.Config.Name, listener.Addr().String(), c.opts.Config.ServiceCIDR)
+	if err != nil {
+		return place{}, err
+	}
+	cfg.QPS, cfg.Burst = -1, -1
+	admin, err := kubernetes.NewForConfig(cfg)
+	if err != nil {
+		return place{}, fmt.Errorf("create administrator's client: %w", err)
+	}
+	return place{dir: dir, listener: listener, admin: admin, logs: logs}, nil
 }
 
 // supervise starts the parts, waits for the end of ctx or of a part, and stops
 // them.
-func (c *Cluster) supervise(ctx context.Context, dir *datadir.Dir, listener net.Listener) error {
-	logs := newGate(c.opts.ComponentLogger.Handler())
-	if err := captureLogs(slog.New(logs)); err != nil {
-		return err
-	}
-	admin, err := writeIdentities(dir, c.opts.Config.Name, listener.Addr().String(), c.opts.Config.ServiceCIDR)
-	if err != nil {
-		return err
-	}
+func (c *Cluster) supervise(ctx context.Context, at place) error {
 	running, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
-	parts := newSupervisor(c.opts.Logger, fail)
-	defer parts.stop(stopLimit)
-	if err := c.start(running, parts, place{dir: dir, listener: listener, admin: admin, log: slog.New(logs)}); err != nil {
-		logs.end(ctx.Err() == nil)
+	parts := supervise.New(c.opts.Logger, fail)
+	if err := c.start(running, parts, at); err != nil {
+		at.logs.End(ctx.Err() == nil)
 		return unlessEnded(ctx, err)
 	}
-	logs.pass()
+	at.logs.Pass()
 	close(c.ready)
 	<-running.Done()
-	logs.end(false)
+	at.logs.End(false)
+	parts.Stop(stopLimit)
 	return unlessEnded(ctx, context.Cause(running))
 }
 
@@ -126,28 +151,16 @@ func unlessEnded(ctx context.Context, err error) error {
 	return err
 }
 
-// place is where the parts of one cluster find each other.
-type place struct {
-	dir      *datadir.Dir
-	listener net.Listener
-	admin    *rest.Config
-	log      *slog.Logger // for the components
-}
-
 // start starts the parts in order and returns when the cluster is usable.
-func (c *Cluster) start(ctx context.Context, parts *supervisor, at place) error {
+func (c *Cluster) start(ctx context.Context, parts *supervise.Parts, at place) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, startLimit, errStartLimit)
 	defer cancel()
 	began := time.Now()
-	client, err := newAdminClient(at.admin)
-	if err != nil {
-		return err
-	}
-	if err := c.startServing(ctx, parts, at, client); err != nil {
+	if err := c.startServing(ctx, parts, at); err != nil {
 		return err
 	}
 	serving := time.Since(began)
-	if err := c.startControllers(ctx, parts, at, client); err != nil {
+	if err := c.startControllers(ctx, parts, at); err != nil {
 		return err
 	}
 	c.opts.Logger.Info("control plane ready",
@@ -157,23 +170,23 @@ func (c *Cluster) start(ctx context.Context, parts *supervisor, at place) error 
 }
 
 // startServing starts etcd and the API server and returns when that is ready.
-func (c *Cluster) startServing(ctx context.Context, parts *supervisor, at place, client kubernetes.Interface) error {
-	etcd, err := startEtcd(ctx, at.dir, at.log)
+func (c *Cluster) startServing(ctx context.Context, parts *supervise.Parts, at place) error {
+	etcd, err := startEtcd(ctx, at.dir, slog.New(at.logs))
 	if err != nil {
 		return err
 	}
-	parts.start(ctx, "etcd", etcd.run)
+	parts.Start(ctx, "etcd", etcd.run)
 	server := apiServer{dir: at.dir, listener: at.listener, etcd: etcd.endpoint, serviceCIDR: c.opts.Config.ServiceCIDR}
-	parts.start(ctx, "kube-apiserver", server.run)
-	if err := awaitServing(ctx, client, "/readyz"); err != nil {
+	parts.Start(ctx, "kube-apiserver", server.run)
+	if err := awaitServing(ctx, at.admin, "/readyz"); err != nil {
 		return err
 	}
-	return grantAccess(ctx, client)
+	return grantAccess(ctx, at.admin)
 }
 
 // startControllers starts what works through the API server and returns when
 // pods can run.
-func (c *Cluster) startControllers(ctx context.Context, parts *supervisor, at place, client kubernetes.Interface) error {
+func (c *Cluster) startControllers(ctx context.Context, parts *supervise.Parts, at place) error {
 	nodes, err := simulated.New(simulated.Options{
 		Config:     c.opts.Config,
 		Kubeconfig: at.dir.Path(nodesKubeconfig),
@@ -182,18 +195,8 @@ func (c *Cluster) startControllers(ctx context.Context, parts *supervisor, at pl
 	if err != nil {
 		return err
 	}
-	parts.start(ctx, "nodes", nodes.Run)
-	parts.start(ctx, "kube-controller-manager", func(ctx context.Context) error { return runManager(ctx, at.dir) })
-	parts.start(ctx, "kube-scheduler", func(ctx context.Context) error { return runScheduler(ctx, at.dir) })
-	return awaitUsable(ctx, client, c.opts.Config.Nodes.Count)
-}
-
-func newAdminClient(cfg *rest.Config) (kubernetes.Interface, error) {
-	cfg = rest.CopyConfig(cfg)
-	cfg.QPS, cfg.Burst = -1, -1
-	client, err := kubernetes.NewForConfig(cfg)
-	if err != nil {
-		return nil, fmt.Errorf("create administrator's client: %w", err)
-	}
-	return client, nil
+	parts.Start(ctx, "nodes", nodes.Run)
+	parts.Start(ctx, "kube-controller-manager", func(ctx context.Context) error { return runManager(ctx, at.dir) })
+	parts.Start(ctx, "kube-scheduler", func(ctx context.Context) error { return runScheduler(ctx, at.dir) })
+	return awaitUsable(ctx, at.admin, c.opts.Config.Nodes.Count)
 }

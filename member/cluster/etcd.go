@@ -7,10 +7,12 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 
 	"go.etcd.io/etcd/server/v3/embed"
 
 	"github.com/hansa-io/hansa/member/cluster/datadir"
+	"github.com/hansa-io/hansa/member/cluster/logbridge"
 )
 
 const (
@@ -19,7 +21,7 @@ const (
 	maxSocketPath = 100
 	// neverDialled stands where etcd wants the address of its peers, of which
 	// this one has none. It is stored in etcd's files and must stay the same.
-	neverDialled = "http://localhost:2380"
+	neverDialled = "localhost:2380"
 )
 
 // etcdServer is a running etcd that only this user can reach.
@@ -27,46 +29,52 @@ type etcdServer struct {
 	etcd *embed.Etcd
 	// endpoint for clients, a unix URL.
 	endpoint string
-	// temporary directory of the socket, "" when it is in the data directory.
-	temporary string
+	// anchor keeps the directory of the socket open.
+	anchor *os.File
 }
 
 // startEtcd starts etcd on the data directory and returns when it answers. It
 // syncs every write to disk.
 func startEtcd(ctx context.Context, dir *datadir.Dir, log *slog.Logger) (*etcdServer, error) {
-	socket, temporary, err := socketPath(dir)
+	private, err := dir.Private("run")
 	if err != nil {
 		return nil, err
 	}
-	cfg := embed.NewConfig()
-	cfg.Name = "hansa"
-	cfg.Dir = dir.Path("etcd")
-	endpoint := url.URL{Scheme: "unix", Path: socket}
-	peer, err := url.Parse(neverDialled)
+	anchor, err := os.Open(private)
 	if err != nil {
-		return nil, fmt.Errorf("parse peer address: %w", err)
+		return nil, fmt.Errorf("open directory of the socket: %w", err)
 	}
-	cfg.ListenClientUrls = []url.URL{endpoint}
-	cfg.AdvertiseClientUrls = []url.URL{endpoint}
-	cfg.ListenPeerUrls = nil
-	cfg.AdvertisePeerUrls = []url.URL{*peer}
-	cfg.InitialCluster = cfg.Name + "=" + neverDialled
-	cfg.ZapLoggerBuilder = embed.NewZapLoggerBuilder(newZapLogger(log.With("part", "etcd")))
+	socket, err := socketPath(anchor)
+	if err != nil {
+		return nil, err
+	}
+	cfg := etcdConfig(dir.Path("etcd"), url.URL{Scheme: "unix", Path: socket})
+	cfg.ZapLoggerBuilder = embed.NewZapLoggerBuilder(logbridge.NewZap(log.With("part", "etcd")))
 	etcd, err := embed.StartEtcd(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("start etcd: %w", err)
 	}
-	server := &etcdServer{etcd: etcd, endpoint: endpoint.String(), temporary: temporary}
 	select {
 	case <-etcd.Server.ReadyNotify():
-		return server, nil
+		return &etcdServer{etcd: etcd, endpoint: cfg.ListenClientUrls[0].String(), anchor: anchor}, nil
 	case err := <-etcd.Err():
-		server.close()
 		return nil, fmt.Errorf("start etcd: %w", err)
 	case <-ctx.Done():
-		server.close()
 		return nil, context.Cause(ctx)
 	}
+}
+
+// etcdConfig describes an etcd without peers that clients reach at endpoint.
+func etcdConfig(dir string, endpoint url.URL) *embed.Config {
+	cfg := embed.NewConfig()
+	cfg.Name = "hansa"
+	cfg.Dir = dir
+	cfg.ListenClientUrls = []url.URL{endpoint}
+	cfg.AdvertiseClientUrls = []url.URL{endpoint}
+	cfg.ListenPeerUrls = nil
+	cfg.AdvertisePeerUrls = []url.URL{{Scheme: "http", Host: neverDialled}}
+	cfg.InitialCluster = cfg.Name + "=http://" + neverDialled
+	return cfg
 }
 
 // run waits until ctx ends, or etcd does by itself, and closes it.
@@ -84,29 +92,23 @@ func (s *etcdServer) run(ctx context.Context) error {
 
 func (s *etcdServer) close() {
 	s.etcd.Close()
-	if s.temporary != "" {
-		_ = os.RemoveAll(s.temporary)
-	}
+	s.anchor.Close()
 }
 
-// socketPath chooses where etcd listens: in the data directory, or in a
-// temporary directory when that path is too long for a socket. A socket that a
-// killed process left is removed.
-func socketPath(dir *datadir.Dir) (path, temporary string, err error) {
-	if len(dir.Path("run", socketName)) > maxSocketPath {
-		temporary, err = os.MkdirTemp("", "hansa-etcd-")
-		if err != nil {
-			return "", "", fmt.Errorf("make directory for socket: %w", err)
-		}
-		return filepath.Join(temporary, socketName), temporary, nil
-	}
-	private, err := dir.Private("run")
-	if err != nil {
-		return "", "", err
-	}
-	path = filepath.Join(private, socketName)
+// socketPath chooses where etcd listens in the open directory. Where the path
+// is too long for a socket, Linux offers a short one through the descriptor. A
+// socket that a killed process left is removed.
+func socketPath(directory *os.File) (string, error) {
+	path := filepath.Join(directory.Name(), socketName)
 	if err := os.RemoveAll(path); err != nil {
-		return "", "", fmt.Errorf("remove old socket: %w", err)
+		return "", fmt.Errorf("remove old socket: %w", err)
 	}
-	return path, "", nil
+	switch {
+	case len(path) <= maxSocketPath:
+		return path, nil
+	case runtime.GOOS == "linux":
+		return fmt.Sprintf("/proc/self/fd/%d/%s", directory.Fd(), socketName), nil
+	default:
+		return "", fmt.Errorf("path %s is longer than the %d bytes that a socket may have: choose a shorter dataDir", path, maxSocketPath)
+	}
 }

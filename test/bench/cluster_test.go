@@ -56,7 +56,7 @@ func measure(b *testing.B, binary, file string) figures {
 	if err := command.Start(); err != nil {
 		b.Fatal(err)
 	}
-	defer command.Process.Kill()
+	defer func() { _ = command.Process.Kill() }()
 	lines := bufio.NewScanner(stderr)
 	if !skipTo(lines, `msg="control plane ready"`) {
 		b.Fatalf("hansa-cluster was not ready: %v", command.Wait())

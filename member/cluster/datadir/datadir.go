@@ -56,14 +56,20 @@ func acquire(path string) (*os.File, error) {
 		}
 		return nil, fmt.Errorf("lock data directory %s: %w", path, err)
 	}
-	if err := lock.Truncate(0); err == nil {
-		_, err = lock.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
-	}
-	if err != nil {
+	if err := sign(lock); err != nil {
 		lock.Close()
 		return nil, fmt.Errorf("write lock of data directory: %w", err)
 	}
 	return lock, nil
+}
+
+// sign writes the pid of this process into the lock file.
+func sign(lock *os.File) error {
+	if err := lock.Truncate(0); err != nil {
+		return err
+	}
+	_, err := lock.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
+	return err
 }
 
 // holder names the process that wrote the lock file, as far as it can be told.

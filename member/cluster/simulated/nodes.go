@@ -75,7 +75,6 @@ func newNode(cfg config.Config, number int, address netip.Addr, version string) 
 				OperatingSystem:         "linux",
 				OSImage:                 "simulated",
 				KubeletVersion:          version,
-				KubeProxyVersion:        version,
 				ContainerRuntimeVersion: "kwok://simulated",
 				KernelVersion:           "simulated",
 			},

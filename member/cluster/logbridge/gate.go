@@ -1,4 +1,4 @@
-package cluster
+package logbridge
 
 import (
 	"context"
@@ -9,15 +9,20 @@ import (
 // maxHeld is how many records a gate keeps while the cluster starts.
 const maxHeld = 200
 
-// gate is a handler for what the components log. While a cluster starts they
+// LevelFatal is the level of the last words of a component that ends the
+// process.
+const LevelFatal = slog.LevelError + 4
+
+// Gate is a handler for what the components log. While a cluster starts they
 // complain about parts that are not there yet, and while it stops about parts
-// that are gone; neither helps anybody unless the start fails.
+// that are gone; neither helps anybody unless the start fails. Its methods are
+// safe for concurrent use.
 //
-// Laws: a holding gate keeps records back, the first maxHeld of them, except
-// errors, after which a component may end the process; pass drops what was kept
-// and lets later records through; end drops every later one. A gate whose next
-// handler wants info, because somebody is looking for a fault, never holds.
-type gate struct {
+// Laws: a new gate keeps records back, the first maxHeld of them, except those
+// of LevelFatal; Pass drops what was kept and lets later records through; End
+// drops every later one. A gate whose next handler wants info, because somebody
+// is looking for a fault, keeps nothing back.
+type Gate struct {
 	next  slog.Handler
 	state *gateState
 }
@@ -36,20 +41,21 @@ const (
 	gateShut
 )
 
-func newGate(next slog.Handler) *gate {
-	g := &gate{next: next, state: &gateState{}}
+// NewGate returns a gate in front of next.
+func NewGate(next slog.Handler) *Gate {
+	g := &Gate{next: next, state: &gateState{}}
 	if next.Enabled(context.Background(), slog.LevelInfo) {
-		g.pass()
+		g.Pass()
 	}
 	return g
 }
 
-// pass is called when the start has succeeded.
-func (g *gate) pass() { g.state.enter(gatePassing) }
+// Pass is for when the start has succeeded.
+func (g *Gate) Pass() { g.state.enter(gatePassing) }
 
-// end is called when the stop begins. With show, what was kept back comes out
+// End is for when the stop begins. With show, what was kept back comes out
 // first: it may tell why a start failed.
-func (g *gate) end(show bool) {
+func (g *Gate) End(show bool) {
 	for _, handle := range g.state.enter(gateShut) {
 		if show {
 			handle()
@@ -58,12 +64,12 @@ func (g *gate) end(show bool) {
 }
 
 // Enabled is that of the next handler.
-func (g *gate) Enabled(ctx context.Context, level slog.Level) bool {
+func (g *Gate) Enabled(ctx context.Context, level slog.Level) bool {
 	return g.next.Enabled(ctx, level)
 }
 
 // Handle holds, passes or drops the record.
-func (g *gate) Handle(ctx context.Context, record slog.Record) error {
+func (g *Gate) Handle(ctx context.Context, record slog.Record) error {
 	record = record.Clone()
 	if g.state.keepBack(record.Level, func() { _ = g.next.Handle(ctx, record) }) {
 		return nil
@@ -72,13 +78,13 @@ func (g *gate) Handle(ctx context.Context, record slog.Record) error {
 }
 
 // WithAttrs returns a gate with the same state.
-func (g *gate) WithAttrs(attributes []slog.Attr) slog.Handler {
-	return &gate{next: g.next.WithAttrs(attributes), state: g.state}
+func (g *Gate) WithAttrs(attributes []slog.Attr) slog.Handler {
+	return &Gate{next: g.next.WithAttrs(attributes), state: g.state}
 }
 
 // WithGroup returns a gate with the same state.
-func (g *gate) WithGroup(name string) slog.Handler {
-	return &gate{next: g.next.WithGroup(name), state: g.state}
+func (g *Gate) WithGroup(name string) slog.Handler {
+	return &Gate{next: g.next.WithGroup(name), state: g.state}
 }
 
 // keepBack reports whether the record was held or dropped.
@@ -86,7 +92,7 @@ func (s *gateState) keepBack(level slog.Level, handle func()) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case s.phase == gatePassing, s.phase == gateHolding && level >= slog.LevelError:
+	case s.phase == gatePassing, s.phase == gateHolding && level >= LevelFatal:
 		return false
 	case s.phase == gateHolding && len(s.held) < maxHeld:
 		s.held = append(s.held, handle)
