@@ -34,7 +34,7 @@ var table = []row{
 	{"placement", pure, []string{"placement/catalogue"}},
 	{"placement/manifest", pure, []string{"placement"}},
 	{"member/observe", pure, nil},
-	{"member/guard", pure, nil},
+	{"member/guard", pure, []string{"federation/lease"}},
 	{"gateway/route", pure, []string{"placement/catalogue"}},
 	{"messaging/subject", pure, nil},
 
@@ -60,7 +60,7 @@ var table = []row{
 	{"gateway/cli", shell, []string{"configs", "gateway/v1"}},
 	{"gateway/cli/local", shell, []string{"configs", "gateway/cli", "gateway/v1", "member/cluster/config", "member/cluster/pki", "placement/catalogue"}},
 	{"gateway/...", shell, []string{
-		"federation/v1", "gateway/...", "messaging", "messaging/subject", "placement/...",
+		"federation/decision", "federation/v1", "gateway/...", "messaging", "messaging/subject", "placement/...",
 	}},
 
 	{"member/cmd/hansa-cluster", composition, []string{"member/...", "messaging/...", "configs/..."}},

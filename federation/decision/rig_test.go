@@ -1,0 +1,444 @@
+package decision
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hansa-io/hansa/federation"
+)
+
+var epochStart = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+// rig is a machine with a store and members that obey at once and become ready
+// after a while. Time is virtual; one step is 50 ms.
+type rig struct {
+	t       *testing.T
+	now     time.Time
+	term    uint64
+	m       *Machine
+	store   map[string]stored // bucket/name
+	rev     federation.Revision
+	members map[string]*actor
+	faults  []fault
+	asked   uint64
+	probes  []ProbeResult
+	later   []later
+	lines   []string
+	quiet   map[string]bool
+	gateway bool
+	beat    federation.HubBeat
+}
+
+type stored struct {
+	value    any
+	revision federation.Revision
+}
+
+type later struct {
+	at time.Time
+	ev Event
+}
+
+// fault is what happens to the next write into a bucket.
+type fault struct{ bucket, how string }
+
+// actor is one member: what it runs, and whether it is alive.
+type actor struct {
+	name   string
+	region string
+	alive  bool
+	mute   bool
+	inc    federation.Incarnation
+	seq    uint64
+	ready  time.Duration
+	runs   map[federation.Key]*run
+	inbox  map[federation.Key]federation.Work
+	helloA time.Time
+}
+
+type run struct {
+	work    federation.Work
+	readyAt time.Time
+	told    string
+}
+
+func newRig(t *testing.T) *rig {
+	r := &rig{t: t, now: epochStart, store: map[string]stored{}, members: map[string]*actor{}, quiet: map[string]bool{"Join": true}}
+	r.boot()
+	return r
+}
+
+// boot starts a hub on what the store has.
+func (r *rig) boot() {
+	r.term++
+	r.later = nil
+	r.m = New(Options{Term: r.term})
+	keys := make([]string, 0, len(r.store))
+	for k := range r.store {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	for _, k := range keys {
+		r.step(r.loaded(k))
+	}
+	for _, s := range Sources() {
+		r.step(Synced{s})
+	}
+}
+
+func (r *rig) loaded(k string) Event {
+	s := r.store[k]
+	bucket, name, _ := strings.Cut(k, ":")
+	switch v := s.value.(type) {
+	case federation.Workload:
+		v.Revision = s.revision
+		return WorkloadChanged{v}
+	case federation.MemberSpec:
+		return MemberChanged{v, s.revision}
+	case federation.Assignment:
+		return AssignmentLoaded{v.Workload, v, s.revision}
+	case federation.HealthRecord:
+		return HealthLoaded{v.Member, v, s.revision}
+	case federation.Operation:
+		return OperationLoaded{v.ID, v, s.revision}
+	case federation.MemberFacts:
+		return FactsChanged{v}
+	case federation.WorkStatus:
+		return StatusChanged{v}
+	}
+	switch bucket {
+	case "assignments":
+		key, _ := federation.ParseKey(name)
+		return AssignmentLoaded{Key: key}
+	case "health":
+		return HealthLoaded{Member: name}
+	case "members":
+		return MemberRemoved{Member: name}
+	}
+	return OperationLoaded{ID: name}
+}
+
+func (r *rig) put(k string, v any) federation.Revision {
+	r.rev++
+	r.store[k] = stored{v, r.rev}
+	return r.rev
+}
+
+// step feeds one event and carries out what comes of it.
+func (r *rig) step(ev Event) {
+	out := r.m.Step(r.now, ev)
+	if err := r.m.Check(); err != nil {
+		r.t.Fatalf("after %T: %v", ev, err)
+	}
+	for _, e := range out {
+		r.execute(e)
+	}
+}
+
+func (r *rig) logf(format string, args ...any) {
+	r.lines = append(r.lines, fmt.Sprintf("t=%s ", r.now.Sub(epochStart))+fmt.Sprintf(format, args...))
+}
+
+func (r *rig) execute(e Effect) {
+	switch e := e.(type) {
+	case PutAssignment:
+		r.write("assignments:"+e.Assignment.Workload.String(), e.Assignment, e.Expected, e.ID)
+	case DeleteAssignment:
+		r.logf("delete assignment %s", e.Key)
+		r.write("assignments:"+e.Key.String(), nil, e.Expected, e.ID)
+	case PutHealth:
+		r.write("health:"+e.Record.Member, e.Record, e.Expected, e.ID)
+	case PutOperation:
+		r.write("operations:"+e.Operation.ID, e.Operation, e.Expected, e.ID)
+	case PutMember:
+		r.write("members:"+e.Spec.Name, e.Spec, e.Expected, e.ID)
+	case DeleteMember:
+		r.write("members:"+e.Member, nil, e.Expected, e.ID)
+	case PutWork:
+		r.putWork(e)
+	case DropWork:
+		r.dropWork(e)
+	case ReadRecord:
+		r.logf("read %s %s", e.Source, e.Name)
+		r.soon(r.loaded(string(e.Source) + ":" + e.Name))
+	case SendHubBeat:
+		r.hubBeat(e.Beat)
+	case AskProbe:
+		r.probe(e)
+	case PutEvent:
+		if !r.quiet[e.Event.Type] {
+			r.logf("%s: %s", e.Event.Type, e.Event.Text)
+		}
+	case Reply:
+		r.replied(e)
+	}
+}
+
+func (r *rig) soon(ev Event) { r.later = append(r.later, later{r.now, ev}) }
+
+func (r *rig) write(k string, v any, expected federation.Revision, id uint64) {
+	bucket, _, _ := strings.Cut(k, ":")
+	how := r.takeFault(bucket)
+	if r.store[k].revision != expected {
+		how = "conflict"
+	}
+	switch how {
+	case "conflict":
+		r.logf("write %s conflicts", k)
+		r.soon(WriteDone{ID: id, Outcome: Conflicted})
+		return
+	case "lost":
+		r.logf("write %s lost", k)
+		r.soon(WriteDone{ID: id, Outcome: Lost})
+		return
+	}
+	rev := federation.Revision(0)
+	if v == nil {
+		delete(r.store, k)
+	} else {
+		rev = r.put(k, v)
+	}
+	if how == "unknown" {
+		r.logf("write %s has no known outcome", k)
+		r.soon(WriteDone{ID: id, Outcome: Lost})
+		return
+	}
+	r.soon(WriteDone{ID: id, Revision: rev})
+}
+
+func (r *rig) takeFault(bucket string) string {
+	for i, f := range r.faults {
+		if f.bucket == bucket {
+			r.faults = slices.Delete(r.faults, i, i+1)
+			return f.how
+		}
+	}
+	return ""
+}
+
+func (r *rig) putWork(e PutWork) {
+	what := fmt.Sprintf("%d replicas", e.Work.Replicas)
+	if e.Work.Removed {
+		what = "removed"
+	}
+	if how := r.takeFault("works"); how != "" {
+		r.logf("work %s to %s epoch %d is %s", e.Work.Workload, e.Work.Member, e.Work.Epoch, how)
+		r.soon(WriteDone{ID: e.ID, Outcome: Lost})
+		return
+	}
+	r.logf("work %s to %s epoch %d: %s", e.Work.Workload, e.Work.Member, e.Work.Epoch, what)
+	r.members[e.Work.Member].inbox[e.Work.Workload] = e.Work
+	r.soon(WriteDone{ID: e.ID})
+}
+
+func (r *rig) dropWork(e DropWork) {
+	r.logf("drop %s in %s", e.Key, e.Member)
+	delete(r.store, "status:"+e.Member+"/"+e.Key.String())
+	r.soon(WriteDone{ID: e.ID})
+}
+
+func (r *rig) hubBeat(b federation.HubBeat) {
+	r.beat = b
+	if !r.gateway {
+		return
+	}
+	g := federation.GatewayBeat{Gateway: "g1", Term: b.Term, Sequence: b.Sequence}
+	for _, m := range b.Members {
+		if m.Withdrawn {
+			g.Withdrawn = append(g.Withdrawn, m.Member)
+		}
+	}
+	r.soon(GatewayBeatArrived{g})
+}
+
+func (r *rig) probe(e AskProbe) {
+	target := r.members[e.Member]
+	for _, v := range e.Vantages {
+		if a := r.members[v]; v != "hub" && !a.alive {
+			continue
+		}
+		reply := federation.ProbeReply{Member: e.Member, Signal: federation.Green, Detail: "HTTP 200"}
+		if !target.alive {
+			reply = federation.ProbeReply{Member: e.Member, Signal: federation.Red, Detail: "connection refused"}
+		}
+		r.later = append(r.later, later{r.now.Add(20 * time.Millisecond), ProbeResult{e.Member, v, reply}})
+	}
+}
+
+func (r *rig) replied(e Reply) {
+	if e.Refusal != nil {
+		r.logf("refused (%s): %s", e.Refusal.Kind, e.Refusal.Text)
+		return
+	}
+	switch a := e.Answer.(type) {
+	case federation.HelloReply:
+		r.logf("hello answered: %s keep %s stop %s %s", a.Health, holdings(a.Keep), holdings(a.Stop), a.Reason)
+		for _, h := range a.Stop {
+			r.stop(h)
+		}
+	case federation.Operation:
+		r.logf("operation %s: %s", a.ID, a.State)
+	case federation.Grant:
+		r.logf("grant %s %s", a.TTL, a.Denied)
+	case federation.Simulation:
+		b, _ := json.Marshal(a.Moves)
+		r.logf("fits %v moves %s", a.Fits, b)
+	}
+}
+
+func holdings(list []federation.Holding) string {
+	var out []string
+	for _, h := range list {
+		out = append(out, fmt.Sprintf("%s@%d", h.Workload, h.Epoch))
+	}
+	return "[" + strings.Join(out, " ") + "]"
+}
+
+// stop removes what the hub's answer took from whoever said hello last.
+func (r *rig) stop(h federation.Holding) {
+	for _, a := range r.members {
+		if run := a.runs[h.Workload]; run != nil && a.alive && run.work.Epoch <= h.Epoch && !a.helloA.IsZero() {
+			delete(a.runs, h.Workload)
+			r.report(a, h.Workload, h.Epoch, federation.WorkRemoved, nil)
+		}
+	}
+}
+
+// advance lets d pass: beats, works, probes, writes and deadlines in their order.
+func (r *rig) advance(d time.Duration) {
+	const tick = 50 * time.Millisecond
+	for end := r.now.Add(d); r.now.Before(end); {
+		r.now = r.now.Add(tick)
+		r.deliver()
+		for _, name := range sortedNames(r.members) {
+			r.live(r.members[name])
+		}
+		r.deliver()
+	}
+}
+
+func (r *rig) deliver() {
+	for n := 0; ; n++ {
+		if n > 1000 {
+			r.t.Fatal("the machine does not settle")
+		}
+		if i := slices.IndexFunc(r.later, func(l later) bool { return !l.at.After(r.now) }); i >= 0 {
+			ev := r.later[i].ev
+			r.later = slices.Delete(r.later, i, i+1)
+			r.step(ev)
+			continue
+		}
+		at, ok := r.m.Deadline()
+		if !ok || at.After(r.now) {
+			return
+		}
+		r.step(Tick{})
+	}
+}
+
+// live is 50 ms in the life of a member: it beats every 250 ms, takes its works,
+// tells what became ready, and says hello when it is on its way back.
+func (r *rig) live(a *actor) {
+	if !a.alive {
+		return
+	}
+	if r.now.Sub(epochStart)%(250*time.Millisecond) == 0 && !a.mute {
+		a.seq++
+		r.step(BeatArrived{federation.Beat{
+			Member: a.name, Incarnation: a.inc, Sequence: a.seq, HubSequence: r.beat.Sequence,
+			Layers: federation.Layers{API: federation.Green, Etcd: federation.Green, Nodes: 5, NodesReady: 5},
+		}})
+	}
+	line := federation.MemberBeat{}
+	for _, b := range r.beat.Members {
+		if b.Member == a.name {
+			line = b
+		}
+	}
+	back := line.Health == federation.Returning || line.Health == federation.Quarantined || line.Health == federation.Reconciling
+	if back && r.now.Sub(a.helloA) >= time.Second {
+		a.helloA = r.now
+		r.hello(a)
+	}
+	if !back && line.Health != federation.Unreachable {
+		r.take(a)
+	}
+	for _, k := range runKeys(a) {
+		if run := a.runs[k]; run.told == "" && !r.now.Before(run.readyAt) {
+			run.told = "ready"
+			r.report(a, k, run.work.Epoch, federation.WorkReady, run)
+		}
+	}
+}
+
+func runKeys(a *actor) []federation.Key {
+	set := map[federation.Key]bool{}
+	for k := range a.runs {
+		set[k] = true
+	}
+	return sortedKeys(set)
+}
+
+func (r *rig) hello(a *actor) {
+	h := federation.Hello{Member: a.name, Incarnation: a.inc, ClusterID: "id-" + a.name, Synced: true}
+	for _, k := range runKeys(a) {
+		h.Holdings = append(h.Holdings, federation.Holding{Workload: k, Epoch: a.runs[k].work.Epoch})
+	}
+	r.asked++
+	r.step(HelloArrived{r.asked, h})
+}
+
+// take obeys the works in the inbox, unless they are older than what runs.
+func (r *rig) take(a *actor) {
+	set := map[federation.Key]bool{}
+	for k := range a.inbox {
+		set[k] = true
+	}
+	for _, k := range sortedKeys(set) {
+		w := a.inbox[k]
+		delete(a.inbox, k)
+		old := a.runs[k]
+		switch {
+		case old != nil && w.Epoch < old.work.Epoch:
+			r.logf("%s refuses %s epoch %d", a.name, k, w.Epoch)
+		case w.Removed:
+			delete(a.runs, k)
+			r.report(a, k, w.Epoch, federation.WorkRemoved, nil)
+		default:
+			run := &run{work: w, readyAt: r.now.Add(a.ready)}
+			if old != nil && old.work.Replicas >= w.Replicas && old.told != "" {
+				run.readyAt = r.now
+			}
+			a.runs[k] = run
+			if run.readyAt.After(r.now) {
+				ready := int64(0)
+				if old != nil {
+					ready = old.work.Replicas
+				}
+				r.status(a, federation.WorkStatus{State: federation.WorkProgressing, Ready: ready, Replicas: w.Replicas}, w)
+			}
+		}
+	}
+}
+
+func (r *rig) report(a *actor, k federation.Key, e federation.Epoch, s federation.WorkState, run *run) {
+	st := federation.WorkStatus{State: s}
+	w := federation.Work{Workload: k, Epoch: e}
+	if run != nil {
+		w = run.work
+		st.Replicas, st.Ready = w.Replicas, w.Replicas
+	}
+	r.status(a, st, w)
+}
+
+func (r *rig) status(a *actor, st federation.WorkStatus, w federation.Work) {
+	a.seq++
+	st.Workload, st.Member, st.Incarnation, st.Sequence = w.Workload, a.name, a.inc, a.seq
+	st.Epoch, st.WorkloadRevision = w.Epoch, w.WorkloadRevision
+	r.put("status:"+a.name+"/"+w.Workload.String(), st)
+	r.step(StatusChanged{st})
+}
