@@ -47,6 +47,10 @@ func (r *run) settle() {
 type chain struct{ first, last int32 }
 
 func (r *run) tryChains() {
+	if len(r.spec.Members.Groups) == 0 {
+		r.tryChain(chain{})
+		return
+	}
 	if !r.req.Rebalance {
 		if home, ok := r.homeChain(); ok && r.tryChain(home) {
 			return
@@ -63,9 +67,6 @@ func (r *run) tryChains() {
 // then it with the next, and so on.
 func (r *run) chains() []chain {
 	groups := r.spec.Members.Groups
-	if len(groups) == 0 {
-		return []chain{{0, 0}}
-	}
 	var all []chain
 	first := int32(0)
 	for g := range groups {

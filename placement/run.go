@@ -24,6 +24,7 @@ type run struct {
 	missing string // extended resource that no member has
 	users   []user
 	scoring []scoring
+	weights float64  // sum of the scores' weights
 	terms   []bitset // members that each preferred term matches
 
 	constraints []constraint
@@ -238,7 +239,7 @@ func (r *run) candidates() {
 func (r *run) addCandidate(i int32) {
 	at := len(r.cands)
 	if at == cap(r.cands) {
-		r.cands = slices.Grow(r.cands, len(r.running)-at)
+		r.cands = slices.Grow(r.cands, 1)
 	}
 	r.cands = r.cands[:at+1]
 	c := &r.cands[at]

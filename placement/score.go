@@ -13,9 +13,22 @@ import (
 // scoring is one score in use.
 type scoring struct {
 	name   string
+	plain  plainScore
 	weight float64
 	value  func(r *run, i int32, fits int64) float64 // 0 to 100
 }
+
+// plainScore marks the scores whose usual value needs no call.
+type plainScore uint8
+
+const (
+	plainNone plainScore = iota
+	plainBalance
+	plainHeadroom
+	plainStay
+)
+
+var plainScores = map[string]plainScore{"balance": plainBalance, "headroom": plainHeadroom, "stay": plainStay}
 
 // user is one place of users with its part of all of them.
 type user struct {
@@ -51,15 +64,24 @@ func (r *run) readScoring() {
 			weight = w
 		}
 		if weight > 0 {
-			r.scoring = append(r.scoring, scoring{name, weight, builtin[name]})
+			r.scoring = append(r.scoring, scoring{name, plainScores[name], weight, builtin[name]})
 		}
 	}
+	r.readExternal()
+	r.weights = 0
+	for k := range r.scoring {
+		r.weights += r.scoring[k].weight
+	}
+}
+
+// readExternal adds the scores from outside that have a weight.
+func (r *run) readExternal() {
 	if len(r.spec.Scores) == 0 {
 		return
 	}
 	for _, name := range sortedKeys(r.spec.Scores) {
 		if w := r.spec.Scores[name]; builtin[name] == nil && w > 0 {
-			r.scoring = append(r.scoring, scoring{name, w, externalScore(r.p.s.external[name])})
+			r.scoring = append(r.scoring, scoring{name, plainNone, w, externalScore(r.p.s.external[name])})
 		}
 	}
 }
@@ -100,18 +122,26 @@ func (r *run) defaultWeight(name string) float64 {
 }
 
 // scoreOf is the weighted mean of the scores in hundredths of points, rounded so
-// that it does not depend on how a machine adds floating-point numbers.
+// that it does not depend on how a machine adds floating-point numbers. It asks
+// the scores that every request has without a detour.
 func (r *run) scoreOf(i int32, fits int64) int64 {
-	var sum, weights float64
-	for k := range r.scoring {
-		s := &r.scoring[k]
-		sum += s.weight * s.value(r, i, fits)
-		weights += s.weight
-	}
-	if weights == 0 {
+	if r.weights == 0 {
 		return 0
 	}
-	return int64(sum/weights*100 + 0.5)
+	var sum float64
+	for k := range r.scoring {
+		s := &r.scoring[k]
+		switch {
+		case s.plain == plainStay && r.running[i] < 0:
+		case s.plain == plainHeadroom && fits >= r.want:
+			sum += s.weight * 100
+		case s.plain == plainBalance && r.running[i] <= 0:
+			sum += s.weight * r.p.loads[i].percent
+		default:
+			sum += s.weight * s.value(r, i, fits)
+		}
+	}
+	return int64(sum/r.weights*100 + 0.5)
 }
 
 func scoreLatency(r *run, i int32, _ int64) float64 {
@@ -198,6 +228,9 @@ func (r *run) readUsers() error {
 				return fmt.Errorf("users[%d]: %w", i, err)
 			}
 		}
+	}
+	if r.spec.Replicas.By == "Demand" && len(shares) == 0 {
+		return fmt.Errorf("replicas.by Demand: geo.users must say where the users are; none were observed either")
 	}
 	var sum float64
 	for _, u := range shares {

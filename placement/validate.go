@@ -181,9 +181,6 @@ func validateReplicas(p *federation.PlacementSpec) error {
 			return fmt.Errorf("replicas.weights[%d].members: %w", i, err)
 		}
 	}
-	if r.By == "Demand" && len(p.Geo.Users) == 0 {
-		return fmt.Errorf("replicas.by Demand: geo.users must say where the users are")
-	}
 	return nil
 }
 
@@ -218,6 +215,9 @@ func validateUser(u federation.UserShare) error {
 }
 
 func validateScores(p *federation.PlacementSpec) error {
+	if len(p.Scores) == 0 {
+		return nil
+	}
 	for _, name := range sortedKeys(p.Scores) {
 		if w := p.Scores[name]; !(w >= 0) || w > 1000 {
 			return fmt.Errorf("scores.%s %v: want a weight from 0 to 1000", name, w)
