@@ -52,8 +52,9 @@ type Demand struct {
 	PerNode federation.Resources
 }
 
-// MaxReplicas bounds the replicas of one workload.
-const MaxReplicas = 1_000_000
+// MaxReplicas bounds the replicas of one workload, and with them the time that a
+// decision can take.
+const MaxReplicas = 100_000
 
 // Decision is where a workload should run.
 //

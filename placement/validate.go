@@ -235,6 +235,13 @@ func validateOverrides(p *federation.PlacementSpec) error {
 	return nil
 }
 
+// The largest replica: 2^45 bytes are 32 TiB. MaxReplicas of it still fit into
+// 64 bits.
+const (
+	maxMilliCPU = 1 << 40
+	maxMemory   = 1 << 45
+)
+
 // validateDemand bounds what arithmetic has to bear.
 func validateDemand(d *Demand) error {
 	if d.Replicas < 0 || d.Replicas > MaxReplicas {
@@ -243,6 +250,10 @@ func validateDemand(d *Demand) error {
 	for _, r := range []*federation.Resources{&d.PerReplica, &d.PerNode} {
 		if r.MilliCPU < 0 || r.MemoryBytes < 0 || r.Pods < 0 {
 			return fmt.Errorf("requested resources must not be negative: %+v", *r)
+		}
+		if r.MilliCPU > maxMilliCPU || r.MemoryBytes > maxMemory {
+			return fmt.Errorf("one replica requests %s: want at most %s", amountText(r),
+				amountText(&federation.Resources{MilliCPU: maxMilliCPU, MemoryBytes: maxMemory, Pods: r.Pods}))
 		}
 	}
 	return nil

@@ -3,6 +3,7 @@ package manifest
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -124,6 +125,9 @@ func readComponent(o *federation.Object) (component, error) {
 			c.replicas = *w.Spec.Replicas
 		}
 	}
+	if c.completions != nil && (*c.completions < 0 || *c.completions > math.MaxInt32) {
+		return component{}, fmt.Errorf("completions %d: want 0 to %d", *c.completions, math.MaxInt32)
+	}
 	if c.replicas < 0 || c.replicas > placement.MaxReplicas {
 		return component{}, fmt.Errorf("replicas %d: want 0 to %d", c.replicas, placement.MaxReplicas)
 	}
@@ -137,7 +141,7 @@ func (c *component) setJob(j jobSpec) {
 	}
 	c.completions = j.Completions
 	if j.Completions != nil {
-		c.replicas = min(c.replicas, max(*j.Completions, 0))
+		c.replicas = min(c.replicas, *j.Completions)
 	}
 }
 
@@ -186,8 +190,8 @@ func times(r federation.Resources, n int64) federation.Resources {
 
 // saturated multiplies without overflow; amounts are never negative.
 func saturated(x, n int64) int64 {
-	if n != 0 && x > (1<<61)/n {
-		return 1 << 61
+	if n != 0 && x > maxAmount/n {
+		return maxAmount
 	}
 	return x * n
 }

@@ -124,6 +124,7 @@ func TestDemandRefuses(t *testing.T) {
 	for raw, want := range map[string]string{
 		apps("Deployment", 1, podOf(`{"name":"a","resources":{"requests":{"cpu":"lots"}}}`)): `apps/v1/Deployment shop/web: container "a": cpu: quantity "lots"`,
 		apps("Deployment", -1, podOf(small)):                                                 "replicas -1",
+		job(`{"completions":-1,"template":` + podOf(small) + `}`):                            "completions -1",
 		apps("Deployment", 1, `"none"`):                                                      "read apps/v1/Deployment shop/web",
 	} {
 		if _, err := DemandOf([]federation.Object{object(t, raw)}); err == nil || !strings.Contains(err.Error(), want) {

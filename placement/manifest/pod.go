@@ -136,8 +136,11 @@ func set(out *federation.Resources, name string, q quantity) error {
 	return nil
 }
 
+// maxAmount is where sums stop growing: twice of it still fits into 64 bits.
+const maxAmount = 1 << 61
+
 func plus(a, b federation.Resources) federation.Resources {
-	return combine(a, b, func(x, y int64) int64 { return x + y })
+	return combine(a, b, func(x, y int64) int64 { return min(x+y, maxAmount) })
 }
 
 func larger(a, b federation.Resources) federation.Resources {
