@@ -32,7 +32,7 @@ func newFederation() *federation {
 	}
 	f.workloads = []*gatewayv1.Workload{f.web(), f.cart()}
 	f.operations = map[string]*gatewayv1.Operation{
-		"7f3a": f.passed(), "8b21": f.refused(), "9c0d": f.failed(), "a1e2": f.aborted(),
+		"7f3a": f.passed(), "8b21": f.refused(), "9c0d": f.failed(), "a1e2": f.aborted(), "f00d": f.endless(),
 	}
 	return f
 }
@@ -144,6 +144,15 @@ func (f *federation) failed() *gatewayv1.Operation {
 	o.Achieved.RtoMs = 12_500
 	o.Workloads[0].Verdict, o.Workloads[0].Reason, o.Workloads[0].Achieved.RtoMs = "FAIL", "12.5 s, objective 10 s", 12_500
 	return o
+}
+
+// endless never ends by itself.
+func (f *federation) endless() *gatewayv1.Operation {
+	return &gatewayv1.Operation{
+		Id: "f00d", Verb: "drill", Scope: "zone=us-east-1a", Mode: "Drill", Level: "L5b", State: "Held", CreatedAt: f.ago(2 * time.Hour),
+		Members: []string{"virginia"}, Marks: map[string]*timestamppb.Timestamp{"T0": at(0)},
+		Timeline: []*gatewayv1.TimelineEntry{{At: at(0), Text: "virginia masked"}},
+	}
 }
 
 func (f *federation) aborted() *gatewayv1.Operation {

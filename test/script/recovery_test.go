@@ -68,6 +68,9 @@ func (s recovery) WatchOperation(request *gatewayv1.WatchOperationRequest, strea
 			return status.Error(codes.Unavailable, "the gateway stops")
 		}
 	}
+	if final.GetState() == "Held" {
+		<-stream.Context().Done()
+	}
 	return stream.Send(&gatewayv1.WatchOperationResponse{Operation: final})
 }
 

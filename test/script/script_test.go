@@ -92,8 +92,8 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 const maxUntil = 10 * time.Second
 
 // until PATTERN COMMAND... runs a command that does not end by itself, interrupts
-// it once a line of its output matches, and wants exit code 0.
-func until(ts *testscript.TestScript, _ bool, args []string) {
+// it once a line of its output, of both streams, matches, and wants exit code 0; "! until" wants 1.
+func until(ts *testscript.TestScript, fails bool, args []string) {
 	if len(args) < 2 {
 		ts.Fatalf("usage: until PATTERN COMMAND...")
 	}
@@ -107,10 +107,12 @@ func until(ts *testscript.TestScript, _ bool, args []string) {
 	command.Dir = ts.MkAbs(".")
 	command.Env = append(os.Environ(), "HANSA_HOME="+ts.Getenv("HANSA_HOME"))
 	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
-	command.Stderr = ts.Stderr()
-	output, err := command.StdoutPipe()
+	output, both, err := os.Pipe()
 	ts.Check(err)
+	defer output.Close()
+	command.Stdout, command.Stderr = both, both
 	ts.Check(command.Start())
+	ts.Check(both.Close())
 	seen := false
 	for lines := bufio.NewScanner(output); lines.Scan(); {
 		fmt.Fprintln(ts.Stdout(), lines.Text())
@@ -120,7 +122,11 @@ func until(ts *testscript.TestScript, _ bool, args []string) {
 		}
 	}
 	err = command.Wait()
-	if code := command.ProcessState.ExitCode(); code != 0 || !seen {
+	want := 0
+	if fails {
+		want = 1
+	}
+	if code := command.ProcessState.ExitCode(); code != want || !seen {
 		ts.Fatalf("exit code %d (%v), %q seen: %v", code, err, args[0], seen)
 	}
 }
