@@ -93,10 +93,10 @@ func benchRequest(i int, p federation.PlacementSpec) Request {
 }
 
 // placeMany places b.N workloads one after the other with reservations, in a
-// federation that is emptied every 20,000.
+// federation that is emptied after 20 for each member.
 func placeMany(b *testing.B, members int, p federation.PlacementSpec) {
 	s := benchSnapshot(b, benchWorld(members))
-	reqs := make([]Request, 20000)
+	reqs := make([]Request, 20*min(members, 1000))
 	for i := range reqs {
 		reqs[i] = benchRequest(i, p)
 	}
