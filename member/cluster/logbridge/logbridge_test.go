@@ -127,13 +127,13 @@ func TestKlogWriterTakesAnything(t *testing.T) {
 func TestZap(t *testing.T) {
 	handler, out := newLog(slog.LevelInfo)
 	exits := 0
-	log := newZap(slog.New(handler), func() { exits++ }).With(zap.String("member", "m"))
-	log.Debug("too low")
-	log.Info("begun", zap.Int("term", 2))
-	log.Error("broken", zap.Error(errors.New("no")))
+	logger := newZap(slog.New(handler), func() { exits++ }).With(zap.String("member", "m"))
+	logger.Debug("too low")
+	logger.Info("begun", zap.Int("term", 2))
+	logger.Error("broken", zap.Error(errors.New("no")))
 	check(t, out, `level=INFO msg=begun member=m term=2`, `level=ERROR msg=broken member=m error=no`)
-	log.Panic("damaged")
-	log.Fatal("gone")
+	logger.Panic("damaged")
+	logger.Fatal("gone")
 	check(t, out, `level=ERROR+4 msg=damaged member=m`, `level=ERROR+4 msg=gone member=m`)
 	if exits != 2 {
 		t.Fatalf("%d exits, want 2", exits)
