@@ -107,7 +107,11 @@ func (p *Planner) release() {
 }
 
 func (p *Planner) take(i int32, need amount, k int64) {
-	p.setRoom(i, take(p.room(i), need, k))
+	room, own := p.rooms[i]
+	if !own {
+		room = slices.Clone(p.s.rooms[i])
+	}
+	p.setRoom(i, take(room, need, k))
 	p.touched = append(p.touched, i)
 }
 

@@ -267,8 +267,12 @@ func TestBatchSharesNoRoom(t *testing.T) {
 			req.Placement.Failover.Tier = rapid.IntRange(0, 4).Draw(t, "tier")
 			reqs = append(reqs, req)
 		}
+		decisions := PlaceAll(reqs, s)
+		if again := PlaceAll(reqs, s); !reflect.DeepEqual(decisions, again) {
+			t.Fatalf("a batch leaves something behind in the snapshot:\n%+v\n%+v", decisions, again)
+		}
 		taken := map[string]int64{}
-		for i, d := range PlaceAll(reqs, s) {
+		for i, d := range decisions {
 			if d.Err != nil || d.Workload != reqs[i].Workload {
 				t.Fatalf("request %d: %+v", i, d)
 			}

@@ -172,11 +172,10 @@ func fit(room []node, need *amount) int64 {
 	return min(n, MaxReplicas)
 }
 
-// take returns the room that is left after k needs, each put on the node that
-// holds most of them, as schedulers that spread do. It works on a copy. Needs
-// that fit nowhere take nothing.
+// take changes the room to what is left after k needs, each put on the node that
+// holds most of them, as schedulers that spread do, and returns it. Needs that
+// fit nowhere take nothing.
 func take(room []node, need amount, k int64) []node {
-	room = slices.Clone(room)
 	for ; k > 0; k-- {
 		best, most := -1, int64(0)
 		for i := range room {
@@ -192,7 +191,9 @@ func take(room []node, need amount, k int64) []node {
 			room = append(room, node{free: room[best].free, count: 1})
 			best = len(room) - 1
 		}
-		room[best].free.ext = slices.Clone(room[best].free.ext)
+		if len(need.ext) > 0 {
+			room[best].free.ext = slices.Clone(room[best].free.ext)
+		}
 		room[best].free.sub(need, 1)
 	}
 	return room

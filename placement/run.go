@@ -118,7 +118,7 @@ func (r *run) place(req *Request) Decision {
 // begin validates the request and reads what does not depend on the filters.
 func (r *run) begin(req *Request) error {
 	r.req, r.spec = req, &req.Placement
-	if err := Validate(req.Placement); err != nil {
+	if err := validate(r.spec); err != nil {
 		return fmt.Errorf("place %s: %w", req.Workload, err)
 	}
 	if err := validateDemand(&req.Demand); err != nil {

@@ -17,11 +17,15 @@ const maxConstraints = 6
 
 // Validate returns the first thing that is wrong with a placement as a document,
 // naming the field, whatever the members are; nil when Place can work with it.
-func Validate(p federation.PlacementSpec) error {
-	for _, check := range []func(*federation.PlacementSpec) error{
-		validateChoices, validateMembers, validateSpread, validateReplicas, validateGeo, validateScores, validateOverrides,
-	} {
-		if err := check(&p); err != nil {
+func Validate(p federation.PlacementSpec) error { return validate(&p) }
+
+var checks = [...]func(*federation.PlacementSpec) error{
+	validateChoices, validateMembers, validateSpread, validateReplicas, validateGeo, validateScores, validateOverrides,
+}
+
+func validate(p *federation.PlacementSpec) error {
+	for _, check := range checks {
+		if err := check(p); err != nil {
 			return err
 		}
 	}
