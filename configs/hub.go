@@ -40,10 +40,12 @@ type Gateway struct {
 
 // Place is where a gateway is.
 type Place struct {
-	Region    string  `yaml:"region"`
-	Zone      string  `yaml:"zone"`
-	Latitude  float64 `yaml:"latitude"`
-	Longitude float64 `yaml:"longitude"`
+	Region       string  `yaml:"region"`
+	Zone         string  `yaml:"zone"`
+	Provider     string  `yaml:"provider,omitempty"`
+	Jurisdiction string  `yaml:"jurisdiction,omitempty"`
+	Latitude     float64 `yaml:"latitude"`
+	Longitude    float64 `yaml:"longitude"`
 }
 
 // DefaultHub returns what hub.yaml says.

@@ -52,7 +52,7 @@ func Decode(data []byte, v any) error {
 		return errors.New("1: more than one YAML document: put each into a file of its own")
 	}
 	document := root.Content[0]
-	if err := checkFields(document, reflect.TypeOf(v)); err != nil {
+	if err := CheckFields(document, reflect.TypeOf(v), "yaml"); err != nil {
 		return err
 	}
 	if err := document.Decode(v); err != nil {
@@ -61,71 +61,89 @@ func Decode(data []byte, v any) error {
 	return nil
 }
 
-// checkFields walks node beside the Go type it will be decoded into and reports
-// the first mapping key that the type does not have.
-func checkFields(node *yaml.Node, kind reflect.Type) error {
+// CheckFields walks node beside the Go type it will be decoded into and reports
+// the first mapping key that the type does not have, as "LINE: unknown field …".
+// Names are read from the struct tag ("yaml" or "json"); embedded structs count
+// as part of the one that embeds them.
+func CheckFields(node *yaml.Node, kind reflect.Type, tag string) error {
+	if node.Kind == yaml.AliasNode {
+		node = node.Alias
+	}
 	switch kind.Kind() {
 	case reflect.Pointer:
-		return checkFields(node, kind.Elem())
+		return CheckFields(node, kind.Elem(), tag)
 	case reflect.Slice:
-		return checkElements(node, kind.Elem())
+		return checkElements(node, kind.Elem(), tag)
 	case reflect.Struct:
-		return checkStruct(node, kind)
+		return checkStruct(node, kind, tag)
 	}
 	return nil
 }
 
-func checkElements(node *yaml.Node, kind reflect.Type) error {
+func checkElements(node *yaml.Node, kind reflect.Type, tag string) error {
 	if node.Kind != yaml.SequenceNode {
 		return nil // the decoder names the type it wants
 	}
 	for _, element := range node.Content {
-		if err := checkFields(element, kind); err != nil {
+		if err := CheckFields(element, kind, tag); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func checkStruct(node *yaml.Node, kind reflect.Type) error {
+func checkStruct(node *yaml.Node, kind reflect.Type, tag string) error {
+	fields := fieldsOf(kind, tag)
+	if len(fields) == 0 {
+		return nil // decodes itself, as time.Time does
+	}
 	if node.Kind != yaml.MappingNode {
 		if node.Tag == "!!null" {
 			return nil
 		}
-		return fmt.Errorf("%d: expected fields such as %s, found %s", node.Line, fieldNames(kind)[0], describe(node))
+		return fmt.Errorf("%d: expected fields such as %s, found %s", node.Line, fields[0].name, describe(node))
 	}
 	for i := 0; i+1 < len(node.Content); i += 2 {
-		if err := checkField(node.Content[i], node.Content[i+1], kind); err != nil {
+		if err := checkField(node.Content[i], node.Content[i+1], fields, tag); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func checkField(key, value *yaml.Node, kind reflect.Type) error {
-	for i := range kind.NumField() {
-		if field := kind.Field(i); fieldName(field) == key.Value {
-			return checkFields(value, field.Type)
+func checkField(key, value *yaml.Node, fields []field, tag string) error {
+	names := make([]string, len(fields))
+	for i, f := range fields {
+		if f.name == key.Value {
+			return CheckFields(value, f.kind, tag)
 		}
+		names[i] = f.name
 	}
-	names := fieldNames(kind)
 	if near := Nearest(key.Value, names); near != "" {
 		return fmt.Errorf("%d: unknown field %q: did you mean %q?", key.Line, key.Value, near)
 	}
 	return fmt.Errorf("%d: unknown field %q: known here are %s", key.Line, key.Value, strings.Join(names, ", "))
 }
 
-func fieldName(field reflect.StructField) string {
-	name, _, _ := strings.Cut(field.Tag.Get("yaml"), ",")
-	return name
+// field is one named field of a struct.
+type field struct {
+	name string
+	kind reflect.Type
 }
 
-func fieldNames(kind reflect.Type) []string {
-	names := make([]string, 0, kind.NumField())
+func fieldsOf(kind reflect.Type, tag string) []field {
+	var out []field
 	for i := range kind.NumField() {
-		names = append(names, fieldName(kind.Field(i)))
+		f := kind.Field(i)
+		name, _, _ := strings.Cut(f.Tag.Get(tag), ",")
+		switch {
+		case name != "" && name != "-":
+			out = append(out, field{name: name, kind: f.Type})
+		case f.Anonymous:
+			out = append(out, fieldsOf(f.Type, tag)...)
+		}
 	}
-	return names
+	return out
 }
 
 func describe(node *yaml.Node) string {

@@ -20,6 +20,8 @@ type Accounts interface {
 	AddMember(ctx context.Context, member string) (account string, err error)
 	// SignUser returns a user JWT for the public user key in the account.
 	SignUser(account, userKey string) (jwt string, expires time.Time, err error)
+	// Revoke ends the member's account; a live connection is cut.
+	Revoke(ctx context.Context, member string) error
 }
 
 // WorkBuckets opens the buckets of members' works.

@@ -117,6 +117,28 @@ func probePort(listen string) error {
 // URL is where agents connect.
 func (s *Server) URL() string { return "tls://" + s.server.Addr().String() }
 
+// Advertised returns the URLs that agents are told: addresses (host:port), or
+// where the server listens when there are none.
+func (s *Server) Advertised(addresses []string) []string {
+	if len(addresses) == 0 {
+		return []string{s.URL()}
+	}
+	urls := make([]string, len(addresses))
+	for i, a := range addresses {
+		urls[i] = "tls://" + a
+	}
+	return urls
+}
+
+// Dial connects a role within the process.
+func (s *Server) Dial(role Role) (*Conn, error) {
+	credentials, err := s.Accounts.Credentials(role)
+	if err != nil {
+		return nil, err
+	}
+	return Dial(DialOptions{Server: s, Credentials: credentials, Name: string(role)})
+}
+
 // Shutdown stops the server and waits until it has.
 func (s *Server) Shutdown() {
 	s.server.Shutdown()

@@ -236,3 +236,17 @@ func MemberUpAll() string { return root + "up.>" }
 
 // MemberDownAll is the agent's own name for DownOf.
 func MemberDownAll() string { return root + "down.>" }
+
+// ParseStatusKey is the inverse of StatusKey and of ExportKey.
+func ParseStatusKey(s string) (string, federation.Key, error) {
+	member, rest, ok := strings.Cut(s, ".")
+	if !ok {
+		return "", federation.Key{}, fmt.Errorf("record key %q is not <member>.<namespace>.<name>", s)
+	}
+	name, err := Untoken(member)
+	if err != nil {
+		return "", federation.Key{}, err
+	}
+	key, err := ParseWorkloadKey(rest)
+	return name, key, err
+}

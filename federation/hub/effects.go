@@ -1,0 +1,171 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/hansa-io/hansa/federation"
+	"github.com/hansa-io/hansa/federation/decision"
+	"github.com/hansa-io/hansa/federation/probe"
+	federationv1 "github.com/hansa-io/hansa/federation/v1"
+	"github.com/hansa-io/hansa/messaging"
+	"github.com/hansa-io/hansa/messaging/subject"
+)
+
+// writeRecord hands a write of one of the hub's own buckets to its writer.
+func (l *leadership) writeRecord(ctx context.Context, effect decision.Effect) {
+	switch e := effect.(type) {
+	case decision.PutAssignment:
+		l.log.Info("assignment", "workload", e.Assignment.Workload, "epoch", e.Assignment.Epoch, "reason", e.Assignment.Reason)
+		l.enqueue(ctx, subject.Assignments, write{id: e.ID, batch: true, Write: messaging.Write{
+			Key: subject.WorkloadKey(e.Assignment.Workload), Value: federationv1.EncodeAssignment(e.Assignment), Expected: e.Expected,
+		}})
+	case decision.DeleteAssignment:
+		l.enqueue(ctx, subject.Assignments, write{id: e.ID, Write: messaging.Write{
+			Key: subject.WorkloadKey(e.Key), Expected: e.Expected, Delete: true,
+		}})
+	case decision.PutHealth:
+		l.log.Info("health", "member", e.Record.Member, "health", e.Record.Health, "reason", e.Record.Reason)
+		l.enqueue(ctx, subject.Health, write{id: e.ID, batch: true, Write: messaging.Write{
+			Key: subject.MemberKey(e.Record.Member), Value: federationv1.EncodeHealthRecord(e.Record), Expected: e.Expected,
+		}})
+	case decision.PutOperation:
+		l.enqueue(ctx, subject.Operations, write{id: e.ID, Write: messaging.Write{
+			Key: subject.Token(e.Operation.ID), Value: federationv1.EncodeOperation(e.Operation), Expected: e.Expected,
+		}})
+	case decision.PutMember:
+		l.enqueue(ctx, subject.Members, write{id: e.ID, Write: messaging.Write{
+			Key: subject.MemberKey(e.Spec.Name), Value: federationv1.EncodeMemberSpec(e.Spec), Expected: e.Expected,
+		}})
+	}
+}
+
+// writeWork sends a work to its member: one message with all its objects.
+func (l *leadership) writeWork(ctx context.Context, e decision.PutWork) {
+	l.enqueueWork(ctx, e.Account, write{id: e.ID, Write: messaging.Write{
+		Key: subject.WorkloadKey(e.Work.Workload), Value: federationv1.EncodeWork(e.Work), Expected: messaging.AnyRevision,
+	}})
+}
+
+// dropWork forgets a work whose removal was proven.
+func (l *leadership) dropWork(ctx context.Context, e decision.DropWork) {
+	l.enqueue(ctx, subject.Status, write{Write: messaging.Write{
+		Key: subject.StatusKey(e.Member, e.Key), Expected: messaging.AnyRevision, Delete: true,
+	}})
+	l.enqueueWork(ctx, e.Account, write{id: e.ID, Write: messaging.Write{
+		Key: subject.WorkloadKey(e.Key), Expected: messaging.AnyRevision, Delete: true,
+	}})
+}
+
+// deleteMember forgets a member that left.
+func (l *leadership) deleteMember(ctx context.Context, e decision.DeleteMember) {
+	key := subject.MemberKey(e.Member)
+	for _, bucket := range []string{subject.Health, subject.Facts} {
+		l.enqueue(ctx, bucket, write{Write: messaging.Write{Key: key, Expected: messaging.AnyRevision, Delete: true}})
+	}
+	l.enqueue(ctx, subject.Members, write{id: e.ID, Write: messaging.Write{Key: key, Expected: e.Expected, Delete: true}})
+	l.group.Go(func() error {
+		if err := l.hub.opts.Accounts.Revoke(ctx, e.Member); err != nil {
+			l.log.Warn("credentials of a member that left are not revoked", "member", e.Member, "error", err)
+		}
+		return nil
+	})
+}
+
+// writeEvent appends to the history. Its key is its time and number, so that
+// events sort as they happened.
+func (l *leadership) writeEvent(ctx context.Context, e federation.Event) {
+	l.numbered++
+	key := strings.Join([]string{strconv.FormatInt(e.At.UnixNano(), 10), strconv.FormatUint(l.term, 10), strconv.FormatUint(l.numbered, 10)}, "-")
+	l.log.Debug("event", "type", e.Type, "about", e.About, "text", e.Text)
+	l.enqueue(ctx, subject.Events, write{Write: messaging.Write{Key: key, Value: federationv1.EncodeEvent(e), Expected: messaging.AnyRevision}})
+}
+
+// enqueue hands a write to the writer of one of the hub's own buckets.
+func (l *leadership) enqueue(ctx context.Context, bucket string, w write) {
+	l.writer(ctx, bucket, func() (messaging.Bucket, error) { return l.buckets[bucket], nil }).put(w)
+}
+
+func (l *leadership) enqueueWork(ctx context.Context, account string, w write) {
+	l.writer(ctx, subject.WorkBucket(account), func() (messaging.Bucket, error) {
+		return l.hub.workBucket(ctx, account)
+	}).put(w)
+}
+
+// writer returns the queue of the bucket's writer; the first call starts it.
+func (l *leadership) writer(ctx context.Context, name string, open func() (messaging.Bucket, error)) *mailbox[write] {
+	if queue, ok := l.writers[name]; ok {
+		return queue
+	}
+	queue := newMailbox[write]()
+	l.writers[name] = queue
+	l.group.Go(func() error {
+		bucket, err := open()
+		if err != nil {
+			return fmt.Errorf("open bucket %s: %w", name, err)
+		}
+		return writer{bucket: bucket, queue: queue, done: func(d decision.WriteDone) { l.events.put(d) }}.run(ctx)
+	})
+	return queue
+}
+
+// ask looks at a member from every vantage point that the machine named.
+func (l *leadership) ask(ctx context.Context, e decision.AskProbe) {
+	request := federation.ProbeRequest{Member: e.Member, URL: e.URL, CA: e.CA, Timeout: e.Timeout}
+	data := federationv1.EncodeProbeRequest(request)
+	for _, vantage := range e.Vantages {
+		if vantage == ownVantage {
+			l.group.Go(func() error {
+				l.events.put(decision.ProbeResult{Member: e.Member, Vantage: ownVantage, Reply: probe.Do(ctx, request)})
+				return nil
+			})
+			continue
+		}
+		if account, ok := l.dir.accountOf(vantage); ok {
+			_ = l.hub.opts.Bus.Publish(subject.Down(account, subject.DownProbe), data) // a lost one is asked again
+		}
+	}
+}
+
+// ownVantage is the name of the hub's own process as a vantage point.
+const ownVantage = "hub"
+
+// readRetry is how long a failed read waits before it is tried again.
+const readRetry = 200 * time.Millisecond
+
+// read reads one record again, until the store answers.
+func (l *leadership) read(ctx context.Context, e decision.ReadRecord) error {
+	source := string(e.Source)
+	key, err := recordKey(source, e.Name)
+	if err != nil {
+		return err
+	}
+	for {
+		entry, err := l.buckets[source].Get(ctx, key)
+		if err == nil || errors.Is(err, messaging.ErrNotFound) {
+			entry.Key, entry.Deleted = key, err != nil
+			l.accept(source, entry)
+			return nil
+		}
+		l.log.Warn("read record", "bucket", source, "name", e.Name, "error", err)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(readRetry):
+		}
+	}
+}
+
+// recordKey turns the machine's name of a record into its key.
+func recordKey(bucket, name string) (string, error) {
+	switch bucket {
+	case subject.Workloads, subject.Assignments:
+		key, err := federation.ParseKey(name)
+		return subject.WorkloadKey(key), err
+	}
+	return subject.Token(name), nil
+}

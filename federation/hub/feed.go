@@ -1,0 +1,184 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/hansa-io/hansa/federation/decision"
+	federationv1 "github.com/hansa-io/hansa/federation/v1"
+	"github.com/hansa-io/hansa/messaging"
+	"github.com/hansa-io/hansa/messaging/subject"
+)
+
+// errReset ends a term whose view of a bucket cannot be continued.
+var errReset = errors.New("a bucket was made anew: its snapshot must be read again")
+
+// follow feeds every bucket that the machine reads.
+func (l *leadership) follow(ctx context.Context) {
+	for _, source := range decision.Sources() {
+		l.group.Go(func() error { return l.followOne(ctx, source) })
+	}
+}
+
+func (l *leadership) followOne(ctx context.Context, source decision.Source) error {
+	bucket := string(source)
+	first := true
+	err := l.buckets[bucket].Follow(ctx, "", func(c messaging.Change) error {
+		switch {
+		case c.Reset && !first:
+			return errReset
+		case c.Reset:
+		case c.Synced:
+			l.events.put(decision.Synced{Source: source})
+		default:
+			l.accept(bucket, c.Entry)
+		}
+		first = false
+		return nil
+	})
+	return fmt.Errorf("follow bucket %s: %w", bucket, err)
+}
+
+// accept turns one version of a record into an event. A record that cannot be
+// read is told in the log and left alone: it must not stop the others.
+func (l *leadership) accept(bucket string, entry messaging.Entry) {
+	ev, err := loaded(bucket, entry)
+	switch e := ev.(type) {
+	case decision.MemberChanged:
+		l.dir.set(e.Spec)
+	case decision.MemberRemoved:
+		l.dir.remove(e.Member)
+	}
+	switch {
+	case err != nil:
+		l.log.Error("a record cannot be read and is left alone", "bucket", bucket, "key", entry.Key, "error", err)
+	case ev != nil:
+		l.events.put(ev)
+	}
+}
+
+// loaded decodes one version of a record, or its deletion, into the machine's
+// event. It returns nil for a deletion that means nothing to the machine.
+func loaded(bucket string, e messaging.Entry) (decision.Event, error) {
+	switch bucket {
+	case subject.Workloads:
+		return loadedWorkload(e)
+	case subject.Assignments:
+		return loadedAssignment(e)
+	case subject.Members:
+		return loadedMember(e)
+	case subject.Health:
+		return loadedHealth(e)
+	case subject.Operations:
+		return loadedOperation(e)
+	case subject.Facts:
+		if e.Deleted {
+			return nil, nil
+		}
+		facts, err := federationv1.DecodeMemberFacts(e.Value)
+		return either(decision.FactsChanged{Facts: facts}, err)
+	case subject.Status:
+		if e.Deleted {
+			return nil, nil
+		}
+		status, err := federationv1.DecodeWorkStatus(e.Value)
+		return either(decision.StatusChanged{Status: status}, err)
+	}
+	return nil, fmt.Errorf("bucket %q is not one the machine reads", bucket)
+}
+
+func loadedWorkload(e messaging.Entry) (decision.Event, error) {
+	key, err := subject.ParseWorkloadKey(e.Key)
+	if err != nil || e.Deleted {
+		return either(decision.WorkloadDeleted{Key: key}, err)
+	}
+	w, err := federationv1.DecodeWorkload(e.Value)
+	w.Revision = e.Revision
+	return either(decision.WorkloadChanged{Workload: w}, err)
+}
+
+func loadedAssignment(e messaging.Entry) (decision.Event, error) {
+	key, err := subject.ParseWorkloadKey(e.Key)
+	if err != nil || e.Deleted {
+		return either(decision.AssignmentLoaded{Key: key}, err)
+	}
+	a, err := federationv1.DecodeAssignment(e.Value)
+	return either(decision.AssignmentLoaded{Key: key, Assignment: a, Revision: e.Revision}, err)
+}
+
+func loadedMember(e messaging.Entry) (decision.Event, error) {
+	name, err := subject.Untoken(e.Key)
+	if err != nil || e.Deleted {
+		return either(decision.MemberRemoved{Member: name}, err)
+	}
+	spec, err := federationv1.DecodeMemberSpec(e.Value)
+	return either(decision.MemberChanged{Spec: spec, Revision: e.Revision}, err)
+}
+
+func loadedHealth(e messaging.Entry) (decision.Event, error) {
+	name, err := subject.Untoken(e.Key)
+	if err != nil || e.Deleted {
+		return either(decision.HealthLoaded{Member: name}, err)
+	}
+	record, err := federationv1.DecodeHealthRecord(e.Value)
+	return either(decision.HealthLoaded{Member: name, Record: record, Revision: e.Revision}, err)
+}
+
+func loadedOperation(e messaging.Entry) (decision.Event, error) {
+	id, err := subject.Untoken(e.Key)
+	if err != nil || e.Deleted {
+		return either(decision.OperationLoaded{ID: id}, err)
+	}
+	op, err := federationv1.DecodeOperation(e.Value)
+	return either(decision.OperationLoaded{ID: id, Operation: op, Revision: e.Revision}, err)
+}
+
+func either(ev decision.Event, err error) (decision.Event, error) {
+	if err != nil {
+		return nil, err
+	}
+	return ev, nil
+}
+
+// listen takes beats and requests for as long as the term lasts.
+func (l *leadership) listen(ctx context.Context) error {
+	bus := l.hub.opts.Bus
+	if _, err := bus.Subscribe(ctx, subject.Beat("*"), l.hearBeat); err != nil {
+		return fmt.Errorf("subscribe to beats: %w", err)
+	}
+	if _, err := bus.Subscribe(ctx, subject.GatewayBeat(), l.hearGateway); err != nil {
+		return fmt.Errorf("subscribe to gateway beats: %w", err)
+	}
+	for method, answer := range l.answers() {
+		l.group.Go(func() error { return bus.Respond(ctx, subject.Hub(method), answer) })
+	}
+	for method, answer := range l.reports() {
+		l.group.Go(func() error { return bus.Respond(ctx, subject.Up("*", method), answer) })
+	}
+	return nil
+}
+
+// hearBeat passes a beat on when its account may speak for its member.
+func (l *leadership) hearBeat(m messaging.Message) {
+	beat, err := federationv1.DecodeBeat(m.Data)
+	if err != nil {
+		l.log.Debug("a beat cannot be read", "subject", m.Subject, "error", err)
+		return
+	}
+	account, err := subject.AccountOf(m.Subject)
+	if err != nil || l.dir.own(account, beat.Member) != nil {
+		l.log.Debug("a beat of a member that is not known", "subject", m.Subject, "member", beat.Member)
+		return
+	}
+	l.events.putBelow(decision.BeatArrived{Beat: beat}, beatLimit)
+}
+
+func (l *leadership) hearGateway(m messaging.Message) {
+	beat, err := federationv1.DecodeGatewayBeat(m.Data)
+	if err != nil {
+		l.log.Debug("a gateway's beat cannot be read", "error", err)
+		return
+	}
+	l.events.putBelow(decision.GatewayBeatArrived{Beat: beat}, beatLimit)
+}

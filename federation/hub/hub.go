@@ -1,0 +1,101 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/hansa-io/hansa/messaging"
+	"github.com/hansa-io/hansa/messaging/subject"
+)
+
+// Bus is what the hub asks of the bus.
+type Bus interface {
+	messaging.Publisher
+	messaging.Subscriber
+	messaging.Responder
+	messaging.Buckets
+	messaging.Leaser
+}
+
+// Options says how a hub runs. Bus, Accounts and Works must be set.
+type Options struct {
+	Bus      Bus
+	Accounts Accounts
+	Works    WorkBuckets
+	// Name tells this hub from others that wait for the same lease; "hub" by default.
+	Name string
+	// BusURLs and BusCA (PEM) are handed to agents that join.
+	BusURLs []string
+	BusCA   []byte
+	// Stabilise is how long a member that came back must be healthy without a
+	// break; 3 s by default.
+	Stabilise time.Duration
+	// Log gets one line per transition; nothing is logged by default.
+	Log *slog.Logger
+}
+
+// Hub decides, while it leads. Make one with New and call Run once.
+type Hub struct {
+	opts Options
+	log  *slog.Logger
+
+	works sync.Mutex
+	open  map[string]messaging.Bucket // work buckets by account
+}
+
+// New checks the options. It starts nothing.
+func New(opts Options) (*Hub, error) {
+	switch {
+	case opts.Bus == nil:
+		return nil, errors.New("new hub: Bus must be set")
+	case opts.Accounts == nil:
+		return nil, errors.New("new hub: Accounts must be set")
+	case opts.Works == nil:
+		return nil, errors.New("new hub: Works must be set")
+	}
+	if opts.Name == "" {
+		opts.Name = "hub"
+	}
+	if opts.Log == nil {
+		opts.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Hub{opts: opts, log: opts.Log, open: map[string]messaging.Bucket{}}, nil
+}
+
+// Run competes for the leadership and decides while it has it, until ctx ends.
+// It returns nil then, and only after all that it started has stopped.
+func (h *Hub) Run(ctx context.Context) error {
+	leases, err := h.opts.Bus.Bucket(ctx, subject.Leases)
+	if err != nil {
+		return fmt.Errorf("open bucket %s: %w", subject.Leases, err)
+	}
+	for ctx.Err() == nil {
+		held, err := h.acquire(ctx, leases)
+		if err != nil {
+			break // ctx ended
+		}
+		if err := h.lead(ctx, held); err != nil && ctx.Err() == nil {
+			h.log.Warn("leadership ended", "term", held.term, "reason", err)
+		}
+		held.release(context.WithoutCancel(ctx), h.opts.Bus)
+	}
+	return nil
+}
+
+// workBucket opens the work bucket of the account once.
+func (h *Hub) workBucket(ctx context.Context, account string) (messaging.Bucket, error) {
+	h.works.Lock()
+	defer h.works.Unlock()
+	if b, ok := h.open[account]; ok {
+		return b, nil
+	}
+	b, err := h.opts.Works.WorkBucket(ctx, account)
+	if err == nil {
+		h.open[account] = b
+	}
+	return b, err
+}

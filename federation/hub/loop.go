@@ -1,0 +1,188 @@
+package hub
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/hansa-io/hansa/federation"
+	"github.com/hansa-io/hansa/federation/decision"
+	federationv1 "github.com/hansa-io/hansa/federation/v1"
+	"github.com/hansa-io/hansa/messaging"
+	"github.com/hansa-io/hansa/messaging/subject"
+)
+
+// The loop measures its own stalls: a hub that did not run must not take its own
+// deafness for the members' silence.
+const (
+	stallTick  = 50 * time.Millisecond
+	stallLimit = 200 * time.Millisecond
+)
+
+// beatLimit bounds how many events may wait before beats are dropped; the next
+// beat says the same and more.
+const beatLimit = 20_000
+
+// leadership is one term: a machine, the goroutine that owns it, and all that
+// feeds it or works for it. Everything in it ends with the term.
+type leadership struct {
+	hub      *Hub
+	log      *slog.Logger
+	term     uint64
+	machine  *decision.Machine
+	events   *mailbox[decision.Event]
+	dir      *directory
+	buckets  map[string]messaging.Bucket
+	writers  map[string]*mailbox[write] // by bucket; owned by the loop
+	group    *errgroup.Group            // everything the term started
+	pending  *pending
+	numbered uint64 // of the last event record within the term
+}
+
+// lead decides until ctx ends, the lease is lost, or a follower must start over.
+func (h *Hub) lead(ctx context.Context, held *lease) error {
+	group, ctx := errgroup.WithContext(ctx)
+	l := &leadership{
+		hub: h, log: h.log.With("term", held.term), term: held.term,
+		machine: decision.New(decision.Options{Term: held.term, Stabilise: h.opts.Stabilise}),
+		events:  newMailbox[decision.Event](), dir: newDirectory(),
+		buckets: map[string]messaging.Bucket{}, writers: map[string]*mailbox[write]{},
+		group: group, pending: newPending(),
+	}
+	if err := l.openBuckets(ctx); err != nil {
+		return err
+	}
+	l.log.Info("leading", "hub", h.opts.Name)
+	group.Go(func() error { return held.keep(ctx, h.opts.Bus) })
+	group.Go(func() error { return l.run(ctx) })
+	l.follow(ctx)
+	if err := l.listen(ctx); err != nil {
+		return err
+	}
+	return group.Wait()
+}
+
+func (l *leadership) openBuckets(ctx context.Context) error {
+	for _, name := range append(subject.Durable(), subject.Rebuilt()...) {
+		b, err := l.hub.opts.Bus.Bucket(ctx, name)
+		if err != nil {
+			return fmt.Errorf("open bucket %s: %w", name, err)
+		}
+		l.buckets[name] = b
+	}
+	return nil
+}
+
+// run is the only goroutine that touches the machine.
+func (l *leadership) run(ctx context.Context) error {
+	deadline := time.NewTimer(time.Hour)
+	defer deadline.Stop()
+	ticker := time.NewTicker(stallTick)
+	defer ticker.Stop()
+	last := time.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-l.events.ready:
+			for _, ev := range l.events.take() {
+				l.step(ctx, ev)
+			}
+		case <-deadline.C:
+			l.step(ctx, decision.Tick{})
+		case <-ticker.C:
+			now := time.Now()
+			if gap := now.Sub(last) - stallTick; gap > stallLimit {
+				l.step(ctx, decision.Stalled{For: gap})
+			}
+			last = now
+		}
+		if at, ok := l.machine.Deadline(); ok {
+			deadline.Reset(max(0, time.Until(at)))
+		}
+	}
+}
+
+// step gives the machine one event and carries out what it returns.
+func (l *leadership) step(ctx context.Context, ev decision.Event) {
+	for _, effect := range l.machine.Step(time.Now(), ev) {
+		l.execute(ctx, effect)
+	}
+}
+
+// execute carries out one effect. It does not block: what takes time is handed
+// to a writer or a goroutine of the term.
+func (l *leadership) execute(ctx context.Context, effect decision.Effect) {
+	switch e := effect.(type) {
+	case decision.PutAssignment, decision.DeleteAssignment, decision.PutHealth, decision.PutOperation, decision.PutMember:
+		l.writeRecord(ctx, e)
+	case decision.PutWork:
+		l.writeWork(ctx, e)
+	case decision.DropWork:
+		l.dropWork(ctx, e)
+	case decision.DeleteMember:
+		l.deleteMember(ctx, e)
+	case decision.PutEvent:
+		l.writeEvent(ctx, e.Event)
+	case decision.ReadRecord:
+		l.group.Go(func() error { return l.read(ctx, e) })
+	case decision.SendHubBeat:
+		l.beat(e.Beat)
+	case decision.AskProbe:
+		l.ask(ctx, e)
+	case decision.Reply:
+		l.pending.answer(e)
+	default:
+		panic(fmt.Sprintf("hub: no rule for effect %T", effect)) // the closed set of decision.Effect
+	}
+}
+
+// beat says the hub's state to gateways and agents. A lost beat is repaired by
+// the next one.
+func (l *leadership) beat(b federation.HubBeat) {
+	data := federationv1.EncodeHubBeat(b)
+	bus := l.hub.opts.Bus
+	_ = bus.Publish(subject.HubBeat(), data)
+	for _, account := range l.dir.everyAccount() {
+		_ = bus.Publish(subject.DownBeat(account), data)
+	}
+}
+
+// pending holds the requests that wait for the machine's answer.
+type pending struct {
+	mu   sync.Mutex
+	last uint64
+	by   map[uint64]chan decision.Reply
+}
+
+func newPending() *pending { return &pending{by: map[uint64]chan decision.Reply{}} }
+
+// open returns the number of a new request, and where its answer will come.
+func (p *pending) open() (uint64, chan decision.Reply) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.last++
+	ch := make(chan decision.Reply, 1)
+	p.by[p.last] = ch
+	return p.last, ch
+}
+
+func (p *pending) close(id uint64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.by, id)
+}
+
+func (p *pending) answer(r decision.Reply) {
+	p.mu.Lock()
+	ch := p.by[r.Request]
+	delete(p.by, r.Request)
+	p.mu.Unlock()
+	if ch != nil {
+		ch <- r
+	}
+}

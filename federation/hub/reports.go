@@ -1,0 +1,161 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/hansa-io/hansa/federation"
+	"github.com/hansa-io/hansa/federation/decision"
+	federationv1 "github.com/hansa-io/hansa/federation/v1"
+	"github.com/hansa-io/hansa/messaging"
+	"github.com/hansa-io/hansa/messaging/subject"
+)
+
+// reports are the methods that agents ask for. Members never write to the store
+// themselves: the hub checks that the account speaks about its own member and
+// that the report is newer than the last, and stores it.
+func (l *leadership) reports() map[string]handler {
+	return map[string]handler{
+		subject.UpFacts: report(l, federationv1.DecodeMemberFacts, func(f federation.MemberFacts) record {
+			return record{
+				member: f.Member, bucket: subject.Facts, key: subject.MemberKey(f.Member),
+				order: order{incarnation: f.Incarnation, sequence: f.Sequence}, value: federationv1.EncodeMemberFacts(f),
+			}
+		}),
+		subject.UpStatus: report(l, federationv1.DecodeWorkStatus, func(s federation.WorkStatus) record {
+			return record{
+				member: s.Member, bucket: subject.Status, key: subject.StatusKey(s.Member, s.Workload),
+				order: order{incarnation: s.Incarnation, sequence: s.Sequence}, value: federationv1.EncodeWorkStatus(s),
+			}
+		}),
+		subject.UpExport: report(l, federationv1.DecodeExport, func(e federation.Export) record {
+			return record{
+				member: e.Member, bucket: subject.Exports, key: subject.ExportKey(e.Member, e.Service),
+				order: order{incarnation: e.Incarnation, sequence: e.Sequence}, value: federationv1.EncodeExport(e), remove: e.Removed,
+			}
+		}),
+		subject.UpEvent:  l.hearEvent,
+		subject.UpProbed: l.hearProbed,
+		subject.UpHello:  l.hearHello,
+		subject.UpRenew:  l.hearRenew,
+	}
+}
+
+// record is what one report becomes in the store.
+type record struct {
+	member      string
+	bucket, key string
+	order       order
+	value       []byte
+	remove      bool
+}
+
+// report makes a handler that stores what it gets.
+func report[Q any](l *leadership, decode func([]byte) (Q, error), stored func(Q) record) handler {
+	return func(ctx context.Context, m messaging.Message) ([]byte, error) {
+		q, err := decode(m.Data)
+		if err != nil {
+			return nil, messaging.Errorf(messaging.Invalid, "%v", err)
+		}
+		r := stored(q)
+		if err := l.ownReport(m, r.member); err != nil {
+			return nil, err
+		}
+		if !l.dir.admit(r.bucket+" "+r.key, r.order) {
+			return nil, nil // a newer one is stored already
+		}
+		return nil, l.store(ctx, r)
+	}
+}
+
+func (l *leadership) store(ctx context.Context, r record) error {
+	bucket := l.buckets[r.bucket]
+	if r.remove {
+		if err := bucket.Delete(ctx, r.key, messaging.AnyRevision); err != nil && !errors.Is(err, messaging.ErrNotFound) {
+			return fmt.Errorf("remove %s: %w", r.key, err)
+		}
+		return nil
+	}
+	if _, err := bucket.Put(ctx, r.key, r.value, messaging.AnyRevision); err != nil {
+		return fmt.Errorf("store %s: %w", r.key, err)
+	}
+	return nil
+}
+
+// ownReport checks that the account in the subject belongs to the member.
+func (l *leadership) ownReport(m messaging.Message, member string) error {
+	account, err := subject.AccountOf(m.Subject)
+	if err != nil {
+		return messaging.Errorf(messaging.Denied, "%v", err)
+	}
+	return l.dir.own(account, member)
+}
+
+// sender returns the member that a message comes from.
+func (l *leadership) sender(m messaging.Message) (string, error) {
+	account, err := subject.AccountOf(m.Subject)
+	if err != nil {
+		return "", messaging.Errorf(messaging.Denied, "%v", err)
+	}
+	member, ok := l.dir.memberOf(account)
+	if !ok {
+		return "", messaging.Errorf(messaging.Denied, "account %s belongs to no member", account)
+	}
+	return member, nil
+}
+
+func (l *leadership) hearEvent(ctx context.Context, m messaging.Message) ([]byte, error) {
+	member, err := l.sender(m)
+	if err != nil {
+		return nil, err
+	}
+	e, err := federationv1.DecodeEvent(m.Data)
+	if err != nil {
+		return nil, messaging.Errorf(messaging.Invalid, "%v", err)
+	}
+	e.Who = "agent " + member
+	key := fmt.Sprintf("%d-%s-%s", e.At.UnixNano(), subject.Token(member), draw(4))
+	if _, err := l.buckets[subject.Events].Put(ctx, key, federationv1.EncodeEvent(e), messaging.AnyRevision); err != nil {
+		return nil, fmt.Errorf("store an event of %s: %w", member, err)
+	}
+	return nil, nil
+}
+
+// hearProbed takes what one member's agent saw of another member.
+func (l *leadership) hearProbed(_ context.Context, m messaging.Message) ([]byte, error) {
+	vantage, err := l.sender(m)
+	if err != nil {
+		return nil, err
+	}
+	reply, err := federationv1.DecodeProbeReply(m.Data)
+	if err != nil || reply.Member == "" || reply.Member == vantage {
+		return nil, messaging.Errorf(messaging.Invalid, "probe by %s of %q: %v", vantage, reply.Member, err)
+	}
+	l.events.put(decision.ProbeResult{Member: reply.Member, Vantage: vantage, Reply: reply})
+	return nil, nil
+}
+
+func (l *leadership) hearHello(ctx context.Context, m messaging.Message) ([]byte, error) {
+	return answer(federationv1.DecodeHello, federationv1.EncodeHelloReply,
+		func(ctx context.Context, h federation.Hello) (federation.HelloReply, error) {
+			if err := l.ownReport(m, h.Member); err != nil {
+				return federation.HelloReply{}, err
+			}
+			return asked[federation.HelloReply](ctx, l, func(id uint64) decision.Event {
+				return decision.HelloArrived{Request: id, Hello: h}
+			})
+		})(ctx, m)
+}
+
+func (l *leadership) hearRenew(ctx context.Context, m messaging.Message) ([]byte, error) {
+	return answer(federationv1.DecodeRenewRequest, federationv1.EncodeGrant,
+		func(ctx context.Context, r federation.RenewRequest) (federation.Grant, error) {
+			if err := l.ownReport(m, r.Member); err != nil {
+				return federation.Grant{}, err
+			}
+			return asked[federation.Grant](ctx, l, func(id uint64) decision.Event {
+				return decision.RenewArrived{Request: id, Renew: r}
+			})
+		})(ctx, m)
+}

@@ -1,0 +1,109 @@
+package hub
+
+import (
+	"context"
+	"time"
+
+	"github.com/hansa-io/hansa/federation"
+	"github.com/hansa-io/hansa/federation/decision"
+	federationv1 "github.com/hansa-io/hansa/federation/v1"
+	"github.com/hansa-io/hansa/messaging"
+	"github.com/hansa-io/hansa/messaging/subject"
+)
+
+// answerLimit is how long a request waits for the machine.
+const answerLimit = 10 * time.Second
+
+// handler answers one method of the hub.
+type handler = func(context.Context, messaging.Message) ([]byte, error)
+
+// answers are the methods that gateways ask for.
+func (l *leadership) answers() map[string]handler {
+	t := tokens{bucket: l.buckets[subject.Tokens]}
+	j := joins{
+		tokens: t, members: l.buckets[subject.Members], accounts: l.hub.opts.Accounts, works: l.hub.opts.Works,
+		busURLs: l.hub.opts.BusURLs, busCA: l.hub.opts.BusCA,
+	}
+	return map[string]handler{
+		subject.HubJoin: answer(federationv1.DecodeJoinRequest, federationv1.EncodeJoinReply,
+			func(ctx context.Context, r federation.JoinRequest) (federation.JoinReply, error) {
+				reply, err := j.join(ctx, r, time.Now())
+				if err != nil {
+					l.log.Warn("join refused", "member", r.Member, "reason", err)
+				}
+				return reply, err
+			}),
+		subject.HubToken: answer(federationv1.DecodeTokenRequest, federationv1.EncodeTokenReply,
+			func(ctx context.Context, r federation.TokenRequest) (federation.TokenReply, error) {
+				return t.create(ctx, r, time.Now())
+			}),
+		subject.HubSimulate: answer(federationv1.DecodeSimulationRequest, federationv1.EncodeSimulation,
+			func(ctx context.Context, r federation.SimulationRequest) (federation.Simulation, error) {
+				return asked[federation.Simulation](ctx, l, func(id uint64) decision.Event {
+					return decision.SimulateRequested{Request: id, Simulation: r}
+				})
+			}),
+		subject.HubOperation: answer(federationv1.DecodeOperationRequest, federationv1.EncodeOperation,
+			func(ctx context.Context, r federation.OperationRequest) (federation.Operation, error) {
+				return asked[federation.Operation](ctx, l, func(id uint64) decision.Event {
+					return decision.OperationRequested{Request: id, Operation: r}
+				})
+			}),
+		subject.HubAbort: answer(federationv1.DecodeAbortRequest, federationv1.EncodeOperation,
+			func(ctx context.Context, r federation.AbortRequest) (federation.Operation, error) {
+				return asked[federation.Operation](ctx, l, func(id uint64) decision.Event {
+					return decision.AbortRequested{Request: id, Abort: r}
+				})
+			}),
+		subject.HubMember: answer(federationv1.DecodeMemberChange, federationv1.EncodeMemberSpec,
+			func(ctx context.Context, r federation.MemberChange) (federation.MemberSpec, error) {
+				return asked[federation.MemberSpec](ctx, l, func(id uint64) decision.Event {
+					return decision.MemberCommand{Request: id, Change: r}
+				})
+			}),
+		subject.HubDescribe: answer(federationv1.DecodeDescribeRequest, federationv1.EncodeEvidence,
+			func(ctx context.Context, member string) ([]federation.Evidence, error) {
+				return asked[[]federation.Evidence](ctx, l, func(id uint64) decision.Event {
+					return decision.DescribeRequested{Request: id, Member: member}
+				})
+			}),
+	}
+}
+
+// answer makes a handler of a decoder, an encoder and what lies between.
+func answer[Q, A any](decode func([]byte) (Q, error), encode func(A) []byte, do func(context.Context, Q) (A, error)) handler {
+	return func(ctx context.Context, m messaging.Message) ([]byte, error) {
+		q, err := decode(m.Data)
+		if err != nil {
+			return nil, messaging.Errorf(messaging.Invalid, "%v", err)
+		}
+		a, err := do(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		return encode(a), nil
+	}
+}
+
+// asked gives the machine a request and waits for its answer.
+func asked[A any](ctx context.Context, l *leadership, event func(id uint64) decision.Event) (A, error) {
+	var zero A
+	ctx, cancel := context.WithTimeout(ctx, answerLimit)
+	defer cancel()
+	id, reply := l.pending.open()
+	defer l.pending.close(id)
+	l.events.put(event(id))
+	select {
+	case <-ctx.Done():
+		return zero, messaging.Errorf(messaging.Unavailable, "the hub did not decide in time: try again")
+	case r := <-reply:
+		if r.Refusal != nil {
+			return zero, messaging.Errorf(messaging.Kind(r.Refusal.Kind), "%s", r.Refusal.Text)
+		}
+		a, ok := r.Answer.(A)
+		if !ok && r.Answer != nil {
+			return zero, messaging.Errorf(messaging.InternalKind, "the hub answered with a %T", r.Answer)
+		}
+		return a, nil
+	}
+}

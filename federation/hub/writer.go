@@ -1,0 +1,119 @@
+package hub
+
+import (
+	"context"
+	"errors"
+
+	"github.com/hansa-io/hansa/federation"
+	"github.com/hansa-io/hansa/federation/decision"
+	"github.com/hansa-io/hansa/messaging"
+)
+
+// maxBatch bounds how many writes go out as one atomic batch.
+const maxBatch = 500
+
+// write is one effect on one bucket. id is 0 when nobody waits for the outcome.
+type write struct {
+	id uint64
+	messaging.Write
+	batch bool // may go out together with its neighbours
+}
+
+// writer carries out the writes of one bucket in order, in a goroutine of its
+// own, and tells the machine how each ended.
+type writer struct {
+	bucket messaging.Bucket
+	queue  *mailbox[write]
+	done   func(decision.WriteDone)
+}
+
+// run writes until ctx ends.
+func (w writer) run(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-w.queue.ready:
+			w.writeAll(ctx, w.queue.take())
+		}
+	}
+}
+
+func (w writer) writeAll(ctx context.Context, writes []write) {
+	for len(writes) > 0 {
+		n := batchLength(writes)
+		if n == 1 || !w.tryBatch(ctx, writes[:n]) {
+			for _, one := range writes[:n] {
+				w.writeOne(ctx, one)
+			}
+		}
+		writes = writes[n:]
+	}
+}
+
+// batchLength says how many of the first writes go out together.
+func batchLength(writes []write) int {
+	n := 1
+	for writes[0].batch && n < len(writes) && n < maxBatch && writes[n].batch {
+		n++
+	}
+	return n
+}
+
+// tryBatch writes all or none. It reports false when one of them conflicts, and
+// each must be tried by itself.
+func (w writer) tryBatch(ctx context.Context, writes []write) bool {
+	all := make([]messaging.Write, len(writes))
+	for i, one := range writes {
+		all[i] = one.Write
+	}
+	revisions, err := w.bucket.WriteAll(ctx, all)
+	if err != nil && outcome(err) != decision.Lost {
+		return false
+	}
+	for i, one := range writes {
+		var revision federation.Revision
+		if err == nil {
+			revision = revisions[i]
+		}
+		w.tell(one, revision, err)
+	}
+	return true
+}
+
+func (w writer) writeOne(ctx context.Context, one write) {
+	if one.Delete {
+		err := w.bucket.Delete(ctx, one.Key, one.Expected)
+		if errors.Is(err, messaging.ErrNotFound) {
+			err = nil // it is gone, which is what was asked for
+		}
+		w.tell(one, 0, err)
+		return
+	}
+	revision, err := w.bucket.Put(ctx, one.Key, one.Value, one.Expected)
+	w.tell(one, revision, err)
+}
+
+func (w writer) tell(one write, revision federation.Revision, err error) {
+	if one.id == 0 {
+		return
+	}
+	done := decision.WriteDone{ID: one.id, Outcome: outcome(err), Revision: revision}
+	if err != nil {
+		done.Detail = err.Error()
+	}
+	w.done(done)
+}
+
+// outcome maps an error of the bus to what the machine branches on.
+func outcome(err error) decision.Outcome {
+	switch {
+	case err == nil:
+		return decision.Written
+	case errors.Is(err, messaging.ErrConflict):
+		return decision.Conflicted
+	case errors.Is(err, messaging.ErrTooLarge), errors.Is(err, messaging.ErrDenied):
+		return decision.Rejected
+	}
+	return decision.Lost
+}

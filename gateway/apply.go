@@ -1,0 +1,196 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hansa-io/hansa/federation"
+	federationv1 "github.com/hansa-io/hansa/federation/v1"
+	"github.com/hansa-io/hansa/gateway/document"
+	"github.com/hansa-io/hansa/gateway/grpcserver"
+	"github.com/hansa-io/hansa/messaging"
+	"github.com/hansa-io/hansa/messaging/subject"
+)
+
+var _ grpcserver.Desired = (*Gateway)(nil)
+
+// conflictTries bounds how often a write is tried against a record that others
+// change at the same time.
+const conflictTries = 5
+
+// Apply checks all files and then writes what differs. When anything is wrong
+// nothing is written.
+func (g *Gateway) Apply(ctx context.Context, r grpcserver.Apply) ([]grpcserver.Applied, error) {
+	workloads, err := document.Read(r.Files)
+	if err != nil {
+		return nil, messaging.Errorf(messaging.Invalid, "%v", err)
+	}
+	bucket, err := g.opts.Bus.Bucket(ctx, subject.Workloads)
+	if err != nil {
+		return nil, err
+	}
+	for i := range workloads {
+		workloads[i].Source, workloads[i].AppliedBy, workloads[i].AppliedAt = r.Source, r.Who, time.Now()
+		if size := len(federationv1.EncodeWorkload(workloads[i])); size > maxRecord {
+			return nil, messaging.Errorf(messaging.Invalid, "workload %s is %.1f MB even when compressed: the bus takes %.1f MB: split it",
+				workloads[i].Key, float64(size)/1e6, maxRecord/1e6)
+		}
+	}
+	if err := g.checkOwners(workloads); err != nil {
+		return nil, err
+	}
+	var out []grpcserver.Applied
+	for _, w := range workloads {
+		done, err := applyOne(ctx, bucket, w, r.DryRun)
+		if err != nil {
+			return out, fmt.Errorf("apply %s (%d of %d workloads were applied): %w", w.Key, len(out), len(workloads), err)
+		}
+		out = append(out, done)
+	}
+	if r.Prune {
+		pruned, err := g.prune(ctx, bucket, r, workloads)
+		return append(out, pruned...), err
+	}
+	return out, nil
+}
+
+// maxRecord is the largest workload record, in bytes: the bus takes 8 MiB.
+const maxRecord = 8_000_000
+
+// checkOwners refuses an object that another workload has already.
+func (g *Gateway) checkOwners(workloads []federation.Workload) error {
+	own := map[federation.Key]bool{}
+	for _, w := range workloads {
+		own[w.Key] = true
+	}
+	owner := map[string]federation.Key{}
+	for k, w := range g.Table().Workloads {
+		if own[k] {
+			continue
+		}
+		for _, o := range w.Objects {
+			owner[o.ID()] = k
+		}
+	}
+	for _, w := range workloads {
+		for _, o := range w.Objects {
+			other, taken := owner[o.ID()]
+			if taken && !shared(o) {
+				return messaging.Errorf(messaging.Conflict, "%s belongs to workload %s already: take it out of %s, or delete %s first", o.ID(), other, w.Key, other)
+			}
+		}
+	}
+	return nil
+}
+
+// shared reports an object that several workloads may bring along.
+func shared(o federation.Object) bool {
+	switch o.Kind {
+	case "Namespace", "CustomResourceDefinition", "ConfigMap", "Secret", "ServiceAccount", "PersistentVolumeClaim":
+		return true
+	}
+	return false
+}
+
+// applyOne writes one workload unless it is already as wanted.
+func applyOne(ctx context.Context, bucket messaging.KV, w federation.Workload, dryRun bool) (grpcserver.Applied, error) {
+	key := subject.WorkloadKey(w.Key)
+	done := grpcserver.Applied{Key: w.Key, Objects: len(w.Objects)}
+	for range conflictTries {
+		entry, err := bucket.Get(ctx, key)
+		switch {
+		case errors.Is(err, messaging.ErrNotFound):
+			done.Action, entry.Revision = "created", 0
+		case err != nil:
+			return done, err
+		case same(entry.Value, w):
+			done.Action, done.Revision = "unchanged", entry.Revision
+			return done, nil
+		default:
+			done.Action = "configured"
+		}
+		if dryRun {
+			return done, nil
+		}
+		done.Revision, err = bucket.Put(ctx, key, federationv1.EncodeWorkload(w), entry.Revision)
+		if !errors.Is(err, messaging.ErrConflict) && !errors.Is(err, messaging.ErrUnknown) {
+			return done, err
+		}
+	}
+	return done, messaging.Errorf(messaging.Conflict, "workload %s is being changed by others: try again", w.Key)
+}
+
+// same reports whether the stored record asks for the same thing.
+func same(stored []byte, w federation.Workload) bool {
+	old, err := federationv1.DecodeWorkload(stored)
+	if err != nil {
+		return false
+	}
+	old.AppliedAt, old.AppliedBy = w.AppliedAt, w.AppliedBy
+	return bytes.Equal(federationv1.EncodeWorkload(old), federationv1.EncodeWorkload(w))
+}
+
+// prune deletes what the same source applied before and no longer has.
+func (g *Gateway) prune(ctx context.Context, bucket messaging.KV, r grpcserver.Apply, now []federation.Workload) ([]grpcserver.Applied, error) {
+	keep := map[federation.Key]bool{}
+	for _, w := range now {
+		keep[w.Key] = true
+	}
+	var out []grpcserver.Applied
+	for _, k := range g.Table().Keys() {
+		w, ok := g.Table().Workloads[k]
+		if !ok || keep[k] || w.Source != r.Source || r.Source == "" {
+			continue
+		}
+		done, err := deleteOne(ctx, bucket, k, r.DryRun)
+		if err != nil {
+			return out, err
+		}
+		out = append(out, done)
+	}
+	return out, nil
+}
+
+// Delete removes one workload, or the workloads of the files.
+func (g *Gateway) Delete(ctx context.Context, r grpcserver.Delete) ([]grpcserver.Applied, error) {
+	keys := []federation.Key{r.Key}
+	if len(r.Files) > 0 {
+		workloads, err := document.Read(r.Files)
+		if err != nil {
+			return nil, messaging.Errorf(messaging.Invalid, "%v", err)
+		}
+		keys = nil
+		for _, w := range workloads {
+			keys = append(keys, w.Key)
+		}
+	}
+	bucket, err := g.opts.Bus.Bucket(ctx, subject.Workloads)
+	if err != nil {
+		return nil, err
+	}
+	var out []grpcserver.Applied
+	for _, k := range keys {
+		done, err := deleteOne(ctx, bucket, k, r.DryRun)
+		if err != nil {
+			return out, err
+		}
+		out = append(out, done)
+	}
+	return out, nil
+}
+
+func deleteOne(ctx context.Context, bucket messaging.KV, k federation.Key, dryRun bool) (grpcserver.Applied, error) {
+	key := subject.WorkloadKey(k)
+	done := grpcserver.Applied{Key: k, Action: "pruned"}
+	_, err := bucket.Get(ctx, key)
+	if err == nil && !dryRun {
+		err = bucket.Delete(ctx, key, messaging.AnyRevision)
+	}
+	if errors.Is(err, messaging.ErrNotFound) {
+		return done, messaging.Errorf(messaging.NotFound, "workload %s does not exist: see \"hansa get workloads\"", k)
+	}
+	return done, err
+}

@@ -1,0 +1,203 @@
+package gateway
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/hansa-io/hansa/federation"
+	"github.com/hansa-io/hansa/gateway/grpcserver"
+	"github.com/hansa-io/hansa/gateway/httpserver"
+	"github.com/hansa-io/hansa/gateway/route"
+	"github.com/hansa-io/hansa/messaging"
+	"github.com/hansa-io/hansa/messaging/subject"
+)
+
+// Bus is what a gateway asks of the bus.
+type Bus interface {
+	messaging.Publisher
+	messaging.Subscriber
+	messaging.Requester
+	messaging.Buckets
+}
+
+// Options says how a gateway runs. Bus, Listen, CertFile, KeyFile and TokensFile
+// must be set.
+type Options struct {
+	Bus    Bus
+	Name   string // among gateways; "gateway" by default
+	Listen string // host:port of gRPC and HTTP, with TLS
+	// MetricsListen is host:port of /metrics, without TLS; empty means none.
+	MetricsListen     string
+	CertFile, KeyFile string
+	TokensFile        string           // who may call; see grpcserver.LoadTokens
+	Place             federation.Place // of callers that do not name theirs
+	Version           string
+	// Connected reports whether the bus is reachable; nil means always.
+	Connected func() bool
+	Log       *slog.Logger
+}
+
+// Gateway answers clients. Make one with New and call Run once.
+type Gateway struct {
+	opts  Options
+	log   *slog.Logger
+	certs tls.Certificate
+	auth  *grpcserver.Tokens
+
+	mu      sync.Mutex
+	builder *route.Builder
+	missing map[string]bool // buckets whose snapshot is not complete
+	dirty   chan struct{}   // holds one token while the builder is ahead of the table
+
+	table   atomic.Pointer[route.Table]
+	changed atomic.Pointer[chan struct{}] // closed when the next table is there
+}
+
+// New checks the options and reads certificate and tokens. It starts nothing.
+func New(opts Options) (*Gateway, error) {
+	if opts.Bus == nil {
+		return nil, errors.New("new gateway: Bus must be set")
+	}
+	if opts.Name == "" {
+		opts.Name = "gateway"
+	}
+	if opts.Log == nil {
+		opts.Log = slog.New(slog.DiscardHandler)
+	}
+	if opts.Connected == nil {
+		opts.Connected = func() bool { return true }
+	}
+	pair, err := tls.LoadX509KeyPair(opts.CertFile, opts.KeyFile)
+	if err != nil {
+		return nil, fmt.Errorf("read the gateway's certificate: %w", err)
+	}
+	auth, err := grpcserver.LoadTokens(opts.TokensFile)
+	if err != nil {
+		return nil, err
+	}
+	g := &Gateway{
+		opts: opts, log: opts.Log, certs: pair, auth: auth,
+		builder: route.NewBuilder(), missing: map[string]bool{}, dirty: make(chan struct{}, 1),
+	}
+	g.table.Store(g.builder.Table())
+	changed := make(chan struct{})
+	g.changed.Store(&changed)
+	return g, nil
+}
+
+// Table returns the present table.
+func (g *Gateway) Table() *route.Table { return g.table.Load() }
+
+// Changed returns a channel that is closed when a table after the present one
+// is there. Ask for it before loading the table.
+func (g *Gateway) Changed() <-chan struct{} { return *g.changed.Load() }
+
+// swapEvery bounds how often a new table is made under a storm of changes.
+const swapEvery = 5 * time.Millisecond
+
+// Run follows the bus and answers clients until ctx ends. It returns nil then,
+// and only after all that it started has stopped.
+func (g *Gateway) Run(ctx context.Context) error {
+	grpc, err := grpcserver.New(grpcserver.Options{
+		Tables: g, Desired: g, Hub: g.opts.Bus, Tokens: g.auth, Place: g.opts.Place,
+		Certificate: g.certs, Version: g.opts.Version, Connected: g.opts.Connected,
+	})
+	if err != nil {
+		return err
+	}
+	web, err := httpserver.New(httpserver.Options{
+		Listen: g.opts.Listen, MetricsListen: g.opts.MetricsListen, Certificate: g.certs, GRPC: grpc, Tables: g, Log: g.log,
+	})
+	if err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return g.swap(ctx) })
+	g.follow(ctx, group)
+	group.Go(func() error { return g.beat(ctx) })
+	group.Go(func() error { return web.Run(ctx) })
+	g.log.Info("gateway listening", "address", g.opts.Listen)
+	if err := group.Wait(); err != nil && !errors.Is(err, context.Canceled) {
+		return fmt.Errorf("gateway: %w", err)
+	}
+	return nil
+}
+
+// update changes the builder and asks for a new table.
+func (g *Gateway) update(change func(*route.Builder)) {
+	g.mu.Lock()
+	change(g.builder)
+	g.mu.Unlock()
+	select {
+	case g.dirty <- struct{}{}:
+	default:
+	}
+}
+
+// swap publishes a new table after each change.
+func (g *Gateway) swap(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-g.dirty:
+		}
+		g.publish()
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(swapEvery):
+		}
+	}
+}
+
+func (g *Gateway) publish() {
+	g.mu.Lock()
+	g.builder.SetSynced(len(g.missing) == 0)
+	table := g.builder.Table()
+	g.mu.Unlock()
+	next := make(chan struct{})
+	g.table.Store(table)
+	close(*g.changed.Swap(&next))
+}
+
+// beatEvery is how often a gateway says which hub beat its table has.
+const beatEvery = 250 * time.Millisecond
+
+// beat tells the hub what this gateway has applied: at once when the set of
+// withdrawn members changed, and regularly, so that the hub knows when traffic
+// has really shifted.
+func (g *Gateway) beat(ctx context.Context) error {
+	ticker := time.NewTicker(beatEvery)
+	defer ticker.Stop()
+	last := ""
+	for {
+		changed := g.Changed()
+		table := g.Table()
+		if withdrawn := fmt.Sprint(table.Withdrawn); withdrawn != last {
+			last = withdrawn
+			g.sayBeat(table)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-ticker.C:
+			g.sayBeat(g.Table())
+		case <-changed:
+		}
+	}
+}
+
+func (g *Gateway) sayBeat(t *route.Table) {
+	_ = g.opts.Bus.Publish(subject.GatewayBeat(), encodeBeat(federation.GatewayBeat{
+		Gateway: g.opts.Name, Term: t.Term, Sequence: t.Sequence, Withdrawn: t.Withdrawn,
+	})) // the next one repairs a lost one
+}

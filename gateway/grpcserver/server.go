@@ -1,0 +1,155 @@
+package grpcserver
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/health"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/reflection"
+
+	"github.com/hansa-io/hansa/federation"
+	"github.com/hansa-io/hansa/gateway/document"
+	"github.com/hansa-io/hansa/gateway/route"
+	gatewayv1 "github.com/hansa-io/hansa/gateway/v1"
+	"github.com/hansa-io/hansa/messaging"
+)
+
+// Tables gives the picture that queries are answered from.
+type Tables interface {
+	// Table returns the present table.
+	Table() *route.Table
+	// Changed is closed when a later table is there; ask for it first.
+	Changed() <-chan struct{}
+}
+
+// Apply asks for desired state.
+type Apply struct {
+	Files  []document.File
+	Source string
+	DryRun bool
+	Prune  bool
+	Who    string
+}
+
+// Delete asks to remove one workload, or those of the files.
+type Delete struct {
+	Key    federation.Key
+	Files  []document.File
+	DryRun bool
+}
+
+// Applied says what was done to one workload: created, configured, unchanged or
+// pruned.
+type Applied struct {
+	Key      federation.Key
+	Action   string
+	Objects  int
+	Revision federation.Revision
+}
+
+// Desired writes desired state.
+type Desired interface {
+	Apply(ctx context.Context, r Apply) ([]Applied, error)
+	Delete(ctx context.Context, r Delete) ([]Applied, error)
+}
+
+// Options says what a Server answers from. All but Place and Version must be set.
+type Options struct {
+	Tables      Tables
+	Desired     Desired
+	Hub         messaging.Requester
+	Tokens      *Tokens
+	Place       federation.Place // of callers that do not name theirs
+	Certificate tls.Certificate  // its key is pinned in join tokens
+	Version     string
+	Connected   func() bool // whether the bus is reachable
+}
+
+// Server implements the services of hansa.gateway.v1.
+type Server struct {
+	gatewayv1.UnimplementedDiscoveryServiceServer
+	gatewayv1.UnimplementedWorkloadsServiceServer
+	gatewayv1.UnimplementedMembersServiceServer
+	gatewayv1.UnimplementedJoinServiceServer
+	gatewayv1.UnimplementedRecoveryServiceServer
+	gatewayv1.UnimplementedEventsServiceServer
+
+	opts    Options
+	answers *lru.Cache[answerKey, *gatewayv1.ResolveResponse]
+	health  *health.Server
+}
+
+// Limits of what a caller may send and hold open.
+const (
+	maxRequest = 64 << 20 // bytes; an apply of many files
+	maxStreams = 1000     // of one connection
+	cacheSize  = 4096     // answers
+)
+
+// New checks the options. It starts nothing.
+func New(opts Options) (*Server, error) {
+	if opts.Tables == nil || opts.Desired == nil || opts.Hub == nil || opts.Tokens == nil || opts.Connected == nil {
+		return nil, errors.New("new gRPC server: Tables, Desired, Hub, Tokens and Connected must be set")
+	}
+	answers, err := lru.New[answerKey, *gatewayv1.ResolveResponse](cacheSize)
+	if err != nil {
+		return nil, fmt.Errorf("new gRPC server: %w", err)
+	}
+	return &Server{opts: opts, answers: answers, health: health.NewServer()}, nil
+}
+
+// Build makes a grpc.Server with all services registered. The caller serves and
+// stops it.
+func (s *Server) Build() *grpc.Server {
+	server := grpc.NewServer(
+		grpc.MaxRecvMsgSize(maxRequest), grpc.MaxConcurrentStreams(maxStreams),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
+		// Who calls is settled before anything else is done for the call.
+		grpc.ChainUnaryInterceptor(s.authorizeUnary, mapUnary),
+		grpc.ChainStreamInterceptor(s.authorizeStream, mapStream),
+	)
+	gatewayv1.RegisterDiscoveryServiceServer(server, s)
+	gatewayv1.RegisterWorkloadsServiceServer(server, s)
+	gatewayv1.RegisterMembersServiceServer(server, s)
+	gatewayv1.RegisterJoinServiceServer(server, s)
+	gatewayv1.RegisterRecoveryServiceServer(server, s)
+	gatewayv1.RegisterEventsServiceServer(server, s)
+	healthpb.RegisterHealthServer(server, s.health)
+	reflection.Register(server)
+	return server
+}
+
+// KeepHealth tells the standard health service whether the gateway may answer,
+// until ctx ends.
+func (s *Server) KeepHealth(ctx context.Context) error {
+	for {
+		changed := s.opts.Tables.Changed()
+		status := healthpb.HealthCheckResponse_NOT_SERVING
+		if s.opts.Tables.Table().Synced {
+			status = healthpb.HealthCheckResponse_SERVING
+		}
+		s.health.SetServingStatus("", status)
+		select {
+		case <-ctx.Done():
+			s.health.Shutdown()
+			return ctx.Err()
+		case <-changed:
+		}
+	}
+}
+
+// table returns a table that may be answered from.
+func (s *Server) table() (*route.Table, error) {
+	t := s.opts.Tables.Table()
+	if !t.Synced {
+		return nil, messaging.Errorf(messaging.Unavailable, "the gateway has not read all records yet: try again in a moment")
+	}
+	return t, nil
+}

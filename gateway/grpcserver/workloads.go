@@ -1,0 +1,322 @@
+package grpcserver
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"strconv"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/structpb"
+
+	"github.com/hansa-io/hansa/federation"
+	"github.com/hansa-io/hansa/federation/decision"
+	federationv1 "github.com/hansa-io/hansa/federation/v1"
+	"github.com/hansa-io/hansa/gateway/document"
+	"github.com/hansa-io/hansa/gateway/route"
+	gatewayv1 "github.com/hansa-io/hansa/gateway/v1"
+	"github.com/hansa-io/hansa/messaging"
+	"github.com/hansa-io/hansa/messaging/subject"
+)
+
+func fromFiles(files []*gatewayv1.File) []document.File {
+	out := make([]document.File, len(files))
+	for i, f := range files {
+		out[i] = document.File{Name: f.GetName(), Content: f.GetContent()}
+	}
+	return out
+}
+
+func toResults(applied []Applied) []*gatewayv1.ApplyResult {
+	var out []*gatewayv1.ApplyResult
+	for _, a := range applied {
+		out = append(out, &gatewayv1.ApplyResult{
+			Kind: "Workload", Namespace: a.Key.Namespace, Name: a.Key.Name, Action: a.Action,
+			Objects: int32(a.Objects), Revision: uint64(a.Revision),
+		})
+	}
+	return out
+}
+
+// Apply hands the files to the gateway.
+func (s *Server) Apply(ctx context.Context, r *gatewayv1.ApplyRequest) (*gatewayv1.ApplyResponse, error) {
+	if _, err := s.table(); err != nil {
+		return nil, err
+	}
+	if len(r.GetFiles()) == 0 {
+		return nil, messaging.Errorf(messaging.Invalid, "nothing to apply: no file was given")
+	}
+	done, err := s.opts.Desired.Apply(ctx, Apply{
+		Files: fromFiles(r.GetFiles()), Source: r.GetSource(), DryRun: r.GetDryRun(), Prune: r.GetPrune(), Who: who(ctx),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &gatewayv1.ApplyResponse{Results: toResults(done)}, nil
+}
+
+// Delete hands the request to the gateway.
+func (s *Server) Delete(ctx context.Context, r *gatewayv1.DeleteRequest) (*gatewayv1.DeleteResponse, error) {
+	key := federation.Key{Namespace: r.GetNamespace(), Name: r.GetName()}
+	if len(r.GetFiles()) == 0 && (key.Namespace == "" || key.Name == "") {
+		return nil, messaging.Errorf(messaging.Invalid, "nothing to delete: name a workload as NAMESPACE/NAME, or give files")
+	}
+	done, err := s.opts.Desired.Delete(ctx, Delete{Key: key, Files: fromFiles(r.GetFiles()), DryRun: r.GetDryRun()})
+	if err != nil {
+		return nil, err
+	}
+	return &gatewayv1.DeleteResponse{Results: toResults(done)}, nil
+}
+
+// ListWorkloads lists workloads with their aggregated status.
+func (s *Server) ListWorkloads(_ context.Context, r *gatewayv1.ListWorkloadsRequest) (*gatewayv1.ListWorkloadsResponse, error) {
+	table, err := s.table()
+	if err != nil {
+		return nil, err
+	}
+	out := &gatewayv1.ListWorkloadsResponse{}
+	for _, k := range table.Keys() {
+		if r.GetNamespace() == "" || k.Namespace == r.GetNamespace() {
+			out.Items = append(out.Items, toWorkload(table, k, time.Now(), false))
+		}
+	}
+	return out, nil
+}
+
+// GetWorkload returns one workload, with the state of each object.
+func (s *Server) GetWorkload(_ context.Context, r *gatewayv1.GetWorkloadRequest) (*gatewayv1.GetWorkloadResponse, error) {
+	table, err := s.table()
+	if err != nil {
+		return nil, err
+	}
+	key, err := known(table, r.GetNamespace(), r.GetName())
+	if err != nil {
+		return nil, err
+	}
+	return &gatewayv1.GetWorkloadResponse{Workload: toWorkload(table, key, time.Now(), true)}, nil
+}
+
+func known(table *route.Table, namespace, name string) (federation.Key, error) {
+	key := federation.Key{Namespace: namespace, Name: name}
+	_, wanted := table.Workloads[key]
+	_, assigned := table.Assignments[key]
+	if !wanted && !assigned {
+		return key, messaging.Errorf(messaging.NotFound, "workload %s does not exist: see \"hansa get workloads\"", key)
+	}
+	return key, nil
+}
+
+// WatchWorkloads sends all workloads, a mark, and then each that changes.
+func (s *Server) WatchWorkloads(r *gatewayv1.WatchWorkloadsRequest, stream grpc.ServerStreamingServer[gatewayv1.WatchWorkloadsResponse]) error {
+	sent := map[federation.Key]*gatewayv1.Workload{}
+	synced := false
+	for {
+		changed := s.opts.Tables.Changed()
+		table, err := s.table()
+		if err != nil {
+			return err
+		}
+		if err := sendChanged(table, r, sent, stream); err != nil {
+			return err
+		}
+		if !synced {
+			synced = true
+			if err := stream.Send(&gatewayv1.WatchWorkloadsResponse{Synced: true}); err != nil {
+				return err
+			}
+		}
+		select {
+		case <-stream.Context().Done():
+			return stream.Context().Err()
+		case <-changed:
+		}
+	}
+}
+
+// sendChanged sends what differs from what was sent.
+func sendChanged(table *route.Table, r *gatewayv1.WatchWorkloadsRequest, sent map[federation.Key]*gatewayv1.Workload, stream grpc.ServerStreamingServer[gatewayv1.WatchWorkloadsResponse]) error {
+	present := map[federation.Key]bool{}
+	for _, k := range table.Keys() {
+		if r.GetNamespace() != "" && k.Namespace != r.GetNamespace() || r.GetName() != "" && k.Name != r.GetName() {
+			continue
+		}
+		present[k] = true
+		w := toWorkload(table, k, time.Now(), true)
+		if old, ok := sent[k]; ok && proto.Equal(ageless(old), ageless(w)) {
+			continue
+		}
+		sent[k] = w
+		if err := stream.Send(&gatewayv1.WatchWorkloadsResponse{Workload: w}); err != nil {
+			return err
+		}
+	}
+	for k, w := range sent {
+		if present[k] {
+			continue
+		}
+		delete(sent, k)
+		if err := stream.Send(&gatewayv1.WatchWorkloadsResponse{Workload: w, Deleted: true}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func ageless(w *gatewayv1.Workload) *gatewayv1.Workload {
+	c := proto.Clone(w).(*gatewayv1.Workload)
+	for _, m := range c.GetStatus().GetMembers() {
+		m.AgeMs, m.ObservedAt = 0, nil
+	}
+	return c
+}
+
+// toWorkload is one workload with its status aggregated over the members.
+func toWorkload(table *route.Table, k federation.Key, now time.Time, objects bool) *gatewayv1.Workload {
+	w, assignment, state := table.Workloads[k], table.Assignments[k], table.State(k)
+	out := &gatewayv1.Workload{
+		ApiVersion: apiVersion, Kind: "Workload",
+		Metadata: &gatewayv1.Metadata{
+			Namespace: k.Namespace, Name: k.Name, CreationTimestamp: toTime(w.AppliedAt),
+			ResourceVersion: strconv.FormatUint(uint64(w.Revision), 10),
+		},
+		Spec: &gatewayv1.WorkloadSpec{Placement: toStruct(w.Placement), Source: w.Source},
+		Status: &gatewayv1.WorkloadStatus{
+			State: string(state.State), Epoch: uint32(assignment.Epoch), Replicas: int32(state.Replicas), Ready: int32(state.Ready),
+			Unmet: int32(state.Unmet), Message: state.Message, DecidedAt: toTime(assignment.DecidedAt), Reason: assignment.Reason,
+		},
+	}
+	if _, wanted := table.Workloads[k]; !wanted {
+		out.Status.State, out.Status.Message = string(federation.WorkRemoving), "deleted; its members are removing it"
+	} else if state.Unmet > 0 && len(assignment.Members) == 0 {
+		out.Status.State = "Unplaced"
+	}
+	for _, o := range w.Objects {
+		out.Spec.Objects = append(out.Spec.Objects, &gatewayv1.ObjectRef{
+			ApiVersion: o.APIVersion, Kind: o.Kind, Namespace: o.Namespace, Name: o.Name,
+		})
+	}
+	for _, m := range state.Members {
+		out.Status.Members = append(out.Status.Members, toWorkloadMember(table, assignment, m, now))
+	}
+	if objects {
+		addObjects(table, k, out.GetStatus().GetMembers())
+	}
+	return out
+}
+
+func toWorkloadMember(table *route.Table, a federation.Assignment, m decision.MemberState, now time.Time) *gatewayv1.WorkloadMember {
+	out := &gatewayv1.WorkloadMember{
+		Member: m.Member, Region: table.Members[m.Member].Spec.Place.Region, Replicas: int32(m.Replicas), Ready: int32(m.Ready),
+		State: string(m.State), ObservedAt: toTime(m.ObservedAt), Stale: m.Stale, Message: m.Message,
+		AgeMs: toAge(table.HeardAge(m.Member, now)),
+	}
+	for _, share := range a.Members {
+		if share.Member == m.Member {
+			out.Shifted = share.Shifted
+		}
+	}
+	return out
+}
+
+// addObjects tells the state of each object where the member's word counts.
+func addObjects(table *route.Table, k federation.Key, members []*gatewayv1.WorkloadMember) {
+	for _, m := range members {
+		status, ok := table.Status(k, m.GetMember())
+		if !ok || m.GetStale() {
+			continue
+		}
+		for _, o := range status.Objects {
+			m.Objects = append(m.Objects, &gatewayv1.ObjectState{Id: o.ID, State: string(o.State), Message: o.Message})
+		}
+	}
+}
+
+// toStruct turns a placement into JSON as the user would write it.
+func toStruct(p federation.PlacementSpec) *structpb.Struct {
+	b, err := json.Marshal(p)
+	if err != nil {
+		return nil // a patch that is not JSON; package document refuses it
+	}
+	var fields map[string]any
+	if json.NewDecoder(bytes.NewReader(b)).Decode(&fields) != nil {
+		return nil
+	}
+	out, err := structpb.NewStruct(fields)
+	if err != nil {
+		return nil
+	}
+	return out
+}
+
+// Explain returns the explanation that was stored with the decision.
+func (s *Server) Explain(_ context.Context, r *gatewayv1.ExplainRequest) (*gatewayv1.ExplainResponse, error) {
+	table, err := s.table()
+	if err != nil {
+		return nil, err
+	}
+	key, err := known(table, r.GetNamespace(), r.GetName())
+	if err != nil {
+		return nil, err
+	}
+	a, ok := table.Assignments[key]
+	if !ok {
+		return nil, messaging.Errorf(messaging.Unavailable, "workload %s is not decided yet: try again in a moment", key)
+	}
+	out := &gatewayv1.ExplainResponse{
+		Workload: key.String(), Epoch: uint32(a.Epoch), Summary: a.Explanation.Summary, Rules: a.Explanation.Rules,
+		Relaxation: a.Explanation.Relaxation, InputsHash: a.InputsHash, Reason: a.Reason, DecidedAt: toTime(a.DecidedAt),
+	}
+	for _, m := range a.Explanation.Members {
+		line := &gatewayv1.MemberExplanation{
+			Member: m.Member, Chosen: m.Chosen, Filter: m.Filter, Reason: m.Reason, Remedy: m.Remedy, Total: m.Total,
+			Replicas: int32(m.Replicas), Fits: int32(m.Fits),
+		}
+		for _, score := range m.Scores {
+			line.Scores = append(line.Scores, &gatewayv1.Score{Name: score.Name, Value: score.Value, Weight: score.Weight, Detail: score.Detail})
+		}
+		out.Members = append(out.Members, line)
+	}
+	return out, nil
+}
+
+// Simulate asks the hub, which answers with the engine and the snapshot it
+// decides with.
+func (s *Server) Simulate(ctx context.Context, r *gatewayv1.SimulateRequest) (*gatewayv1.SimulateResponse, error) {
+	request := federation.SimulationRequest{Scale: map[federation.Key]int64{}}
+	for _, text := range r.GetLose() {
+		scope, err := federation.ParseScope(text)
+		if err != nil {
+			return nil, messaging.Errorf(messaging.Invalid, "%v", err)
+		}
+		request.Lose = append(request.Lose, scope)
+	}
+	for text, n := range r.GetScale() {
+		key, err := federation.ParseKey(text)
+		if err != nil {
+			return nil, messaging.Errorf(messaging.Invalid, "scale: %v", err)
+		}
+		request.Scale[key] = int64(n)
+	}
+	b, err := s.opts.Hub.Request(ctx, subject.Hub(subject.HubSimulate), federationv1.EncodeSimulationRequest(request))
+	if err != nil {
+		return nil, err
+	}
+	result, err := federationv1.DecodeSimulation(b)
+	if err != nil {
+		return nil, err
+	}
+	return toSimulation(result), nil
+}
+
+func toSimulation(r federation.Simulation) *gatewayv1.SimulateResponse {
+	out := &gatewayv1.SimulateResponse{Fits: r.Fits, Headroom: r.Headroom, Lost: r.Lost, Rules: r.Rules, SnapshotHash: r.SnapshotHash}
+	for _, m := range r.Moves {
+		out.Moves = append(out.Moves, &gatewayv1.Move{Workload: m.Workload.String(), Member: m.Member, From: int32(m.From), To: int32(m.To)})
+	}
+	for _, u := range r.Unmet {
+		out.Unmet = append(out.Unmet, &gatewayv1.Unmet{Workload: u.Workload.String(), Replicas: int32(u.Replicas), Tier: int32(u.Tier), Reason: u.Reason})
+	}
+	return out
+}

@@ -1,0 +1,210 @@
+package route
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/hansa-io/hansa/federation"
+)
+
+// Export is what one member exports of one service, with when it arrived here.
+type Export struct {
+	federation.Export
+	ArrivedAt time.Time
+}
+
+// Member is what the table knows about a member.
+type Member struct {
+	Spec   federation.MemberSpec
+	Facts  federation.MemberFacts
+	Record federation.HealthRecord
+	Beat   federation.MemberBeat // its line in the last hub beat
+	// Revision of the record in bucket "members".
+	Revision federation.Revision
+}
+
+// Table is one immutable picture.
+type Table struct {
+	Revision uint64 // grows by one with each table
+	Synced   bool
+	Members  map[string]Member
+	// BeatAt is when the last hub beat arrived; zero before the first.
+	BeatAt time.Time
+	Term   uint64
+	// Sequence of the last hub beat within Term.
+	Sequence  uint64
+	Frozen    string
+	Withdrawn []string // members whose endpoints are in no answer, sorted
+
+	services map[federation.Key]map[string]Export // by service, then member
+
+	Workloads   map[federation.Key]federation.Workload
+	Assignments map[federation.Key]federation.Assignment
+	Operations  map[string]federation.Operation // by id
+	Events      []federation.Event              // oldest first, at most MaxEvents
+	statuses    map[federation.Key]map[string]federation.WorkStatus
+}
+
+// MaxEvents bounds the history that a gateway holds.
+const MaxEvents = 1000
+
+// Services lists the exported services, sorted.
+func (t *Table) Services() []federation.Key {
+	return slices.SortedFunc(maps.Keys(t.services), federation.Key.Compare)
+}
+
+// Exports lists the exports of a service, sorted by member.
+func (t *Table) Exports(service federation.Key) []Export {
+	exports := slices.Collect(maps.Values(t.services[service]))
+	slices.SortFunc(exports, func(a, b Export) int { return cmp.Compare(a.Member, b.Member) })
+	return exports
+}
+
+// HeardAge is how long ago the hub heard the member's last beat, as far as this
+// table knows at now; −1 when it never did.
+func (t *Table) HeardAge(member string, now time.Time) time.Duration {
+	m, ok := t.Members[member]
+	if !ok || t.BeatAt.IsZero() || m.Beat.Member == "" || m.Beat.HeardAge < 0 {
+		return -1
+	}
+	return m.Beat.HeardAge + now.Sub(t.BeatAt)
+}
+
+// Builder makes tables from changing records.
+type Builder struct {
+	next     Table
+	touched  map[federation.Key]bool // services whose map is no longer shared
+	reported map[federation.Key]bool // workloads whose statuses are no longer shared
+	shared   bool                    // the maps of next belong to the last table
+}
+
+// NewBuilder returns a builder of an empty world.
+func NewBuilder() *Builder {
+	return &Builder{
+		next: Table{
+			Members: map[string]Member{}, services: map[federation.Key]map[string]Export{},
+			Workloads: map[federation.Key]federation.Workload{}, Assignments: map[federation.Key]federation.Assignment{},
+			Operations: map[string]federation.Operation{}, statuses: map[federation.Key]map[string]federation.WorkStatus{},
+		},
+		touched: map[federation.Key]bool{}, reported: map[federation.Key]bool{},
+	}
+}
+
+// Table returns the present picture; it is never changed afterwards.
+func (b *Builder) Table() *Table {
+	b.next.Revision++
+	b.next.Withdrawn = b.withdrawn()
+	t := b.next
+	b.shared = true
+	clear(b.touched)
+	clear(b.reported)
+	return &t
+}
+
+func (b *Builder) withdrawn() []string {
+	var out []string
+	for name, m := range b.next.Members {
+		if m.Beat.Withdrawn {
+			out = append(out, name)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// unshare copies what the last table shares before it is changed.
+func (b *Builder) unshare() {
+	if !b.shared {
+		return
+	}
+	b.next.Members = maps.Clone(b.next.Members)
+	b.next.services = maps.Clone(b.next.services)
+	b.next.Workloads = maps.Clone(b.next.Workloads)
+	b.next.Assignments = maps.Clone(b.next.Assignments)
+	b.next.Operations = maps.Clone(b.next.Operations)
+	b.next.statuses = maps.Clone(b.next.statuses)
+	b.shared = false
+}
+
+// SetSynced says that the snapshots of all buckets are complete.
+func (b *Builder) SetSynced(synced bool) { b.next.Synced = synced }
+
+func (b *Builder) member(name string, change func(*Member)) {
+	b.unshare()
+	m := b.next.Members[name]
+	change(&m)
+	b.next.Members[name] = m
+}
+
+// SetMember takes a record of bucket "members".
+func (b *Builder) SetMember(spec federation.MemberSpec, revision federation.Revision) {
+	b.member(spec.Name, func(m *Member) { m.Spec, m.Revision = spec, revision })
+}
+
+// RemoveMember forgets a member that left, and what it exported.
+func (b *Builder) RemoveMember(name string) {
+	b.unshare()
+	delete(b.next.Members, name)
+	for service, exports := range b.next.services {
+		if _, ok := exports[name]; ok {
+			b.RemoveExport(name, service)
+		}
+	}
+}
+
+// SetFacts takes a record of bucket "facts".
+func (b *Builder) SetFacts(f federation.MemberFacts) {
+	b.member(f.Member, func(m *Member) { m.Facts = f })
+}
+
+// SetHealth takes a record of bucket "health".
+func (b *Builder) SetHealth(r federation.HealthRecord) {
+	b.member(r.Member, func(m *Member) { m.Record = r })
+}
+
+// SetBeat takes a hub beat, unless it is older than the last one. It reports
+// whether the answers may have changed: a health, a withdrawal or a mask.
+func (b *Builder) SetBeat(beat federation.HubBeat, now time.Time) bool {
+	if beat.Term < b.next.Term || beat.Term == b.next.Term && beat.Sequence <= b.next.Sequence && !b.next.BeatAt.IsZero() {
+		return false
+	}
+	changed := beat.Term != b.next.Term || beat.Frozen != b.next.Frozen
+	b.next.Term, b.next.Sequence, b.next.Frozen, b.next.BeatAt = beat.Term, beat.Sequence, beat.Frozen, now
+	b.unshare()
+	for _, line := range beat.Members {
+		old := b.next.Members[line.Member].Beat
+		changed = changed || old.Health != line.Health || old.Withdrawn != line.Withdrawn || old.Masked != line.Masked
+		b.member(line.Member, func(m *Member) { m.Beat = line })
+	}
+	return changed
+}
+
+// SetExport takes a record of bucket "exports".
+func (b *Builder) SetExport(e federation.Export, now time.Time) {
+	b.exports(e.Service)[e.Member] = Export{Export: e, ArrivedAt: now}
+}
+
+// RemoveExport forgets what a member exported.
+func (b *Builder) RemoveExport(member string, service federation.Key) {
+	exports := b.exports(service)
+	delete(exports, member)
+	if len(exports) == 0 {
+		delete(b.next.services, service)
+	}
+}
+
+// exports returns the service's own map, copied if the last table shares it.
+func (b *Builder) exports(service federation.Key) map[string]Export {
+	b.unshare()
+	if !b.touched[service] || b.next.services[service] == nil {
+		copied := maps.Clone(b.next.services[service])
+		if copied == nil {
+			copied = map[string]Export{}
+		}
+		b.next.services[service] = copied
+		b.touched[service] = true
+	}
+	return b.next.services[service]
+}

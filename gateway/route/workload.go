@@ -1,0 +1,123 @@
+package route
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	"github.com/hansa-io/hansa/federation"
+	"github.com/hansa-io/hansa/federation/decision"
+)
+
+// Keys lists the workloads, and what is still being removed, sorted.
+func (t *Table) Keys() []federation.Key {
+	keys := slices.Collect(maps.Keys(t.Workloads))
+	for k := range t.Assignments {
+		if _, ok := t.Workloads[k]; !ok {
+			keys = append(keys, k)
+		}
+	}
+	slices.SortFunc(keys, federation.Key.Compare)
+	return keys
+}
+
+// State aggregates a workload's status over its members; see decision.Aggregate.
+func (t *Table) State(k federation.Key) decision.WorkloadState {
+	health := make(map[string]federation.HealthRecord, len(t.Members))
+	for name, m := range t.Members {
+		record := m.Record
+		if m.Beat.Member != "" {
+			record.Health = m.Beat.Health // newer than the record
+		}
+		health[name] = record
+	}
+	statuses := slices.Collect(maps.Values(t.statuses[k]))
+	return decision.Aggregate(t.Workloads[k], t.Assignments[k], statuses, health)
+}
+
+// Status returns what a member reported last about a workload.
+func (t *Table) Status(k federation.Key, member string) (federation.WorkStatus, bool) {
+	s, ok := t.statuses[k][member]
+	return s, ok
+}
+
+// On counts the workloads that are assigned to the member.
+func (t *Table) On(member string) int {
+	n := 0
+	for _, a := range t.Assignments {
+		if _, ok := a.Replicas(member); ok {
+			n++
+		}
+	}
+	return n
+}
+
+// SetWorkload takes a record of bucket "workloads".
+func (b *Builder) SetWorkload(w federation.Workload) {
+	b.unshare()
+	b.next.Workloads[w.Key] = w
+}
+
+// RemoveWorkload forgets a workload that was deleted.
+func (b *Builder) RemoveWorkload(k federation.Key) {
+	b.unshare()
+	delete(b.next.Workloads, k)
+}
+
+// SetAssignment takes a record of bucket "assignments".
+func (b *Builder) SetAssignment(a federation.Assignment) {
+	b.unshare()
+	b.next.Assignments[a.Workload] = a
+}
+
+// RemoveAssignment forgets an assignment that ended.
+func (b *Builder) RemoveAssignment(k federation.Key) {
+	b.unshare()
+	delete(b.next.Assignments, k)
+}
+
+// SetStatus takes a record of bucket "status".
+func (b *Builder) SetStatus(s federation.WorkStatus) {
+	b.statuses(s.Workload)[s.Member] = s
+}
+
+// RemoveStatus forgets what a member reported about a workload.
+func (b *Builder) RemoveStatus(member string, k federation.Key) {
+	statuses := b.statuses(k)
+	delete(statuses, member)
+	if len(statuses) == 0 {
+		delete(b.next.statuses, k)
+	}
+}
+
+func (b *Builder) statuses(k federation.Key) map[string]federation.WorkStatus {
+	b.unshare()
+	if !b.reported[k] || b.next.statuses[k] == nil {
+		copied := maps.Clone(b.next.statuses[k])
+		if copied == nil {
+			copied = map[string]federation.WorkStatus{}
+		}
+		b.next.statuses[k] = copied
+		b.reported[k] = true
+	}
+	return b.next.statuses[k]
+}
+
+// SetOperation takes a record of bucket "operations".
+func (b *Builder) SetOperation(o federation.Operation) {
+	b.unshare()
+	b.next.Operations[o.ID] = o
+}
+
+// AddEvent takes a record of bucket "events". Records that arrive twice or out
+// of order are put where they belong.
+func (b *Builder) AddEvent(e federation.Event) {
+	i, found := slices.BinarySearchFunc(b.next.Events, e, func(x, y federation.Event) int {
+		return cmp.Or(x.At.Compare(y.At), cmp.Compare(x.Revision, y.Revision))
+	})
+	if found {
+		return
+	}
+	events := slices.Insert(slices.Clone(b.next.Events), i, e)
+	b.next.Events = events[max(0, len(events)-MaxEvents):]
+}
