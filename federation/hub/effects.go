@@ -13,6 +13,7 @@ import (
 	"github.com/hansa-io/hansa/federation/probe"
 	federationv1 "github.com/hansa-io/hansa/federation/v1"
 	"github.com/hansa-io/hansa/messaging"
+	"github.com/hansa-io/hansa/messaging/mailbox"
 	"github.com/hansa-io/hansa/messaging/subject"
 )
 
@@ -87,28 +88,28 @@ func (l *leadership) writeEvent(ctx context.Context, e federation.Event) {
 
 // enqueue hands a write to the writer of one of the hub's own buckets.
 func (l *leadership) enqueue(ctx context.Context, bucket string, w write) {
-	l.writer(ctx, bucket, func() (messaging.Bucket, error) { return l.buckets[bucket], nil }).put(w)
+	l.writer(ctx, bucket, func() (messaging.Bucket, error) { return l.buckets[bucket], nil }).Put(w)
 }
 
 func (l *leadership) enqueueWork(ctx context.Context, account string, w write) {
 	l.writer(ctx, subject.WorkBucket(account), func() (messaging.Bucket, error) {
 		return l.hub.workBucket(ctx, account)
-	}).put(w)
+	}).Put(w)
 }
 
 // writer returns the queue of the bucket's writer; the first call starts it.
-func (l *leadership) writer(ctx context.Context, name string, open func() (messaging.Bucket, error)) *mailbox[write] {
+func (l *leadership) writer(ctx context.Context, name string, open func() (messaging.Bucket, error)) *mailbox.Box[write] {
 	if queue, ok := l.writers[name]; ok {
 		return queue
 	}
-	queue := newMailbox[write]()
+	queue := mailbox.New[write]()
 	l.writers[name] = queue
 	l.group.Go(func() error {
 		bucket, err := open()
 		if err != nil {
 			return fmt.Errorf("open bucket %s: %w", name, err)
 		}
-		return writer{bucket: bucket, queue: queue, done: func(d decision.WriteDone) { l.events.put(d) }}.run(ctx)
+		return writer{bucket: bucket, queue: queue, done: func(d decision.WriteDone) { l.events.Put(d) }}.run(ctx)
 	})
 	return queue
 }
@@ -120,7 +121,7 @@ func (l *leadership) ask(ctx context.Context, e decision.AskProbe) {
 	for _, vantage := range e.Vantages {
 		if vantage == ownVantage {
 			l.group.Go(func() error {
-				l.events.put(decision.ProbeResult{Member: e.Member, Vantage: ownVantage, Reply: probe.Do(ctx, request)})
+				l.events.Put(decision.ProbeResult{Member: e.Member, Vantage: ownVantage, Reply: probe.Do(ctx, request)})
 				return nil
 			})
 			continue

@@ -30,7 +30,7 @@ func (l *leadership) followOne(ctx context.Context, source decision.Source) erro
 			return errReset
 		case c.Reset:
 		case c.Synced:
-			l.events.put(decision.Synced{Source: source})
+			l.events.Put(decision.Synced{Source: source})
 		default:
 			l.accept(bucket, c.Entry)
 		}
@@ -54,7 +54,7 @@ func (l *leadership) accept(bucket string, entry messaging.Entry) {
 	case err != nil:
 		l.log.Error("a record cannot be read and is left alone", "bucket", bucket, "key", entry.Key, "error", err)
 	case ev != nil:
-		l.events.put(ev)
+		l.events.Put(ev)
 	}
 }
 
@@ -171,7 +171,7 @@ func (l *leadership) hearBeat(m messaging.Message) {
 		l.log.Debug("a beat of a member that is not known", "subject", m.Subject, "member", beat.Member)
 		return
 	}
-	l.events.putBelow(decision.BeatArrived{Beat: beat}, beatLimit)
+	l.events.PutBelow(decision.BeatArrived{Beat: beat}, beatLimit)
 }
 
 func (l *leadership) hearGateway(m messaging.Message) {
@@ -180,5 +180,5 @@ func (l *leadership) hearGateway(m messaging.Message) {
 		l.log.Debug("a gateway's beat cannot be read", "error", err)
 		return
 	}
-	l.events.putBelow(decision.GatewayBeatArrived{Beat: beat}, beatLimit)
+	l.events.PutBelow(decision.GatewayBeatArrived{Beat: beat}, beatLimit)
 }

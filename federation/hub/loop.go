@@ -13,6 +13,7 @@ import (
 	"github.com/hansa-io/hansa/federation/decision"
 	federationv1 "github.com/hansa-io/hansa/federation/v1"
 	"github.com/hansa-io/hansa/messaging"
+	"github.com/hansa-io/hansa/messaging/mailbox"
 	"github.com/hansa-io/hansa/messaging/subject"
 )
 
@@ -34,10 +35,10 @@ type leadership struct {
 	log      *slog.Logger
 	term     uint64
 	machine  *decision.Machine
-	events   *mailbox[decision.Event]
+	events   *mailbox.Box[decision.Event]
 	dir      *directory
 	buckets  map[string]messaging.Bucket
-	writers  map[string]*mailbox[write] // by bucket; owned by the loop
+	writers  map[string]*mailbox.Box[write] // by bucket; owned by the loop
 	group    *errgroup.Group            // everything the term started
 	pending  *pending
 	numbered uint64 // of the last event record within the term
@@ -49,8 +50,8 @@ func (h *Hub) lead(ctx context.Context, held *lease) error {
 	l := &leadership{
 		hub: h, log: h.log.With("term", held.term), term: held.term,
 		machine: decision.New(decision.Options{Term: held.term, Stabilise: h.opts.Stabilise}),
-		events:  newMailbox[decision.Event](), dir: newDirectory(),
-		buckets: map[string]messaging.Bucket{}, writers: map[string]*mailbox[write]{},
+		events:  mailbox.New[decision.Event](), dir: newDirectory(),
+		buckets: map[string]messaging.Bucket{}, writers: map[string]*mailbox.Box[write]{},
 		group: group, pending: newPending(),
 	}
 	if err := l.openBuckets(ctx); err != nil {
@@ -88,8 +89,8 @@ func (l *leadership) run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-l.events.ready:
-			for _, ev := range l.events.take() {
+		case <-l.events.Ready():
+			for _, ev := range l.events.Take() {
 				l.step(ctx, ev)
 			}
 		case <-deadline.C:

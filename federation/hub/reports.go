@@ -132,7 +132,7 @@ func (l *leadership) hearProbed(_ context.Context, m messaging.Message) ([]byte,
 	if err != nil || reply.Member == "" || reply.Member == vantage {
 		return nil, messaging.Errorf(messaging.Invalid, "probe by %s of %q: %v", vantage, reply.Member, err)
 	}
-	l.events.put(decision.ProbeResult{Member: reply.Member, Vantage: vantage, Reply: reply})
+	l.events.Put(decision.ProbeResult{Member: reply.Member, Vantage: vantage, Reply: reply})
 	return nil, nil
 }
 

@@ -92,7 +92,7 @@ func asked[A any](ctx context.Context, l *leadership, event func(id uint64) deci
 	defer cancel()
 	id, reply := l.pending.open()
 	defer l.pending.close(id)
-	l.events.put(event(id))
+	l.events.Put(event(id))
 	select {
 	case <-ctx.Done():
 		return zero, messaging.Errorf(messaging.Unavailable, "the hub did not decide in time: try again")

@@ -7,6 +7,7 @@ import (
 	"github.com/hansa-io/hansa/federation"
 	"github.com/hansa-io/hansa/federation/decision"
 	"github.com/hansa-io/hansa/messaging"
+	"github.com/hansa-io/hansa/messaging/mailbox"
 )
 
 // maxBatch bounds how many writes go out as one atomic batch.
@@ -23,7 +24,7 @@ type write struct {
 // own, and tells the machine how each ended.
 type writer struct {
 	bucket messaging.Bucket
-	queue  *mailbox[write]
+	queue  *mailbox.Box[write]
 	done   func(decision.WriteDone)
 }
 
@@ -33,8 +34,8 @@ func (w writer) run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-w.queue.ready:
-			w.writeAll(ctx, w.queue.take())
+		case <-w.queue.Ready():
+			w.writeAll(ctx, w.queue.Take())
 		}
 	}
 }
