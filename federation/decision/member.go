@@ -2,6 +2,7 @@ package decision
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/hansa-io/hansa/federation"
@@ -250,5 +251,9 @@ type gateway struct {
 const gatewayAge = 3 * time.Second
 
 func (m *Machine) heardGateway(b federation.GatewayBeat) {
+	g := m.gateways[b.Gateway]
+	if g == nil || !slices.Equal(g.beat.Withdrawn, b.Withdrawn) {
+		m.lookAgain = true
+	}
 	m.gateways[b.Gateway] = &gateway{beat: b, at: m.now}
 }

@@ -17,25 +17,29 @@ import (
 
 // operation is one operation under way, or the record of one.
 type operation struct {
-	id      string
-	machine *recovery.Machine // nil while only the record is known
-	record  record[federation.Operation]
-	dirty   bool           // the store has not its last state
-	wants   recovery.Wants // what is in force
-	asked   []uint64       // requests answered when the record is stored
-	planned bool           // the way back was laid out
-	covers  map[string]bool
-	masked  bool   // its mask was sent to the observers
-	fault   string // a real fault under its mask
-	shadow  *shadow
+	id       string
+	machine  *recovery.Machine // nil while only the record is known
+	record   record[federation.Operation]
+	dirty    bool           // the store has not its last state
+	wants    recovery.Wants // what is in force
+	asked    []uint64       // requests answered when the record is stored
+	planned  bool           // the way back was laid out
+	covers   map[string]bool
+	lookedAt time.Time // when it was shown the federation last
+	masked   bool      // its mask was sent to the observers
+	fault    string    // a real fault under its mask
+	shadow   *shadow
 }
+
+// lookEvery is how often an operation looks at the federation at least.
+const lookEvery = time.Second
 
 // operationAt is when the operation has something to do by itself.
 func (m *Machine) operationAt(o *operation) time.Time {
 	if !o.running() {
 		return time.Time{}
 	}
-	next := o.machine.Deadline()
+	next := earlier(o.machine.Deadline(), o.lookedAt.Add(lookEvery))
 	if o.shadow != nil && o.wants.Shadow {
 		if at, ok := o.shadow.detector.Deadline(); ok {
 			next = earlier(next, at)
@@ -125,6 +129,7 @@ func (m *Machine) stepOperations() {
 			m.feedShadow(o, membership.Tick{})
 		}
 		if look || due {
+			o.lookedAt = m.now
 			m.advanceOperation(o, m.observe(o))
 		}
 		m.liftMask(o)

@@ -146,9 +146,13 @@ func (m *Machine) direct(w *workload, reason string) bool {
 		return true
 	}
 	p := w.plan
+	if p == nil {
+		return false
+	}
+	holds := w.current() && m.stands(p.members)
 	w.plan = nil
-	if p == nil || !w.current() || !m.stands(p.members) {
-		w.rebalance = w.rebalance || p != nil
+	if !holds {
+		w.rebalance = true
 		return false
 	}
 	if sameShares(stored.Members, p.members) {

@@ -283,7 +283,7 @@ func (m *Machine) workDone(wr writing, ev WriteDone) {
 	}
 	wk := w.works[wr.name]
 	wk.write = 0
-	m.touched[wr.key], m.timed[wr.key] = true, true
+	m.touched[wr.key], m.timed[wr.key], m.lookAgain = true, true, true
 	switch {
 	case ev.Outcome == Rejected:
 		m.fail(w, wk, wr.name, wk.order, ev.Detail)
