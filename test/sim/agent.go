@@ -1,0 +1,227 @@
+package sim
+
+import (
+	"time"
+
+	"github.com/hansa-io/hansa/federation"
+	"github.com/hansa-io/hansa/member/guard"
+)
+
+const (
+	beatEvery   = 250 * time.Millisecond
+	askTimeout  = time.Second
+	reportRetry = 500 * time.Millisecond
+	// perReplica is what one replica of every workload asks for, in thousandths
+	// of a core.
+	perReplica = 500
+)
+
+// member is what outlives an agent: its disk, its cluster and its clock.
+type member struct {
+	spec        federation.MemberSpec
+	nodes       int64
+	incarnation federation.Incarnation
+	state       []byte        // of the guard, as last persisted
+	offset      time.Duration // of its clocks from the world's
+	cluster     *cluster
+}
+
+// agent is one life of a member's agent.
+type agent struct {
+	w     *World
+	name  string
+	on    *member
+	guard *guard.Machine
+	base  time.Duration // its monotonic clock minus the world's time
+
+	sequence uint64
+	beatAt   time.Time
+	term     uint64
+	heard    uint64 // highest hub beat of the term
+	heardAt  time.Time
+	reports  map[federation.Key]*report
+	reported uint64 // sequence of reports
+	factsDue bool
+	asking   bool
+}
+
+// report is what the hub should know of one workload.
+type report struct {
+	said  federation.WorkState // of the guard; empty: what the cluster shows
+	epoch federation.Epoch
+	rev   federation.Revision
+	dirty bool
+	busy  bool
+}
+
+func newAgent(w *World, on *member) Part {
+	on.incarnation++
+	a := &agent{w: w, name: on.spec.Name, on: on, base: on.offset, beatAt: w.now, heardAt: w.now, reports: map[federation.Key]*report{}, factsDue: true}
+	opts := guard.Options{Member: a.name, ClusterID: on.spec.ClusterID, Incarnation: on.incarnation}
+	a.guard = guard.New(opts)
+	if on.state != nil {
+		g, err := guard.Restore(opts, on.state)
+		if err != nil {
+			w.laws.fail("restore", err)
+			return a
+		}
+		a.guard = g
+	}
+	on.cluster.changed = a.observe
+	life := w.nodes[a.name].life
+	w.After(a.name, 0, func() { a.follow(life) })
+	w.After(a.name, w.between(100, 400), func() { a.step(guard.CachesSynced{}) })
+	for _, k := range on.cluster.keys() {
+		a.observe(k)
+	}
+	return a
+}
+
+func (a *agent) clock() time.Time { return a.w.now.Add(a.base) }
+
+func (a *agent) Check() error { return a.guard.Check() }
+
+func (a *agent) Deadline() (time.Time, bool) {
+	due := a.beatAt
+	if at, ok := a.guard.Deadline(); ok && at.Add(-a.base).Before(due) {
+		due = at.Add(-a.base)
+	}
+	return due, true
+}
+
+func (a *agent) Tick() {
+	if at, ok := a.guard.Deadline(); ok && !at.Add(-a.base).After(a.w.now) {
+		a.step(guard.Tick{})
+	}
+	if !a.beatAt.After(a.w.now) {
+		a.beat()
+	}
+	a.sendFacts()
+}
+
+func (a *agent) beat() {
+	a.beatAt = a.w.now.Add(beatEvery)
+	a.sequence++
+	b := federation.Beat{
+		Member: a.name, Incarnation: a.on.incarnation, Sequence: a.sequence,
+		HubSequence: a.heard, HubAge: a.w.now.Sub(a.heardAt), Holdings: a.guard.Holdings(),
+	}
+	b.Layers = federation.Layers{API: federation.Red, Nodes: a.on.nodes, NodesReady: a.on.nodes}
+	if a.on.cluster.up {
+		b.Layers.API = federation.Green
+	}
+	for _, hub := range a.w.hubs() {
+		a.w.Send(a.name, hub, b)
+	}
+}
+
+func (a *agent) follow(life int) {
+	a.w.Call(a.name, storeName, follow{Bucket: worksOf(a.name)}, writeTimeout, func(answer any, ok bool) {
+		all, read := answer.([]entry)
+		if !ok || !read {
+			a.follow(life)
+			return
+		}
+		for _, e := range all {
+			a.work(e)
+		}
+	})
+}
+
+func (a *agent) work(e entry) {
+	if v, ok := e.Value.(federation.Work); ok {
+		a.step(guard.WorkReceived{Work: v, Revision: e.Revision})
+	} else {
+		a.step(guard.WorkGone{Workload: key(e.Key)})
+	}
+}
+
+func (a *agent) Receive(m Message) {
+	switch b := m.Body.(type) {
+	case change:
+		a.work(b.Entry)
+	case federation.HubBeat:
+		a.hear(b)
+	case probeFor:
+		look(a.w, a.name, b.Member, b.Timeout, func(r federation.ProbeReply) {
+			a.w.Send(a.name, m.From, probed{Vantage: a.name, Reply: r})
+		})
+	}
+}
+
+// hear takes the hub's beat. A new term wants every report again.
+func (a *agent) hear(b federation.HubBeat) {
+	if b.Term > a.term {
+		a.term, a.heard = b.Term, 0
+		a.factsDue = true
+		for _, k := range a.on.cluster.keys() {
+			a.observe(k)
+		}
+	}
+	if b.Term == a.term && b.Sequence > a.heard {
+		a.heard, a.heardAt = b.Sequence, a.w.now
+	}
+	a.step(guard.HubBeatHeard{Beat: b})
+}
+
+func (a *agent) step(ev guard.Event) {
+	if ev = a.w.hooks.guardEvent(ev); ev == nil {
+		return
+	}
+	for _, e := range a.guard.Step(a.clock(), ev) {
+		for _, e := range a.w.hooks.guardEffect(e) {
+			a.execute(e)
+		}
+	}
+}
+
+// execute carries out one effect of the guard, as the agent's shell does.
+func (a *agent) execute(e guard.Effect) {
+	switch e := e.(type) {
+	case guard.Persist:
+		a.on.state = e.State
+	case guard.Land:
+		a.land(e)
+	case guard.Remove:
+		a.w.laws.removing(a.name, e.Workload, e.Epoch, a.on.cluster.landed[e.Workload])
+		a.w.say("%s removes %s (epoch %d): %s", a.name, e.Workload, e.Epoch, e.Reason)
+		a.on.cluster.remove(e.Workload, e.Epoch, func() { a.step(guard.RemovedProven{Workload: e.Workload, Epoch: e.Epoch}) })
+	case guard.Stop:
+		a.w.say("%s stops %s: %s", a.name, e.Workload, e.Reason)
+		a.on.cluster.halt(e.Workload, func() { a.step(guard.StoppedProven{Workload: e.Workload, Epoch: e.Epoch}) })
+	case guard.SendHello:
+		a.hello(e.Hello)
+	case guard.RenewLease:
+		a.renew(e)
+	case guard.Report:
+		a.report(e.Workload, report{said: e.State, epoch: e.Epoch, rev: e.WorkloadRevision})
+	}
+}
+
+func (a *agent) land(e guard.Land) {
+	a.w.say("%s lands %s (epoch %d, %d replicas)", a.name, e.Work.Workload, e.Work.Epoch, e.Work.Replicas)
+	a.on.cluster.land(e.Work, func() {
+		a.report(e.Work.Workload, report{})
+		a.step(guard.Landed{Workload: e.Work.Workload, Epoch: e.Work.Epoch, Revision: e.Revision})
+	})
+}
+
+func (a *agent) hello(v federation.Hello) {
+	a.w.Call(a.name, a.w.leading(), hello{v}, askTimeout, func(answer any, ok bool) {
+		if r, replied := answer.(federation.HelloReply); ok && replied {
+			a.step(guard.HelloReplied{Reply: r})
+		} else {
+			a.step(guard.HelloFailed{Reason: "no answer"})
+		}
+	})
+}
+
+func (a *agent) renew(e guard.RenewLease) {
+	sent := a.clock()
+	r := federation.RenewRequest{Member: a.name, Incarnation: a.on.incarnation, Workload: e.Workload, Epoch: e.Epoch, Held: e.Held}
+	a.w.Call(a.name, a.w.leading(), renew{r}, writeTimeout, func(answer any, ok bool) {
+		if g, granted := answer.(federation.Grant); ok && granted {
+			a.step(guard.RenewAnswered{Workload: e.Workload, Epoch: e.Epoch, SentAt: sent, Grant: g})
+		}
+	})
+}

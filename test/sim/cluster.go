@@ -1,0 +1,151 @@
+package sim
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/hansa-io/hansa/federation"
+)
+
+// cluster is a member's Kubernetes: what was landed, and how many pods of it are
+// ready. It lives on when the agent does not.
+type cluster struct {
+	w      *World
+	member string
+	up     bool
+	lives  int
+	landed map[federation.Key]*landed
+	// changed is called for each workload whose pods changed.
+	changed func(federation.Key)
+}
+
+// landed is what the cluster holds of one workload.
+type landed struct {
+	work  federation.Work
+	runs  bool // pods are started
+	ready int64
+	busy  time.Time // until when operations on it are under way
+	last  uint64    // number of the last operation
+}
+
+func newCluster(w *World, member string) *cluster {
+	return &cluster{w: w, member: member, landed: map[federation.Key]*landed{}, changed: func(federation.Key) {}}
+}
+
+func (c *cluster) keys() []federation.Key {
+	return slices.SortedFunc(maps.Keys(c.landed), federation.Key.Compare)
+}
+
+// start brings the cluster up with what it held. Pods of at-most-one workloads
+// are not let in before they are landed anew.
+func (c *cluster) start() {
+	if c.up {
+		return
+	}
+	c.up = true
+	c.lives++
+	for _, k := range c.keys() {
+		l := c.landed[k]
+		l.busy = time.Time{}
+		if l.work.Continuity != federation.AtMostOne {
+			c.run(k, l)
+		}
+	}
+}
+
+// stop is the end of the process tree: every pod is gone.
+func (c *cluster) stop() {
+	c.up = false
+	c.lives++
+	for _, k := range c.keys() {
+		c.landed[k].runs, c.landed[k].ready = false, 0
+	}
+}
+
+// do carries out one operation on a workload after those before it, unless the
+// cluster goes down meanwhile.
+func (c *cluster) do(k federation.Key, takes time.Duration, what func()) {
+	l := c.landed[k]
+	at := c.w.now
+	if l != nil {
+		at = later(at, l.busy)
+	}
+	at = at.Add(takes)
+	if l != nil {
+		l.busy = at
+	}
+	lives := c.lives
+	c.w.After(c.member, at.Sub(c.w.now), func() {
+		if c.up && c.lives == lives {
+			what()
+		}
+	})
+}
+
+// land applies a work.
+func (c *cluster) land(work federation.Work, done func()) {
+	k := work.Workload
+	if c.landed[k] == nil {
+		c.landed[k] = &landed{}
+	}
+	c.do(k, c.w.between(10, 60), func() {
+		l := c.landed[k]
+		if l == nil {
+			l = &landed{}
+			c.landed[k] = l
+		}
+		c.w.laws.executed(c.member, k, work.Epoch, "landed")
+		l.work = work
+		c.run(k, l)
+		done()
+	})
+}
+
+// run starts what a workload should have running.
+func (c *cluster) run(k federation.Key, l *landed) {
+	if !l.runs || l.ready < l.work.Replicas {
+		l.runs = true
+		c.ripen(k, l)
+	}
+	l.ready = min(l.ready, l.work.Replicas)
+	c.w.laws.pods()
+	c.changed(k)
+}
+
+// ripen makes the pods ready after a while.
+func (c *cluster) ripen(k federation.Key, l *landed) {
+	l.last++
+	op := l.last
+	lives := c.lives
+	c.w.Later(c.w.between(200, 900), func() {
+		if c.lives == lives && c.landed[k] == l && l.runs && l.last == op {
+			l.ready = l.work.Replicas
+			c.changed(k)
+		}
+	})
+}
+
+// remove deletes a workload.
+func (c *cluster) remove(k federation.Key, epoch federation.Epoch, done func()) {
+	c.do(k, c.w.between(50, 400), func() {
+		if l := c.landed[k]; l != nil && l.work.Epoch <= epoch {
+			c.w.laws.executed(c.member, k, epoch, "removed")
+			delete(c.landed, k)
+		}
+		c.changed(k)
+		done()
+	})
+}
+
+// halt stops the pods of a workload and keeps its objects.
+func (c *cluster) halt(k federation.Key, done func()) {
+	c.do(k, c.w.between(50, 400), func() {
+		if l := c.landed[k]; l != nil {
+			l.runs, l.ready = false, 0
+			l.last++
+		}
+		c.changed(k)
+		done()
+	})
+}

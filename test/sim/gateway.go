@@ -1,0 +1,127 @@
+package sim
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hansa-io/hansa/federation"
+	"github.com/hansa-io/hansa/gateway/route"
+)
+
+// gateway is one life of a gateway: it follows the records and the hub's beats,
+// and answers from a route.Table.
+type gateway struct {
+	w       *World
+	name    string
+	build   *route.Builder
+	table   *route.Table
+	beatAt  time.Time
+	said    string
+	term    uint64
+	last    uint64
+	waiting bool
+}
+
+func newGateway(w *World, name string) *gateway {
+	g := &gateway{w: w, name: name, build: route.NewBuilder(), beatAt: w.now}
+	g.table = g.build.Table()
+	w.After(name, 0, func() {
+		for _, bucket := range []string{"members", "health", exports} {
+			g.follow(bucket)
+		}
+	})
+	return g
+}
+
+func (g *gateway) follow(bucket string) {
+	g.w.Call(g.name, storeName, follow{Bucket: bucket}, writeTimeout, func(answer any, ok bool) {
+		all, read := answer.([]entry)
+		if !ok || !read {
+			g.follow(bucket)
+			return
+		}
+		for _, e := range all {
+			g.record(bucket, e)
+		}
+		g.swap()
+	})
+}
+
+func (g *gateway) record(bucket string, e entry) {
+	switch v := e.Value.(type) {
+	case federation.MemberSpec:
+		g.build.SetMember(v, e.Revision)
+	case federation.HealthRecord:
+		g.build.SetHealth(v)
+	case federation.Export:
+		if v.Removed {
+			g.build.RemoveExport(v.Member, v.Service)
+		} else {
+			g.build.SetExport(v, g.w.now)
+		}
+	case nil:
+		if bucket == "members" {
+			g.build.RemoveMember(e.Key)
+		}
+	}
+}
+
+func (g *gateway) swap() {
+	g.table = g.build.Table()
+	if text := strings.Join(g.table.Withdrawn, ", "); text != g.said {
+		g.said = text
+		if text == "" {
+			text = "nobody"
+		}
+		g.w.say("%s: withdrawn: %s", g.name, text)
+	}
+}
+
+func (g *gateway) Receive(m Message) {
+	switch b := m.Body.(type) {
+	case change:
+		g.record(b.Bucket, b.Entry)
+		g.swap()
+	case federation.HubBeat:
+		g.w.laws.gatewayHeard(g.name, b)
+		b = g.w.hooks.gatewayBeat(b)
+		if g.build.SetBeat(b, g.w.now) {
+			g.swap()
+			g.beat()
+		}
+		g.term, g.last = max(g.term, b.Term), b.Sequence
+	}
+}
+
+func (g *gateway) Deadline() (time.Time, bool) { return g.beatAt, true }
+
+func (g *gateway) Tick() {
+	if !g.beatAt.After(g.w.now) {
+		g.beat()
+	}
+}
+
+func (g *gateway) beat() {
+	g.beatAt = g.w.now.Add(beatEvery)
+	b := federation.GatewayBeat{Gateway: g.name, Term: g.term, Sequence: g.last, Withdrawn: slices.Clone(g.table.Withdrawn)}
+	for _, hub := range g.w.hubs() {
+		g.w.Send(g.name, hub, b)
+	}
+}
+
+func (g *gateway) Check() error { return nil }
+
+// answers lists the members whose endpoints the gateway answers with, sorted.
+func (g *gateway) answers() []string {
+	var out []string
+	for _, service := range g.table.Services() {
+		for _, tier := range g.table.Rank(route.Query{Service: service, Now: g.w.now}).Tiers {
+			for _, e := range tier.Endpoints {
+				out = append(out, e.Member)
+			}
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}

@@ -1,0 +1,253 @@
+package sim
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/hansa-io/hansa/federation"
+	"github.com/hansa-io/hansa/federation/decision"
+	"github.com/hansa-io/hansa/federation/lease"
+)
+
+const (
+	storeName = "store"
+	// writeTimeout is how long a hub waits for the store before it takes a write
+	// for lost.
+	writeTimeout = 2 * time.Second
+	// leaseBucket holds the leadership.
+	leaseBucket = "leases"
+	exports     = "exports"
+)
+
+// worksOf is the bucket of a member's works.
+func worksOf(member string) string { return "works/" + member }
+
+// hub is one hub process: it competes for the leadership and, while it has it,
+// runs a decision.Machine.
+type hub struct {
+	w        *World
+	name     string
+	leader   *lease.Leader
+	m        *decision.Machine // nil while it follows
+	term     uint64
+	requests map[uint64]Message
+	last     uint64
+	said     map[string]string // last line about each member and operation
+}
+
+// What agents, gateways and clients ask of the hub that leads.
+type (
+	hello   struct{ Hello federation.Hello }
+	renew   struct{ Renew federation.RenewRequest }
+	status  struct{ Status federation.WorkStatus }
+	facts   struct{ Facts federation.MemberFacts }
+	export  struct{ Export federation.Export }
+	operate struct{ Operation federation.OperationRequest }
+	command struct{ Change federation.MemberChange }
+	probed  struct {
+		Vantage string
+		Reply   federation.ProbeReply
+	}
+	stored struct{}
+)
+
+func newHub(w *World, name string) *hub {
+	return &hub{w: w, name: name, leader: lease.NewLeader(lease.LeaderOptions{}), requests: map[uint64]Message{}, said: map[string]string{}}
+}
+
+func (h *hub) Deadline() (time.Time, bool) {
+	due, _ := h.leader.Deadline()
+	if h.m != nil {
+		if at, ok := h.m.Deadline(); ok && at.Before(due) {
+			due = at
+		}
+	}
+	return due, true
+}
+
+// Tick lets the machine act before the leader looks at its clock: a hub that wakes
+// after a pause still believes.
+func (h *hub) Tick() {
+	if h.m != nil {
+		if due, ok := h.m.Deadline(); ok && !due.After(h.w.now) {
+			h.step(decision.Tick{})
+		}
+	}
+	if due, ok := h.leader.Deadline(); ok && !due.After(h.w.now) {
+		h.lead(lease.Tick{})
+	}
+}
+
+func (h *hub) Check() error {
+	if h.m == nil {
+		return nil
+	}
+	return h.m.Check()
+}
+
+// lead feeds the leader and carries out what it wants.
+func (h *hub) lead(ev lease.Event) {
+	for _, e := range h.leader.Step(h.w.now, ev) {
+		switch e := e.(type) {
+		case lease.Acquire:
+			h.acquire(e)
+		case lease.Release:
+			h.w.Send(h.name, storeName, put{Bucket: leaseBucket, Key: "hub", Expected: e.Expected})
+		case lease.Lead:
+			h.w.say("%s leads, term %d", h.name, e.Term)
+			h.term, h.m = e.Term, decision.New(decision.Options{Term: e.Term})
+			h.load()
+		case lease.StepDown:
+			h.w.say("%s steps down: %s", h.name, e.Reason)
+			h.m = nil
+		}
+	}
+}
+
+func (h *hub) acquire(e lease.Acquire) {
+	p := put{Bucket: leaseBucket, Key: "hub", Value: h.name, Expected: e.Expected, Lifetime: 5 * time.Second}
+	h.w.Call(h.name, storeName, p, writeTimeout, func(answer any, ok bool) {
+		done, written := answer.(putDone)
+		switch {
+		case !ok || !written:
+			h.lead(lease.Unknown{ID: e.ID})
+		case done.Conflict:
+			h.lead(lease.Refused{ID: e.ID})
+		default:
+			h.lead(lease.Granted{ID: e.ID, Revision: done.Revision})
+		}
+	})
+}
+
+// load follows every source of this machine.
+func (h *hub) load() {
+	for _, s := range decision.Sources() {
+		h.follow(h.m, s)
+	}
+}
+
+func (h *hub) follow(m *decision.Machine, s decision.Source) {
+	h.w.Call(h.name, storeName, follow{Bucket: string(s)}, writeTimeout, func(answer any, ok bool) {
+		all, read := answer.([]entry)
+		switch {
+		case h.m != m:
+		case !ok || !read:
+			h.follow(m, s)
+		default:
+			for _, e := range all {
+				h.record(string(s), e)
+			}
+			h.step(decision.Synced{Source: s})
+		}
+	})
+}
+
+// record feeds one version of one record.
+func (h *hub) record(bucket string, e entry) {
+	switch decision.Source(bucket) {
+	case decision.SourceWorkloads:
+		if v, ok := e.Value.(federation.Workload); ok {
+			v.Revision = e.Revision
+			h.step(decision.WorkloadChanged{Workload: v})
+		} else {
+			h.step(decision.WorkloadDeleted{Key: key(e.Key)})
+		}
+	case decision.SourceMembers:
+		if v, ok := e.Value.(federation.MemberSpec); ok {
+			h.step(decision.MemberChanged{Spec: v, Revision: e.Revision})
+		} else {
+			h.step(decision.MemberRemoved{Member: e.Key})
+		}
+	case decision.SourceAssignments:
+		v, _ := e.Value.(federation.Assignment)
+		h.step(decision.AssignmentLoaded{Key: key(e.Key), Assignment: v, Revision: revisionOf(e)})
+	case decision.SourceHealth:
+		v, _ := e.Value.(federation.HealthRecord)
+		h.step(decision.HealthLoaded{Member: e.Key, Record: v, Revision: revisionOf(e)})
+	case decision.SourceOperations:
+		v, _ := e.Value.(federation.Operation)
+		h.step(decision.OperationLoaded{ID: e.Key, Operation: v, Revision: revisionOf(e)})
+	case decision.SourceFacts:
+		if v, ok := e.Value.(federation.MemberFacts); ok {
+			h.step(decision.FactsChanged{Facts: v})
+		}
+	case decision.SourceStatus:
+		if v, ok := e.Value.(federation.WorkStatus); ok {
+			h.step(decision.StatusChanged{Status: v})
+		}
+	}
+}
+
+// revisionOf is 0 for a deletion.
+func revisionOf(e entry) federation.Revision {
+	if e.Value == nil {
+		return 0
+	}
+	return e.Revision
+}
+
+func key(s string) federation.Key {
+	k, err := federation.ParseKey(s)
+	if err != nil {
+		panic(fmt.Sprintf("key %q: %v", s, err)) // keys are written by this package
+	}
+	return k
+}
+
+// Receive is what comes from the bus. A hub that does not lead subscribes to
+// nothing.
+func (h *hub) Receive(m Message) {
+	if h.m == nil {
+		return
+	}
+	switch b := m.Body.(type) {
+	case change:
+		h.record(b.Bucket, b.Entry)
+	case federation.Beat:
+		h.step(decision.BeatArrived{Beat: b})
+	case federation.GatewayBeat:
+		h.step(decision.GatewayBeatArrived{Beat: b})
+	case probed:
+		h.step(decision.ProbeResult{Member: b.Reply.Member, Vantage: b.Vantage, Reply: b.Reply})
+	case hello:
+		h.step(decision.HelloArrived{Request: h.ask(m), Hello: b.Hello})
+	case renew:
+		h.step(decision.RenewArrived{Request: h.ask(m), Renew: b.Renew})
+	case operate:
+		h.step(decision.OperationRequested{Request: h.ask(m), Operation: b.Operation})
+	case command:
+		h.step(decision.MemberCommand{Request: h.ask(m), Change: b.Change})
+	case status:
+		k := b.Status.Workload.String() + "@" + b.Status.Member
+		h.relay(m, string(decision.SourceStatus), k, b.Status)
+	case facts:
+		h.relay(m, string(decision.SourceFacts), b.Facts.Member, b.Facts)
+	case export:
+		h.relay(m, exports, b.Export.Service.String()+"@"+b.Export.Member, b.Export)
+	}
+}
+
+// relay stores what an agent reports, and answers once it is stored.
+func (h *hub) relay(m Message, bucket, key string, v any) {
+	p := put{Bucket: bucket, Key: key, Value: v, Any: true}
+	h.w.Call(h.name, storeName, p, writeTimeout, func(answer any, ok bool) {
+		if _, written := answer.(putDone); ok && written {
+			h.w.Answer(m, stored{})
+		}
+	})
+}
+
+func (h *hub) ask(m Message) uint64 {
+	h.last++
+	h.requests[h.last] = m
+	return h.last
+}
+
+func (h *hub) step(ev decision.Event) {
+	if h.m == nil {
+		return
+	}
+	for _, e := range h.m.Step(h.w.now, ev) {
+		h.execute(h.w.hooks.hubEffect(e))
+	}
+}

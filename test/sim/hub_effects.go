@@ -1,0 +1,185 @@
+package sim
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/hansa-io/hansa/federation"
+	"github.com/hansa-io/hansa/federation/decision"
+)
+
+// execute carries out one effect of the machine, as the hub's shell does.
+func (h *hub) execute(e decision.Effect) {
+	switch e := e.(type) {
+	case decision.PutAssignment:
+		h.put(e.ID, put{Bucket: string(decision.SourceAssignments), Key: e.Assignment.Workload.String(), Value: e.Assignment, Expected: e.Expected})
+	case decision.DeleteAssignment:
+		h.put(e.ID, put{Bucket: string(decision.SourceAssignments), Key: e.Key.String(), Expected: e.Expected})
+	case decision.PutHealth:
+		h.put(e.ID, put{Bucket: string(decision.SourceHealth), Key: e.Record.Member, Value: e.Record, Expected: e.Expected})
+	case decision.PutOperation:
+		h.put(e.ID, put{Bucket: string(decision.SourceOperations), Key: e.Operation.ID, Value: e.Operation, Expected: e.Expected})
+	case decision.PutMember:
+		h.put(e.ID, put{Bucket: string(decision.SourceMembers), Key: e.Spec.Name, Value: e.Spec, Expected: e.Expected})
+	case decision.DeleteMember:
+		h.put(e.ID, put{Bucket: string(decision.SourceMembers), Key: e.Member, Expected: e.Expected})
+	case decision.PutWork:
+		h.put(e.ID, put{Bucket: worksOf(e.Work.Member), Key: e.Work.Workload.String(), Value: e.Work, Any: true})
+	case decision.DropWork:
+		h.w.Send(h.name, storeName, put{Bucket: string(decision.SourceStatus), Key: e.Key.String() + "@" + e.Member, Any: true})
+		h.put(e.ID, put{Bucket: worksOf(e.Member), Key: e.Key.String(), Any: true})
+	case decision.ReadRecord:
+		h.read(h.m, e)
+	case decision.SendHubBeat:
+		h.beat(e.Beat)
+	case decision.AskProbe:
+		h.probe(e)
+	case decision.Reply:
+		h.reply(e)
+	}
+}
+
+// put writes, and tells the machine the outcome while it is still this one.
+func (h *hub) put(id uint64, p put) {
+	m := h.m
+	h.w.Call(h.name, storeName, p, writeTimeout, func(answer any, ok bool) {
+		done, written := answer.(putDone)
+		ev := decision.WriteDone{ID: id, Outcome: decision.Written, Revision: done.Revision}
+		switch {
+		case h.m != m:
+			return
+		case !ok || !written:
+			ev.Outcome, ev.Detail = decision.Lost, "no answer of the store"
+		case done.Conflict:
+			ev.Outcome, ev.Detail = decision.Conflicted, "another revision"
+		}
+		h.step(ev)
+	})
+}
+
+func (h *hub) read(m *decision.Machine, e decision.ReadRecord) {
+	h.w.Call(h.name, storeName, get{Bucket: string(e.Source), Key: e.Name}, writeTimeout, func(answer any, ok bool) {
+		found, read := answer.(entry)
+		switch {
+		case h.m != m:
+		case !ok || !read:
+			h.w.After(h.name, 200*time.Millisecond, func() {
+				if h.m == m {
+					h.read(m, e)
+				}
+			})
+		default:
+			h.record(string(e.Source), found)
+		}
+	})
+}
+
+// beat goes to everybody, and says what changed in it.
+func (h *hub) beat(b federation.HubBeat) {
+	h.w.laws.beat(h.name, b)
+	for _, line := range b.Members {
+		h.sayOnce(line.Member, h.healthText(line))
+	}
+	for _, op := range h.m.Operations() {
+		h.sayOnce(op.ID, operationText(op))
+	}
+	h.sayOnce("frozen", frozenText(b.Frozen))
+	for _, name := range h.w.names {
+		switch h.w.nodes[name].part.(type) {
+		case *agent, *gateway:
+			h.w.Send(h.name, name, b)
+		}
+	}
+}
+
+func frozenText(reason string) string {
+	if reason == "" {
+		return ""
+	}
+	return "frozen: " + reason
+}
+
+func (h *hub) healthText(line federation.MemberBeat) string {
+	r := h.m.HealthOf(line.Member)
+	text := fmt.Sprintf("%s is %v", line.Member, line.Health)
+	if r.Verdict != "" && r.Verdict != line.Health.String() {
+		text += " [" + r.Verdict + "]"
+	}
+	if line.Withdrawn {
+		text += ", withdrawn"
+	}
+	if line.Masked {
+		text += ", masked"
+	}
+	return text
+}
+
+func operationText(op federation.Operation) string {
+	text := fmt.Sprintf("%s %s %s: %s", op.Request.Verb, op.Request.Level, op.Request.Scope, op.State)
+	if op.Verdict != "" {
+		text += " " + string(op.Verdict)
+	}
+	if op.Reason != "" {
+		text += " (" + op.Reason + ")"
+	}
+	return strings.ReplaceAll(text, op.ID, "ID")
+}
+
+// sayOnce says a line if it is not the last one about the subject.
+func (h *hub) sayOnce(subject, line string) {
+	if h.said[subject] == line {
+		return
+	}
+	h.said[subject] = line
+	if line != "" {
+		h.w.say("%s: %s", h.name, line)
+	}
+}
+
+// probeTarget asks a member's API server for /readyz.
+type probeTarget struct{}
+
+// probeFor asks an agent to look at another member.
+type probeFor struct {
+	Member  string
+	Timeout time.Duration
+}
+
+func (h *hub) probe(e decision.AskProbe) {
+	for _, v := range e.Vantages {
+		if v != "hub" {
+			h.w.Send(h.name, v, probeFor{Member: e.Member, Timeout: e.Timeout})
+			continue
+		}
+		look(h.w, h.name, e.Member, e.Timeout, func(r federation.ProbeReply) {
+			h.step(decision.ProbeResult{Member: e.Member, Vantage: v, Reply: r})
+		})
+	}
+}
+
+// look asks a member's API server from a node.
+func look(w *World, from, member string, timeout time.Duration, done func(federation.ProbeReply)) {
+	w.Call(from, member, probeTarget{}, timeout, func(answer any, ok bool) {
+		r := federation.ProbeReply{Member: member, Signal: federation.Red, Detail: "no answer"}
+		if _, down := answer.(refused); ok && down {
+			r.Detail = "connection refused"
+		} else if ok {
+			r.Signal, r.Detail = federation.Green, "HTTP 200"
+		}
+		done(r)
+	})
+}
+
+func (h *hub) reply(e decision.Reply) {
+	m, ok := h.requests[e.Request]
+	if !ok {
+		return
+	}
+	delete(h.requests, e.Request)
+	if e.Refusal != nil {
+		h.w.Answer(m, *e.Refusal)
+		return
+	}
+	h.w.Answer(m, e.Answer)
+}

@@ -1,0 +1,264 @@
+package sim
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/hansa-io/hansa/federation"
+	"github.com/hansa-io/hansa/federation/decision"
+	"github.com/hansa-io/hansa/federation/membership"
+)
+
+// Laws hold after every step, whatever the faults:
+//
+//	invariant     no machine's own Check fails
+//	edges         no hub lets a lost member be in traffic again without Reconciling
+//	epochs        the epoch of a workload never goes back, and a new set of members
+//	              has a new epoch
+//	one-set       one set of members for each workload and epoch
+//	placement     an assignment keeps the rules of its Placement
+//	old-order     an order with an epoch below what the member has carried out
+//	              changes nothing there
+//	stale-view    a member removes only what some decision, made after it was
+//	              landed, took from it, or what was deleted
+//	once          an at-most-one workload runs in one member
+//	withdrawn     a gateway that has heard that a member is withdrawn does not
+//	              answer with it
+var Laws = []string{"invariant", "edges", "epochs", "one-set", "placement", "old-order", "stale-view", "once", "withdrawn"}
+
+// laws watches the world. The first broken law is kept.
+type laws struct {
+	w      *World
+	broken error
+
+	health   map[string]federation.Health // by hub, term and member
+	history  map[federation.Key][]decided
+	deleted  map[federation.Key]bool // by the user, at any time
+	done     map[held]federation.Epoch
+	heard    map[string]federation.HubBeat // newest that each gateway heard
+	gateways bool                          // one has changed
+}
+
+// decided is one committed assignment.
+type decided struct {
+	epoch   federation.Epoch
+	members []string
+}
+
+// held is one workload in one member.
+type held struct {
+	member   string
+	workload federation.Key
+}
+
+// Broken is a law that did not hold.
+type Broken struct {
+	Law string
+	Err error
+}
+
+func (b *Broken) Error() string { return fmt.Sprintf("law %s: %v", b.Law, b.Err) }
+
+func newLaws(w *World) *laws {
+	return &laws{
+		w: w, health: map[string]federation.Health{}, history: map[federation.Key][]decided{},
+		deleted: map[federation.Key]bool{}, done: map[held]federation.Epoch{}, heard: map[string]federation.HubBeat{},
+	}
+}
+
+func (l *laws) fail(law string, err error) {
+	if l.broken == nil {
+		l.broken = &Broken{Law: law, Err: fmt.Errorf("at t=%.2fs: %w", l.w.Elapsed().Seconds(), err)}
+	}
+}
+
+func (l *laws) failf(law, format string, args ...any) { l.fail(law, fmt.Errorf(format, args...)) }
+
+// beat follows what one hub says in one term. A change that skips states in
+// between is fine; one that skips the return is not.
+func (l *laws) beat(hub string, b federation.HubBeat) {
+	for _, line := range b.Members {
+		at := fmt.Sprintf("%s/%d/%s", hub, b.Term, line.Member)
+		old, known := l.health[at]
+		l.health[at] = line.Health
+		away := old != federation.Healthy && old != federation.Suspect && old != federation.Degraded && old != federation.Joining
+		inTraffic := !membership.Withdrawn(federation.HealthRecord{Health: line.Health})
+		if known && away && old != federation.Reconciling && inTraffic {
+			l.failf("edges", "%s: %s went from %v to %v", hub, line.Member, old, line.Health)
+		}
+	}
+}
+
+// written looks at what the store took.
+func (l *laws) written(bucket string, old, now entry) {
+	switch decision.Source(bucket) {
+	case decision.SourceAssignments:
+		l.assigned(key(now.Key), old, now)
+	case decision.SourceWorkloads:
+		if now.Value == nil {
+			l.deleted[key(now.Key)] = true
+		}
+	}
+}
+
+func (l *laws) assigned(k federation.Key, old, now entry) {
+	a, ok := now.Value.(federation.Assignment)
+	if !ok {
+		// The workload's life is over: every member has proven that nothing is left.
+		delete(l.history, k)
+		maps.DeleteFunc(l.done, func(h held, _ federation.Epoch) bool { return h.workload == k })
+		return
+	}
+	before, had := old.Value.(federation.Assignment)
+	set := membersOf(a)
+	switch {
+	case had && a.Epoch < before.Epoch:
+		l.failf("epochs", "%s: epoch %d after %d", k, a.Epoch, before.Epoch)
+	case had && a.Epoch == before.Epoch && !slices.Equal(set, membersOf(before)):
+		l.failf("epochs", "%s: %v instead of %v under the same epoch %d", k, set, membersOf(before), a.Epoch)
+	}
+	for _, d := range l.history[k] {
+		if d.epoch == a.Epoch && !slices.Equal(d.members, set) {
+			l.failf("one-set", "%s: epoch %d is both %v and %v", k, a.Epoch, d.members, set)
+		}
+	}
+	l.history[k] = append(l.history[k], decided{epoch: a.Epoch, members: set})
+	l.w.say("%s epoch %d: %s (%s)", k, a.Epoch, sharesText(a), a.Reason)
+	if err := l.placed(k, a); err != nil {
+		l.fail("placement", fmt.Errorf("%s epoch %d: %w", k, a.Epoch, err))
+	}
+}
+
+func membersOf(a federation.Assignment) []string {
+	var out []string
+	for _, s := range a.Members {
+		out = append(out, s.Member)
+	}
+	slices.Sort(out)
+	return out
+}
+
+func sharesText(a federation.Assignment) string {
+	var parts []string
+	for _, s := range a.Members {
+		parts = append(parts, fmt.Sprintf("%s %d", s.Member, s.Replicas))
+	}
+	if a.Unmet > 0 {
+		parts = append(parts, fmt.Sprintf("unmet %d", a.Unmet))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// placed checks the rules of the Placement that the assignment was made for.
+func (l *laws) placed(k federation.Key, a federation.Assignment) error {
+	spec, ok := l.w.records("workloads")[k.String()].Value.(federation.Workload)
+	if !ok || l.w.records("workloads")[k.String()].Revision != a.WorkloadRevision || a.Reason == "deleted" {
+		return nil // the user was faster
+	}
+	p := spec.Placement
+	regions := map[string]bool{}
+	var total int64
+	for i, s := range a.Members {
+		member, known := l.w.records("members")[s.Member].Value.(federation.MemberSpec)
+		switch {
+		case !known:
+			return fmt.Errorf("%s is no member", s.Member)
+		case i > 0 && a.Members[i-1].Member >= s.Member:
+			return fmt.Errorf("members are not sorted: %v", a.Members)
+		case s.Since == 0 || s.Since > a.Epoch:
+			return fmt.Errorf("%s is in the set since epoch %d", s.Member, s.Since)
+		case slices.Contains(p.Members.Exclude, s.Member):
+			return fmt.Errorf("%s is excluded", s.Member)
+		case len(p.Members.Names) > 0 && !slices.Contains(p.Members.Names, s.Member):
+			return fmt.Errorf("%s is none of %v", s.Member, p.Members.Names)
+		}
+		regions[member.Place.Region] = true
+		total += s.Replicas
+	}
+	for _, c := range p.Spread {
+		if c.By == "region" && c.Max > 0 && int64(len(regions)) > c.Max {
+			return fmt.Errorf("%d regions, at most %d are allowed", len(regions), c.Max)
+		}
+	}
+	if want := replicasOf(spec); total+a.Unmet != want && a.Unmet == 0 {
+		return fmt.Errorf("%d replicas are assigned and %d unmet, %d are wanted", total, a.Unmet, want)
+	}
+	if p.Failover.Continuity == federation.AtMostOne && len(a.Members) > 1 {
+		return fmt.Errorf("%d members for a workload that runs once", len(a.Members))
+	}
+	return nil
+}
+
+// executed looks at an order that a cluster carried out.
+func (l *laws) executed(member string, k federation.Key, epoch federation.Epoch, what string) {
+	h := held{member, k}
+	if highest := l.done[h]; epoch < highest {
+		l.failf("old-order", "%s %s %s under epoch %d after epoch %d", member, what, k, epoch, highest)
+	}
+	l.done[h] = epoch
+}
+
+// removing looks at a removal when the guard asks for it. l0 is what it has.
+func (l *laws) removing(member string, k federation.Key, epoch federation.Epoch, l0 *landed) {
+	if l0 == nil || l.deleted[k] {
+		return
+	}
+	for _, d := range l.history[k] {
+		if d.epoch > l0.work.Epoch && d.epoch <= epoch && !slices.Contains(d.members, member) {
+			return
+		}
+	}
+	l.failf("stale-view", "%s removes %s (landed under epoch %d) under epoch %d, but no decision between took it from it",
+		member, k, l0.work.Epoch, epoch)
+}
+
+// pods looks at what runs, after any of it changed.
+func (l *laws) pods() {
+	running := map[federation.Key]string{}
+	for _, name := range l.w.names {
+		c := l.w.clusterOf(name)
+		if c == nil || !c.up {
+			continue
+		}
+		for _, k := range c.keys() {
+			it := c.landed[k]
+			if !it.runs || it.work.Continuity != federation.AtMostOne {
+				continue
+			}
+			if other := running[k]; other != "" {
+				l.failf("once", "%s runs in %s and in %s", k, other, name)
+			}
+			running[k] = name
+		}
+	}
+}
+
+func (l *laws) gatewayHeard(gateway string, b federation.HubBeat) {
+	old := l.heard[gateway]
+	if b.Term > old.Term || b.Term == old.Term && b.Sequence > old.Sequence {
+		l.heard[gateway] = b
+		l.gateways = true
+	}
+}
+
+// after looks at what has to hold when a step is over.
+func (l *laws) after() {
+	if !l.gateways {
+		return
+	}
+	l.gateways = false
+	for _, name := range l.w.names {
+		g, ok := l.w.nodes[name].part.(*gateway)
+		if !ok {
+			continue
+		}
+		answers := g.answers()
+		for _, line := range l.heard[name].Members {
+			if line.Withdrawn && slices.Contains(answers, line.Member) {
+				l.failf("withdrawn", "%s answers with %s, which is withdrawn since term %d, beat %d", name, line.Member, l.heard[name].Term, l.heard[name].Sequence)
+			}
+		}
+	}
+}

@@ -1,0 +1,178 @@
+package sim
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/hansa-io/hansa/federation"
+)
+
+// entry is one version of one record.
+type entry struct {
+	Key      string
+	Value    any // never changed once written; nil: deleted
+	Revision federation.Revision
+	expires  time.Time // zero: never
+}
+
+// put writes a record if it has the expected revision.
+type put struct {
+	Bucket   string
+	Key      string
+	Value    any // nil deletes
+	Expected federation.Revision
+	Any      bool // whatever revision it has
+	Lifetime time.Duration
+}
+
+// putDone answers put; Conflict: nothing was written.
+type putDone struct {
+	Revision federation.Revision
+	Conflict bool
+}
+
+// get reads a record; the answer is an entry, with Revision 0 when there is none.
+type get struct{ Bucket, Key string }
+
+// follow answers with all records ([]entry) and from then on sends each change
+// of the bucket as a change, in order, however long the link is cut.
+type follow struct{ Bucket string }
+
+// change is one change of a followed bucket.
+type change struct {
+	Bucket string
+	Entry  entry
+}
+
+// store is the bus's store: buckets with revisions, compare-and-set, followers.
+// It is one process that never loses a write.
+type store struct {
+	w         *World
+	name      string
+	buckets   map[string]*bucket
+	followers []*follower
+}
+
+type bucket struct {
+	records  map[string]entry
+	revision federation.Revision
+}
+
+// follower is one life of one node that follows one bucket.
+type follower struct {
+	node   string
+	life   int
+	bucket string
+	queue  []entry
+	busy   bool
+}
+
+func newStore(w *World, name string) *store {
+	return &store{w: w, name: name, buckets: map[string]*bucket{}}
+}
+
+func (s *store) Deadline() (time.Time, bool) { return time.Time{}, false }
+
+// Tick does nothing: the store acts on requests only.
+func (s *store) Tick() {}
+
+func (s *store) Check() error { return nil }
+
+func (s *store) Receive(m Message) {
+	switch b := m.Body.(type) {
+	case put:
+		s.w.Answer(m, s.write(b))
+	case get:
+		s.w.Answer(m, s.read(b.Bucket, b.Key))
+	case follow:
+		s.w.Answer(m, s.all(b.Bucket))
+		s.followers = append(s.followers, &follower{node: m.From, life: s.w.nodes[m.From].life, bucket: b.Bucket})
+	}
+}
+
+func (s *store) bucket(name string) *bucket {
+	b := s.buckets[name]
+	if b == nil {
+		b = &bucket{records: map[string]entry{}}
+		s.buckets[name] = b
+	}
+	return b
+}
+
+func (s *store) read(name, key string) entry {
+	e := s.bucket(name).records[key]
+	if e.Value == nil || !e.expires.IsZero() && !s.w.now.Before(e.expires) {
+		return entry{Key: key}
+	}
+	return e
+}
+
+func (s *store) all(name string) []entry {
+	var out []entry
+	for _, key := range slices.Sorted(maps.Keys(s.bucket(name).records)) {
+		if e := s.read(name, key); e.Revision != 0 {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+func (s *store) write(p put) putDone {
+	now := s.read(p.Bucket, p.Key)
+	if !p.Any && now.Revision != p.Expected {
+		return putDone{Conflict: true}
+	}
+	b := s.bucket(p.Bucket)
+	b.revision++
+	e := entry{Key: p.Key, Value: p.Value, Revision: b.revision}
+	if p.Lifetime > 0 {
+		e.expires = s.w.now.Add(p.Lifetime)
+	}
+	b.records[p.Key] = e
+	s.w.laws.written(p.Bucket, now, e)
+	s.spread(p.Bucket, e)
+	return putDone{Revision: e.Revision}
+}
+
+// spread queues a change for everybody who follows the bucket.
+func (s *store) spread(name string, e entry) {
+	s.followers = slices.DeleteFunc(s.followers, func(f *follower) bool {
+		n := s.w.nodes[f.node]
+		return n.life != f.life || n.part == nil
+	})
+	for _, f := range s.followers {
+		if f.bucket == name {
+			f.queue = append(f.queue, e)
+			s.pump(f, s.w.between(2, 12))
+		}
+	}
+}
+
+// pump hands the follower its next change after d, and tries again while the link
+// is cut. One in a while comes twice.
+func (s *store) pump(f *follower, d time.Duration) {
+	if f.busy || len(f.queue) == 0 {
+		return
+	}
+	f.busy = true
+	s.w.After(s.name, d, func() {
+		f.busy = false
+		n := s.w.nodes[f.node]
+		fault := s.w.links[Link{s.name, f.node}]
+		switch {
+		case n.life != f.life || n.part == nil:
+			return
+		case fault.Cut || n.paused.After(s.w.now) || s.w.chance(fault.Loss):
+			s.pump(f, 100*time.Millisecond)
+			return
+		}
+		e := f.queue[0]
+		if !s.w.chance(fault.Duplicate) {
+			f.queue = f.queue[1:]
+		}
+		n.part.Receive(Message{From: s.name, To: f.node, Body: change{Bucket: f.bucket, Entry: e}})
+		s.w.touched(n)
+		s.pump(f, time.Millisecond+fault.Delay)
+	})
+}
