@@ -1,0 +1,102 @@
+package observe
+
+import (
+	"testing"
+	"time"
+
+	"github.com/hansa-io/hansa/federation"
+)
+
+func cpu(milli int64) federation.Resources {
+	return federation.Resources{MilliCPU: milli, MemoryBytes: 1 << 30, Pods: 10}
+}
+
+func TestFacts(t *testing.T) {
+	f := Facts(Cluster{
+		Version: "v1.37.2", Kinds: []string{"v1/Pod", "apps/v1/Deployment"},
+		Nodes: []Node{
+			{Name: "a", Ready: true, Schedulable: true, Class: "m", Kind: "simulated", Allocatable: cpu(4000)},
+			{Name: "b", Ready: true, Schedulable: true, Class: "m", Kind: "simulated", Allocatable: cpu(4000)},
+			{Name: "cordoned", Ready: true, Class: "m", Kind: "simulated", Allocatable: cpu(4000)},
+			{Name: "dead", Schedulable: true, Class: "m", Kind: "simulated", Allocatable: cpu(4000)},
+			{Name: "gpu", Ready: true, Schedulable: true, Class: "g", Kind: "simulated", Allocatable: federation.Resources{
+				MilliCPU: 8000, MemoryBytes: 1 << 30, Pods: 10, Extended: map[string]int64{"nvidia.com/gpu": 2},
+			}},
+		},
+		Pods: []Pod{
+			{Node: "a", Requests: federation.Resources{MilliCPU: 1500}},
+			{Node: "gpu", Requests: federation.Resources{MilliCPU: 9000, Extended: map[string]int64{"nvidia.com/gpu": 1}}},
+			{Requests: federation.Resources{MilliCPU: 100}}, // waits for a node
+		},
+	})
+	if f.Nodes != 5 || f.NodesReady != 4 || f.NodeKind != "simulated" || f.Kinds[0] != "apps/v1/Deployment" {
+		t.Errorf("got %+v", f)
+	}
+	if f.Allocatable.MilliCPU != 16000 || f.Free.MilliCPU != 6500 || f.Free.Pods != 28 || f.Free.Extended["nvidia.com/gpu"] != 1 {
+		t.Errorf("allocatable %+v, free %+v", f.Allocatable, f.Free)
+	}
+	if len(f.Classes) != 2 {
+		t.Fatalf("classes %+v", f.Classes)
+	}
+	m := f.Classes[1]
+	if m.Nodes != 2 || m.Free[0].MilliCPU != 4000 || m.Free[1].MilliCPU != 2500 || m.Room.MilliCPU != 6500 {
+		t.Errorf("class %+v", m)
+	}
+	if !SameFacts(f, f) {
+		t.Error("a report differs from itself")
+	}
+	changed := f
+	changed.NodesReady--
+	if SameFacts(f, changed) {
+		t.Error("a node fewer is no difference")
+	}
+}
+
+func TestMixedNodes(t *testing.T) {
+	f := Facts(Cluster{Nodes: []Node{{Name: "a", Kind: "simulated"}, {Name: "b"}}})
+	if f.NodeKind != "mixed" {
+		t.Errorf("got %q", f.NodeKind)
+	}
+}
+
+func TestExports(t *testing.T) {
+	web, cart, out := federation.Key{Namespace: "shop", Name: "web"}, federation.Key{Namespace: "shop", Name: "cart"}, federation.Key{Namespace: "shop", Name: "out"}
+	created := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	got := Exports(
+		[]ServiceExport{{Key: web, CreatedAt: created}, {Key: cart}, {Key: out}, {Key: federation.Key{Namespace: "shop", Name: "none"}}},
+		[]Service{
+			{Key: web, Ports: []ServicePort{{Name: "http", Protocol: "TCP", Port: 80}}},
+			{Key: cart, Headless: true, Ports: []ServicePort{{Protocol: "TCP", Port: 90}}},
+			{Key: out, External: true},
+			{Key: federation.Key{Namespace: "shop", Name: "private"}},
+		},
+		[]Slice{
+			{Service: web, Ports: []SlicePort{{Name: "http", Protocol: "TCP", Port: 8080}}, Endpoints: []federation.Endpoint{{Address: "10.0.0.2"}, {Address: "10.0.0.1"}}},
+			{Service: web, Ports: []SlicePort{{Name: "http", Protocol: "TCP", Port: 8080}}, Endpoints: []federation.Endpoint{{Address: "10.0.0.2"}}},
+		})
+	if len(got) != 2 || got[0].Service != cart || got[0].Type != "Headless" || got[0].Ports[0].Target != 90 {
+		t.Fatalf("got %+v", got)
+	}
+	w := got[1]
+	if w.Type != "ClusterSetIP" || w.Ports[0].Target != 8080 || len(w.Endpoints) != 2 || w.Endpoints[0].Address != "10.0.0.1" || !w.ExportedAt.Equal(created) {
+		t.Errorf("got %+v", w)
+	}
+	changed := w
+	changed.Endpoints = changed.Endpoints[:1]
+	if SameExport(w, changed) || !SameExport(w, w) {
+		t.Error("SameExport is wrong")
+	}
+}
+
+func BenchmarkFacts(b *testing.B) {
+	var c Cluster
+	for i := range 1000 {
+		c.Nodes = append(c.Nodes, Node{Name: string(rune(i)), Ready: true, Schedulable: true, Allocatable: cpu(8000)})
+	}
+	for i := range 10000 {
+		c.Pods = append(c.Pods, Pod{Node: string(rune(i % 1000)), Requests: federation.Resources{MilliCPU: 100}})
+	}
+	for b.Loop() {
+		Facts(c)
+	}
+}
