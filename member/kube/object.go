@@ -1,0 +1,163 @@
+package kube
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/dynamic"
+)
+
+// Errors that package landing branches on.
+var (
+	// ErrNotFound: no such object.
+	ErrNotFound = errors.New("not found")
+	// ErrNoKind: the API server does not serve this kind (yet).
+	ErrNoKind = errors.New("kind is not served by this cluster")
+	// ErrInvalid: the API server refuses the object as it is; trying again does
+	// not help.
+	ErrInvalid = errors.New("refused by the API server")
+)
+
+// mapperAge is how old the list of kinds must be before a miss reads it again.
+const mapperAge = time.Second
+
+// Ref names one object.
+type Ref struct {
+	APIVersion string `json:"apiVersion"`
+	Kind       string `json:"kind"`
+	Namespace  string `json:"namespace,omitempty"`
+	Name       string `json:"name"`
+}
+
+// RefOf names an object that is at hand.
+func RefOf(u *unstructured.Unstructured) Ref {
+	return Ref{u.GetAPIVersion(), u.GetKind(), u.GetNamespace(), u.GetName()}
+}
+
+// String returns "Deployment shop/web".
+func (r Ref) String() string {
+	if r.Namespace == "" {
+		return r.Kind + " " + r.Name
+	}
+	return r.Kind + " " + r.Namespace + "/" + r.Name
+}
+
+func (r Ref) gvk() schema.GroupVersionKind {
+	return schema.FromAPIVersionAndKind(r.APIVersion, r.Kind)
+}
+
+// Get reads an object, or returns ErrNotFound or ErrNoKind.
+func (c *Client) Get(ctx context.Context, r Ref) (*unstructured.Unstructured, error) {
+	at, err := c.resource(r)
+	if err != nil {
+		return nil, err
+	}
+	u, err := at.Get(ctx, r.Name, metav1.GetOptions{})
+	return u, explain("read", r, err)
+}
+
+// Apply writes an object by server-side apply; fields that others own are taken.
+// With dryRun nothing is written and the outcome is returned.
+func (c *Client) Apply(ctx context.Context, u *unstructured.Unstructured, dryRun bool) (*unstructured.Unstructured, error) {
+	r := RefOf(u)
+	at, err := c.resource(r)
+	if err != nil {
+		return nil, err
+	}
+	options := metav1.ApplyOptions{FieldManager: FieldManager, Force: true}
+	if dryRun {
+		options.DryRun = []string{metav1.DryRunAll}
+	}
+	out, err := at.Apply(ctx, r.Name, u, options)
+	if err == nil && r.Kind == "CustomResourceDefinition" {
+		c.resetMapper()
+	}
+	return out, explain("apply", r, err)
+}
+
+// Delete asks for the deletion of exactly the object with that uid; the object
+// goes once its dependents are gone (Foreground), or leaves them (Orphan).
+func (c *Client) Delete(ctx context.Context, r Ref, uid types.UID, policy metav1.DeletionPropagation) error {
+	at, err := c.resource(r)
+	if err != nil {
+		return err
+	}
+	err = at.Delete(ctx, r.Name, metav1.DeleteOptions{PropagationPolicy: &policy, Preconditions: &metav1.Preconditions{UID: &uid}})
+	return explain("delete", r, err)
+}
+
+// List returns the objects of a kind in a namespace that carry the label.
+func (c *Client) List(ctx context.Context, r Ref, label string) ([]unstructured.Unstructured, error) {
+	at, err := c.resource(r)
+	if err != nil {
+		return nil, err
+	}
+	list, err := at.List(ctx, metav1.ListOptions{LabelSelector: label})
+	if err != nil {
+		return nil, explain("list", r, err)
+	}
+	return list.Items, nil
+}
+
+// resource finds where objects of the kind are. A kind that is not known is
+// looked up again, since its CRD may have come meanwhile.
+func (c *Client) resource(r Ref) (dynamic.ResourceInterface, error) {
+	mapping, err := c.mapping(r)
+	if err != nil {
+		return nil, err
+	}
+	if mapping.Scope.Name() == meta.RESTScopeNameNamespace {
+		return c.dynamic.Resource(mapping.Resource).Namespace(r.Namespace), nil
+	}
+	return c.dynamic.Resource(mapping.Resource), nil
+}
+
+func (c *Client) mapping(r Ref) (*meta.RESTMapping, error) {
+	gvk := r.gvk()
+	mapping, err := c.mapper.RESTMapping(gvk.GroupKind(), gvk.Version)
+	if meta.IsNoMatchError(err) && c.mayReset() {
+		c.resetMapper()
+		mapping, err = c.mapper.RESTMapping(gvk.GroupKind(), gvk.Version)
+	}
+	switch {
+	case meta.IsNoMatchError(err):
+		return nil, fmt.Errorf("%s: %s %w: install its CustomResourceDefinition, or keep the workload off this member", r, r.APIVersion, ErrNoKind)
+	case err != nil:
+		return nil, fmt.Errorf("find the kind of %s: %w", r, err)
+	}
+	return mapping, nil
+}
+
+func (c *Client) mayReset() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return time.Since(c.resetAt) > mapperAge
+}
+
+func (c *Client) resetMapper() {
+	c.mapper.Reset()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.resetAt = time.Now()
+}
+
+// explain wraps an answer of the API server with what was asked.
+func explain(verb string, r Ref, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case apierrors.IsNotFound(err):
+		return fmt.Errorf("%s %s: %w", verb, r, ErrNotFound)
+	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err), apierrors.IsForbidden(err), apierrors.IsRequestEntityTooLargeError(err):
+		return fmt.Errorf("%s %s: %w: %w", verb, r, ErrInvalid, err)
+	}
+	return fmt.Errorf("%s %s: %w", verb, r, err)
+}

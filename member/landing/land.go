@@ -1,0 +1,278 @@
+package landing
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/hansa-io/hansa/federation"
+	"github.com/hansa-io/hansa/member/kube"
+)
+
+// The annotations of what Hansa makes; package placement/manifest writes the same.
+const (
+	workloadAnnotation = "hansa.io/workload"
+	epochAnnotation    = "hansa.io/epoch"
+)
+
+// crdEvery is how often a new CustomResourceDefinition is looked at until it is
+// served, at most crdTimes times.
+const (
+	crdEvery = 50 * time.Millisecond
+	crdTimes = 200
+)
+
+// land brings the cluster to what the work says.
+func (l *Lander) land(ctx context.Context, o Order) error {
+	objects, err := objectsOf(o.Work)
+	if err != nil {
+		return err
+	}
+	old, _ := l.inventory(o.Work.Workload)
+	inv := old.clone()
+	inv.Epoch, inv.WorkloadRevision, inv.Replicas, inv.Landing, inv.Whole = o.Work.Epoch, o.Work.WorkloadRevision, o.Work.Replicas, o.Work.Landing, false
+	for _, u := range objects {
+		if _, known := inv.find(kube.RefOf(u)); !known {
+			inv.set(Item{Ref: kube.RefOf(u)})
+		}
+	}
+	if err := l.writeInventory(ctx, inv); err != nil {
+		return err
+	}
+	for _, u := range objects {
+		item, err := l.landOne(ctx, o, old, u)
+		if err != nil {
+			return err
+		}
+		if item.UID == "" { // others' namespace: not ours to list
+			inv.Items = slices.DeleteFunc(inv.Items, func(i Item) bool { return i.Ref == item.Ref })
+			continue
+		}
+		inv.set(item)
+		l.follow(item.Ref)
+	}
+	if o.Prune {
+		if inv, err = l.prune(ctx, o, inv, objects); err != nil {
+			return err
+		}
+	}
+	inv.Whole = true
+	return l.writeInventory(ctx, inv)
+}
+
+// objectsOf parses the work's objects, adds the namespaces that they need, and
+// puts them in landing order.
+func objectsOf(w federation.Work) ([]*unstructured.Unstructured, error) {
+	var out []*unstructured.Unstructured
+	have := map[string]bool{"default": true, "": true}
+	for _, o := range w.Objects {
+		u := &unstructured.Unstructured{}
+		if err := json.Unmarshal(o.Raw, &u.Object); err != nil {
+			return nil, fmt.Errorf("%s of %s: %w", o.ID(), w.Workload, err)
+		}
+		if u.GetKind() == "Namespace" {
+			have[u.GetName()] = true
+		}
+		out = append(out, u)
+	}
+	for _, u := range slices.Clone(out) {
+		if ns := u.GetNamespace(); !have[ns] {
+			have[ns] = true
+			out = append(out, &unstructured.Unstructured{Object: map[string]any{
+				"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": ns},
+			}})
+		}
+	}
+	for _, u := range out {
+		mark(u, w)
+	}
+	slices.SortStableFunc(out, func(a, b *unstructured.Unstructured) int { return sequence(kube.RefOf(a), kube.RefOf(b)) })
+	return out, nil
+}
+
+// mark says on the object who made it. A namespace is shared by workloads, so it
+// names none.
+func mark(u *unstructured.Unstructured, w federation.Work) {
+	labels, annotations := u.GetLabels(), u.GetAnnotations()
+	if labels == nil {
+		labels = map[string]string{}
+	}
+	labels[kube.ManagedLabel] = "true"
+	u.SetLabels(labels)
+	if u.GetKind() == "Namespace" {
+		delete(annotations, workloadAnnotation)
+		delete(annotations, epochAnnotation)
+		u.SetAnnotations(annotations)
+		return
+	}
+	if annotations == nil {
+		annotations = map[string]string{}
+	}
+	annotations[workloadAnnotation] = w.Workload.String()
+	annotations[epochAnnotation] = strconv.FormatUint(uint64(w.Epoch), 10)
+	u.SetAnnotations(annotations)
+}
+
+// landOne applies one object. The item has no UID when the object belongs to
+// others and is left to them.
+func (l *Lander) landOne(ctx context.Context, o Order, old Inventory, u *unstructured.Unstructured) (Item, error) {
+	r := kube.RefOf(u)
+	if known, ok := old.find(r); !ok || known.UID == "" {
+		leave, err := l.mayTake(ctx, o.Work, u)
+		if leave || err != nil {
+			return Item{Ref: r}, err
+		}
+	}
+	out, err := l.opts.Cluster.Apply(ctx, u, false)
+	if err != nil {
+		return Item{}, err
+	}
+	if r.Kind == "CustomResourceDefinition" {
+		if err := l.established(ctx, r); err != nil {
+			return Item{}, err
+		}
+	}
+	return Item{Ref: r, UID: out.GetUID(), Generation: out.GetGeneration()}, nil
+}
+
+// mayTake decides about an object that is there and not in the inventory.
+func (l *Lander) mayTake(ctx context.Context, w federation.Work, u *unstructured.Unstructured) (leave bool, err error) {
+	r := kube.RefOf(u)
+	live, err := l.opts.Cluster.Get(ctx, r)
+	if errors.Is(err, kube.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if ours(live) {
+		return false, checkOwner(live, w)
+	}
+	if r.Kind == "Namespace" {
+		return true, nil
+	}
+	switch w.Landing.Takeover {
+	case "Always":
+		return false, nil
+	case "IfNoDiff":
+		would, err := l.opts.Cluster.Apply(ctx, u, true)
+		if err != nil {
+			return false, err
+		}
+		if sameContent(live, would) {
+			return false, nil
+		}
+		return false, fmt.Errorf("%s exists here, was not made by Hansa, and differs from %s: make them equal, or set landing.takeover to Always", r, w.Workload)
+	}
+	return false, fmt.Errorf("%s exists here and was not made by Hansa: delete it, or set landing.takeover of %s to IfNoDiff or Always", r, w.Workload)
+}
+
+func ours(u *unstructured.Unstructured) bool { return u.GetLabels()[kube.ManagedLabel] == "true" }
+
+// checkOwner refuses an object of another workload, or of a newer order.
+func checkOwner(live *unstructured.Unstructured, w federation.Work) error {
+	owner := live.GetAnnotations()[workloadAnnotation]
+	if owner != "" && owner != w.Workload.String() {
+		return fmt.Errorf("%s belongs to workload %s: let one Placement select it", kube.RefOf(live), owner)
+	}
+	if epoch := epochOf(live); epoch > w.Epoch {
+		return fmt.Errorf("%s is there under epoch %d, above the order's %d", kube.RefOf(live), epoch, w.Epoch)
+	}
+	return nil
+}
+
+func epochOf(u *unstructured.Unstructured) federation.Epoch {
+	n, err := strconv.ParseUint(u.GetAnnotations()[epochAnnotation], 10, 64)
+	if err != nil {
+		return 0 // nobody's
+	}
+	return federation.Epoch(n)
+}
+
+// sameContent compares two states of an object but for what the server or
+// Hansa's marks change.
+func sameContent(a, b *unstructured.Unstructured) bool {
+	return reflect.DeepEqual(bare(a), bare(b))
+}
+
+func bare(u *unstructured.Unstructured) map[string]any {
+	u = u.DeepCopy()
+	labels, annotations := u.GetLabels(), u.GetAnnotations()
+	delete(labels, kube.ManagedLabel)
+	delete(annotations, workloadAnnotation)
+	delete(annotations, epochAnnotation)
+	delete(u.Object, "metadata")
+	delete(u.Object, "status")
+	if len(labels) > 0 {
+		u.SetLabels(labels)
+	}
+	if len(annotations) > 0 {
+		u.SetAnnotations(annotations)
+	}
+	return u.Object
+}
+
+// established waits until a CustomResourceDefinition is served.
+func (l *Lander) established(ctx context.Context, r kube.Ref) error {
+	for range crdTimes {
+		u, err := l.opts.Cluster.Get(ctx, r)
+		if err != nil {
+			return err
+		}
+		if kube.Established(u) {
+			return nil
+		}
+		if err := pause(ctx, crdEvery); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("%s is not served %v after it was applied: look at its status", r, crdTimes*crdEvery)
+}
+
+// pause waits for d unless ctx ends first.
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}
+
+// prune removes what the work no longer has.
+func (l *Lander) prune(ctx context.Context, o Order, inv Inventory, objects []*unstructured.Unstructured) (Inventory, error) {
+	wanted := map[kube.Ref]bool{}
+	for _, u := range objects {
+		wanted[kube.RefOf(u)] = true
+	}
+	kept := inv.Items[:0:0]
+	for _, item := range inv.Items {
+		if wanted[item.Ref] {
+			kept = append(kept, item)
+			continue
+		}
+		if _, err := l.removeOne(ctx, o.Work, item.Ref, policyOf(item.Kind, o.Work.Landing)); err != nil {
+			return inv, err
+		}
+	}
+	inv.Items = kept
+	return inv, nil
+}
+
+// policyOf: what makes pods goes with them, so that gone means stopped.
+func policyOf(kind string, s federation.LandingSpec) metav1.DeletionPropagation {
+	if runs(kind) || s.Deletion == string(metav1.DeletePropagationForeground) {
+		return metav1.DeletePropagationForeground
+	}
+	return metav1.DeletePropagationBackground
+}

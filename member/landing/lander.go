@@ -1,0 +1,271 @@
+package landing
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/hansa-io/hansa/federation"
+	"github.com/hansa-io/hansa/member/kube"
+)
+
+// Cluster is what landing asks of a cluster; *kube.Client is one.
+type Cluster interface {
+	Get(ctx context.Context, r kube.Ref) (*unstructured.Unstructured, error)
+	Apply(ctx context.Context, u *unstructured.Unstructured, dryRun bool) (*unstructured.Unstructured, error)
+	Delete(ctx context.Context, r kube.Ref, uid types.UID, policy metav1.DeletionPropagation) error
+	List(ctx context.Context, r kube.Ref, label string) ([]unstructured.Unstructured, error)
+	NamespaceUsers(ctx context.Context, namespace string) (string, error)
+}
+
+// Views are the caches that status is read from; *kube.Watch is one.
+type Views interface {
+	// Follow watches the kind of the object from now on.
+	Follow(r kube.Ref) error
+	// Lookup returns the object, nil when it does not exist; seen is false while
+	// that is not known.
+	Lookup(r kube.Ref) (u *unstructured.Unstructured, seen bool)
+}
+
+// Options of a Lander.
+type Options struct {
+	Cluster Cluster
+	Views   Views
+	// Done is called when an order is carried out. It must not block.
+	Done func(Order)
+	// Changed is called when the status of a workload may have changed. It must
+	// not block.
+	Changed func(federation.Key)
+	Logger  *slog.Logger
+}
+
+// Verb says what an order asks for.
+type Verb string
+
+// The verbs.
+const (
+	Land   Verb = "land"   // apply the work's objects
+	Remove Verb = "remove" // remove everything up to the work's epoch
+	Stop   Verb = "stop"   // remove what makes pods, keep the rest
+)
+
+// Order is one thing to do about one workload. Remove and Stop need only the
+// work's Workload, Epoch and Landing.
+type Order struct {
+	Do       Verb
+	Work     federation.Work
+	Revision federation.Revision // of the work's record; handed back by Done
+	Prune    bool                // objects that the work no longer has may go
+}
+
+func (o Order) same(p Order) bool {
+	return o.Do == p.Do && o.Work.Epoch == p.Work.Epoch && o.Revision == p.Revision && o.Prune == p.Prune
+}
+
+// Waits between attempts.
+const (
+	firstRetry = 100 * time.Millisecond
+	lastRetry  = 10 * time.Second
+	// correctEvery bounds how often drift of one workload is corrected.
+	correctEvery = time.Second
+)
+
+// Lander carries out orders, one at a time per workload and any number of
+// workloads side by side.
+type Lander struct {
+	opts Options
+
+	mu    sync.Mutex
+	ctx   context.Context // of Run; nil outside
+	works map[federation.Key]*work
+	wg    sync.WaitGroup
+}
+
+// work is what is known about one workload. Its fields belong to Lander.mu.
+type work struct {
+	inventory *Inventory // nil when the workload has nothing here
+	next      *Order     // waits
+	now       *Order     // is being carried out
+	cancel    context.CancelFunc
+	last      *Order // the last Land that was carried out; drift is measured by it
+	failure   string // of the last attempt
+	corrected time.Time
+}
+
+// New makes a lander.
+func New(opts Options) *Lander {
+	return &Lander{opts: opts, works: map[federation.Key]*work{}}
+}
+
+// Run lets orders be carried out until ctx ends, and returns when none is under
+// way any more.
+func (l *Lander) Run(ctx context.Context) error {
+	l.mu.Lock()
+	l.ctx = ctx
+	for _, k := range slices.SortedFunc(maps.Keys(l.works), federation.Key.Compare) {
+		l.start(k, l.works[k])
+	}
+	l.mu.Unlock()
+	<-ctx.Done()
+	l.mu.Lock()
+	l.ctx = nil
+	l.mu.Unlock()
+	l.wg.Wait()
+	return nil
+}
+
+// Give hands over an order. It supersedes what waits or is under way for the
+// workload, unless that is the very same order.
+func (l *Lander) Give(o Order) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	w := l.work(o.Work.Workload)
+	if w.next == nil && w.now != nil && w.now.same(o) || w.next != nil && w.next.same(o) {
+		return
+	}
+	w.next = &o
+	if w.cancel != nil {
+		w.cancel()
+	}
+	l.start(o.Work.Workload, w)
+}
+
+func (l *Lander) work(k federation.Key) *work {
+	w := l.works[k]
+	if w == nil {
+		w = &work{}
+		l.works[k] = w
+	}
+	return w
+}
+
+// start begins to work on what waits, unless that happens already. Lander.mu is held.
+func (l *Lander) start(k federation.Key, w *work) {
+	if l.ctx == nil || w.next == nil || w.now != nil {
+		return
+	}
+	ctx := l.ctx
+	l.wg.Go(func() { l.pursue(ctx, k, w) })
+	w.now = &Order{} // taken; pursue fills it
+}
+
+// pursue carries out the orders of one workload until none waits.
+func (l *Lander) pursue(run context.Context, k federation.Key, w *work) {
+	for {
+		l.mu.Lock()
+		if w.next == nil || run.Err() != nil {
+			w.now = nil
+			l.mu.Unlock()
+			return
+		}
+		o := *w.next
+		ctx, cancel := context.WithCancel(run)
+		w.now, w.next, w.cancel = &o, nil, cancel
+		l.mu.Unlock()
+		l.opts.Changed(k)
+		done := l.retry(ctx, w, o)
+		cancel()
+		if done {
+			l.opts.Done(o)
+			l.opts.Changed(k)
+		}
+	}
+}
+
+// retry tries until the order is carried out or superseded.
+func (l *Lander) retry(ctx context.Context, w *work, o Order) bool {
+	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
+		err := l.carryOut(ctx, o)
+		if err == nil {
+			l.fail(w, "")
+			l.mu.Lock()
+			if o.Do == Land {
+				w.last = &o
+			} else {
+				w.last = nil
+			}
+			l.mu.Unlock()
+			return true
+		}
+		if ctx.Err() != nil {
+			return false
+		}
+		if l.fail(w, err.Error()) {
+			l.opts.Logger.Warn("landing goes wrong, trying again", "do", o.Do, "workload", o.Work.Workload.String(), "epoch", o.Work.Epoch, "reason", err)
+			l.opts.Changed(o.Work.Workload)
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(wait):
+		}
+	}
+}
+
+// fail notes the outcome of an attempt and reports whether it is news.
+func (l *Lander) fail(w *work, why string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	news := w.failure != why
+	w.failure = why
+	return news
+}
+
+func (l *Lander) carryOut(ctx context.Context, o Order) error {
+	if o.Do == Land {
+		return l.land(ctx, o)
+	}
+	return l.remove(ctx, o)
+}
+
+// keep notes an inventory as written.
+func (l *Lander) keep(inv Inventory) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	inv = inv.clone()
+	l.work(inv.Workload).inventory = &inv
+}
+
+func (l *Lander) forget(k federation.Key) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.work(k).inventory = nil
+}
+
+// inventory returns a copy of what the workload has here.
+func (l *Lander) inventory(k federation.Key) (Inventory, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	w := l.works[k]
+	if w == nil || w.inventory == nil {
+		return Inventory{Workload: k}, false
+	}
+	return w.inventory.clone(), true
+}
+
+// Workloads lists what has an inventory or is being worked on, sorted.
+func (l *Lander) Workloads() []federation.Key {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var out []federation.Key
+	for k, w := range l.works {
+		if w.inventory != nil || w.now != nil {
+			out = append(out, k)
+		}
+	}
+	slices.SortFunc(out, federation.Key.Compare)
+	return out
+}
+
+func (l *Lander) follow(r kube.Ref) {
+	if err := l.opts.Views.Follow(r); err != nil {
+		l.opts.Logger.Warn("cannot watch", "kind", r.Kind, "reason", err)
+	}
+}
