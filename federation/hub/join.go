@@ -29,6 +29,8 @@ type WorkBuckets interface {
 	// WorkBucket returns the bucket with the works of the account; it makes the
 	// bucket when there is none.
 	WorkBucket(ctx context.Context, account string) (messaging.Bucket, error)
+	// ReplayWorks makes the member get every work of its bucket again.
+	ReplayWorks(ctx context.Context, account string) error
 }
 
 // joins lets agents join. A join that is refused changes nothing.

@@ -142,6 +142,9 @@ func (l *leadership) hearHello(ctx context.Context, m messaging.Message) ([]byte
 			if err := l.ownReport(m, h.Member); err != nil {
 				return federation.HelloReply{}, err
 			}
+			if err := l.replay(ctx, m, h.Incarnation); err != nil {
+				return federation.HelloReply{}, err
+			}
 			return asked[federation.HelloReply](ctx, l, func(id uint64) decision.Event {
 				return decision.HelloArrived{Request: id, Hello: h}
 			})
@@ -158,4 +161,17 @@ func (l *leadership) hearRenew(ctx context.Context, m messaging.Message) ([]byte
 				return decision.RenewArrived{Request: id, Renew: r}
 			})
 		})(ctx, m)
+}
+
+// replay sends an agent that began a new life all its works again: it remembers
+// their epochs and no objects, and may have died before it landed the last ones.
+func (l *leadership) replay(ctx context.Context, m messaging.Message, life federation.Incarnation) error {
+	account, err := subject.AccountOf(m.Subject)
+	if err != nil {
+		return messaging.Errorf(messaging.Denied, "%v", err)
+	}
+	if !l.dir.admit("replay "+account, order{incarnation: life, sequence: 1}) {
+		return nil
+	}
+	return l.hub.opts.Works.ReplayWorks(ctx, account)
 }

@@ -26,19 +26,3 @@ func run(ctx context.Context, cfg config.Config, log loggers) error {
 	})
 	return roles.Wait()
 }
-
-// runAgent runs the agent once the cluster is usable, until ctx ends. Without
-// an agent section it only waits.
-func runAgent(ctx context.Context, cfg config.Config, member *cluster.Cluster, _ loggers) error {
-	if cfg.Agent == nil {
-		<-ctx.Done()
-		return nil
-	}
-	select {
-	case <-ctx.Done():
-		return nil
-	case <-member.Ready():
-	}
-	<-ctx.Done()
-	return nil
-}

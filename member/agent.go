@@ -1,0 +1,232 @@
+package member
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/hansa-io/hansa/federation"
+	"github.com/hansa-io/hansa/member/guard"
+	"github.com/hansa-io/hansa/member/kube"
+	"github.com/hansa-io/hansa/member/landing"
+	"github.com/hansa-io/hansa/messaging"
+	"github.com/hansa-io/hansa/messaging/mailbox"
+)
+
+// Bus is what an agent asks of one connection to the bus.
+type Bus interface {
+	messaging.Publisher
+	messaging.Subscriber
+	messaging.Requester
+	Close()
+	// Works follows the orders of this member.
+	Works() messaging.Follower
+}
+
+// Credentials are what a join brings: where the bus is and who the agent is there.
+type Credentials struct {
+	BusURLs []string `json:"busURLs"`
+	BusCA   []byte   `json:"busCA"` // PEM
+	Account string   `json:"account"`
+	JWT     string   `json:"jwt"`
+	Seed    []byte   `json:"seed"` // of the user's key; secret
+}
+
+// Options of an agent.
+type Options struct {
+	// Name of the member: lower-case letters, digits and "-".
+	Name   string
+	Place  federation.Place
+	Labels map[string]string
+	// StateDir keeps the identity, the incarnation and the guard's state.
+	StateDir string
+	// Kubeconfig file and, optionally, context of the cluster.
+	Kubeconfig, Context string
+	// ProbeURL and ProbeCA say where others can probe the API server; by default
+	// what the kubeconfig says. NoProbe says that it cannot be reached.
+	ProbeURL string
+	ProbeCA  []byte // PEM
+	NoProbe  bool
+	// JoinToken is needed once, while StateDir has no identity.
+	JoinToken string
+	Version   string
+	// NewKey makes the key pair of the agent's bus user.
+	NewKey func() (public string, seed []byte, err error)
+	// Dial connects to the bus; name is shown in the server's list.
+	Dial   func(c Credentials, name string) (Bus, error)
+	Logger *slog.Logger
+}
+
+// Agent is one life of the agent of one member.
+type Agent struct {
+	opts        Options
+	log         *slog.Logger
+	state       *stateDir
+	cluster     *kube.Client
+	identity    identity
+	incarnation federation.Incarnation
+
+	control, beats Bus
+	watch          *kube.Watch
+	lander         *landing.Lander
+	guard          *guard.Machine
+	inbox          *mailbox.Box[input]
+	reports        *reporter
+	facts          *factsSource
+
+	vitals  atomic.Pointer[vitals]
+	hub     atomic.Pointer[hubHeard]
+	layers  atomic.Pointer[federation.Layers]
+	begun   time.Time
+	exports map[federation.Key]federation.Export // last reported; only reportExports uses it
+}
+
+// New checks the options and takes the state directory. It makes no connection.
+func New(opts Options) (*Agent, error) {
+	switch {
+	case opts.Name == "":
+		return nil, errors.New("agent: the member's name is missing")
+	case opts.StateDir == "":
+		return nil, fmt.Errorf("agent of %s: the state directory is missing", opts.Name)
+	case opts.Logger == nil || opts.Dial == nil || opts.NewKey == nil:
+		return nil, fmt.Errorf("agent of %s: Logger, Dial and NewKey are needed", opts.Name)
+	}
+	state, err := openState(opts.StateDir)
+	if err != nil {
+		return nil, err
+	}
+	return &Agent{
+		opts: opts, log: opts.Logger.With("member", opts.Name), state: state,
+		inbox: mailbox.New[input](), exports: map[federation.Key]federation.Export{},
+	}, nil
+}
+
+// Run joins if needed and serves until ctx ends. The error says what to do.
+func (a *Agent) Run(ctx context.Context) error {
+	defer a.state.close()
+	if err := a.prepare(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return fmt.Errorf("agent of %s: %w", a.opts.Name, err)
+	}
+	defer a.control.Close()
+	defer a.beats.Close()
+	roles, running := errgroup.WithContext(ctx)
+	for _, role := range []func(context.Context) error{
+		a.decide, a.beat, a.look, a.lander.Run, a.reports.run, a.followWorks, a.listen, a.observe, a.keepFacts,
+	} {
+		roles.Go(func() error { return role(running) })
+	}
+	err := roles.Wait()
+	a.goodbye()
+	if ctx.Err() != nil && (err == nil || errors.Is(err, context.Canceled)) {
+		return nil
+	}
+	return err
+}
+
+// prepare brings up everything that the roles need, in order.
+func (a *Agent) prepare(ctx context.Context) error {
+	var err error
+	if a.cluster, err = kube.Open(a.opts.Kubeconfig, a.opts.Context); err != nil {
+		return err
+	}
+	clusterID, err := a.clusterID(ctx)
+	if err != nil {
+		return err
+	}
+	if a.identity, err = a.admitted(ctx, clusterID); err != nil {
+		return err
+	}
+	if a.incarnation, err = a.state.nextIncarnation(); err != nil {
+		return err
+	}
+	if a.guard, err = a.openGuard(clusterID); err != nil {
+		return err
+	}
+	if err := a.installCRDs(ctx); err != nil {
+		return err
+	}
+	a.watch = a.cluster.Watch(a.changed)
+	a.lander = landing.New(landing.Options{Cluster: a.cluster, Views: a.watch, Done: a.landed, Changed: a.statusChanged, Logger: a.log})
+	if err := a.lander.Prepare(ctx); err != nil {
+		return err
+	}
+	if a.control, err = a.opts.Dial(a.identity.Credentials, a.opts.Name); err != nil {
+		return err
+	}
+	if a.beats, err = a.opts.Dial(a.identity.Credentials, a.opts.Name+" beats"); err != nil {
+		a.control.Close()
+		return err
+	}
+	a.begun = time.Now()
+	a.reports = newReporter(a.control, a.log)
+	a.facts = newFacts()
+	a.hub.Store(&hubHeard{})
+	a.layers.Store(&federation.Layers{})
+	a.vitals.Store(&vitals{})
+	a.log.Info("agent starts", "incarnation", a.incarnation, "cluster", clusterID)
+	return nil
+}
+
+// clusterID waits for the API server: an agent may start before its cluster.
+func (a *Agent) clusterID(ctx context.Context) (string, error) {
+	for told := false; ; told = true {
+		id, err := a.cluster.ID(ctx)
+		if err == nil {
+			return id, nil
+		}
+		if !told {
+			a.log.Warn("waiting for the API server", "reason", err)
+		}
+		if !wait(ctx, time.Second) {
+			return "", ctx.Err()
+		}
+	}
+}
+
+func (a *Agent) openGuard(clusterID string) (*guard.Machine, error) {
+	opts := guard.Options{Member: a.opts.Name, ClusterID: clusterID, Incarnation: a.incarnation}
+	state, err := a.state.readGuard()
+	if err != nil || state == nil {
+		return guard.New(opts), err
+	}
+	m, err := guard.Restore(opts, state)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", a.state.path(guardFile), err)
+	}
+	return m, nil
+}
+
+// installCRDs brings the API of exports where it is missing; it is applied like
+// any object and never removed.
+func (a *Agent) installCRDs(ctx context.Context) error {
+	crds, err := kube.ServiceCRDs()
+	if err != nil {
+		return err
+	}
+	for _, crd := range crds {
+		if err := a.installCRD(ctx, crd); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// wait waits for d and reports whether ctx is still alive.
+func wait(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"context"
+
+	"github.com/hansa-io/hansa/federation"
+	"github.com/hansa-io/hansa/member"
+	"github.com/hansa-io/hansa/member/cluster"
+	"github.com/hansa-io/hansa/member/cluster/config"
+	"github.com/hansa-io/hansa/messaging/nats"
+)
+
+// runAgent runs the agent once the cluster is usable, until ctx ends. Without
+// an agent section it only waits.
+func runAgent(ctx context.Context, cfg config.Config, c *cluster.Cluster, log loggers) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-c.Ready():
+	}
+	if cfg.Agent == nil {
+		<-ctx.Done()
+		return nil
+	}
+	agent, err := member.New(member.Options{
+		Name: cfg.Name, Labels: cfg.Labels, StateDir: cfg.Agent.StateDir, JoinToken: cfg.Agent.JoinToken,
+		Place: federation.Place{
+			Region: cfg.Place.Region, Zone: cfg.Place.Zone, Latitude: cfg.Place.Latitude, Longitude: cfg.Place.Longitude,
+		},
+		Kubeconfig: c.Kubeconfig(cluster.AgentKubeconfig), Version: release,
+		NewKey: nats.NewUserKey, Dial: dial, Logger: log.own,
+	})
+	if err != nil {
+		return err
+	}
+	return agent.Run(ctx)
+}
+
+// dial connects an agent to the bus.
+func dial(c member.Credentials, name string) (member.Bus, error) {
+	return nats.Dial(nats.DialOptions{
+		URLs: c.BusURLs, CA: c.BusCA, Credentials: nats.Credentials{JWT: c.JWT, Seed: c.Seed}, Name: name, Account: c.Account,
+	})
+}

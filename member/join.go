@@ -1,0 +1,178 @@
+package member
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"crypto/tls"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/status"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	gatewayv1 "github.com/hansa-io/hansa/gateway/v1"
+	"github.com/hansa-io/hansa/member/kube"
+)
+
+// joinLimit bounds one attempt to join, joinEvery is the wait between them.
+const (
+	joinLimit = 10 * time.Second
+	joinEvery = time.Second
+)
+
+// token is a join token: where to join, whom to trust there, and the right to.
+type token struct {
+	address    string // host:port of a gateway
+	pin        []byte // SHA-256 of the public key in its certificate
+	id, secret string
+}
+
+// parseToken reads "<host:port>#<base64url SHA-256>#<id>.<secret>".
+func parseToken(s string) (token, error) {
+	bad := errors.New("the join token is not one: copy the whole line that \"hansa token create\" printed")
+	parts := strings.Split(s, "#")
+	if len(parts) != 3 {
+		return token{}, bad
+	}
+	pin, err := base64.RawURLEncoding.DecodeString(parts[1])
+	id, secret, ok := strings.Cut(parts[2], ".")
+	if err != nil || len(pin) != sha256.Size || !ok || parts[0] == "" || id == "" || secret == "" {
+		return token{}, bad
+	}
+	return token{address: parts[0], pin: pin, id: id, secret: secret}, nil
+}
+
+// admitted returns the identity of an earlier join, or joins.
+func (a *Agent) admitted(ctx context.Context, clusterID string) (identity, error) {
+	id, joined, err := a.state.readIdentity()
+	switch {
+	case err != nil:
+		return id, err
+	case joined && id.Member != a.opts.Name:
+		return id, fmt.Errorf("state directory %s belongs to member %s: give %s its own", a.opts.StateDir, id.Member, a.opts.Name)
+	case joined && id.ClusterID != clusterID:
+		return id, fmt.Errorf("state directory %s belongs to cluster %s, and this is cluster %s: join it under a name of its own", a.opts.StateDir, id.ClusterID, clusterID)
+	case joined:
+		return id, nil
+	case a.opts.JoinToken == "":
+		return id, fmt.Errorf("not joined yet, and there is no join token: make one with \"hansa token create --member %s\"", a.opts.Name)
+	}
+	return a.join(ctx, clusterID)
+}
+
+// join asks until a gateway answers; a refusal ends it.
+func (a *Agent) join(ctx context.Context, clusterID string) (identity, error) {
+	t, err := parseToken(a.opts.JoinToken)
+	if err != nil {
+		return identity{}, err
+	}
+	userKey, seed, err := a.opts.NewKey()
+	if err != nil {
+		return identity{}, err
+	}
+	request := &gatewayv1.JoinRequest{
+		TokenId: t.id, TokenSecret: t.secret, Member: a.opts.Name, Labels: a.opts.Labels, ClusterId: clusterID, UserKey: userKey, Version: a.opts.Version,
+		Place: &gatewayv1.Place{
+			Region: a.opts.Place.Region, Zone: a.opts.Place.Zone, Provider: a.opts.Place.Provider, Jurisdiction: a.opts.Place.Jurisdiction,
+			Latitude: a.opts.Place.Latitude, Longitude: a.opts.Place.Longitude,
+		},
+	}
+	if request.ProbeUrl, request.ProbeCa, err = a.probeAddress(); err != nil {
+		return identity{}, err
+	}
+	for told := false; ; told = true {
+		reply, err := askToJoin(ctx, t, request)
+		if err == nil {
+			id := identity{Member: a.opts.Name, ClusterID: clusterID, Credentials: Credentials{
+				BusURLs: reply.GetBusUrls(), BusCA: reply.GetBusCa(), Account: reply.GetAccount(), JWT: reply.GetUserJwt(), Seed: seed,
+			}}
+			a.log.Info("joined", "bus", strings.Join(id.BusURLs, " "))
+			return id, a.state.writeIdentity(id)
+		}
+		if !passing(err) {
+			return identity{}, errors.New(status.Convert(err).Message())
+		}
+		if !told {
+			a.log.Warn("cannot join yet, trying again", "gateway", t.address, "reason", status.Convert(err).Message())
+		}
+		if !wait(ctx, joinEvery) {
+			return identity{}, ctx.Err()
+		}
+	}
+}
+
+// passing reports whether another attempt may succeed.
+func passing(err error) bool {
+	switch status.Code(err) {
+	case codes.Unavailable, codes.DeadlineExceeded, codes.Aborted:
+		return !strings.Contains(err.Error(), errWrongGateway.Error())
+	}
+	return false
+}
+
+var errWrongGateway = errors.New("the gateway is not the one that made the join token: make a new token")
+
+func askToJoin(ctx context.Context, t token, request *gatewayv1.JoinRequest) (*gatewayv1.JoinResponse, error) {
+	ctx, cancel := context.WithTimeout(ctx, joinLimit)
+	defer cancel()
+	conn, err := grpc.NewClient(t.address, grpc.WithTransportCredentials(credentials.NewTLS(t.pinned())))
+	if err != nil {
+		return nil, fmt.Errorf("join at %s: %w", t.address, err)
+	}
+	defer func() { _ = conn.Close() }() // the answer is here already
+	return gatewayv1.NewJoinServiceClient(conn).Join(ctx, request)
+}
+
+// pinned trusts exactly the key in the token, whoever signed its certificate.
+func (t token) pinned() *tls.Config {
+	return &tls.Config{
+		MinVersion:         tls.VersionTLS13,
+		InsecureSkipVerify: true, // the key itself is compared below
+		VerifyConnection: func(s tls.ConnectionState) error {
+			hash := sha256.Sum256(s.PeerCertificates[0].RawSubjectPublicKeyInfo)
+			if subtle.ConstantTimeCompare(hash[:], t.pin) != 1 {
+				return errWrongGateway
+			}
+			return nil
+		},
+	}
+}
+
+func (a *Agent) probeAddress() (string, []byte, error) {
+	switch {
+	case a.opts.NoProbe:
+		return "", nil, nil
+	case a.opts.ProbeURL != "":
+		return a.opts.ProbeURL, a.opts.ProbeCA, nil
+	}
+	return a.cluster.Probe()
+}
+
+// installCRD applies a CRD unless it is there, and waits until it is served.
+func (a *Agent) installCRD(ctx context.Context, crd *unstructured.Unstructured) error {
+	for applied := false; ; {
+		ok, err := a.cluster.Installed(ctx, crd)
+		switch {
+		case ok:
+			return nil
+		case errors.Is(err, kube.ErrNotFound) && !applied:
+			if _, err := a.cluster.Apply(ctx, crd, false); err != nil {
+				return err
+			}
+			applied = true
+			continue
+		case err != nil && !errors.Is(err, kube.ErrNotFound):
+			return err
+		}
+		if !wait(ctx, 50*time.Millisecond) {
+			return ctx.Err()
+		}
+	}
+}

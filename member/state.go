@@ -1,0 +1,138 @@
+package member
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/hansa-io/hansa/federation"
+)
+
+// Files of the state directory.
+const (
+	identityFile    = "identity.json"
+	incarnationFile = "incarnation"
+	guardFile       = "guard.json"
+	lockFile        = "lock"
+)
+
+// identity is what a joined agent remembers.
+type identity struct {
+	Member    string `json:"member"`
+	ClusterID string `json:"clusterID"`
+	Credentials
+}
+
+// stateDir is a directory that one agent uses at a time. Files are replaced
+// whole and durably, readable by the owner only.
+type stateDir struct {
+	dir  string
+	lock *os.File
+}
+
+func openState(dir string) (*stateDir, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make the agent's state directory: %w", err)
+	}
+	lock, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open the agent's state directory: %w", err)
+	}
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return nil, errors.Join(fmt.Errorf("state directory %s is used by another agent: stop that one, or give this one its own", dir), lock.Close())
+	}
+	return &stateDir{dir: dir, lock: lock}, nil
+}
+
+func (s *stateDir) close() { _ = s.lock.Close() } // nothing was written to it
+
+func (s *stateDir) path(name string) string { return filepath.Join(s.dir, name) }
+
+func (s *stateDir) readIdentity() (identity, bool, error) {
+	var id identity
+	b, err := os.ReadFile(s.path(identityFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return id, false, nil
+	}
+	if err != nil {
+		return id, false, fmt.Errorf("read the agent's identity: %w", err)
+	}
+	if err := json.Unmarshal(b, &id); err != nil {
+		return id, false, fmt.Errorf("%s is damaged: move it away and join again with a new token: %w", s.path(identityFile), err)
+	}
+	return id, true, nil
+}
+
+func (s *stateDir) writeIdentity(id identity) error {
+	b, err := json.MarshalIndent(id, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write the agent's identity: %w", err)
+	}
+	return s.write(identityFile, b)
+}
+
+// nextIncarnation counts one life more, durably.
+func (s *stateDir) nextIncarnation() (federation.Incarnation, error) {
+	b, err := os.ReadFile(s.path(incarnationFile))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return 0, fmt.Errorf("read the incarnation: %w", err)
+	}
+	var n uint64
+	if len(b) > 0 {
+		if n, err = strconv.ParseUint(strings.TrimSpace(string(b)), 10, 64); err != nil {
+			return 0, fmt.Errorf("%s is damaged: write a number into it that is above every incarnation \"hansa get members -o wide\" shows: %w", s.path(incarnationFile), err)
+		}
+	}
+	n++
+	return federation.Incarnation(n), s.write(incarnationFile, []byte(strconv.FormatUint(n, 10)))
+}
+
+// readGuard returns nil when there is no state yet.
+func (s *stateDir) readGuard() ([]byte, error) {
+	b, err := os.ReadFile(s.path(guardFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the guard's state: %w", err)
+	}
+	return b, nil
+}
+
+// write replaces a file so that a crash leaves the old or the new one.
+func (s *stateDir) write(name string, data []byte) (err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("write %s: %w", s.path(name), err)
+		}
+	}()
+	f, err := os.CreateTemp(s.dir, name+".*.tmp")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	if err := os.Rename(f.Name(), s.path(name)); err != nil {
+		return err
+	}
+	return syncDir(s.dir)
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
