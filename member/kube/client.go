@@ -95,16 +95,19 @@ func (c *Client) Version() (string, error) {
 	return v.GitVersion, nil
 }
 
-// Kinds lists the API kinds served, "apps/v1/Deployment", sorted. Groups that do
-// not answer are left out.
+// Kinds lists the API kinds served, in every version, "apps/v1/Deployment", sorted.
+// Groups that do not answer are left out.
 func (c *Client) Kinds() ([]string, error) {
-	lists, err := discovery.ServerPreferredResources(c.typed.Discovery())
+	_, lists, err := c.typed.Discovery().ServerGroupsAndResources()
 	if err != nil && !discovery.IsGroupDiscoveryFailedError(err) {
 		return nil, fmt.Errorf("read the API kinds: %w", err)
 	}
 	var kinds []string
 	for _, list := range lists {
 		for _, r := range list.APIResources {
+			if strings.Contains(r.Name, "/") {
+				continue // a subresource
+			}
 			kinds = append(kinds, list.GroupVersion+"/"+r.Kind)
 		}
 	}
