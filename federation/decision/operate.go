@@ -83,10 +83,10 @@ func (m *Machine) resumeOperations() {
 		}
 		o.machine = recovery.Resume(m.now, o.record.stored, m.budgets(o.record.stored.Workloads))
 		o.covers, o.dirty = setOf(o.record.stored.Members), true
-		o.wants = o.machine.Wants()
 		for _, r := range o.record.stored.Workloads {
 			m.claim(o, r.Workload)
 		}
+		m.obey(o)
 	}
 	m.lookAgain = true
 }

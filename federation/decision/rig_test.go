@@ -25,6 +25,7 @@ type rig struct {
 	members map[string]*actor
 	faults  []fault
 	asked   uint64
+	greeter *actor // who said hello last
 	probes  []ProbeResult
 	later   []later
 	lines   []string
@@ -300,11 +301,10 @@ func holdings(list []federation.Holding) string {
 
 // stop removes what the hub's answer took from whoever said hello last.
 func (r *rig) stop(h federation.Holding) {
-	for _, a := range r.members {
-		if run := a.runs[h.Workload]; run != nil && a.alive && run.work.Epoch <= h.Epoch && !a.helloA.IsZero() {
-			delete(a.runs, h.Workload)
-			r.report(a, h.Workload, h.Epoch, federation.WorkRemoved, nil)
-		}
+	a := r.greeter
+	if run := a.runs[h.Workload]; run != nil && run.work.Epoch <= h.Epoch {
+		delete(a.runs, h.Workload)
+		r.report(a, h.Workload, h.Epoch, federation.WorkRemoved, nil)
 	}
 }
 
@@ -389,6 +389,7 @@ func (r *rig) hello(a *actor) {
 		h.Holdings = append(h.Holdings, federation.Holding{Workload: k, Epoch: a.runs[k].work.Epoch})
 	}
 	r.asked++
+	r.greeter = a
 	r.step(HelloArrived{r.asked, h})
 }
 

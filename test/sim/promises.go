@@ -20,7 +20,7 @@ func (w *World) Converge(limit time.Duration) error {
 			return nil
 		}
 		if !w.now.Before(end) {
-			return fmt.Errorf("promise after %v without faults: %w", limit, err)
+			return fmt.Errorf("after %v without faults: %w", limit, err)
 		}
 		if err := w.Advance(500 * time.Millisecond); err != nil {
 			return err
@@ -28,17 +28,29 @@ func (w *World) Converge(limit time.Duration) error {
 	}
 }
 
+// Unkept is a promise that does not hold.
+type Unkept struct {
+	Promise string
+	Err     error
+}
+
+func (u *Unkept) Error() string { return fmt.Sprintf("promise %s: %v", u.Promise, u.Err) }
+
+func unkept(promise, format string, args ...any) error {
+	return &Unkept{Promise: promise, Err: fmt.Errorf(format, args...)}
+}
+
 // Promises returns the first thing that is not as it should be while nothing is
 // wrong:
 //
-//  1. one hub leads, and the members that run are Healthy to it;
-//  2. every workload has an assignment of its last version, with all its replicas
-//     unless the room does not suffice;
-//  3. each member runs what the assignments give it under their epochs, all
-//     ready, and nothing else;
-//  4. nothing of a deleted workload is left;
-//  5. each gateway has withdrawn nobody and answers with every member that runs
-//     something.
+//  1. leader: one hub leads;
+//  2. healthy: every member is Healthy to it;
+//  3. workloads: every workload has an assignment of its last version, with all its replicas
+//     unless the room does not suffice, and its members run them under that
+//     epoch, all ready;
+//  4. members: each runs nothing else, and nothing of a deleted workload;
+//  5. gateways: each answers with every member that runs something;
+//  6. operations: none is under way.
 func (w *World) Promises() error {
 	h, err := w.theLeader()
 	if err != nil {
@@ -46,12 +58,7 @@ func (w *World) Promises() error {
 	}
 	for _, name := range w.memberNames() {
 		if r := h.m.HealthOf(name); r.Health != federation.Healthy {
-			return fmt.Errorf("%s is %v: %s", name, r.Health, r.Reason)
-		}
-	}
-	for _, op := range h.m.Operations() {
-		if !op.State.Ended() {
-			return fmt.Errorf("operation %s of %s is %s", op.Request.Verb, op.Request.Scope, op.State)
+			return unkept("healthy", "%s is %v: %s", name, r.Health, r.Reason)
 		}
 	}
 	workloads := w.records(string(decision.SourceWorkloads))
@@ -69,7 +76,15 @@ func (w *World) Promises() error {
 			return err
 		}
 	}
-	return w.gatewaysWell(serving)
+	if err := w.gatewaysWell(serving); err != nil {
+		return err
+	}
+	for _, op := range h.m.Operations() {
+		if !op.State.Ended() {
+			return unkept("operations", "%s of %s is %s", op.Request.Verb, op.Request.Scope, op.State)
+		}
+	}
+	return nil
 }
 
 func (w *World) theLeader() (*hub, error) {
@@ -80,12 +95,12 @@ func (w *World) theLeader() (*hub, error) {
 			continue
 		}
 		if found != nil {
-			return nil, fmt.Errorf("both %s and %s lead", found.name, name)
+			return nil, unkept("leader", "both %s and %s lead", found.name, name)
 		}
 		found = h
 	}
 	if found == nil || !found.m.Ready() {
-		return nil, fmt.Errorf("no hub leads")
+		return nil, unkept("leader", "no hub leads")
 	}
 	return found, nil
 }
@@ -105,19 +120,19 @@ func (w *World) placedWell(k federation.Key, v federation.Workload, revision fed
 	a, ok := w.records(string(decision.SourceAssignments))[k.String()].Value.(federation.Assignment)
 	switch {
 	case !ok || a.WorkloadRevision != revision:
-		return fmt.Errorf("%s has no assignment of its last version", k)
+		return unkept("workloads", "%s has no assignment of its last version", k)
 	case a.Unmet > 0 && w.room() >= replicasOf(v):
-		return fmt.Errorf("%s lacks %d replicas, and there is room: %s", k, a.Unmet, a.Explanation.Summary)
+		return unkept("workloads", "%s lacks %d replicas, and there is room: %s", k, a.Unmet, a.Explanation.Summary)
 	}
 	for _, s := range a.Members {
 		l := w.members[s.Member].cluster.landed[k]
 		switch {
 		case l == nil:
-			return fmt.Errorf("%s does not run %s", s.Member, k)
+			return unkept("workloads", "%s does not run %s", s.Member, k)
 		case l.work.Epoch != a.Epoch || l.work.Replicas != s.Replicas:
-			return fmt.Errorf("%s runs %d of %s under epoch %d; decided are %d under %d", s.Member, l.work.Replicas, k, l.work.Epoch, s.Replicas, a.Epoch)
+			return unkept("workloads", "%s runs %d of %s under epoch %d; decided are %d under %d", s.Member, l.work.Replicas, k, l.work.Epoch, s.Replicas, a.Epoch)
 		case l.ready != s.Replicas:
-			return fmt.Errorf("%d of %d of %s are ready in %s", l.ready, s.Replicas, k, s.Member)
+			return unkept("workloads", "%d of %d of %s are ready in %s", l.ready, s.Replicas, k, s.Member)
 		}
 	}
 	return nil
@@ -144,10 +159,10 @@ func (w *World) runsWell(name string, serving map[string]bool) error {
 	for _, k := range c.keys() {
 		a, _ := w.records(string(decision.SourceAssignments))[k.String()].Value.(federation.Assignment)
 		if _, assigned := a.Replicas(name); !assigned {
-			return fmt.Errorf("%s runs %s, which is not its own", name, k)
+			return unkept("members", "%s runs %s, which is not its own", name, k)
 		}
 		if _, exists := w.records(string(decision.SourceWorkloads))[k.String()].Value.(federation.Workload); !exists {
-			return fmt.Errorf("%s runs %s, which was deleted", name, k)
+			return unkept("members", "%s runs %s, which was deleted", name, k)
 		}
 		serving[name] = serving[name] || c.landed[k].ready > 0
 	}
@@ -163,7 +178,7 @@ func (w *World) gatewaysWell(serving map[string]bool) error {
 		answers := g.answers()
 		for _, member := range w.memberNames() {
 			if serving[member] != slices.Contains(answers, member) {
-				return fmt.Errorf("%s answers with %v, and %s serves: %v", name, answers, member, serving[member])
+				return unkept("gateways", "%s answers with %v, and %s serves: %v", name, answers, member, serving[member])
 			}
 		}
 	}

@@ -63,7 +63,8 @@ func (a words) list(name string) []string {
 //	loss A B P% · delay A B D · copies A B P%    both directions
 //	heal                            every link is well again
 //	kill NAME · start NAME          a whole process: a hub, a gateway, or a member with its cluster
-//	crash NAME · restart NAME       the agent only; the cluster goes on
+//	crash NAME D                    the agent only, for D; its cluster goes on
+//	recover                         heal, start every process, uncordon everybody
 //	pause NAME D                    the process does not run for D
 //	clock NAME D                    its clocks, from its next life on
 //	cordon NAME · uncordon NAME · confirm NAME
@@ -101,11 +102,14 @@ func init() {
 		"delay": func(w *World, a words) error {
 			return w.fault(a, func(f *Fault) { f.Delay = a.duration(2) })
 		},
-		"heal":    func(w *World, a words) error { clear(w.links); return nil },
-		"kill":    func(w *World, a words) error { return w.onProcess(a, w.KillMember, w.Down) },
-		"start":   func(w *World, a words) error { return w.onProcess(a, w.StartMember, w.Up) },
-		"crash":   func(w *World, a words) error { return w.onProcess(a, w.Down, w.Down) },
-		"restart": func(w *World, a words) error { return w.onProcess(a, w.Up, w.Up) },
+		"heal":  func(w *World, a words) error { clear(w.links); return nil },
+		"kill":  func(w *World, a words) error { return w.onProcess(a, w.KillMember, w.Down) },
+		"start": func(w *World, a words) error { return w.onProcess(a, w.StartMember, w.Up) },
+		"crash": func(w *World, a words) error {
+			crash := func(n string) { w.crash(n, a.duration(1)) }
+			return w.onProcess(a, crash, crash)
+		},
+		"recover": func(w *World, a words) error { w.recover(); return nil },
 		"pause": func(w *World, a words) error {
 			return w.onProcess(a, func(n string) { w.Pause(n, a.duration(1)) }, func(n string) { w.Pause(n, a.duration(1)) })
 		},
@@ -188,6 +192,38 @@ func (w *World) onProcess(a words, member, other func(string)) error {
 		return fmt.Errorf("%q cannot be told to do that", name)
 	}
 	return nil
+}
+
+// crash ends a process and starts it again after d.
+func (w *World) crash(name string, d time.Duration) {
+	w.Down(name)
+	life := w.nodes[name].life
+	w.Later(d, func() {
+		if w.nodes[name].life == life {
+			w.Up(name)
+		}
+	})
+}
+
+// recover ends every fault.
+func (w *World) recover() {
+	clear(w.links)
+	for _, name := range w.names {
+		if w.members[name] != nil {
+			w.StartMember(name)
+		} else {
+			w.Up(name)
+		}
+		w.nodes[name].paused = time.Time{}
+		w.refresh(w.nodes[name])
+	}
+	for _, name := range w.memberNames() {
+		e := w.records("members")[name]
+		if spec, ok := e.Value.(federation.MemberSpec); ok && spec.Cordoned {
+			spec.Cordoned, spec.Draining = false, false
+			w.write("members", name, spec)
+		}
+	}
 }
 
 func workload(w *World, a words) error {

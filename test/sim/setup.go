@@ -82,12 +82,16 @@ func (w *World) clusterOf(name string) *cluster {
 // hubs lists the hub processes.
 func (w *World) hubs() []string { return w.hubNames }
 
-// leading is the hub that answers requests: the first one that believes it leads.
+// leading is the hub that answers requests: the first one that believes it leads;
+// the first one of all when none does.
 func (w *World) leading() string {
 	for _, name := range w.hubNames {
 		if h, ok := w.nodes[name].part.(*hub); ok && h.m != nil {
 			return name
 		}
+	}
+	if len(w.hubNames) == 0 {
+		return "no hub"
 	}
 	return w.hubNames[0]
 }

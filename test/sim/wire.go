@@ -134,8 +134,10 @@ type refused struct{}
 func (w *World) deliver(e envelope) {
 	n := w.nodes[e.link.To]
 	if n == nil {
-		e.fire()
-		w.laws.after()
+		if e.fire != nil {
+			e.fire()
+			w.laws.after()
+		}
 		return
 	}
 	if n.part != nil && n.paused.After(w.now) {

@@ -1,0 +1,182 @@
+package sim
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+)
+
+// Draw makes a script from a seed: a federation, workloads, a row of faults and
+// wishes with time between them, then an end of all faults and the promises.
+func Draw(seed uint64) []string {
+	d := drawer{rng: rand.New(rand.NewPCG(seed, 0xda3e39cb94b95bdb))}
+	d.federation()
+	for range 8 + d.rng.IntN(10) {
+		d.trouble()
+		d.say("advance %dms", 50+d.rng.IntN(6000)/(1+d.rng.IntN(4)))
+	}
+	d.say("recover")
+	d.say("promises")
+	return d.script
+}
+
+type drawer struct {
+	rng       *rand.Rand
+	script    []string
+	members   []string
+	hubs      []string
+	workloads []string
+}
+
+func (d *drawer) say(format string, args ...any) {
+	d.script = append(d.script, fmt.Sprintf(format, args...))
+}
+
+func (d *drawer) pick(of []string) string { return of[d.rng.IntN(len(of))] }
+
+func (d *drawer) federation() {
+	d.hubs = []string{"h1", "h2"}[:1+d.rng.IntN(2)]
+	for _, h := range d.hubs {
+		d.say("hub %s", h)
+	}
+	d.say("gateway g1")
+	regions := []string{"eu-central", "us-east", "ap-northeast"}
+	for i := range 2 + d.rng.IntN(4) {
+		name := fmt.Sprintf("m%d", i+1)
+		d.members = append(d.members, name)
+		d.say("member %s region=%s nodes=%d", name, regions[i%(2+d.rng.IntN(2))], 1+d.rng.IntN(3))
+	}
+	d.workloads = []string{"shop/web", "shop/once", "shop/cart"}
+	d.apply("shop/web", "")
+	d.apply("shop/once", " once")
+	d.say("advance %dms", 500+d.rng.IntN(4000))
+	d.apply("shop/cart", "")
+}
+
+func (d *drawer) apply(name, option string) {
+	text := fmt.Sprintf("workload %s replicas=%d dwell=%dms%s", name, 1+d.rng.IntN(6), d.rng.IntN(3)*1000, option)
+	switch {
+	case option != "":
+	case d.rng.IntN(4) == 0:
+		text += " exclude=" + d.pick(d.members)
+	case d.rng.IntN(4) == 0:
+		text += " regions=1:2"
+	}
+	d.say("%s", text)
+}
+
+// trouble draws one fault or one wish.
+func (d *drawer) trouble() {
+	m := d.pick(d.members)
+	switch d.rng.IntN(20) {
+	case 0, 1, 2:
+		d.say("kill %s", m)
+	case 3, 4, 5:
+		d.say("start %s", m)
+	case 6, 7:
+		d.say("cut %s %s%s", m, d.peer(m), d.oneway())
+	case 8:
+		d.say("cut %s %s%s", d.pick(d.hubs), d.pick([]string{storeName, "g1"}), d.oneway())
+	case 9, 10:
+		d.say("heal")
+	case 11:
+		d.say("loss %s %s %d%%", m, d.peer(m), 1+d.rng.IntN(40))
+	case 12:
+		d.say("copies %s %s 20%%", m, d.peer(m))
+		d.say("delay %s %s %dms", m, d.peer(m), d.rng.IntN(400))
+	case 13:
+		d.say("crash %s %dms", m, 50+d.rng.IntN(2500))
+	case 14:
+		d.say("pause %s %dms", m, 50+d.rng.IntN(2500))
+	case 15:
+		d.say("pause %s %dms", d.pick(d.hubs), 200+d.rng.IntN(12000))
+	case 16:
+		d.say("crash %s %dms", d.pick(append(slices.Clone(d.hubs), "g1")), 50+d.rng.IntN(8000))
+	case 17:
+		d.say("clock %s %dm", m, d.rng.IntN(120)-60)
+	case 18:
+		d.wish(m)
+	case 19:
+		d.apply(d.pick([]string{"shop/web", "shop/cart"}), "")
+	}
+}
+
+func (d *drawer) peer(m string) string {
+	return d.pick(append(append(slices.Clone(d.hubs), storeName), d.pick(d.members)))
+}
+
+func (d *drawer) oneway() string { return d.pick([]string{"", " oneway"}) }
+
+func (d *drawer) wish(m string) {
+	switch d.rng.IntN(5) {
+	case 0:
+		d.say("cordon %s", m)
+	case 1:
+		d.say("uncordon %s", m)
+	case 2, 3:
+		d.say("drill member=%s hold=1s", m)
+	case 4:
+		d.say("delete %s", d.pick(d.workloads))
+	}
+}
+
+// Play runs a script in a world of that seed, and returns the first error and
+// what identifies the run. The transcript is in the world.
+func Play(script []string, seed uint64, hooks Hooks) (*World, error) {
+	s := NewScript(seed, hooks)
+	for _, line := range script {
+		if err := s.Run(line); err != nil {
+			return s.World, fmt.Errorf("%s: %w", line, err)
+		}
+	}
+	return s.World, nil
+}
+
+// Shrink takes away commands while the script still fails in the same way, and
+// returns what is left.
+func Shrink(script []string, seed uint64, hooks Hooks) []string {
+	_, err := Play(script, seed, hooks)
+	kind := kindOf(err)
+	for size := max(1, len(script)/4); size >= 1; size /= 2 {
+		for at := 0; at+size <= len(script); {
+			less := slices.Delete(slices.Clone(script), at, at+size)
+			if slices.ContainsFunc(script[at:at+size], fixed) {
+				at++
+				continue
+			}
+			if _, err := Play(less, seed, hooks); err != nil && kindOf(err) == kind {
+				script = less
+			} else {
+				at += size
+			}
+		}
+	}
+	return script
+}
+
+// fixed are commands without which every script fails.
+func fixed(line string) bool {
+	return line == "recover" || line == "promises" || strings.HasPrefix(line, "hub ")
+}
+
+// kindOf names a law or a promise, or says what else went wrong.
+func kindOf(err error) string {
+	var broken *Broken
+	var promise *Unkept
+	switch {
+	case err == nil:
+		return ""
+	case errors.As(err, &broken):
+		return broken.Law
+	case errors.As(err, &promise):
+		return promise.Promise
+	}
+	return err.Error()
+}
+
+// Scenario writes a script as a file for testdata.
+func Scenario(about string, script []string) string {
+	return "# " + about + "\n" + strings.Join(script, "\n") + "\n----\n"
+}

@@ -1,0 +1,64 @@
+package sim
+
+import (
+	"flag"
+	"fmt"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+)
+
+var (
+	seeds = flag.Int("seeds", 200, "how many random runs")
+	first = flag.Uint64("first", 1, "the first seed")
+	worst = flag.Int("worst", 3, "stop after so many failing seeds")
+	trace = flag.Bool("trace", false, "print the whole transcript of a failing run")
+)
+
+// TestSeeds runs random scripts, each twice: every law holds after every step,
+// every promise when the faults are over, and both runs are equal to the letter.
+// One seed alone, with its transcript: -first=N -seeds=1 -trace.
+func TestSeeds(t *testing.T) {
+	t.Logf("seeds %d to %d", *first, *first+uint64(*seeds)-1)
+	var next atomic.Uint64
+	var failed atomic.Int32
+	next.Store(*first)
+	var wg sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		wg.Go(func() {
+			for {
+				seed := next.Add(1) - 1
+				if seed >= *first+uint64(*seeds) || int(failed.Load()) >= *worst {
+					return
+				}
+				if report := runSeed(seed); report != "" {
+					failed.Add(1)
+					t.Error(report)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// runSeed returns what went wrong, with the smallest script that shows it.
+func runSeed(seed uint64) string {
+	script := Draw(seed)
+	w, err := Play(script, seed, Hooks{})
+	again, _ := Play(script, seed, Hooks{})
+	if a, b := w.Fingerprint(), again.Fingerprint(); a != b {
+		return fmt.Sprintf("seed %d: two runs differ: %s and %s", seed, a, b)
+	}
+	if err == nil {
+		return ""
+	}
+	small := Shrink(script, seed, Hooks{})
+	w, smallErr := Play(small, seed, Hooks{})
+	text := fmt.Sprintf("seed %d: %v\nshrunk from %d to %d commands: %v\n%s", seed, err, len(script), len(small), smallErr, Scenario("What it shows.", small))
+	if *trace {
+		text += strings.TrimRight(w.Take(), "\n")
+	}
+	return text
+}
