@@ -30,6 +30,10 @@ func (m *Machine) advance(now time.Time, o Observed) {
 		m.over(now, o)
 		return
 	}
+	if m.returned(o) {
+		m.comeBack(now, o)
+		return
+	}
 	switch m.op.State {
 	case federation.OperationRunning:
 		m.running(now, o)
@@ -81,10 +85,6 @@ func (m *Machine) running(now time.Time, o Observed) {
 		m.enter(now, federation.OperationPaused, o.Refusal)
 	case m.level("L5a"):
 		m.shadowed(now, o)
-	case m.returned(o):
-		m.op.Reason = "the scope returned before anything moved"
-		m.mark(federation.T11Restored, now)
-		m.conclude(now, federation.Pass)
 	case m.moved(o):
 		m.enter(now, federation.OperationVerifying, "capacity is back")
 	}
@@ -102,17 +102,35 @@ func (m *Machine) shadowed(now time.Time, o Observed) {
 	m.enter(now, federation.OperationRestoring, "verdict and decision are in")
 }
 
-// returned: a live failover whose members are back before a decision was made.
+// returned: the members of a live failover are all back. What it has not decided
+// by then stays where it is.
 func (m *Machine) returned(o Observed) bool {
-	if m.op.Request.Verb != "failover" {
+	if m.op.Request.Verb != "failover" || m.op.State.Ended() {
 		return false
 	}
-	for _, s := range o.Members {
-		if s.Health != federation.Healthy {
-			return false
+	return !slices.ContainsFunc(o.Members, func(s MemberSeen) bool { return s.Health != federation.Healthy })
+}
+
+// comeBack ends a failover whose members returned, once what it moved is whole.
+func (m *Machine) comeBack(now time.Time, o Observed) {
+	moved := 0
+	for _, w := range o.Workloads {
+		if w.Decided && !w.Whole {
+			return
+		}
+		if w.Decided {
+			moved++
 		}
 	}
-	return !slices.ContainsFunc(o.Workloads, func(w WorkloadSeen) bool { return w.Decided })
+	m.mark(federation.T11Restored, now)
+	if moved == 0 {
+		m.op.Reason = "the scope returned before anything moved"
+		m.conclude(now, federation.Pass)
+		return
+	}
+	m.op.Reason = joinReasons(m.op.Reason, fmt.Sprintf("the scope returned when %d of %d workloads had moved", moved, len(o.Workloads)))
+	m.report(o)
+	m.conclude(now, m.judge())
 }
 
 // moved: what this operation is about has happened and capacity is back.
