@@ -39,7 +39,7 @@ bin/grpcurl: .ci/tools/go.mod
 	$(GO) build -modfile=.ci/tools/go.mod -o $@ github.com/fullstorydev/grpcurl/cmd/grpcurl
 
 up: build ## start a federation of three members on this machine
-	bin/hansa up --detach
+	bin/hansa up
 
 down: hansa ## end it
 	bin/hansa down

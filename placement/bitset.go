@@ -41,14 +41,6 @@ func (b bitset) fill(n int) {
 
 func (b bitset) clear() { clear(b) }
 
-func (b bitset) count() int {
-	n := 0
-	for _, w := range b {
-		n += bits.OnesCount64(w)
-	}
-	return n
-}
-
 // each calls f with each member of the set, in ascending order.
 func (b bitset) each(f func(i int32)) {
 	for w, word := range b {

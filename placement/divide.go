@@ -248,7 +248,8 @@ func (r *run) heapify(c *cell) {
 func (r *run) award() {
 	left := r.left()
 	for left > 0 {
-		next, chunk := int32(-1), int64(0)
+		var next int32
+		var chunk int64
 		if r.spec.Replicas.By == "Aggregated" {
 			next, chunk = r.nextAggregated(left)
 		} else {

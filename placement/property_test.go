@@ -83,9 +83,6 @@ func mustPlace(t interface{ Fatal(...any) }, w World, req Request) Decision {
 	return d
 }
 
-// brief is what two decisions must agree on.
-func brief(d Decision) string { return fmt.Sprint(d.Members, d.Unmet, d.Binding) }
-
 // apply returns the world after the decision: members report less room, and the
 // request runs as decided.
 func apply(w World, req Request, d Decision) (World, Request) {

@@ -35,7 +35,7 @@ func (m *Machine) lose(fallen []fall) {
 	if len(fallen) == 0 {
 		return
 	}
-	var real []string
+	var lost []string
 	for _, f := range fallen {
 		mem, ok := m.members[f.member]
 		if !ok || !mem.lost() {
@@ -43,12 +43,12 @@ func (m *Machine) lose(fallen []fall) {
 		}
 		m.dwellFrom(mem, m.now)
 		if m.maskOf(f.member) == "" {
-			real = append(real, f.member)
+			lost = append(lost, f.member)
 		}
 	}
-	slices.Sort(real)
-	if len(real) > 0 {
-		m.recordLoss(real, fallen[0].domain)
+	slices.Sort(lost)
+	if len(lost) > 0 {
+		m.recordLoss(lost, fallen[0].domain)
 	}
 }
 

@@ -26,7 +26,6 @@ type rig struct {
 	faults  []fault
 	asked   uint64
 	greeter *actor // who said hello last
-	probes  []ProbeResult
 	later   []later
 	lines   []string
 	quiet   map[string]bool

@@ -39,7 +39,7 @@ type leadership struct {
 	dir      *directory
 	buckets  map[string]messaging.Bucket
 	writers  map[string]*mailbox.Box[write] // by bucket; owned by the loop
-	group    *errgroup.Group            // everything the term started
+	group    *errgroup.Group                // everything the term started
 	pending  *pending
 	numbered uint64 // of the last event record within the term
 }

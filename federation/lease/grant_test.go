@@ -91,8 +91,8 @@ type request struct {
 	c    Claim
 }
 
-func (r *runner) clock(real time.Time) time.Time {
-	return start.Add(time.Duration(float64(real.Sub(start)) * r.rate))
+func (r *runner) clock(at time.Time) time.Time {
+	return start.Add(time.Duration(float64(at.Sub(start)) * r.rate))
 }
 
 // runs reports whether the pod may be running at the real time now. It looks

@@ -69,14 +69,6 @@ func (r *row) see(now time.Time, seen string) bool {
 	return false
 }
 
-// due is when a candidate will have held long enough.
-func (r *row) due() time.Time {
-	if r.since.IsZero() {
-		return time.Time{}
-	}
-	return r.since.Add(rowHolds)
-}
-
 // reversalWindow is for how long a verdict counts as a reversal.
 const reversalWindow = 10 * time.Minute
 

@@ -93,7 +93,7 @@ func TestDefaultSelection(t *testing.T) {
 }
 
 func TestRefusals(t *testing.T) {
-	edit := func(old, new string) string { return strings.Replace(good, old, new, 1) }
+	edit := func(from, to string) string { return strings.Replace(good, from, to, 1) }
 	for _, c := range []struct{ name, in, want string }{
 		{"malformed", "a: [", "a.yaml: line 1: did not find expected node content"},
 		{"not an object", "- 1\n", "a.yaml:1: not an object: want apiVersion, kind and metadata"},

@@ -154,7 +154,12 @@ func TestSmoke(t *testing.T) {
 	if a, _ := subject.AccountOf(m.Subject); a != account {
 		t.Fatalf("beat on %s", m.Subject)
 	}
-	go hub.Respond(ctx, subject.Up("*", subject.UpHello), func(_ context.Context, m messaging.Message) ([]byte, error) {
+	respond := func(subj string, answer func(context.Context, messaging.Message) ([]byte, error)) {
+		if err := hub.Respond(ctx, subj, answer); err != nil {
+			t.Error(err)
+		}
+	}
+	go respond(subject.Up("*", subject.UpHello), func(_ context.Context, m messaging.Message) ([]byte, error) {
 		return nil, messaging.Errorf(messaging.Refused, "no %s", m.Data)
 	})
 	var remote *messaging.RemoteError

@@ -12,15 +12,14 @@ import (
 // gateway is one life of a gateway: it follows the records and the hub's beats,
 // and answers from a route.Table.
 type gateway struct {
-	w       *World
-	name    string
-	build   *route.Builder
-	table   *route.Table
-	beatAt  time.Time
-	said    string
-	term    uint64
-	last    uint64
-	waiting bool
+	w      *World
+	name   string
+	build  *route.Builder
+	table  *route.Table
+	beatAt time.Time
+	said   string
+	term   uint64
+	last   uint64
 }
 
 func newGateway(w *World, name string) *gateway {

@@ -39,8 +39,7 @@ func (h Home) Kubeconfig(member string) string {
 	return filepath.Join(h.MemberDir(member), "data", "admin.kubeconfig")
 }
 
-func (h Home) hubDir() string     { return h.path("hub") }
-func (h Home) adminToken() string { return h.path("pki", "admin.token") }
+func (h Home) hubDir() string { return h.path("hub") }
 
 // made lists what Up makes directly in the home; Down removes just these.
 func (h Home) made() []string {
