@@ -150,7 +150,7 @@ func (a *Agent) prepare(ctx context.Context) error {
 	if a.guard, err = a.openGuard(clusterID); err != nil {
 		return err
 	}
-	if err := a.installCRDs(ctx); err != nil {
+	if err := a.cluster.InstallServiceAPI(ctx); err != nil {
 		return err
 	}
 	a.watch = a.cluster.Watch(a.changed)
@@ -202,21 +202,6 @@ func (a *Agent) openGuard(clusterID string) (*guard.Machine, error) {
 		return nil, fmt.Errorf("%s: %w", a.state.path(guardFile), err)
 	}
 	return m, nil
-}
-
-// installCRDs brings the API of exports where it is missing; it is applied like
-// any object and never removed.
-func (a *Agent) installCRDs(ctx context.Context) error {
-	crds, err := kube.ServiceCRDs()
-	if err != nil {
-		return err
-	}
-	for _, crd := range crds {
-		if err := a.installCRD(ctx, crd); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // wait waits for d and reports whether ctx is still alive.

@@ -15,10 +15,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/status"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	gatewayv1 "github.com/hansa-io/hansa/gateway/v1"
-	"github.com/hansa-io/hansa/member/kube"
 )
 
 // joinLimit bounds one attempt to join, joinEvery is the wait between them.
@@ -153,26 +151,4 @@ func (a *Agent) probeAddress() (string, []byte, error) {
 		return a.opts.ProbeURL, a.opts.ProbeCA, nil
 	}
 	return a.cluster.Probe()
-}
-
-// installCRD applies a CRD unless it is there, and waits until it is served.
-func (a *Agent) installCRD(ctx context.Context, crd *unstructured.Unstructured) error {
-	for applied := false; ; {
-		ok, err := a.cluster.Installed(ctx, crd)
-		switch {
-		case ok:
-			return nil
-		case errors.Is(err, kube.ErrNotFound) && !applied:
-			if _, err := a.cluster.Apply(ctx, crd, false); err != nil {
-				return err
-			}
-			applied = true
-			continue
-		case err != nil && !errors.Is(err, kube.ErrNotFound):
-			return err
-		}
-		if !wait(ctx, 50*time.Millisecond) {
-			return ctx.Err()
-		}
-	}
 }

@@ -36,17 +36,8 @@ func (a *Agent) decide(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-a.inbox.Ready():
-			for _, in := range a.inbox.Take() {
-				if in.event == nil {
-					drift[in.drift] = time.Time{}
-					continue
-				}
-				if err := a.step(ctx, in.event); err != nil {
-					return err
-				}
-				if in.done != nil {
-					close(in.done)
-				}
+			if err := a.takeIn(ctx, drift); err != nil {
+				return err
 			}
 		case <-timer.C:
 			if err := a.step(ctx, guard.Tick{}); err != nil {
@@ -55,6 +46,23 @@ func (a *Agent) decide(ctx context.Context) error {
 		}
 		timer.Reset(a.next(a.correct(drift)))
 	}
+}
+
+// takeIn feeds the guard with all that waits.
+func (a *Agent) takeIn(ctx context.Context, drift map[federation.Key]time.Time) error {
+	for _, in := range a.inbox.Take() {
+		if in.event == nil {
+			drift[in.drift] = time.Time{}
+			continue
+		}
+		if err := a.step(ctx, in.event); err != nil {
+			return err
+		}
+		if in.done != nil {
+			close(in.done)
+		}
+	}
+	return nil
 }
 
 // next is how long the loop may sleep.

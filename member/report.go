@@ -11,11 +11,10 @@ import (
 	federationv1 "github.com/hansa-io/hansa/federation/v1"
 	"github.com/hansa-io/hansa/member/guard"
 	"github.com/hansa-io/hansa/member/kube"
+	"github.com/hansa-io/hansa/member/landing"
 	"github.com/hansa-io/hansa/member/observe"
 	"github.com/hansa-io/hansa/messaging"
 	"github.com/hansa-io/hansa/messaging/subject"
-
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
 const (
@@ -167,14 +166,14 @@ func newFacts() *factsSource {
 }
 
 // changed is called by the caches for every difference.
-func (a *Agent) changed(what kube.What, u *unstructured.Unstructured) {
+func (a *Agent) changed(what kube.What, u *kube.Object) {
 	switch what {
 	case kube.Capacity:
 		mark(a.facts.capacity)
 	case kube.Exports:
 		mark(a.facts.exports)
 	case kube.Landed:
-		if k, err := federation.ParseKey(u.GetAnnotations()["hansa.io/workload"]); err == nil {
+		if k, ok := landing.Owner(u); ok {
 			a.statusChanged(k)
 		}
 	}

@@ -20,14 +20,13 @@ func refuseResidency(r *run, out bitset) {
 	}
 	byValue := r.p.s.values["jurisdiction"]
 	for _, j := range r.spec.Geo.Residency {
-		if set := byValue[j]; set != nil {
-			out.or(set)
-		}
+		states := []string{j}
 		if j == "EU" {
-			for _, state := range euStates {
-				if set := byValue[state]; set != nil {
-					out.or(set)
-				}
+			states = append(states, euStates...)
+		}
+		for _, state := range states {
+			if set := byValue[state]; set != nil {
+				out.or(set)
 			}
 		}
 	}

@@ -49,7 +49,11 @@ func Aggregate(w federation.Workload, a federation.Assignment, statuses []federa
 	for _, share := range a.Members {
 		st, known := byMember[share.Member]
 		delete(byMember, share.Member)
-		out.add(memberState(share, st, known, health[share.Member], w.Revision))
+		v := memberState(share, st, known, health[share.Member])
+		if v.State == federation.WorkReady && st.WorkloadRevision < w.Revision {
+			v.State, v.Message = federation.WorkProgressing, "still runs the version before"
+		}
+		out.add(v)
 	}
 	for _, st := range byMember {
 		if running(st) {
@@ -87,7 +91,7 @@ func (s *WorkloadState) conclude(w federation.Workload, a federation.Assignment)
 	}
 }
 
-func memberState(share federation.AssignedMember, st federation.WorkStatus, known bool, h federation.HealthRecord, revision federation.Revision) MemberState {
+func memberState(share federation.AssignedMember, st federation.WorkStatus, known bool, h federation.HealthRecord) MemberState {
 	v := MemberState{
 		Member: share.Member, Replicas: share.Replicas, Health: h.Health, State: federation.WorkPending,
 		ObservedAt: st.ObservedAt, Epoch: st.Epoch, Revision: st.WorkloadRevision,
@@ -98,8 +102,6 @@ func memberState(share federation.AssignedMember, st federation.WorkStatus, know
 		v.Message = fmt.Sprintf("%s is %s", share.Member, h.Health)
 	case !known || st.Epoch < share.Since || !running(st):
 		v.Message = "not landed yet"
-	case st.WorkloadRevision < revision && st.State == federation.WorkReady:
-		v.State, v.Ready, v.Message = federation.WorkProgressing, st.Ready, "still runs the version before"
 	default:
 		v.State, v.Ready, v.Message = st.State, st.Ready, st.Message
 	}

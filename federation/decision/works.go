@@ -160,25 +160,27 @@ func (m *Machine) putWork(w *workload, wk *work, mem *member, want order) {
 		Member: mem.spec.stored, Facts: mem.facts, Shares: shares, Epoch: a.Epoch,
 	})
 	if err != nil {
-		m.fail(w, wk, mem.name, want, err.Error())
+		wk.order = want
+		m.fail(w, wk, mem.name, err.Error())
 		return
 	}
 	p := w.spec.Placement.Defaulted()
-	m.sendWork(w, wk, mem, want, federation.Work{
+	wk.order = want
+	m.sendWork(wk, mem, federation.Work{
 		Workload: w.key, Member: mem.name, Epoch: a.Epoch, WorkloadRevision: a.WorkloadRevision, Replicas: want.replicas,
 		Landing: p.Landing, Continuity: p.Failover.Continuity, Objects: objects,
 	})
 }
 
-func (m *Machine) sendWork(w *workload, wk *work, mem *member, want order, v federation.Work) {
-	wk.order, wk.retryAt, wk.failed, wk.drop, wk.at = want, time.Time{}, "", false, m.now
-	wk.write = m.newWrite(writing{source: sourceWorks, key: w.key, name: mem.name})
+func (m *Machine) sendWork(wk *work, mem *member, v federation.Work) {
+	wk.retryAt, wk.failed, wk.drop, wk.at = time.Time{}, "", false, m.now
+	wk.write = m.newWrite(writing{source: sourceWorks, key: v.Workload, name: mem.name})
 	m.emit(PutWork{ID: wk.write, Account: mem.spec.stored.Account, Work: v})
 }
 
 // fail notes that an order cannot be given; it is tried again when it changes.
-func (m *Machine) fail(w *workload, wk *work, member string, want order, why string) {
-	wk.order, wk.failed, wk.retryAt = want, why, time.Time{}
+func (m *Machine) fail(w *workload, wk *work, member, why string) {
+	wk.failed, wk.retryAt = why, time.Time{}
 	m.note("Landing", "workload/"+w.key.String(), fmt.Sprintf("%s cannot be handed to %s: %s", w.key, member, why))
 }
 
@@ -232,7 +234,8 @@ func (m *Machine) takeBack(w *workload, name string) {
 		m.emit(DropWork{ID: wk.write, Account: mem.spec.stored.Account, Member: name, Key: w.key})
 	case wk.order.removed && wk.retryAt.IsZero() && (!known || st.Epoch <= wk.order.epoch):
 	default:
-		m.sendWork(w, wk, mem, want, federation.Work{
+		wk.order = want
+		m.sendWork(wk, mem, federation.Work{
 			Workload: w.key, Member: name, Epoch: want.epoch, WorkloadRevision: want.revision, Removed: true,
 			Landing: w.landing(), Continuity: w.failover().Continuity,
 		})
@@ -286,7 +289,7 @@ func (m *Machine) workDone(wr writing, ev WriteDone) {
 	m.touched[wr.key], m.timed[wr.key], m.lookAgain = true, true, true
 	switch {
 	case ev.Outcome == Rejected:
-		m.fail(w, wk, wr.name, wk.order, ev.Detail)
+		m.fail(w, wk, wr.name, ev.Detail)
 	case ev.Outcome != Written:
 		wk.retryAt, wk.drop = m.now.Add(retryWork), false
 	case wk.drop:

@@ -2,15 +2,25 @@ package kube
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/util/yaml"
 	crds "sigs.k8s.io/mcs-api/config/crd"
 )
 
-// ServiceCRDs are the CustomResourceDefinitions of the Multi-Cluster Services API.
-func ServiceCRDs() ([]*unstructured.Unstructured, error) {
+// establishLimit bounds the wait for a new API, establishEvery is how often it is
+// looked at.
+const (
+	establishLimit = 10 * time.Second
+	establishEvery = 50 * time.Millisecond
+)
+
+// serviceCRDs are the CustomResourceDefinitions of the Multi-Cluster Services API.
+func serviceCRDs() ([]*unstructured.Unstructured, error) {
 	var out []*unstructured.Unstructured
 	for _, text := range [][]byte{crds.ServiceExportCRD, crds.ServiceImportCRD} {
 		u := &unstructured.Unstructured{}
@@ -35,11 +45,30 @@ func Established(u *unstructured.Unstructured) bool {
 	return false
 }
 
-// Installed reports whether a CRD is there already; whoever put it there keeps it.
-func (c *Client) Installed(ctx context.Context, u *unstructured.Unstructured) (bool, error) {
-	found, err := c.Get(ctx, RefOf(u))
+// InstallServiceAPI brings the CRDs of the Multi-Cluster Services API where they
+// are missing, and returns when they are served. Those that are there stay as
+// they are.
+func (c *Client) InstallServiceAPI(ctx context.Context) error {
+	crds, err := serviceCRDs()
 	if err != nil {
-		return false, err
+		return err
 	}
-	return Established(found), nil
+	for _, crd := range crds {
+		if _, err := c.Get(ctx, RefOf(crd)); errors.Is(err, ErrNotFound) {
+			_, err = c.Apply(ctx, crd, false)
+			if err != nil {
+				return err
+			}
+		} else if err != nil {
+			return err
+		}
+		err := wait.PollUntilContextTimeout(ctx, establishEvery, establishLimit, true, func(ctx context.Context) (bool, error) {
+			u, err := c.Get(ctx, RefOf(crd))
+			return err == nil && Established(u), err
+		})
+		if err != nil {
+			return fmt.Errorf("%s is not served: %w", RefOf(crd), err)
+		}
+	}
+	return nil
 }

@@ -29,6 +29,9 @@ var (
 // mapperAge is how old the list of kinds must be before a miss reads it again.
 const mapperAge = time.Second
 
+// Object is any object of a cluster, as the API server wrote it.
+type Object = unstructured.Unstructured
+
 // Ref names one object.
 type Ref struct {
 	APIVersion string `json:"apiVersion"`

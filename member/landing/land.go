@@ -175,6 +175,12 @@ func (l *Lander) mayTake(ctx context.Context, w federation.Work, u *unstructured
 	return false, fmt.Errorf("%s exists here and was not made by Hansa: delete it, or set landing.takeover of %s to IfNoDiff or Always", r, w.Workload)
 }
 
+// Owner is the workload that an object was landed for.
+func Owner(u *unstructured.Unstructured) (federation.Key, bool) {
+	k, err := federation.ParseKey(u.GetAnnotations()[workloadAnnotation])
+	return k, err == nil
+}
+
 func ours(u *unstructured.Unstructured) bool { return u.GetLabels()[kube.ManagedLabel] == "true" }
 
 // checkOwner refuses an object of another workload, or of a newer order.

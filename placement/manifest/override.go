@@ -60,17 +60,16 @@ func eachContainer(objects []federation.Object, docs []document, name string, f 
 			continue
 		}
 		spec := podSpecOf(docs[i], objects[i].Kind)
-		for _, field := range []string{"initContainers", "containers"} {
-			list, _ := spec[field].([]any)
-			for _, item := range list {
-				c, ok := item.(document)
-				if !ok || c["name"] != name {
-					continue
-				}
-				found = true
-				if err := f(c); err != nil {
-					return err
-				}
+		init, _ := spec["initContainers"].([]any)
+		main, _ := spec["containers"].([]any)
+		for _, item := range slices.Concat(init, main) {
+			c, ok := item.(document)
+			if !ok || c["name"] != name {
+				continue
+			}
+			found = true
+			if err := f(c); err != nil {
+				return err
 			}
 		}
 	}

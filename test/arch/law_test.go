@@ -35,8 +35,9 @@ var table = []row{
 	{"placement/manifest", pure, []string{"placement"}},
 	{"member/observe", pure, nil},
 	{"member/guard", pure, []string{"federation/lease"}},
-	{"gateway/route", pure, []string{"placement/catalogue"}},
+	{"gateway/route", pure, []string{"federation/decision", "placement/catalogue"}},
 	{"messaging/subject", pure, nil},
+	{"messaging/mailbox", adapter, nil},
 
 	{"federation/v1", adapter, nil},
 	{"gateway/v1", adapter, nil},
@@ -45,22 +46,23 @@ var table = []row{
 	{"messaging/inproc", adapter, []string{"messaging"}},
 	{"messaging/nats/...", adapter, []string{"messaging", "messaging/subject", "messaging/nats/..."}},
 	{"messaging/messagingtest", adapter, []string{"messaging", "messaging/subject"}},
-	{"member/kube", adapter, nil},
+	{"member/kube", adapter, []string{"member/observe"}},
 	{"member/landing", adapter, []string{"member/kube"}},
 	{"member/cluster/...", adapter, []string{"member/cluster/..."}},
 	{"federation/probe", adapter, nil},
 	{"configs/...", adapter, nil},
 
 	{"federation/hub", shell, []string{
-		"configs", "federation/...", "placement/...", "messaging", "messaging/subject",
+		"configs", "federation/...", "placement/...", "messaging", "messaging/mailbox", "messaging/subject",
 	}},
 	{"member", shell, []string{
-		"configs", "federation/v1", "gateway/v1", "member/guard", "member/kube", "member/landing", "member/observe", "messaging", "messaging/subject",
+		"configs", "federation/probe", "federation/v1", "gateway/v1", "member/guard", "member/kube", "member/landing", "member/observe",
+		"messaging", "messaging/mailbox", "messaging/subject",
 	}},
 	{"gateway/cli", shell, []string{"configs", "gateway/v1"}},
 	{"gateway/cli/local", shell, []string{"configs", "gateway/cli", "gateway/v1", "member/cluster/config", "member/cluster/pki", "placement/catalogue"}},
 	{"gateway/...", shell, []string{
-		"federation/decision", "federation/v1", "gateway/...", "messaging", "messaging/subject", "placement/...",
+		"configs", "federation/decision", "federation/v1", "gateway/...", "messaging", "messaging/subject", "placement/...",
 	}},
 
 	{"member/cmd/hansa-cluster", composition, []string{"member/...", "messaging/...", "configs/..."}},
@@ -93,8 +95,7 @@ var dependencies = []dependency{
 	{"github.com/nats-io", []string{"messaging/nats/..."}, "one adapter knows NATS; everybody else knows roles"},
 
 	{"k8s.io/client-go", []string{"member/kube", "member/cluster/...", "member/cmd/hansa-cluster"}, "one adapter talks to a member's API server; the embedded cluster makes its own clients"},
-	{"sigs.k8s.io/controller-runtime", []string{"member/kube", "member/landing"}, "flux's server-side apply takes its client; landing is that library's adapter"},
-	{"github.com/fluxcd", []string{"member/kube", "member/landing"}, "server-side apply and kstatus are a member's business"},
+	{"github.com/fluxcd", []string{"member/kube", "member/landing"}, "kstatus is a member's business"},
 	{"k8s.io/apimachinery", []string{"member/kube", "member/landing", "member/cluster/...", "member/cmd/hansa-cluster"}, "pure packages have types of their own"},
 	{"k8s.io/api", []string{"member/kube", "member/landing", "member/cluster/...", "member/cmd/hansa-cluster"}, "pure packages have types of their own"},
 	{"sigs.k8s.io/mcs-api", []string{"member/kube"}, "exports are read where the cluster is"},
@@ -111,7 +112,7 @@ var dependencies = []dependency{
 	{"github.com/klauspost/compress", []string{"federation/v1"}, "works are compressed where they are encoded"},
 	{"github.com/hashicorp/golang-lru", []string{"gateway", "gateway/grpcserver", "gateway/httpserver"}, "the cache of marshalled answers"},
 	{"github.com/prometheus/client_golang", []string{".", "federation/hub", "member", "gateway", "gateway/httpserver", "messaging/nats/..."}, "shells measure, cores return"},
-	{"github.com/spf13", []string{".", "gateway/cli/..."}, "the command line"},
+	{"github.com/spf13", []string{".", "configs", "gateway/cli/..."}, "the command line; configs makes the command of each role from its file"},
 	{"github.com/spf13/pflag", []string{".", "gateway/cli/...", "member/cluster"}, "the command line; Kubernetes' components take their options as flags"},
 	{"go.uber.org/zap", []string{"member/cluster/..."}, "etcd logs with it"},
 	{"golang.org/x/term", []string{".", "gateway/cli/..."}, "the command line"},

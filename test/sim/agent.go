@@ -116,7 +116,7 @@ func (a *agent) beat() {
 }
 
 func (a *agent) follow(life int) {
-	a.w.Call(a.name, storeName, follow{Bucket: worksOf(a.name)}, writeTimeout, func(answer any, ok bool) {
+	a.w.Call(Link{a.name, storeName}, follow{Bucket: worksOf(a.name)}, writeTimeout, func(answer any, ok bool) {
 		all, read := answer.([]entry)
 		if !ok || !read {
 			a.follow(life)
@@ -143,7 +143,7 @@ func (a *agent) Receive(m Message) {
 	case federation.HubBeat:
 		a.hear(b)
 	case probeFor:
-		look(a.w, a.name, b.Member, b.Timeout, func(r federation.ProbeReply) {
+		look(a.w, Link{a.name, b.Member}, b.Timeout, func(r federation.ProbeReply) {
 			a.w.Send(a.name, m.From, probed{Vantage: a.name, Reply: r})
 		})
 	}
@@ -207,7 +207,7 @@ func (a *agent) land(e guard.Land) {
 }
 
 func (a *agent) hello(v federation.Hello) {
-	a.w.Call(a.name, a.w.leading(), hello{v}, askTimeout, func(answer any, ok bool) {
+	a.w.Call(Link{a.name, a.w.leading()}, hello{v}, askTimeout, func(answer any, ok bool) {
 		if r, replied := answer.(federation.HelloReply); ok && replied {
 			a.step(guard.HelloReplied{Reply: r})
 		} else {
@@ -219,7 +219,7 @@ func (a *agent) hello(v federation.Hello) {
 func (a *agent) renew(e guard.RenewLease) {
 	sent := a.clock()
 	r := federation.RenewRequest{Member: a.name, Incarnation: a.on.incarnation, Workload: e.Workload, Epoch: e.Epoch, Held: e.Held}
-	a.w.Call(a.name, a.w.leading(), renew{r}, writeTimeout, func(answer any, ok bool) {
+	a.w.Call(Link{a.name, a.w.leading()}, renew{r}, writeTimeout, func(answer any, ok bool) {
 		if g, granted := answer.(federation.Grant); ok && granted {
 			a.step(guard.RenewAnswered{Workload: e.Workload, Epoch: e.Epoch, SentAt: sent, Grant: g})
 		}

@@ -47,12 +47,12 @@ func (a *agent) send(k federation.Key) {
 		})
 	}
 	hub := a.w.leading()
-	a.w.Call(a.name, hub, status{a.status(k, r)}, askTimeout, func(answer any, ok bool) {
+	a.w.Call(Link{a.name, hub}, status{a.status(k, r)}, askTimeout, func(answer any, ok bool) {
 		if _, done := answer.(stored); !ok || !done {
 			failed()
 			return
 		}
-		a.w.Call(a.name, hub, export{a.export(k)}, askTimeout, func(answer any, ok bool) {
+		a.w.Call(Link{a.name, hub}, export{a.export(k)}, askTimeout, func(answer any, ok bool) {
 			if _, done := answer.(stored); !ok || !done {
 				failed()
 				return
@@ -109,7 +109,7 @@ func (a *agent) sendFacts() {
 		return
 	}
 	a.factsDue, a.asking = false, true
-	a.w.Call(a.name, a.w.leading(), facts{a.facts()}, askTimeout, func(answer any, ok bool) {
+	a.w.Call(Link{a.name, a.w.leading()}, facts{a.facts()}, askTimeout, func(answer any, ok bool) {
 		a.asking = false
 		if _, done := answer.(stored); !ok || !done {
 			a.factsDue = true

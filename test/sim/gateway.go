@@ -34,7 +34,7 @@ func newGateway(w *World, name string) *gateway {
 }
 
 func (g *gateway) follow(bucket string) {
-	g.w.Call(g.name, storeName, follow{Bucket: bucket}, writeTimeout, func(answer any, ok bool) {
+	g.w.Call(Link{g.name, storeName}, follow{Bucket: bucket}, writeTimeout, func(answer any, ok bool) {
 		all, read := answer.([]entry)
 		if !ok || !read {
 			g.follow(bucket)

@@ -106,7 +106,7 @@ func (h *hub) lead(ev lease.Event) {
 
 func (h *hub) acquire(e lease.Acquire) {
 	p := put{Bucket: leaseBucket, Key: "hub", Value: h.name, Expected: e.Expected, Lifetime: 5 * time.Second}
-	h.w.Call(h.name, storeName, p, writeTimeout, func(answer any, ok bool) {
+	h.w.Call(Link{h.name, storeName}, p, writeTimeout, func(answer any, ok bool) {
 		done, written := answer.(putDone)
 		switch {
 		case !ok || !written:
@@ -127,7 +127,7 @@ func (h *hub) load() {
 }
 
 func (h *hub) follow(m *decision.Machine, s decision.Source) {
-	h.w.Call(h.name, storeName, follow{Bucket: string(s)}, writeTimeout, func(answer any, ok bool) {
+	h.w.Call(Link{h.name, storeName}, follow{Bucket: string(s)}, writeTimeout, func(answer any, ok bool) {
 		all, read := answer.([]entry)
 		switch {
 		case h.m != m:
@@ -230,7 +230,7 @@ func (h *hub) Receive(m Message) {
 // relay stores what an agent reports, and answers once it is stored.
 func (h *hub) relay(m Message, bucket, key string, v any) {
 	p := put{Bucket: bucket, Key: key, Value: v, Any: true}
-	h.w.Call(h.name, storeName, p, writeTimeout, func(answer any, ok bool) {
+	h.w.Call(Link{h.name, storeName}, p, writeTimeout, func(answer any, ok bool) {
 		if _, written := answer.(putDone); ok && written {
 			h.w.Answer(m, stored{})
 		}

@@ -43,7 +43,7 @@ func (h *hub) execute(e decision.Effect) {
 // put writes, and tells the machine the outcome while it is still this one.
 func (h *hub) put(id uint64, p put) {
 	m := h.m
-	h.w.Call(h.name, storeName, p, writeTimeout, func(answer any, ok bool) {
+	h.w.Call(Link{h.name, storeName}, p, writeTimeout, func(answer any, ok bool) {
 		done, written := answer.(putDone)
 		ev := decision.WriteDone{ID: id, Outcome: decision.Written, Revision: done.Revision}
 		switch {
@@ -59,7 +59,7 @@ func (h *hub) put(id uint64, p put) {
 }
 
 func (h *hub) read(m *decision.Machine, e decision.ReadRecord) {
-	h.w.Call(h.name, storeName, get{Bucket: string(e.Source), Key: e.Name}, writeTimeout, func(answer any, ok bool) {
+	h.w.Call(Link{h.name, storeName}, get{Bucket: string(e.Source), Key: e.Name}, writeTimeout, func(answer any, ok bool) {
 		found, read := answer.(entry)
 		switch {
 		case h.m != m:
@@ -152,16 +152,16 @@ func (h *hub) probe(e decision.AskProbe) {
 			h.w.Send(h.name, v, probeFor{Member: e.Member, Timeout: e.Timeout})
 			continue
 		}
-		look(h.w, h.name, e.Member, e.Timeout, func(r federation.ProbeReply) {
+		look(h.w, Link{h.name, e.Member}, e.Timeout, func(r federation.ProbeReply) {
 			h.step(decision.ProbeResult{Member: e.Member, Vantage: v, Reply: r})
 		})
 	}
 }
 
 // look asks a member's API server from a node.
-func look(w *World, from, member string, timeout time.Duration, done func(federation.ProbeReply)) {
-	w.Call(from, member, probeTarget{}, timeout, func(answer any, ok bool) {
-		r := federation.ProbeReply{Member: member, Signal: federation.Red, Detail: "no answer"}
+func look(w *World, along Link, timeout time.Duration, done func(federation.ProbeReply)) {
+	w.Call(along, probeTarget{}, timeout, func(answer any, ok bool) {
+		r := federation.ProbeReply{Member: along.To, Signal: federation.Red, Detail: "no answer"}
 		if _, down := answer.(refused); ok && down {
 			r.Detail = "connection refused"
 		} else if ok {

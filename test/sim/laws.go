@@ -59,6 +59,7 @@ type Broken struct {
 	Err error
 }
 
+// Error names the law and says how it was broken.
 func (b *Broken) Error() string { return fmt.Sprintf("law %s: %v", b.Law, b.Err) }
 
 func newLaws(w *World) *laws {

@@ -34,6 +34,7 @@ type Unkept struct {
 	Err     error
 }
 
+// Error names the promise and says what is not as it should be.
 func (u *Unkept) Error() string { return fmt.Sprintf("promise %s: %v", u.Promise, u.Err) }
 
 func unkept(promise, format string, args ...any) error {

@@ -133,7 +133,7 @@ func replicasOf(v federation.Workload) int64 {
 // what it answered.
 func (w *World) Request(what string, body any) {
 	from := w.clientNode()
-	w.Call(from, w.leading(), body, 5*time.Second, func(answer any, ok bool) {
+	w.Call(Link{from, w.leading()}, body, 5*time.Second, func(answer any, ok bool) {
 		switch a := answer.(type) {
 		case decision.Refusal:
 			w.say("%s: refused: %s", what, a.Text)

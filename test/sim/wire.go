@@ -103,12 +103,12 @@ type call struct {
 
 // Call sends a request and calls done once: with the answer, or with ok false
 // after timeout. A process that is down refuses at once when it can be reached.
-func (w *World) Call(from, to string, body any, timeout time.Duration, done func(answer any, ok bool)) {
+func (w *World) Call(along Link, body any, timeout time.Duration, done func(answer any, ok bool)) {
 	w.sent++
 	id := w.sent
-	w.calls[id] = &call{from: from, life: w.nodes[from].life, done: done}
-	w.transmit(envelope{link: Link{from, to}, body: body, call: id})
-	w.After(from, timeout, func() { w.finish(id, nil, false) })
+	w.calls[id] = &call{from: along.From, life: w.nodes[along.From].life, done: done}
+	w.transmit(envelope{link: along, body: body, call: id})
+	w.After(along.From, timeout, func() { w.finish(id, nil, false) })
 }
 
 // Answer answers a request.

@@ -1,0 +1,184 @@
+package decision
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/hansa-io/hansa/federation"
+	"github.com/hansa-io/hansa/federation/recovery"
+	"github.com/hansa-io/hansa/placement"
+)
+
+// newID names an operation; hash and clock make it unlike any other.
+func (m *Machine) newID(scope string) string {
+	for n := 0; ; n++ {
+		sum := sha256.Sum256([]byte(fmt.Sprintf("%d/%d/%s/%d", m.opts.Term, m.now.UnixNano(), scope, n)))
+		id := hex.EncodeToString(sum[:])[:8]
+		if m.operations[id] == nil {
+			return id
+		}
+	}
+}
+
+// launch starts an operation; its record is written before anything is done.
+func (m *Machine) launch(req federation.OperationRequest, scene recovery.Scene) *operation {
+	id := m.newID(req.Scope.String())
+	o := &operation{id: id, machine: recovery.New(m.now, id, req, scene), dirty: true, covers: setOf(scene.Members)}
+	m.operations[id] = o
+	op := o.value()
+	m.note("Operation", "operation/"+id, fmt.Sprintf("%s %s %s by %s: %s %s", op.Request.Verb, id, req.Scope, req.Initiator, op.State, op.Reason))
+	m.lookAgain, m.unsaved = true, true
+	return o
+}
+
+// requestOperation starts what a person asked for, if the guardrails pass.
+func (m *Machine) requestOperation(ev OperationRequested) {
+	req := ev.Operation
+	if req.Mode == "" {
+		req.Mode = federation.Live
+		if req.Verb == "drill" {
+			req.Mode = federation.Drill
+		}
+	}
+	if req.Verb == "drill" && req.Mode == federation.Live || req.Verb != "drill" && req.Mode == federation.Drill {
+		m.refuse(ev.Request, "Invalid", fmt.Sprintf("verb %s does not go with mode %s", req.Verb, req.Mode))
+		return
+	}
+	req.Initiator = cmp.Or(req.Initiator, "somebody")
+	if m.takeOver(ev) {
+		return
+	}
+	scene, err := m.scene(req)
+	if err != nil {
+		m.refuse(ev.Request, "Invalid", err.Error())
+		return
+	}
+	o := m.launch(req, scene)
+	o.asked = append(o.asked, ev.Request)
+	if !o.running() {
+		return
+	}
+	m.endStanding(o, req)
+	if w := o.value(); w.Request.Verb == "drill" || w.Request.Verb == "failback" || w.Request.Verb == "failover" {
+		for _, r := range w.Workloads {
+			m.claim(o, r.Workload)
+		}
+	}
+}
+
+// endStanding ends the shifts and evacuations of a scope that fails back.
+func (m *Machine) endStanding(o *operation, req federation.OperationRequest) {
+	if req.Verb != "failback" {
+		return
+	}
+	for _, other := range m.runningOperations() {
+		v := other.value().Request.Verb
+		if other != o && (v == "shift" || v == "evacuate") && overlaps(other.covers, o.covers) {
+			m.advanceOperation(other, recovery.Aborted{Reason: "failback " + o.id, Who: req.Initiator})
+		}
+	}
+}
+
+func overlaps(a, b map[string]bool) bool {
+	for n := range a {
+		if b[n] {
+			return true
+		}
+	}
+	return false
+}
+
+// scene gathers what an operation starts from, guardrails included.
+func (m *Machine) scene(req federation.OperationRequest) (recovery.Scene, error) {
+	scene := recovery.Scene{Members: m.covered(req.Scope)}
+	if len(scene.Members) > 0 {
+		snap, err := m.snapshot()
+		if err != nil {
+			return scene, err
+		}
+		scene.Simulation, err = placement.Simulate(snap, m.requests(), federation.SimulationRequest{Lose: []federation.Scope{req.Scope}})
+		if err != nil {
+			return scene, err
+		}
+	}
+	scene.Workloads = m.concerned(scene.Members, func(*workload) bool { return true })
+	scene.Budgets = m.budgets(scene.Workloads)
+	in := recovery.GateInput{
+		Request: req, Members: scene.Members, Total: len(m.members), Health: map[string]federation.Health{},
+		Simulation: scene.Simulation, Frozen: m.Frozen(), Alone: m.alone(scene.Workloads),
+	}
+	for name, mem := range m.members {
+		in.Health[name] = mem.verdict.Health
+	}
+	for _, o := range m.runningOperations() {
+		if v := o.value().Request.Verb; v != recovery.Freeze && (req.Verb != "failback" || v != "shift" && v != "evacuate") {
+			in.Running = append(in.Running, o.id)
+		}
+	}
+	scene.Findings = recovery.Gates(in)
+	if req.Level == "L5a" || req.Level == "L5b" {
+		scene.Findings = append(scene.Findings, recovery.Brake(m.brakeInput(scene.Members))...)
+	}
+	return scene, nil
+}
+
+func (m *Machine) alone(reports []federation.WorkloadReport) []string {
+	var out []string
+	for _, r := range reports {
+		if m.workloads[r.Workload].failover().Continuity == federation.AtMostOne {
+			out = append(out, r.Workload.String())
+		}
+	}
+	return out
+}
+
+// covered lists the members of a scope, sorted.
+func (m *Machine) covered(s federation.Scope) []string {
+	var out []string
+	for _, name := range sortedNames(m.members) {
+		if s.Covers(name, m.members[name].spec.stored.Place) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// concerned lists the workloads that have a share in one of the members and
+// pass the test, with where they are.
+func (m *Machine) concerned(members []string, pick func(*workload) bool) []federation.WorkloadReport {
+	var out []federation.WorkloadReport
+	for _, k := range m.workloadKeys() {
+		w := m.workloads[k]
+		a, ok := w.placed()
+		if !ok || w.spec == nil || !pick(w) || !slices.ContainsFunc(a.Members, func(s federation.AssignedMember) bool { return slices.Contains(members, s.Member) }) {
+			continue
+		}
+		out = append(out, federation.WorkloadReport{
+			Workload: k, Objective: w.failover().Objective, From: names(a.Members), Before: slices.Clone(a.Members),
+		})
+	}
+	return out
+}
+
+func names(shares []federation.AssignedMember) []string {
+	out := make([]string, len(shares))
+	for i, s := range shares {
+		out[i] = s.Member
+	}
+	return out
+}
+
+// budgets gives the move of the workloads the longest of their dwells on top.
+func (m *Machine) budgets(reports []federation.WorkloadReport) recovery.Budgets {
+	var longest time.Duration
+	for _, r := range reports {
+		if w := m.workloads[r.Workload]; w != nil {
+			longest = max(longest, m.dwell(w, &member{factor: 1}))
+		}
+	}
+	return recovery.Budgets{Move: longest + 3*time.Minute}
+}
