@@ -44,7 +44,7 @@ func (g *Gateway) Apply(ctx context.Context, r grpcserver.Apply) ([]grpcserver.A
 	}
 	var out []grpcserver.Applied
 	for _, w := range workloads {
-		done, err := applyOne(ctx, bucket, w, r.DryRun)
+		done, err := applyOne(ctx, bucket, w, r)
 		if err != nil {
 			return out, fmt.Errorf("apply %s (%d of %d workloads were applied): %w", w.Key, len(out), len(workloads), err)
 		}
@@ -96,7 +96,7 @@ func shared(o federation.Object) bool {
 }
 
 // applyOne writes one workload unless it is already as wanted.
-func applyOne(ctx context.Context, bucket messaging.KV, w federation.Workload, dryRun bool) (grpcserver.Applied, error) {
+func applyOne(ctx context.Context, bucket messaging.KV, w federation.Workload, r grpcserver.Apply) (grpcserver.Applied, error) {
 	key := subject.WorkloadKey(w.Key)
 	done := grpcserver.Applied{Key: w.Key, Objects: len(w.Objects)}
 	for range conflictTries {
@@ -106,13 +106,13 @@ func applyOne(ctx context.Context, bucket messaging.KV, w federation.Workload, d
 			done.Action, entry.Revision = "created", 0
 		case err != nil:
 			return done, err
-		case same(entry.Value, w):
+		case same(entry.Value, w, r.Prune):
 			done.Action, done.Revision = "unchanged", entry.Revision
 			return done, nil
 		default:
 			done.Action = "configured"
 		}
-		if dryRun {
+		if r.DryRun {
 			return done, nil
 		}
 		done.Revision, err = bucket.Put(ctx, key, federationv1.EncodeWorkload(w), entry.Revision)
@@ -123,13 +123,17 @@ func applyOne(ctx context.Context, bucket messaging.KV, w federation.Workload, d
 	return done, messaging.Errorf(messaging.Conflict, "workload %s is being changed by others: try again", w.Key)
 }
 
-// same reports whether the stored record asks for the same thing.
-func same(stored []byte, w federation.Workload) bool {
+// same reports whether the stored record asks for the same thing; from which
+// source matters only to those who prune.
+func same(stored []byte, w federation.Workload, prune bool) bool {
 	old, err := federationv1.DecodeWorkload(stored)
 	if err != nil {
 		return false
 	}
 	old.AppliedAt, old.AppliedBy = w.AppliedAt, w.AppliedBy
+	if !prune {
+		old.Source = w.Source // only pruning asks whose it is
+	}
 	return bytes.Equal(federationv1.EncodeWorkload(old), federationv1.EncodeWorkload(w))
 }
 
