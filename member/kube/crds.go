@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/util/yaml"
 	crds "sigs.k8s.io/mcs-api/config/crd"
+	mcs "sigs.k8s.io/mcs-api/pkg/apis/v1alpha1"
 )
 
 // establishLimit bounds the wait for a new API, establishEvery is how often it is
@@ -64,11 +66,20 @@ func (c *Client) InstallServiceAPI(ctx context.Context) error {
 		}
 		err := wait.PollUntilContextTimeout(ctx, establishEvery, establishLimit, true, func(ctx context.Context) (bool, error) {
 			u, err := c.Get(ctx, RefOf(crd))
-			return err == nil && Established(u), err
+			return err == nil && Established(u) && c.answers(ctx, u), err
 		})
 		if err != nil {
 			return fmt.Errorf("%s is not served: %w", RefOf(crd), err)
 		}
 	}
 	return nil
+}
+
+// answers reports whether objects of a CRD's kind can be listed: that begins a
+// moment after the CRD is established, and a cache that asks before waits long
+// until it asks again.
+func (c *Client) answers(ctx context.Context, crd *unstructured.Unstructured) bool {
+	plural, _, _ := unstructured.NestedString(crd.Object, "spec", "names", "plural")
+	_, err := c.dynamic.Resource(mcs.SchemeGroupVersion.WithResource(plural)).List(ctx, metav1.ListOptions{Limit: 1})
+	return err == nil
 }

@@ -78,7 +78,9 @@ func (f federation) refused(t *testing.T, want, name string, args ...string) {
 func names(t *testing.T, list string) string {
 	t.Helper()
 	var l struct {
-		Items []struct{ Metadata struct{ Namespace, Name, ResourceVersion string } }
+		Items []struct {
+			Metadata struct{ Namespace, Name, ResourceVersion string }
+		}
 	}
 	decode(t, list, &l)
 	var out []string
