@@ -149,7 +149,8 @@ func (m *Machine) direct(w *workload, reason string) bool {
 	if p == nil {
 		return false
 	}
-	holds := w.current() && m.stands(p.members)
+	// The user may have asked for less since the plan was made.
+	holds := w.current() && m.stands(p.members) && replicasOf(p.members) <= m.total(w, p.members)
 	w.plan = nil
 	if !holds {
 		w.rebalance = true

@@ -25,6 +25,8 @@ func (m *Machine) beat(b federation.Beat) {
 	case mem.mask == "":
 		mem.heard = m.now
 		m.alive(mem)
+	case unasked(mem):
+		m.fallSilent(mem)
 	}
 	m.schedule(mem)
 }

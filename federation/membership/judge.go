@@ -12,13 +12,19 @@ import (
 func (m *Machine) judge(mem *member) {
 	m.runningProbe(mem)
 	m.realSilence(mem)
-	if m.watched(mem) && !m.now.Before(m.suspectAt(mem)) {
+	if m.watched(mem) && (!m.now.Before(m.suspectAt(mem)) || unasked(mem)) {
 		m.fallSilent(mem)
 	}
 	if mem.inquiry != nil {
 		m.inquire(mem)
 	}
 	m.schedule(mem)
+}
+
+// unasked: the member was suspect when this machine took over, and a mask came or
+// went since; somebody has to find out what it is.
+func unasked(mem *member) bool {
+	return mem.inquiry == nil && mem.record.Health == federation.Suspect && mem.judged && mem.stream.count > 0
 }
 
 // watched reports whether the silence of a member means something.

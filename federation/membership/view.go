@@ -174,7 +174,7 @@ func (m *Machine) checkMember(mem *member) error {
 	switch {
 	case i != nil && !m.watched(mem):
 		return fmt.Errorf("an inquiry while %v", mem.record.Health)
-	case i == nil && mem.record.Health == federation.Suspect && mem.judged && mem.stream.count > 0:
+	case unasked(mem):
 		return fmt.Errorf("suspect, and nobody asks")
 	case i != nil && !slices.Contains(i.set.names, mem.name):
 		return fmt.Errorf("an inquiry outside of its set")

@@ -16,6 +16,7 @@ type cluster struct {
 	up     bool
 	lives  int
 	landed map[federation.Key]*landed
+	orders map[federation.Key]uint64 // how many came, by workload
 	// changed is called for each workload whose pods changed.
 	changed func(federation.Key)
 }
@@ -30,7 +31,7 @@ type landed struct {
 }
 
 func newCluster(w *World, member string) *cluster {
-	return &cluster{w: w, member: member, landed: map[federation.Key]*landed{}, changed: func(federation.Key) {}}
+	return &cluster{w: w, member: member, landed: map[federation.Key]*landed{}, orders: map[federation.Key]uint64{}, changed: func(federation.Key) {}}
 }
 
 func (c *cluster) keys() []federation.Key {
@@ -63,8 +64,11 @@ func (c *cluster) stop() {
 	}
 }
 
-// do carries out one operation on a workload after those before it, unless the
-// cluster goes down meanwhile.
+// againAfter is the wait between attempts while the API server is away.
+const againAfter = 500 * time.Millisecond
+
+// do carries out one operation on a workload unless a newer one supersedes it
+// meanwhile. While the cluster is down the agent tries again.
 func (c *cluster) do(k federation.Key, takes time.Duration, what func()) {
 	l := c.landed[k]
 	at := c.w.now
@@ -75,12 +79,19 @@ func (c *cluster) do(k federation.Key, takes time.Duration, what func()) {
 	if l != nil {
 		l.busy = at
 	}
-	lives := c.lives
-	c.w.After(c.member, at.Sub(c.w.now), func() {
-		if c.up && c.lives == lives {
+	c.orders[k]++
+	order := c.orders[k]
+	var try func()
+	try = func() {
+		switch {
+		case c.orders[k] != order: // superseded
+		case c.up:
 			what()
+		default:
+			c.w.After(c.member, againAfter, try)
 		}
-	})
+	}
+	c.w.After(c.member, at.Sub(c.w.now), try)
 }
 
 // land applies a work.

@@ -160,7 +160,7 @@ func (l *laws) placed(k federation.Key, a federation.Assignment) error {
 	}
 	p := spec.Placement
 	regions := map[string]bool{}
-	var total int64
+	var total, away int64
 	for i, s := range a.Members {
 		member, known := l.w.records("members")[s.Member].Value.(federation.MemberSpec)
 		switch {
@@ -170,6 +170,9 @@ func (l *laws) placed(k federation.Key, a federation.Assignment) error {
 			return fmt.Errorf("members are not sorted: %v", a.Members)
 		case s.Since == 0 || s.Since > a.Epoch:
 			return fmt.Errorf("%s is in the set since epoch %d", s.Member, s.Since)
+		case l.lost(s.Member): // its share stays until its dwell has passed, whatever the Placement says now
+			away += s.Replicas
+			continue
 		case slices.Contains(p.Members.Exclude, s.Member):
 			return fmt.Errorf("%s is excluded", s.Member)
 		case len(p.Members.Names) > 0 && !slices.Contains(p.Members.Names, s.Member):
@@ -183,13 +186,19 @@ func (l *laws) placed(k federation.Key, a federation.Assignment) error {
 			return fmt.Errorf("%d regions, at most %d are allowed", len(regions), c.Max)
 		}
 	}
-	if want := replicasOf(spec); total+a.Unmet != want && a.Unmet == 0 {
-		return fmt.Errorf("%d replicas are assigned and %d unmet, %d are wanted", total, a.Unmet, want)
+	if want := replicasOf(spec); a.Unmet == 0 && (total+away < want || total > want) {
+		return fmt.Errorf("%d replicas are assigned, %d of them away, and %d are wanted", total+away, away, want)
 	}
 	if p.Failover.Continuity == federation.AtMostOne && len(a.Members) > 1 {
 		return fmt.Errorf("%d members for a workload that runs once", len(a.Members))
 	}
 	return nil
+}
+
+// lost reports whether the last verdict about the member is that it is away.
+func (l *laws) lost(member string) bool {
+	r, _ := l.w.records("health")[member].Value.(federation.HealthRecord)
+	return r.Health == federation.Unreachable || r.Health == federation.Fenced || r.Health == federation.Returning || r.Health == federation.Quarantined
 }
 
 // executed looks at an order that a cluster carried out.
