@@ -145,7 +145,7 @@ func (m *Machine) moved(o Observed) bool {
 		return settled(o)
 	}
 	return !slices.ContainsFunc(o.Workloads, func(w WorkloadSeen) bool {
-		return !w.Waiting && !(w.Decided && w.Whole) || m.op.Request.Level == "L4" && !w.Settled
+		return !w.Waiting && (!w.Decided || !w.Whole) || m.op.Request.Level == "L4" && !w.Settled
 	})
 }
 

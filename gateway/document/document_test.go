@@ -105,8 +105,10 @@ func TestRefusals(t *testing.T) {
 		{"no namespace", edit("{namespace: shop, name: web}", "{name: web}"), "metadata.namespace must be set"},
 		{"selects nothing", edit("Deployment, name: web}]", "Deployment, name: wob}]"), "resources[0] (apps/v1 Deployment wob) selects nothing of this apply"},
 		{"nothing left", "apiVersion: hansa.io/v1alpha1\nkind: Placement\nmetadata: {namespace: shop, name: web}\nspec: {}\n", "Placement shop/web selects nothing"},
-		{"claimed twice", good + "---\n" + strings.Replace(good[:strings.Index(good, "---")], "name: web}\nspec", "name: other}\nspec", 1),
-			"apps/v1/Deployment shop/web is selected by Placement shop/web and by Placement shop/other: let one of them have it"},
+		{
+			"claimed twice", good + "---\n" + strings.Replace(good[:strings.Index(good, "---")], "name: web}\nspec", "name: other}\nspec", 1),
+			"apps/v1/Deployment shop/web is selected by Placement shop/web and by Placement shop/other: let one of them have it",
+		},
 		{"there twice", good + "---\napiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n", "v1/Namespace shop is there twice: also at a.yaml:23"},
 		{"no owner", good + "---\napiVersion: v1\nkind: Service\nmetadata: {namespace: shop, name: web}\n", "v1/Service shop/web is selected by no Placement: add it to the resources of one"},
 		{"no placement", good[strings.Index(good, "---")+4:], "no Placement in a.yaml: add one that says where the objects run"},

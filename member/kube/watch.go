@@ -76,8 +76,11 @@ func (w *Watch) Run(ctx context.Context, synced func()) error {
 		what      What
 		transform cache.TransformFunc
 	}{
-		{w.nodes, Capacity, keepNode}, {w.pods, Capacity, keepPod},
-		{w.svcs, Exports, keepService}, {w.slices, Exports, keepSlice}, {w.exports, Exports, dropManagedFields},
+		{w.nodes, Capacity, keepNode},
+		{w.pods, Capacity, keepPod},
+		{w.svcs, Exports, keepService},
+		{w.slices, Exports, keepSlice},
+		{w.exports, Exports, dropManagedFields},
 	}
 	var running sync.WaitGroup
 	defer running.Wait()
