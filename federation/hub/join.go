@@ -65,6 +65,11 @@ func (j joins) join(ctx context.Context, r federation.JoinRequest, now time.Time
 	if _, err := j.works.WorkBucket(ctx, account); err != nil {
 		return federation.JoinReply{}, fmt.Errorf("make the work bucket of %s: %w", r.Member, err)
 	}
+	if expected != 0 { // it lost its disk
+		if err := j.works.ReplayWorks(ctx, account); err != nil {
+			return federation.JoinReply{}, err
+		}
+	}
 	jwt, expires, err := j.accounts.SignUser(account, r.UserKey)
 	if err != nil {
 		return federation.JoinReply{}, messaging.Errorf(messaging.Invalid, "join of %s: %v", r.Member, err)

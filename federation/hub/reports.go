@@ -170,6 +170,9 @@ func (l *leadership) replay(ctx context.Context, m messaging.Message, life feder
 	if err != nil {
 		return messaging.Errorf(messaging.Denied, "%v", err)
 	}
+	if life == 1 { // it has just joined, and has had nothing yet
+		return nil
+	}
 	if !l.dir.admit("replay "+account, order{incarnation: life, sequence: 1}) {
 		return nil
 	}

@@ -108,6 +108,12 @@ func checkSimulate(t *testing.T, f federation) {
 }
 
 func checkResolve(t *testing.T, f federation) {
+	f.await(t, 20*time.Second, func() string { // endpoints follow their pods within a moment
+		if serving := f.resolve(t, "osaka").serving(); len(serving) < 3 {
+			return fmt.Sprintf("endpoints: %v", serving)
+		}
+		return ""
+	})
 	for _, from := range []string{"osaka", "ap-northeast", "34.69,135.50"} {
 		a := f.resolve(t, from)
 		if len(a.Tiers) < 3 || a.Revision == "" || a.Tiers[0].Endpoints[0].Member != "tokyo" || a.Tiers[0].Endpoints[0].State != "fresh" {

@@ -16,8 +16,7 @@ import (
 //	invariant     no machine's own Check fails
 //	edges         no hub lets a lost member be in traffic again without Reconciling
 //	epochs        the epoch of a workload never goes back, and a new set of members
-//	              has a new epoch
-//	one-set       one set of members for each workload and epoch
+//	              has a new epoch; so each epoch has one set
 //	placement     an assignment keeps the rules of its Placement
 //	old-order     an order with an epoch below what the member has carried out
 //	              changes nothing there
@@ -26,7 +25,7 @@ import (
 //	once          an at-most-one workload runs in one member
 //	withdrawn     a gateway that has heard that a member is withdrawn does not
 //	              answer with it
-var Laws = []string{"invariant", "edges", "epochs", "one-set", "placement", "old-order", "stale-view", "once", "withdrawn"}
+var Laws = []string{"invariant", "edges", "epochs", "placement", "old-order", "stale-view", "once", "withdrawn"}
 
 // laws watches the world. The first broken law is kept.
 type laws struct {
@@ -119,11 +118,6 @@ func (l *laws) assigned(k federation.Key, old, now entry) {
 		l.failf("epochs", "%s: epoch %d after %d", k, a.Epoch, before.Epoch)
 	case had && a.Epoch == before.Epoch && !slices.Equal(set, membersOf(before)):
 		l.failf("epochs", "%s: %v instead of %v under the same epoch %d", k, set, membersOf(before), a.Epoch)
-	}
-	for _, d := range l.history[k] {
-		if d.epoch == a.Epoch && !slices.Equal(d.members, set) {
-			l.failf("one-set", "%s: epoch %d is both %v and %v", k, a.Epoch, d.members, set)
-		}
 	}
 	l.history[k] = append(l.history[k], decided{epoch: a.Epoch, members: set})
 	l.w.say("%s epoch %d: %s (%s)", k, a.Epoch, sharesText(a), a.Reason)
