@@ -74,14 +74,11 @@ func (h *Hub) Run(ctx context.Context) error {
 		return fmt.Errorf("open bucket %s: %w", subject.Leases, err)
 	}
 	for ctx.Err() == nil {
-		held, err := h.acquire(ctx, leases)
-		if err != nil {
-			break // ctx ended
+		h.newCandidate(leases).compete(ctx)
+		select {
+		case <-ctx.Done():
+		case <-time.After(leaseRetry): // a term that cannot begin must not begin at once again
 		}
-		if err := h.lead(ctx, held); err != nil && ctx.Err() == nil {
-			h.log.Warn("leadership ended", "term", held.term, "reason", err)
-		}
-		held.release(context.WithoutCancel(ctx), h.opts.Bus)
 	}
 	return nil
 }

@@ -4,103 +4,144 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/hansa-io/hansa/federation"
+	"github.com/hansa-io/hansa/federation/lease"
 	"github.com/hansa-io/hansa/messaging"
+	"github.com/hansa-io/hansa/messaging/mailbox"
 )
 
-// The hub's leadership is a lease in the store. The holder counts from when it
-// sent the last renewal that was granted, by its own monotonic clock, and stops
-// well before the store can give the lease to another.
+// The hub's leadership is a lease in the store, under this key and for this
+// long. Package lease says how it is won, kept and lost; this file is its shell.
 const (
 	leaseKey      = "hub"
 	leaseLifetime = 5 * time.Second
-	leaseRenew    = 1 * time.Second
-	leaseStop     = leaseLifetime * 4 / 5
 	leaseRetry    = 500 * time.Millisecond
 )
 
-// lease is a leadership that was won. Its term is the revision of the winning
-// write: the store's revisions only grow, so terms do.
-type lease struct {
-	term     uint64
-	revision federation.Revision
-	sent     time.Time // of the last granted request
-	name     string
+// candidate carries out the effects of one lease.Leader and leads while that says
+// so. It ends for good when its leadership ends by itself.
+type candidate struct {
+	hub    *Hub
+	leases messaging.KV
+	leader *lease.Leader
+	events *mailbox.Box[lease.Event]
+	asking sync.WaitGroup // requests that are not answered yet
+	term   *reign         // nil while it does not lead
 }
 
-// acquire waits until the lease is free and takes it. A lease that an earlier
-// life of this hub holds (the same name; its store admits one process only) is
-// taken over at once.
-func (h *Hub) acquire(ctx context.Context, leases messaging.KV) (*lease, error) {
-	for {
-		held, err := h.tryAcquire(ctx, leases)
-		if err == nil {
-			return held, nil
-		}
-		if !errors.Is(err, messaging.ErrConflict) {
-			h.log.Warn("leadership not acquired yet", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-time.After(leaseRetry):
-		}
+// reign is one term under way.
+type reign struct {
+	term uint64
+	end  context.CancelFunc
+	done chan struct{} // closed when all that the term started has stopped
+	err  error         // why it ended by itself; read after done
+}
+
+func (h *Hub) newCandidate(leases messaging.KV) *candidate {
+	return &candidate{
+		hub: h, leases: leases, events: mailbox.New[lease.Event](),
+		leader: lease.NewLeader(lease.LeaderOptions{Lifetime: leaseLifetime, Retry: leaseRetry}),
 	}
 }
 
-func (h *Hub) tryAcquire(ctx context.Context, leases messaging.KV) (*lease, error) {
-	var expected federation.Revision
-	if entry, err := leases.Get(ctx, leaseKey); err == nil && string(entry.Value) == h.opts.Name {
-		expected = entry.Revision
-	}
-	sent := time.Now()
-	revision, err := h.opts.Bus.Acquire(ctx, leaseKey, []byte(h.opts.Name), leaseLifetime, expected)
-	if err != nil {
-		return nil, fmt.Errorf("acquire the leadership: %w", err)
-	}
-	return &lease{term: uint64(revision), revision: revision, sent: sent, name: h.opts.Name}, nil
-}
-
-// keep renews the lease until ctx ends or it can no longer be trusted.
-func (l *lease) keep(ctx context.Context, leaser messaging.Leaser) error {
-	ticker := time.NewTicker(leaseRenew)
-	defer ticker.Stop()
+// compete waits for the leadership and leads while it has it, any number of
+// times, until ctx ends or a term ends by itself; it gives the lease back then,
+// so that the next hub need not wait.
+func (c *candidate) compete(ctx context.Context) {
+	ctx, stop := context.WithCancel(ctx)
+	defer c.asking.Wait()
+	defer stop()
+	deadline := time.NewTimer(0)
+	defer deadline.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
-		case <-ticker.C:
+			c.step(ctx, lease.Resign{})
+			return
+		case <-c.ended():
+			c.hub.log.Warn("leadership ended", "term", c.term.term, "reason", c.term.err)
+			c.step(ctx, lease.Resign{})
+			return
+		case <-c.events.Ready():
+			for _, ev := range c.events.Take() {
+				c.step(ctx, ev)
+			}
+		case <-deadline.C:
+			c.step(ctx, lease.Tick{})
 		}
-		if err := l.renew(ctx, leaser); err != nil {
-			return err
+		if at, ok := c.leader.Deadline(); ok {
+			deadline.Reset(max(0, time.Until(at)))
 		}
 	}
 }
 
-// renew sends one renewal. A refusal ends the term at once; no answer ends it
-// when the lease is about to run out.
-func (l *lease) renew(ctx context.Context, leaser messaging.Leaser) error {
-	sent := time.Now()
-	ask, cancel := context.WithDeadline(ctx, l.sent.Add(leaseStop))
+// ended is closed when the present term has ended by itself.
+func (c *candidate) ended() <-chan struct{} {
+	if c.term == nil {
+		return nil
+	}
+	return c.term.done
+}
+
+func (c *candidate) step(ctx context.Context, ev lease.Event) {
+	for _, effect := range c.leader.Step(time.Now(), ev) {
+		switch e := effect.(type) {
+		case lease.Acquire:
+			c.asking.Go(func() { c.events.Put(c.ask(ctx, e)) })
+		case lease.Release:
+			c.release(ctx, e.Expected)
+		case lease.Lead:
+			c.begin(ctx, e.Term)
+		case lease.StepDown:
+			c.hub.log.Info("leadership given up", "term", c.term.term, "reason", e.Reason)
+			c.term.end()
+			<-c.term.done
+			c.term = nil
+		default:
+			panic(fmt.Sprintf("hub: no rule for effect %T", effect)) // the closed set of lease.Effect
+		}
+	}
+}
+
+// begin leads in a goroutine of its own until the term is ended.
+func (c *candidate) begin(ctx context.Context, term uint64) {
+	ctx, end := context.WithCancel(ctx)
+	r := &reign{term: term, end: end, done: make(chan struct{})}
+	c.term = r
+	go func() {
+		defer close(r.done)
+		r.err = c.hub.lead(ctx, term)
+	}()
+}
+
+// ask sends one request for the lease. A lease that an earlier life of this hub
+// holds (the same name; its store admits one process only) counts as free.
+func (c *candidate) ask(ctx context.Context, e lease.Acquire) lease.Event {
+	ctx, cancel := context.WithTimeout(ctx, leaseLifetime)
 	defer cancel()
-	revision, err := leaser.Acquire(ask, leaseKey, []byte(l.name), leaseLifetime, l.revision)
+	name, expected := c.hub.opts.Name, e.Expected
+	if expected == 0 {
+		if entry, err := c.leases.Get(ctx, leaseKey); err == nil && string(entry.Value) == name {
+			expected = entry.Revision
+		}
+	}
+	revision, err := c.hub.opts.Bus.Acquire(ctx, leaseKey, []byte(name), leaseLifetime, expected)
 	switch {
 	case err == nil:
-		l.revision, l.sent = revision, sent
-		return nil
+		return lease.Granted{ID: e.ID, Revision: revision}
 	case errors.Is(err, messaging.ErrConflict):
-		return fmt.Errorf("leadership lost to another hub: %w", err)
-	case time.Since(l.sent) >= leaseStop:
-		return fmt.Errorf("leadership ran out %v after the last renewal: %w", time.Since(l.sent).Round(time.Millisecond), err)
+		return lease.Refused{ID: e.ID}
+	case ctx.Err() == nil:
+		c.hub.log.Warn("the store does not grant the leadership", "error", err)
 	}
-	return nil
+	return lease.Unknown{ID: e.ID}
 }
 
-// release gives the lease back, so that the next hub need not wait.
-func (l *lease) release(ctx context.Context, leaser messaging.Leaser) {
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
+func (c *candidate) release(ctx context.Context, held federation.Revision) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
-	_ = leaser.Release(ctx, leaseKey, l.revision) // it ends by itself otherwise
+	_ = c.hub.opts.Bus.Release(ctx, leaseKey, held) // it ends by itself otherwise
 }

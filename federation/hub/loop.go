@@ -44,12 +44,12 @@ type leadership struct {
 	numbered uint64 // of the last event record within the term
 }
 
-// lead decides until ctx ends, the lease is lost, or a follower must start over.
-func (h *Hub) lead(ctx context.Context, held *lease) error {
+// lead decides until ctx ends with the lease, or a follower must start over.
+func (h *Hub) lead(ctx context.Context, term uint64) error {
 	group, ctx := errgroup.WithContext(ctx)
 	l := &leadership{
-		hub: h, log: h.log.With("term", held.term), term: held.term,
-		machine: decision.New(decision.Options{Term: held.term, Stabilise: h.opts.Stabilise}),
+		hub: h, log: h.log.With("term", term), term: term,
+		machine: decision.New(decision.Options{Term: term, Stabilise: h.opts.Stabilise}),
 		events:  mailbox.New[decision.Event](), dir: newDirectory(),
 		buckets: map[string]messaging.Bucket{}, writers: map[string]*mailbox.Box[write]{},
 		group: group, pending: newPending(),
@@ -58,7 +58,6 @@ func (h *Hub) lead(ctx context.Context, held *lease) error {
 		return err
 	}
 	l.log.Info("leading", "hub", h.opts.Name)
-	group.Go(func() error { return held.keep(ctx, h.opts.Bus) })
 	group.Go(func() error { return l.run(ctx) })
 	l.follow(ctx)
 	if err := l.listen(ctx); err != nil {

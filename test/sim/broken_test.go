@@ -89,7 +89,7 @@ func TestBrokenMachines(t *testing.T) {
 			}
 			return b
 		}}},
-		{"operations", slices.Concat(calm[:1], calm[2:], []string{"shift member=m1", "promises"}), Hooks{}},
+		{"operations", slices.Concat(calm[:1], calm[2:], []string{"shift member=m1", "advance 5s", "promises"}), Hooks{}},
 	} {
 		t.Run(c.sees, func(t *testing.T) {
 			_, err := Play(c.script, 1, c.hooks)
