@@ -61,7 +61,7 @@ func (h *Hub) lead(ctx context.Context, term uint64) error {
 	group.Go(func() error { return l.run(ctx) })
 	l.follow(ctx)
 	if err := l.listen(ctx); err != nil {
-		return err
+		group.Go(func() error { return err }) // ends what was started
 	}
 	return group.Wait()
 }

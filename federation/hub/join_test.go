@@ -1,0 +1,157 @@
+package hub_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hansa-io/hansa/federation"
+	federationv1 "github.com/hansa-io/hansa/federation/v1"
+	"github.com/hansa-io/hansa/messaging"
+	"github.com/hansa-io/hansa/messaging/nats"
+	"github.com/hansa-io/hansa/messaging/subject"
+)
+
+// applicant is a cluster that asks to join by hand.
+func (w *world) applicant(name, cluster string) *agent {
+	a := &agent{w: w, name: name, cluster: cluster, region: "ap-northeast"}
+	a.serveAPI()
+	return a
+}
+
+// apply sends the join request after change.
+func (a *agent) apply(token federation.TokenReply, change func(*federation.JoinRequest)) error {
+	a.w.t.Helper()
+	public, _, err := nats.NewUserKey()
+	must(a.w.t, err)
+	r := a.request(token, public)
+	if change != nil {
+		change(&r)
+	}
+	_, err = a.w.ask(subject.HubJoin, federationv1.EncodeJoinRequest(r))
+	return err
+}
+
+func TestJoin(t *testing.T) {
+	w := newWorld(t)
+	w.startHub("hub")
+	token := w.token("tokyo")
+	must(t, w.applicant("tokyo", "c1").apply(token, nil))
+
+	entry, ok := w.entries(subject.Members)[subject.MemberKey("tokyo")]
+	if !ok {
+		t.Fatal("no record of the member that joined")
+	}
+	spec, err := federationv1.DecodeMemberSpec(entry.Value)
+	must(t, err)
+	if spec.ClusterID != "c1" || !spec.Place.Located() || !strings.HasPrefix(spec.Account, "A") || spec.JoinedAt.IsZero() {
+		t.Errorf("got %+v", spec)
+	}
+
+	t.Run("again by the same cluster", func(t *testing.T) {
+		if err := w.applicant("tokyo", "c1").apply(w.token("tokyo"), nil); err != nil {
+			t.Errorf("a cluster that lost its agent's state cannot come back: %v", err)
+		}
+	})
+}
+
+func TestJoinRefusals(t *testing.T) {
+	w := newWorld(t)
+	w.startHub("hub")
+	used := w.token("tokyo")
+	must(t, w.applicant("tokyo", "c1").apply(used, nil))
+	fresh := func(name string) federation.TokenReply { return w.token(name) }
+	again := func(name string) string {
+		return fmt.Sprintf(": make a new one with \"hansa token create --member %s\"", name)
+	}
+
+	for _, c := range []struct {
+		name   string
+		token  federation.TokenReply
+		member string
+		change func(*federation.JoinRequest)
+		kind   messaging.Kind
+		text   string
+	}{
+		{"taken name", fresh("tokyo"), "tokyo", nil, messaging.Exists, "join of tokyo: another cluster has joined under this name: choose another name, or remove it with \"hansa leave tokyo\""},
+		{"used token", used, "tokyo", nil, messaging.Denied, "join of tokyo: the token was used already" + again("tokyo")},
+		{"unknown token", federation.TokenReply{ID: "none", Secret: "x"}, "osaka", nil, messaging.Denied, "join of osaka: the token is not known" + again("osaka")},
+		{"wrong secret", federation.TokenReply{ID: fresh("osaka").ID, Secret: "guess"}, "osaka", nil, messaging.Denied, "join of osaka: the token is not known" + again("osaka")},
+		{"expired token", w.expired("osaka"), "osaka", nil, messaging.Denied, "join of osaka: the token expired at 2020-01-02T03:04:05Z" + again("osaka")},
+		{"another's token", fresh("osaka"), "kyoto", nil, messaging.Denied, "join of kyoto: the token is for member osaka" + again("kyoto")},
+		{"bad name", fresh("osaka"), "Osaka!", nil, messaging.Invalid, "member name \"Osaka!\": want lower-case letters, digits and \"-\", at most 50 characters"},
+		{"no cluster", fresh("osaka"), "osaka", func(r *federation.JoinRequest) { r.ClusterID = "" }, messaging.Invalid, "join of osaka: the cluster id is missing"},
+		{"no region", fresh("osaka"), "osaka", func(r *federation.JoinRequest) { r.Place = federation.Place{} }, messaging.Invalid, "join of osaka: the region is missing"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			before := w.entries(subject.Members)
+			refusal(t, w.applicant(c.member, "c2").apply(c.token, c.change), c.kind, c.text)
+			after := w.entries(subject.Members)
+			if len(after) != len(before) || after[subject.MemberKey("tokyo")].Revision != before[subject.MemberKey("tokyo")].Revision {
+				t.Errorf("a refused join wrote: %d members before, %d after", len(before), len(after))
+			}
+		})
+	}
+	t.Run("bad user key", func(t *testing.T) {
+		token := w.token("osaka")
+		a := w.applicant("osaka", "c2")
+		err := a.apply(token, func(r *federation.JoinRequest) { r.UserKey = "nonsense" })
+		if err == nil || !strings.HasPrefix(err.Error(), "join of osaka: ") {
+			t.Fatalf("got %v", err)
+		}
+		if err := a.apply(token, nil); err != nil {
+			t.Errorf("a refused join consumed the token: %v", err)
+		}
+	})
+}
+
+// expired puts a token in the store whose time is over: no request can make one.
+func (w *world) expired(member string) federation.TokenReply {
+	w.t.Helper()
+	fresh := w.token(member)
+	b, err := w.records.Bucket(w.t.Context(), subject.Tokens)
+	must(w.t, err)
+	entry, err := b.Get(w.t.Context(), subject.Token(fresh.ID))
+	must(w.t, err)
+	stored, err := federationv1.DecodeToken(entry.Value)
+	must(w.t, err)
+	stored.ExpiresAt = time.Date(2020, 1, 2, 3, 4, 5, 0, time.UTC)
+	_, err = b.Put(w.t.Context(), entry.Key, federationv1.EncodeToken(stored), entry.Revision)
+	must(w.t, err)
+	return fresh
+}
+
+func TestTokenRefusals(t *testing.T) {
+	w := newWorld(t)
+	w.startHub("hub")
+	for _, c := range []struct {
+		name    string
+		request federation.TokenRequest
+		text    string
+	}{
+		{"bad name", federation.TokenRequest{Member: "a b", TTL: time.Hour}, "member name \"a b\": want lower-case letters, digits and \"-\", at most 50 characters"},
+		{"long name", federation.TokenRequest{Member: strings.Repeat("x", 51), TTL: time.Hour}, "member name \"" + strings.Repeat("x", 51) + "\": want lower-case letters, digits and \"-\", at most 50 characters"},
+		{"short life", federation.TokenRequest{Member: "osaka", TTL: time.Second}, "token for osaka: a lifetime of 1s is not between 1m0s and 168h0m0s"},
+		{"long life", federation.TokenRequest{Member: "osaka", TTL: 1000 * time.Hour}, "token for osaka: a lifetime of 1000h0m0s is not between 1m0s and 168h0m0s"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := w.ask(subject.HubToken, federationv1.EncodeTokenRequest(c.request))
+			refusal(t, err, messaging.Invalid, c.text)
+		})
+	}
+	if n := len(w.entries(subject.Tokens)); n != 0 {
+		t.Errorf("refused requests stored %d tokens", n)
+	}
+}
+
+// TestTokenSecretIsNotStored: what can be read from the store joins nobody.
+func TestTokenSecretIsNotStored(t *testing.T) {
+	w := newWorld(t)
+	w.startHub("hub")
+	token := w.token("tokyo")
+	entry := w.entries(subject.Tokens)[subject.Token(token.ID)]
+	if len(entry.Value) == 0 || strings.Contains(string(entry.Value), token.Secret) {
+		t.Errorf("stored %q", entry.Value)
+	}
+}

@@ -1,0 +1,241 @@
+package hub_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/hansa-io/hansa/federation"
+	"github.com/hansa-io/hansa/federation/hub"
+	federationv1 "github.com/hansa-io/hansa/federation/v1"
+	"github.com/hansa-io/hansa/member/cluster/pki"
+	"github.com/hansa-io/hansa/messaging"
+	"github.com/hansa-io/hansa/messaging/nats"
+	"github.com/hansa-io/hansa/messaging/subject"
+)
+
+// patience bounds every wait; nothing waits that long unless it is broken.
+const patience = 60 * time.Second
+
+// world is a real bus in the process, and what a gateway may do on it.
+type world struct {
+	t       *testing.T
+	server  *nats.Server
+	ca      []byte
+	records *nats.Conn // with the hub's rights
+	asks    *nats.Conn // with a gateway's rights
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	dir := t.TempDir()
+	authority, err := pki.NewAuthority("test", time.Now())
+	must(t, err)
+	pair, err := authority.Issue(pki.Request{CommonName: "bus", IPs: []net.IP{net.IPv4(127, 0, 0, 1)}})
+	must(t, err)
+	crt, key := filepath.Join(dir, "crt"), filepath.Join(dir, "key")
+	must(t, os.WriteFile(crt, pair.Certificate, 0o600))
+	must(t, os.WriteFile(key, pair.Key, 0o600))
+	server, err := nats.StartServer(nats.ServerOptions{
+		Dir: filepath.Join(dir, "bus"), Listen: "127.0.0.1:0", CertFile: crt, KeyFile: key,
+	})
+	must(t, err)
+	t.Cleanup(server.Shutdown)
+	w := &world{t: t, server: server, ca: authority.Pair().Certificate}
+	w.records, w.asks = w.dial(nats.HubRole), w.dial(nats.GatewayRole)
+	must(t, w.records.EnsureBuckets(t.Context()))
+	return w
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (w *world) dial(role nats.Role) *nats.Conn {
+	w.t.Helper()
+	c, err := w.server.Dial(role)
+	must(w.t, err)
+	w.t.Cleanup(c.Close)
+	return c
+}
+
+// running is a hub under test.
+type running struct {
+	stop func() // ends it and waits until it has ended
+}
+
+// startHub runs a hub until it is stopped or the test ends.
+func (w *world) startHub(name string) running {
+	w.t.Helper()
+	h, err := hub.New(hub.Options{
+		Bus: w.dial(nats.HubRole), Accounts: w.server.Accounts, Works: w.records, Name: name,
+		BusURLs: []string{w.server.URL()}, BusCA: w.ca, Stabilise: 200 * time.Millisecond,
+		Log: slog.New(slog.NewTextHandler(w.t.Output(), nil)),
+	})
+	must(w.t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- h.Run(ctx) }()
+	stopped := false
+	r := running{stop: func() {
+		cancel()
+		if stopped {
+			return
+		}
+		stopped = true
+		select {
+		case err := <-done:
+			if err != nil {
+				w.t.Errorf("hub %s: %v", name, err)
+			}
+		case <-time.After(patience):
+			w.t.Errorf("hub %s did not stop", name)
+		}
+	}}
+	w.t.Cleanup(r.stop)
+	return r
+}
+
+// ask sends a request as a gateway would; it waits for a hub that starts.
+func (w *world) ask(method string, data []byte) ([]byte, error) {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
+	defer cancel()
+	return askUntilHeard(ctx, w.asks, subject.Hub(method), data)
+}
+
+// askUntilHeard asks again while nobody listens, until ctx ends.
+func askUntilHeard(ctx context.Context, c messaging.Requester, subj string, data []byte) ([]byte, error) {
+	for {
+		b, err := c.Request(ctx, subj, data)
+		if !errors.Is(err, messaging.ErrNoResponder) || ctx.Err() != nil {
+			return b, err
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// refusal checks that err is one line of the kind.
+func refusal(t *testing.T, err error, kind messaging.Kind, text string) {
+	t.Helper()
+	var remote *messaging.RemoteError
+	if !errors.As(err, &remote) {
+		t.Fatalf("got %v, want a refusal", err)
+	}
+	if remote.Kind != kind || remote.Text != text {
+		t.Errorf("got  %s: %s\nwant %s: %s", remote.Kind, remote.Text, kind, text)
+	}
+}
+
+func (w *world) token(member string) federation.TokenReply {
+	w.t.Helper()
+	b, err := w.ask(subject.HubToken, federationv1.EncodeTokenRequest(federation.TokenRequest{Member: member, TTL: time.Hour}))
+	must(w.t, err)
+	reply, err := federationv1.DecodeTokenReply(b)
+	must(w.t, err)
+	return reply
+}
+
+// entries returns the present records of a bucket by key.
+func (w *world) entries(bucket string) map[string]messaging.Entry {
+	w.t.Helper()
+	b, err := w.records.Bucket(w.t.Context(), bucket)
+	must(w.t, err)
+	out := map[string]messaging.Entry{}
+	whole := errors.New("whole")
+	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
+	defer cancel()
+	err = b.Follow(ctx, "", func(c messaging.Change) error {
+		switch {
+		case c.Synced:
+			return whole
+		case !c.Reset:
+			out[c.Key] = c.Entry
+		}
+		return nil
+	})
+	if !errors.Is(err, whole) {
+		w.t.Fatalf("read bucket %s: %v", bucket, err)
+	}
+	return out
+}
+
+// record tells await where a kind of record is and how it is read.
+type record[V any] struct {
+	bucket string
+	decode func([]byte) (V, error)
+}
+
+var (
+	assignments = record[federation.Assignment]{subject.Assignments, federationv1.DecodeAssignment}
+	healths     = record[federation.HealthRecord]{subject.Health, federationv1.DecodeHealthRecord}
+	statuses    = record[federation.WorkStatus]{subject.Status, federationv1.DecodeWorkStatus}
+)
+
+// await follows a record until a version of it satisfies ok, and returns that.
+func await[V any](w *world, r record[V], key string, ok func(V) bool) V {
+	w.t.Helper()
+	b, err := w.records.Bucket(w.t.Context(), r.bucket)
+	must(w.t, err)
+	var last V
+	found := errors.New("found")
+	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
+	defer cancel()
+	err = b.Follow(ctx, "", func(c messaging.Change) error {
+		if c.Synced || c.Reset || c.Deleted || c.Key != key {
+			return nil
+		}
+		v, err := r.decode(c.Value)
+		if err != nil {
+			return err
+		}
+		last = v
+		if ok(v) {
+			return found
+		}
+		return nil
+	})
+	if !errors.Is(err, found) {
+		w.t.Fatalf("await %s %s: %v; last seen: %s", r.bucket, key, err, fmt.Sprintf("%+v", last))
+	}
+	return last
+}
+
+// asRemote returns err as a refusal.
+func asRemote(t *testing.T, err error) *messaging.RemoteError {
+	t.Helper()
+	var remote *messaging.RemoteError
+	if !errors.As(err, &remote) {
+		t.Fatalf("got %v, want a refusal", err)
+	}
+	return remote
+}
+
+// waitUntilSilent returns when no hub answers any more.
+func waitUntilSilent(w *world, term uint64) {
+	w.t.Helper()
+	deadline := time.After(patience)
+	for {
+		_, err := w.asks.Request(w.t.Context(), subject.Hub(subject.HubDescribe), federationv1.EncodeDescribeRequest("nobody"))
+		if errors.Is(err, messaging.ErrNoResponder) {
+			return
+		}
+		select {
+		case <-deadline:
+			w.t.Fatalf("the hub of term %d still answers", term)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
