@@ -43,7 +43,7 @@ var table = []row{
 	{"gateway/v1", adapter, nil},
 	{"gateway/document", adapter, []string{"configs", "placement", "placement/manifest", "placement/catalogue"}},
 	{"messaging", adapter, nil},
-	{"messaging/inproc", adapter, []string{"messaging"}},
+	{"messaging/inproc", adapter, []string{"messaging", "messaging/mailbox", "messaging/subject"}},
 	{"messaging/nats/...", adapter, []string{"messaging", "messaging/subject", "messaging/nats/..."}},
 	{"messaging/messagingtest", adapter, []string{"messaging", "messaging/subject"}},
 	{"member/kube", adapter, []string{"member/observe"}},

@@ -67,7 +67,9 @@ func (f local) measure() {
 
 	begin = time.Now()
 	f.run("member", "kill", "frankfurt")
-	f.until(func() bool { return !strings.Contains(f.run("resolve", "shop/web", "--from", "frankfurt"), "frankfurt  ") })
+	f.until(func() bool {
+		return !strings.Contains(f.run("resolve", "shop/web", "--from", "frankfurt"), "frankfurt  ")
+	})
 	b.ReportMetric(ms(time.Since(begin)), "withdrawn-ms")
 	f.until(func() bool { _, landed := f.elsewhere(); return landed == 6 })
 	b.ReportMetric(ms(time.Since(begin)), "replaced-ms")

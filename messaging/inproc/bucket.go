@@ -1,0 +1,193 @@
+package inproc
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/hansa-io/hansa/federation"
+	"github.com/hansa-io/hansa/messaging"
+	"github.com/hansa-io/hansa/messaging/mailbox"
+)
+
+// record is the latest version of a key; ends is zero unless it is a lease.
+type record struct {
+	messaging.Entry
+	ends time.Time
+}
+
+type follower struct {
+	filter string
+	box    *mailbox.Box[messaging.Change]
+}
+
+type bucket struct {
+	bus *Bus
+
+	mu        sync.Mutex
+	last      federation.Revision
+	records   map[string]record
+	followers map[*follower]struct{}
+}
+
+// live returns the record unless it was deleted or has ended. bucket.mu is held.
+func (b *bucket) live(key string) (record, bool) {
+	r, ok := b.records[key]
+	return r, ok && !r.Deleted && (r.ends.IsZero() || time.Now().Before(r.ends))
+}
+
+// Get returns the latest version.
+func (b *bucket) Get(_ context.Context, key string) (messaging.Entry, error) {
+	if err := b.bus.fail("get", key); err != nil {
+		return messaging.Entry{}, fmt.Errorf("get %s: %w", key, err)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	r, ok := b.live(key)
+	if !ok {
+		return messaging.Entry{}, fmt.Errorf("get %s: %w", key, messaging.ErrNotFound)
+	}
+	return r.Entry, nil
+}
+
+// Put writes under the rule of messaging.KV.
+func (b *bucket) Put(ctx context.Context, key string, value []byte, expected federation.Revision) (federation.Revision, error) {
+	revisions, err := b.WriteAll(ctx, []messaging.Write{{Key: key, Value: value, Expected: expected}})
+	if err != nil {
+		return 0, err
+	}
+	return revisions[0], nil
+}
+
+// Delete leaves a deletion marker.
+func (b *bucket) Delete(ctx context.Context, key string, expected federation.Revision) error {
+	b.mu.Lock()
+	_, ok := b.live(key)
+	b.mu.Unlock()
+	if !ok {
+		return fmt.Errorf("delete %s: %w", key, messaging.ErrNotFound)
+	}
+	_, err := b.WriteAll(ctx, []messaging.Write{{Key: key, Expected: expected, Delete: true}})
+	return err
+}
+
+// WriteAll writes all or none.
+func (b *bucket) WriteAll(_ context.Context, writes []messaging.Write) ([]federation.Revision, error) {
+	for _, w := range writes {
+		if err := errors.Join(b.bus.fail("put", w.Key), tooLarge(len(w.Value))); err != nil {
+			return nil, fmt.Errorf("write %s: %w", w.Key, err)
+		}
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, w := range writes {
+		if err := b.check(w.Key, w.Expected); err != nil {
+			return nil, err
+		}
+	}
+	var out []federation.Revision
+	for _, w := range writes {
+		out = append(out, b.write(w, time.Time{}))
+	}
+	return out, nil
+}
+
+// check compares the revision. bucket.mu is held.
+func (b *bucket) check(key string, expected federation.Revision) error {
+	r, ok := b.live(key)
+	if !ok {
+		r = record{}
+	}
+	if expected != messaging.AnyRevision && r.Revision != expected {
+		return fmt.Errorf("write %s: %w: it has revision %d, expected was %d", key, messaging.ErrConflict, r.Revision, expected)
+	}
+	return nil
+}
+
+// write stores one version and tells the followers. bucket.mu is held.
+func (b *bucket) write(w messaging.Write, ends time.Time) federation.Revision {
+	b.last++
+	e := messaging.Entry{Key: w.Key, Revision: b.last, Deleted: w.Delete}
+	if !w.Delete {
+		e.Value = append([]byte{}, w.Value...)
+	}
+	b.records[w.Key] = record{Entry: e, ends: ends}
+	for f := range b.followers {
+		if matches(f.filter, w.Key) {
+			f.box.Put(messaging.Change{Entry: e})
+		}
+	}
+	return b.last
+}
+
+// Follow tells the snapshot, Synced, and every later change.
+func (b *bucket) Follow(ctx context.Context, filter string, handle func(messaging.Change) error) error {
+	if filter == "" {
+		filter = ">"
+	}
+	f := &follower{filter: filter, box: mailbox.New[messaging.Change]()}
+	b.mu.Lock()
+	for _, e := range b.snapshot(filter) {
+		f.box.Put(messaging.Change{Entry: e})
+	}
+	f.box.Put(messaging.Change{Synced: true})
+	b.followers[f] = struct{}{}
+	b.mu.Unlock()
+	defer func() {
+		b.mu.Lock()
+		delete(b.followers, f)
+		b.mu.Unlock()
+	}()
+	return drain(ctx, f.box, handle)
+}
+
+// drain hands over what comes until ctx ends or handle fails.
+func drain[T any](ctx context.Context, box *mailbox.Box[T], handle func(T) error) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-box.Ready():
+		}
+		for _, v := range box.Take() {
+			if err := handle(v); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// snapshot lists what exists, in the order of revisions. bucket.mu is held.
+func (b *bucket) snapshot(filter string) []messaging.Entry {
+	var out []messaging.Entry
+	for key := range b.records {
+		if r, ok := b.live(key); ok && matches(filter, key) {
+			out = append(out, r.Entry)
+		}
+	}
+	slices.SortFunc(out, func(a, b messaging.Entry) int { return cmp.Compare(a.Revision, b.Revision) })
+	return out
+}
+
+// Acquire writes a record that ends after lifetime.
+func (b *Bus) Acquire(_ context.Context, key string, value []byte, lifetime time.Duration, expected federation.Revision) (federation.Revision, error) {
+	if err := b.fail("put", key); err != nil {
+		return 0, fmt.Errorf("acquire lease %s: %w", key, err)
+	}
+	l := b.leases()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.check(key, expected); err != nil {
+		return 0, fmt.Errorf("acquire lease %s: %w", key, err)
+	}
+	return l.write(messaging.Write{Key: key, Value: value}, time.Now().Add(lifetime)), nil
+}
+
+// Release ends a lease that still has the revision.
+func (b *Bus) Release(ctx context.Context, key string, held federation.Revision) error {
+	return b.leases().Delete(ctx, key, held)
+}
