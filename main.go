@@ -55,8 +55,9 @@ func runHub(ctx context.Context, c configs.Hub) error {
 	if err != nil {
 		return fmt.Errorf("read the bus's CA: %w", err)
 	}
+	metrics := gateway.NewRegistry()
 	decides, err := hub.New(hub.Options{
-		Bus: conn, Accounts: bus.Accounts, Works: conn, BusURLs: bus.Advertised(c.Bus.Advertise), BusCA: ca, Stabilise: c.Stabilise, Log: log,
+		Bus: conn, Accounts: bus.Accounts, Works: conn, BusURLs: bus.Advertised(c.Bus.Advertise), BusCA: ca, Stabilise: c.Stabilise, Metrics: metrics, Log: log,
 	})
 	if err != nil {
 		return err
@@ -72,7 +73,7 @@ func runHub(ctx context.Context, c configs.Hub) error {
 		front, err := gateway.New(gateway.Options{
 			Bus: answers, Connected: answers.Connected, Listen: c.Gateway.Listen, MetricsListen: c.Gateway.MetricsListen,
 			CertFile: c.Gateway.CertFile, KeyFile: c.Gateway.KeyFile, TokensFile: c.Gateway.TokensFile,
-			Place: federation.Place(c.Gateway.Place), Version: release, Log: log,
+			Place: federation.Place(c.Gateway.Place), Version: release, Metrics: metrics, Log: log,
 		})
 		if err != nil {
 			return err

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hansa-io/hansa/federation"
@@ -42,15 +43,18 @@ type Options struct {
 	Version           string
 	// Connected reports whether the bus is reachable; nil means always.
 	Connected func() bool
+	// Metrics is what MetricsListen serves; the gateway adds its own. NewRegistry
+	// by default.
+	Metrics *prometheus.Registry
 	Log       *slog.Logger
 }
 
 // Gateway answers clients. Make one with New and call Run once.
 type Gateway struct {
-	opts  Options
-	log   *slog.Logger
-	certs tls.Certificate
-	auth  *grpcserver.Tokens
+	opts Options
+	log  *slog.Logger
+	auth *grpcserver.Tokens
+	web  *httpserver.Server
 
 	mu      sync.Mutex
 	builder *route.Builder
@@ -61,7 +65,8 @@ type Gateway struct {
 	changed atomic.Pointer[chan struct{}] // closed when the next table is there
 }
 
-// New checks the options and reads certificate and tokens. It starts nothing.
+// New checks the options, reads certificate and tokens and takes the ports, so
+// that a taken one is told before anything runs. It starts nothing.
 func New(opts Options) (*Gateway, error) {
 	if opts.Bus == nil {
 		return nil, errors.New("new gateway: Bus must be set")
@@ -75,6 +80,9 @@ func New(opts Options) (*Gateway, error) {
 	if opts.Connected == nil {
 		opts.Connected = func() bool { return true }
 	}
+	if opts.Metrics == nil {
+		opts.Metrics = NewRegistry()
+	}
 	pair, err := tls.LoadX509KeyPair(opts.CertFile, opts.KeyFile)
 	if err != nil {
 		return nil, fmt.Errorf("read the gateway's certificate: %w", err)
@@ -84,14 +92,39 @@ func New(opts Options) (*Gateway, error) {
 		return nil, err
 	}
 	g := &Gateway{
-		opts: opts, log: opts.Log, certs: pair, auth: auth,
-		builder: route.NewBuilder(), missing: map[string]bool{}, dirty: make(chan struct{}, 1),
+		opts: opts, log: opts.Log, auth: auth, builder: route.NewBuilder(), missing: map[string]bool{}, dirty: make(chan struct{}, 1),
 	}
 	g.table.Store(g.builder.Table())
 	changed := make(chan struct{})
 	g.changed.Store(&changed)
-	return g, nil
+	return g, g.listen(pair)
 }
+
+// listen makes the front ends and takes their ports.
+func (g *Gateway) listen(certificate tls.Certificate) error {
+	counted, err := newMetrics(g.opts.Metrics, g.Table)
+	if err != nil {
+		return fmt.Errorf("new gateway: %w", err)
+	}
+	grpc, err := grpcserver.New(grpcserver.Options{
+		Tables: g, Desired: g, Hub: g.opts.Bus, Tokens: g.auth, Place: g.opts.Place,
+		Certificate: certificate, Version: g.opts.Version, Connected: g.opts.Connected, Measure: counted,
+	})
+	if err != nil {
+		return err
+	}
+	g.web, err = httpserver.New(httpserver.Options{
+		Listen: g.opts.Listen, MetricsListen: g.opts.MetricsListen, Metrics: g.opts.Metrics, Certificate: certificate,
+		GRPC: grpc, Tables: g, Log: g.log,
+	})
+	return err
+}
+
+// Addr is where the gateway listens.
+func (g *Gateway) Addr() string { return g.web.Addr() }
+
+// MetricsAddr is where metrics are served; empty without them.
+func (g *Gateway) MetricsAddr() string { return g.web.MetricsAddr() }
 
 // Table returns the present table.
 func (g *Gateway) Table() *route.Table { return g.table.Load() }
@@ -106,25 +139,12 @@ const swapEvery = 5 * time.Millisecond
 // Run follows the bus and answers clients until ctx ends. It returns nil then,
 // and only after all that it started has stopped.
 func (g *Gateway) Run(ctx context.Context) error {
-	grpc, err := grpcserver.New(grpcserver.Options{
-		Tables: g, Desired: g, Hub: g.opts.Bus, Tokens: g.auth, Place: g.opts.Place,
-		Certificate: g.certs, Version: g.opts.Version, Connected: g.opts.Connected,
-	})
-	if err != nil {
-		return err
-	}
-	web, err := httpserver.New(httpserver.Options{
-		Listen: g.opts.Listen, MetricsListen: g.opts.MetricsListen, Certificate: g.certs, GRPC: grpc, Tables: g, Log: g.log,
-	})
-	if err != nil {
-		return err
-	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return g.swap(ctx) })
 	g.follow(ctx, group)
 	group.Go(func() error { return g.beat(ctx) })
-	group.Go(func() error { return web.Run(ctx) })
-	g.log.Info("gateway listening", "address", g.opts.Listen)
+	group.Go(func() error { return g.web.Run(ctx) })
+	g.log.Info("gateway listening", "address", g.Addr())
 	if err := group.Wait(); err != nil && !errors.Is(err, context.Canceled) {
 		return fmt.Errorf("gateway: %w", err)
 	}

@@ -35,6 +35,8 @@ func (l *leadership) writeRecord(ctx context.Context, effect decision.Effect) {
 			Key: subject.MemberKey(e.Record.Member), Value: federationv1.EncodeHealthRecord(e.Record), Expected: e.Expected,
 		}})
 	case decision.PutOperation:
+		l.hub.metrics.operation(e.Operation, l.told[e.Operation.ID])
+		l.told[e.Operation.ID] = e.Operation.State
 		l.enqueue(ctx, subject.Operations, write{id: e.ID, Write: messaging.Write{
 			Key: subject.Token(e.Operation.ID), Value: federationv1.EncodeOperation(e.Operation), Expected: e.Expected,
 		}})
@@ -88,30 +90,41 @@ func (l *leadership) writeEvent(ctx context.Context, e federation.Event) {
 
 // enqueue hands a write to the writer of one of the hub's own buckets.
 func (l *leadership) enqueue(ctx context.Context, bucket string, w write) {
-	l.writer(ctx, bucket, func() (messaging.Bucket, error) { return l.buckets[bucket], nil }).Put(w)
+	l.writer(ctx, opener{name: bucket, label: bucket, open: func() (messaging.Bucket, error) { return l.buckets[bucket], nil }}, w)
 }
 
 func (l *leadership) enqueueWork(ctx context.Context, account string, w write) {
-	l.writer(ctx, subject.WorkBucket(account), func() (messaging.Bucket, error) {
+	l.writer(ctx, opener{name: subject.WorkBucket(account), label: "works", open: func() (messaging.Bucket, error) {
 		return l.hub.workBucket(ctx, account)
-	}).Put(w)
+	}}, w)
 }
 
-// writer returns the queue of the bucket's writer; the first call starts it.
-func (l *leadership) writer(ctx context.Context, name string, open func() (messaging.Bucket, error)) *mailbox.Box[write] {
-	if queue, ok := l.writers[name]; ok {
-		return queue
+// opener says how to open a bucket, and how metrics name it.
+type opener struct {
+	name, label string
+	open        func() (messaging.Bucket, error)
+}
+
+// writer gives w to the bucket's writer; the first call starts it.
+func (l *leadership) writer(ctx context.Context, o opener, w write) {
+	w.decided = time.Now()
+	if queue, ok := l.writers[o.name]; ok {
+		queue.Put(w)
+		return
 	}
 	queue := mailbox.New[write]()
-	l.writers[name] = queue
+	queue.Put(w)
+	l.writers[o.name] = queue
 	l.group.Go(func() error {
-		bucket, err := open()
+		bucket, err := o.open()
 		if err != nil {
-			return fmt.Errorf("open bucket %s: %w", name, err)
+			return fmt.Errorf("open bucket %s: %w", o.name, err)
 		}
-		return writer{bucket: bucket, queue: queue, done: func(d decision.WriteDone) { l.events.Put(d) }}.run(ctx)
+		return writer{
+			bucket: bucket, queue: queue, done: func(d decision.WriteDone) { l.events.Put(d) },
+			count: func(w write, ended decision.Outcome) { l.hub.metrics.written(o.label, w, ended) },
+		}.run(ctx)
 	})
-	return queue
 }
 
 // ask looks at a member from every vantage point that the machine named.

@@ -171,7 +171,9 @@ func (l *leadership) hearBeat(m messaging.Message) {
 		l.log.Debug("a beat of a member that is not known", "subject", m.Subject, "member", beat.Member)
 		return
 	}
-	l.events.PutBelow(decision.BeatArrived{Beat: beat}, beatLimit)
+	if !l.events.PutBelow(decision.BeatArrived{Beat: beat}, beatLimit) {
+		l.hub.metrics.droppedBeats.Inc()
+	}
 }
 
 func (l *leadership) hearGateway(m messaging.Message) {

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/hansa-io/hansa/messaging"
 	"github.com/hansa-io/hansa/messaging/subject"
 )
@@ -34,14 +36,17 @@ type Options struct {
 	// Stabilise is how long a member that came back must be healthy without a
 	// break; 3 s by default.
 	Stabilise time.Duration
+	// Metrics takes the hub's metrics; nil means that nobody looks.
+	Metrics prometheus.Registerer
 	// Log gets one line per transition; nothing is logged by default.
 	Log *slog.Logger
 }
 
 // Hub decides, while it leads. Make one with New and call Run once.
 type Hub struct {
-	opts Options
-	log  *slog.Logger
+	opts    Options
+	log     *slog.Logger
+	metrics *metrics
 
 	works sync.Mutex
 	open  map[string]messaging.Bucket // work buckets by account
@@ -63,7 +68,11 @@ func New(opts Options) (*Hub, error) {
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Hub{opts: opts, log: opts.Log, open: map[string]messaging.Bucket{}}, nil
+	counted, err := newMetrics(opts.Metrics)
+	if err != nil {
+		return nil, fmt.Errorf("new hub: %w", err)
+	}
+	return &Hub{opts: opts, log: opts.Log, metrics: counted, open: map[string]messaging.Bucket{}}, nil
 }
 
 // Run competes for the leadership and decides while it has it, until ctx ends.

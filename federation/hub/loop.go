@@ -41,7 +41,8 @@ type leadership struct {
 	writers  map[string]*mailbox.Box[write] // by bucket; owned by the loop
 	group    *errgroup.Group                // everything the term started
 	pending  *pending
-	numbered uint64 // of the last event record within the term
+	numbered uint64                               // of the last event record within the term
+	told     map[string]federation.OperationState // of each operation, in its last record
 }
 
 // lead decides until ctx ends with the lease, or a follower must start over.
@@ -52,11 +53,12 @@ func (h *Hub) lead(ctx context.Context, term uint64) error {
 		machine: decision.New(decision.Options{Term: term, Stabilise: h.opts.Stabilise}),
 		events:  mailbox.New[decision.Event](), dir: newDirectory(),
 		buckets: map[string]messaging.Bucket{}, writers: map[string]*mailbox.Box[write]{},
-		group: group, pending: newPending(),
+		group: group, pending: newPending(), told: map[string]federation.OperationState{},
 	}
 	if err := l.openBuckets(ctx); err != nil {
 		return err
 	}
+	defer h.metrics.begin(term, l.events)()
 	l.log.Info("leading", "hub", h.opts.Name)
 	group.Go(func() error { return l.run(ctx) })
 	l.follow(ctx)
@@ -109,7 +111,11 @@ func (l *leadership) run(ctx context.Context) error {
 
 // step gives the machine one event and carries out what it returns.
 func (l *leadership) step(ctx context.Context, ev decision.Event) {
-	for _, effect := range l.machine.Step(time.Now(), ev) {
+	now := time.Now()
+	effects := l.machine.Step(now, ev)
+	l.hub.metrics.steps.Observe(time.Since(now).Seconds())
+	for _, effect := range effects {
+		l.hub.metrics.decided(effect)
 		l.execute(ctx, effect)
 	}
 }

@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/hansa-io/hansa/federation"
 	"github.com/hansa-io/hansa/federation/decision"
@@ -17,7 +18,8 @@ const maxBatch = 500
 type write struct {
 	id uint64
 	messaging.Write
-	batch bool // may go out together with its neighbours
+	batch   bool      // may go out together with its neighbours
+	decided time.Time // when the machine asked for it
 }
 
 // writer carries out the writes of one bucket in order, in a goroutine of its
@@ -26,6 +28,7 @@ type writer struct {
 	bucket messaging.Bucket
 	queue  *mailbox.Box[write]
 	done   func(decision.WriteDone)
+	count  func(write, decision.Outcome)
 }
 
 // run writes until ctx ends.
@@ -96,10 +99,12 @@ func (w writer) writeOne(ctx context.Context, one write) {
 }
 
 func (w writer) tell(one write, revision federation.Revision, err error) {
+	ended := outcome(err)
+	w.count(one, ended)
 	if one.id == 0 {
 		return
 	}
-	done := decision.WriteDone{ID: one.id, Outcome: outcome(err), Revision: revision}
+	done := decision.WriteDone{ID: one.id, Outcome: ended, Revision: revision}
 	if err != nil {
 		done.Detail = err.Error()
 	}

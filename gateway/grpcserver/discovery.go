@@ -40,7 +40,9 @@ func (s *Server) resolve(table *route.Table, r *gatewayv1.ResolveRequest, now ti
 		namespace: r.GetNamespace(), name: r.GetName(), port: r.GetPort(), from: r.GetFrom(), explain: r.GetExplain(),
 		table: table.Revision, step: now.UnixNano() / int64(ageStep),
 	}
-	if answer, ok := s.answers.Get(key); ok {
+	answer, cached := s.answers.Get(key)
+	s.opts.Measure.Answer(cached)
+	if cached {
 		return answer, nil
 	}
 	answer, err := s.rank(table, r, now)

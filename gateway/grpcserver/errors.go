@@ -3,6 +3,7 @@ package grpcserver
 import (
 	"context"
 	"errors"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -50,6 +51,29 @@ func ToStatus(err error) error {
 		return err
 	}
 	return status.Error(codes.Internal, err.Error())
+}
+
+// Count takes the outcome of a unary request that began at begin.
+func (s *Server) Count(method string, begin time.Time, err error) {
+	s.opts.Measure.Request(method, status.Code(err), max(1, time.Since(begin)))
+}
+
+// CountStream takes the outcome of a stream.
+func (s *Server) CountStream(method string, err error) {
+	s.opts.Measure.Request(method, status.Code(err), 0)
+}
+
+func (s *Server) countUnary(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+	begin := time.Now()
+	resp, err := next(ctx, req)
+	s.Count(info.FullMethod, begin, err)
+	return resp, err
+}
+
+func (s *Server) countStream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+	err := next(srv, stream)
+	s.CountStream(info.FullMethod, err)
+	return err
 }
 
 func mapUnary(ctx context.Context, req any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {

@@ -65,10 +65,7 @@ func (s *Server) GetMember(ctx context.Context, r *gatewayv1.GetMemberRequest) (
 
 func toMember(table *route.Table, name string, now time.Time) *gatewayv1.Member {
 	m := table.Members[name]
-	health := m.Record.Health
-	if m.Beat.Member != "" {
-		health = m.Beat.Health
-	}
+	health := m.Health()
 	return &gatewayv1.Member{
 		ApiVersion: apiVersion, Kind: "Member",
 		Metadata: &gatewayv1.Metadata{

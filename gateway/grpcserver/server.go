@@ -9,6 +9,7 @@ import (
 
 	lru "github.com/hashicorp/golang-lru/v2"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
@@ -60,7 +61,16 @@ type Desired interface {
 	Delete(ctx context.Context, r Delete) ([]Applied, error)
 }
 
-// Options says what a Server answers from. All but Place and Version must be set.
+// Measure counts what the server does.
+type Measure interface {
+	// Request takes a request that has ended; took is 0 for a stream.
+	Request(method string, code codes.Code, took time.Duration)
+	// Answer takes an answer about a service, and whether it came from the cache.
+	Answer(cached bool)
+}
+
+// Options says what a Server answers from. All but Place and Version must be
+// set.
 type Options struct {
 	Tables      Tables
 	Desired     Desired
@@ -70,6 +80,7 @@ type Options struct {
 	Certificate tls.Certificate  // its key is pinned in join tokens
 	Version     string
 	Connected   func() bool // whether the bus is reachable
+	Measure     Measure
 }
 
 // Server implements the services of hansa.gateway.v1.
@@ -95,8 +106,8 @@ const (
 
 // New checks the options. It starts nothing.
 func New(opts Options) (*Server, error) {
-	if opts.Tables == nil || opts.Desired == nil || opts.Hub == nil || opts.Tokens == nil || opts.Connected == nil {
-		return nil, errors.New("new gRPC server: Tables, Desired, Hub, Tokens and Connected must be set")
+	if opts.Tables == nil || opts.Desired == nil || opts.Hub == nil || opts.Tokens == nil || opts.Connected == nil || opts.Measure == nil {
+		return nil, errors.New("new gRPC server: Tables, Desired, Hub, Tokens, Connected and Measure must be set")
 	}
 	answers, err := lru.New[answerKey, *gatewayv1.ResolveResponse](cacheSize)
 	if err != nil {
@@ -111,9 +122,10 @@ func (s *Server) Build() *grpc.Server {
 	server := grpc.NewServer(
 		grpc.MaxRecvMsgSize(maxRequest), grpc.MaxConcurrentStreams(maxStreams),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
-		// Who calls is settled before anything else is done for the call.
-		grpc.ChainUnaryInterceptor(s.authorizeUnary, mapUnary),
-		grpc.ChainStreamInterceptor(s.authorizeStream, mapStream),
+		// Everything is counted, also what is refused. Who calls is settled before
+		// anything else is done for the call.
+		grpc.ChainUnaryInterceptor(s.countUnary, s.authorizeUnary, mapUnary),
+		grpc.ChainStreamInterceptor(s.countStream, s.authorizeStream, mapStream),
 	)
 	gatewayv1.RegisterDiscoveryServiceServer(server, s)
 	gatewayv1.RegisterWorkloadsServiceServer(server, s)

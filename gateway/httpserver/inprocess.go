@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"reflect"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
@@ -62,19 +63,26 @@ func (c *inProcess) Invoke(ctx context.Context, method string, args, reply any, 
 	if !ok || e.unary == nil {
 		return unknownMethod(method)
 	}
+	begin := time.Now()
+	err := c.call(ctx, method, args.(proto.Message), reply.(proto.Message))
+	c.server.Count(method, begin, err)
+	return err
+}
+
+func (c *inProcess) call(ctx context.Context, method string, args, reply proto.Message) error {
 	ctx, err := c.incoming(ctx, method)
 	if err != nil {
 		return err
 	}
 	decode := func(into any) error {
-		proto.Merge(into.(proto.Message), args.(proto.Message))
+		proto.Merge(into.(proto.Message), args)
 		return nil
 	}
-	out, err := e.unary.Handler(c.server, ctx, decode, nil)
+	out, err := c.desc[method].unary.Handler(c.server, ctx, decode, nil)
 	if err != nil {
 		return grpcserver.ToStatus(err)
 	}
-	proto.Merge(reply.(proto.Message), out.(proto.Message))
+	proto.Merge(reply, out.(proto.Message))
 	return nil
 }
 
@@ -86,9 +94,10 @@ func (c *inProcess) NewStream(ctx context.Context, _ *grpc.StreamDesc, method st
 	}
 	ctx, err := c.incoming(ctx, method)
 	if err != nil {
+		c.server.CountStream(method, err)
 		return nil, err
 	}
-	return &pipe{ctx: ctx, server: c.server, handler: e.stream.Handler, out: make(chan proto.Message), done: make(chan struct{})}, nil
+	return &pipe{ctx: ctx, server: c.server, method: method, handler: e.stream.Handler, out: make(chan proto.Message), done: make(chan struct{})}, nil
 }
 
 // pipe is both ends of a stream in the process: the client's as grpc.ClientStream,
@@ -96,6 +105,7 @@ func (c *inProcess) NewStream(ctx context.Context, _ *grpc.StreamDesc, method st
 type pipe struct {
 	ctx     context.Context //nolint:containedctx // the interfaces ask for it
 	server  *grpcserver.Server
+	method  string
 	handler grpc.StreamHandler
 	request proto.Message
 	out     chan proto.Message
@@ -114,6 +124,7 @@ func (p *pipe) CloseSend() error {
 	go func() {
 		defer close(p.done)
 		p.err = grpcserver.ToStatus(p.handler(p.server, serverEnd{p}))
+		p.server.CountStream(p.method, p.err)
 	}()
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
@@ -27,6 +28,7 @@ import (
 type Options struct {
 	Listen        string // host:port, TLS
 	MetricsListen string // host:port, no TLS; empty means none
+	Metrics       prometheus.Gatherer
 	Certificate   tls.Certificate
 	GRPC          *grpcserver.Server
 	Tables        grpcserver.Tables
@@ -66,6 +68,17 @@ func listen(address string) (net.Listener, error) {
 	return l, nil
 }
 
+// Addr is where the server listens.
+func (s *Server) Addr() string { return s.main.Addr().String() }
+
+// MetricsAddr is where metrics are served; empty without them.
+func (s *Server) MetricsAddr() string {
+	if s.side == nil {
+		return ""
+	}
+	return s.side.Addr().String()
+}
+
 // Time-outs of the server. Streams have none: they end with their caller.
 const (
 	headerTimeout   = 10 * time.Second
@@ -93,7 +106,7 @@ func (s *Server) Run(ctx context.Context) error {
 	if s.side != nil {
 		group.Go(func() error {
 			mux := http.NewServeMux()
-			mux.Handle("GET /metrics", promhttp.Handler())
+			mux.Handle("GET /metrics", promhttp.HandlerFor(s.opts.Metrics, promhttp.HandlerOpts{}))
 			server := &http.Server{Handler: mux, ReadHeaderTimeout: headerTimeout}
 			return serve(ctx, server, func() error { return server.Serve(s.side) })
 		})

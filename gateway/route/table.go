@@ -25,6 +25,15 @@ type Member struct {
 	Revision federation.Revision
 }
 
+// Health is the latest that is known: the hub's last beat is newer than its
+// record.
+func (m Member) Health() federation.Health {
+	if m.Beat.Member != "" {
+		return m.Beat.Health
+	}
+	return m.Record.Health
+}
+
 // Table is one immutable picture.
 type Table struct {
 	Revision uint64 // grows by one with each table

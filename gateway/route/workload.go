@@ -26,9 +26,7 @@ func (t *Table) State(k federation.Key) decision.WorkloadState {
 	health := make(map[string]federation.HealthRecord, len(t.Members))
 	for name, m := range t.Members {
 		record := m.Record
-		if m.Beat.Member != "" {
-			record.Health = m.Beat.Health // newer than the record
-		}
+		record.Health = m.Health()
 		health[name] = record
 	}
 	statuses := slices.Collect(maps.Values(t.statuses[k]))

@@ -2,7 +2,6 @@ package landing
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
@@ -12,6 +11,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/json" // keeps whole numbers whole
 
 	"github.com/hansa-io/hansa/federation"
 	"github.com/hansa-io/hansa/member/kube"

@@ -40,6 +40,13 @@ func (b *Box[T]) PutBelow(v T, limit int) bool {
 // Ready holds a token while something waits.
 func (b *Box[T]) Ready() <-chan struct{} { return b.ready }
 
+// Len is how many items wait.
+func (b *Box[T]) Len() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.items)
+}
+
 // Take returns all items, oldest first; call it after Ready was received.
 func (b *Box[T]) Take() []T {
 	b.mu.Lock()

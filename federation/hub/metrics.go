@@ -1,0 +1,122 @@
+package hub
+
+import (
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/hansa-io/hansa/federation"
+	"github.com/hansa-io/hansa/federation/decision"
+	"github.com/hansa-io/hansa/messaging/mailbox"
+)
+
+// metrics count over all terms of a hub; a hub that does not lead counts nothing.
+type metrics struct {
+	leading      prometheus.Gauge
+	term         prometheus.Gauge
+	decisions    prometheus.Counter
+	verdicts     *prometheus.CounterVec // by health
+	operations   *prometheus.CounterVec // by mode and state
+	writes       *prometheus.CounterVec // by bucket and outcome
+	lag          *prometheus.HistogramVec
+	steps        prometheus.Histogram
+	droppedBeats prometheus.Counter
+	queue        atomic.Pointer[mailbox.Box[decision.Event]] // of the present term
+}
+
+// Buckets of the histograms, in seconds: one step takes microseconds to
+// milliseconds, a write milliseconds to seconds.
+var (
+	stepBuckets = prometheus.ExponentialBuckets(0.000_01, 4, 10)
+	lagBuckets  = prometheus.ExponentialBuckets(0.000_5, 2.5, 10)
+)
+
+// newMetrics registers with r; nil means that nobody looks.
+func newMetrics(r prometheus.Registerer) (*metrics, error) {
+	m := &metrics{
+		leading:    prometheus.NewGauge(prometheus.GaugeOpts{Name: "hansa_hub_leading", Help: "1 while this hub leads, else 0."}),
+		term:       prometheus.NewGauge(prometheus.GaugeOpts{Name: "hansa_hub_term", Help: "Term of this hub's last leadership."}),
+		decisions:  prometheus.NewCounter(prometheus.CounterOpts{Name: "hansa_hub_decisions_total", Help: "Assignments that were decided."}),
+		verdicts:   counters("hansa_hub_verdicts_total", "Changes of a member's health, by the health it changed to.", "health"),
+		operations: counters("hansa_hub_operations_total", "Operations that entered a state.", "mode", "state"),
+		writes:     counters("hansa_hub_writes_total", "Writes of records, by bucket and outcome.", "bucket", "outcome"),
+		lag: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "hansa_hub_record_lag_seconds", Help: "Time from a decision until its record was written.", Buckets: lagBuckets,
+		}, []string{"bucket"}),
+		steps: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "hansa_hub_step_duration_seconds", Help: "Time that the machine took for one event.", Buckets: stepBuckets,
+		}),
+		droppedBeats: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "hansa_hub_dropped_beats_total", Help: "Beats that were dropped because too many events waited.",
+		}),
+	}
+	if r == nil {
+		return m, nil
+	}
+	depth := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "hansa_hub_queue_depth", Help: "Events that wait for the machine."}, m.depth)
+	for _, c := range []prometheus.Collector{
+		m.leading, m.term, m.decisions, m.verdicts, m.operations, m.writes, m.lag, m.steps, m.droppedBeats, depth,
+	} {
+		if err := r.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+func counters(name, help string, labels ...string) *prometheus.CounterVec {
+	return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+}
+
+func (m *metrics) depth() float64 {
+	if queue := m.queue.Load(); queue != nil {
+		return float64(queue.Len())
+	}
+	return 0
+}
+
+// begin tells that a term begins; the function it returns, that it has ended.
+func (m *metrics) begin(term uint64, queue *mailbox.Box[decision.Event]) (end func()) {
+	m.leading.Set(1)
+	m.term.Set(float64(term))
+	m.queue.Store(queue)
+	return func() {
+		m.leading.Set(0)
+		m.queue.Store(nil)
+	}
+}
+
+// decided counts what an effect says.
+func (m *metrics) decided(effect decision.Effect) {
+	switch e := effect.(type) {
+	case decision.PutAssignment:
+		m.decisions.Inc()
+	case decision.PutHealth:
+		m.verdicts.WithLabelValues(e.Record.Health.String()).Inc()
+	}
+}
+
+// operation counts an operation when its state is not last.
+func (m *metrics) operation(op federation.Operation, last federation.OperationState) {
+	if op.State == last {
+		return
+	}
+	mode := op.Request.Mode
+	if !slices.Contains(modes, mode) {
+		mode = "other" // a caller wrote it
+	}
+	m.operations.WithLabelValues(string(mode), string(op.State)).Inc()
+}
+
+var modes = []federation.Mode{federation.Live, federation.Drill, federation.DryRun}
+
+var outcomes = map[decision.Outcome]string{
+	decision.Written: "written", decision.Conflicted: "conflicted", decision.Rejected: "rejected", decision.Lost: "lost",
+}
+
+func (m *metrics) written(bucket string, w write, o decision.Outcome) {
+	m.writes.WithLabelValues(bucket, outcomes[o]).Inc()
+	m.lag.WithLabelValues(bucket).Observe(time.Since(w.decided).Seconds())
+}

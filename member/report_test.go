@@ -1,0 +1,80 @@
+package member
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"testing"
+	"testing/synctest"
+
+	"github.com/hansa-io/hansa/messaging"
+	"github.com/hansa-io/hansa/messaging/inproc"
+	"github.com/hansa-io/hansa/messaging/subject"
+)
+
+// TestReporter: only the latest state of a key is told, it is told until it has
+// arrived, and a new hub is told everything again.
+func TestReporter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := context.WithCancel(t.Context())
+		away := true
+		bus := inproc.New()
+		bus.Fail = func(string, string) error {
+			if away {
+				return messaging.ErrDisconnected
+			}
+			return nil
+		}
+		var heard []string
+		go func() {
+			_ = bus.Respond(ctx, subject.MemberUp(subject.UpFacts), func(_ context.Context, m messaging.Message) ([]byte, error) {
+				heard = append(heard, string(m.Data))
+				return nil, nil
+			}) // ends with ctx
+		}()
+		r := newReporter(bus, slog.New(slog.DiscardHandler))
+		done := make(chan error)
+		go func() { done <- r.run(ctx) }()
+		put := func(key, text string) {
+			r.put(key, report{subject.UpFacts, func(uint64) []byte { return []byte(text) }})
+		}
+		put("a", "a1")
+		synctest.Wait()
+		put("a", "a2")
+		put("b", "b1")
+		away = false
+		for len(heard) < 2 {
+			wait(ctx, firstResend)
+			synctest.Wait()
+		}
+		r.resend()
+		synctest.Wait()
+		seen := map[string]int{}
+		for _, h := range heard {
+			seen[h]++
+		}
+		if fmt.Sprint(seen) != "map[a2:2 b1:2]" {
+			t.Errorf("heard %v", heard)
+		}
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestStallMeter(t *testing.T) {
+	var s stallMeter
+	s.note(3)
+	s.note(9)
+	s.note(-4)
+	if s.worst() != 9 {
+		t.Errorf("worst %v", s.worst())
+	}
+	for range 4 {
+		s.note(1)
+	}
+	if s.worst() != 1 {
+		t.Errorf("what is a second old still counts: %v", s.worst())
+	}
+}
