@@ -20,6 +20,7 @@ import (
 	"github.com/hansa-io/hansa/gateway"
 	"github.com/hansa-io/hansa/gateway/cli"
 	"github.com/hansa-io/hansa/gateway/cli/local"
+	"github.com/hansa-io/hansa/member"
 	"github.com/hansa-io/hansa/messaging/nats"
 )
 
@@ -29,7 +30,10 @@ var release = "devel"
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	roles := []*cobra.Command{configs.Role("hub", "Run the bus, the hub and, unless it is configured away, a gateway", configs.LoadHub, runHub)}
+	roles := []*cobra.Command{
+		configs.Role("hub", "Run the bus, the hub and, unless it is configured away, a gateway", configs.LoadHub, runHub),
+		configs.Role("agent", "Run the agent of a cluster that Hansa did not start", configs.LoadAgent, runAgent),
+	}
 	os.Exit(cli.Main(ctx, os.Args[1:], cli.Options{Version: release, Commands: append(local.Commands(), roles...)}))
 }
 
@@ -84,4 +88,29 @@ func runHub(ctx context.Context, c configs.Hub) error {
 		return err
 	}
 	return nil
+}
+
+// runAgent runs the agent of one attached cluster until ctx ends.
+func runAgent(ctx context.Context, c configs.Agent) error {
+	var ca []byte
+	if c.ProbeCAFile != "" {
+		var err error
+		if ca, err = os.ReadFile(c.ProbeCAFile); err != nil {
+			return fmt.Errorf("read probeCAFile: %w", err)
+		}
+	}
+	agent, err := member.New(member.Options{
+		Name: c.Name, Place: federation.Place(c.Place), Labels: c.Labels, StateDir: c.StateDir, JoinToken: c.JoinToken,
+		Kubeconfig: c.Kubeconfig, Context: c.Context, ProbeURL: c.ProbeURL, ProbeCA: ca, NoProbe: c.NoProbe, Version: release,
+		NewKey: nats.NewUserKey, Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)),
+		Dial: func(c member.Credentials, name string) (member.Bus, error) {
+			return nats.Dial(nats.DialOptions{
+				URLs: c.BusURLs, CA: c.BusCA, Credentials: nats.Credentials{JWT: c.JWT, Seed: c.Seed}, Name: name, Account: c.Account,
+			})
+		},
+	})
+	if err != nil {
+		return err
+	}
+	return agent.Run(ctx)
 }

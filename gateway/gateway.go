@@ -46,7 +46,7 @@ type Options struct {
 	// Metrics is what MetricsListen serves; the gateway adds its own. NewRegistry
 	// by default.
 	Metrics *prometheus.Registry
-	Log       *slog.Logger
+	Log     *slog.Logger
 }
 
 // Gateway answers clients. Make one with New and call Run once.
@@ -97,7 +97,10 @@ func New(opts Options) (*Gateway, error) {
 	g.table.Store(g.builder.Table())
 	changed := make(chan struct{})
 	g.changed.Store(&changed)
-	return g, g.listen(pair)
+	if err := g.listen(pair); err != nil {
+		return nil, err
+	}
+	return g, nil
 }
 
 // listen makes the front ends and takes their ports.

@@ -35,6 +35,7 @@ func TestFederation(t *testing.T) {
 		{"return", checkReturn},
 		{"readme", checkReadme},
 		{"hub restart", checkDeadHub},
+		{"attach", checkAttach},
 		{"down", checkDown},
 	} {
 		if !t.Run(part.name, func(t *testing.T) { part.test(t, f) }) {

@@ -1,0 +1,66 @@
+package configs
+
+import (
+	_ "embed" // for the directive below
+	"errors"
+	"fmt"
+	"path/filepath"
+)
+
+//go:embed agent.yaml
+var agentDefaults []byte
+
+// Agent is the file of "hansa agent"; agent.yaml documents its fields and defaults.
+type Agent struct {
+	Name        string            `yaml:"name"`
+	Place       Place             `yaml:"place"`
+	Labels      map[string]string `yaml:"labels"`
+	Kubeconfig  string            `yaml:"kubeconfig"`
+	Context     string            `yaml:"context"`
+	ProbeURL    string            `yaml:"probeURL"`
+	ProbeCAFile string            `yaml:"probeCAFile"`
+	NoProbe     bool              `yaml:"noProbe"`
+	StateDir    string            `yaml:"stateDir"`
+	JoinToken   string            `yaml:"joinToken"`
+}
+
+// LoadAgent reads the file at path over the defaults, makes its paths absolute and
+// checks it.
+func LoadAgent(path string) (Agent, error) {
+	var a Agent
+	if err := Decode(agentDefaults, &a); err != nil {
+		return Agent{}, fmt.Errorf("agent.yaml:%w", err)
+	}
+	if err := Load(path, &a); err != nil {
+		return Agent{}, err
+	}
+	base, err := filepath.Abs(filepath.Dir(path))
+	if err != nil {
+		return Agent{}, fmt.Errorf("%s: %w", path, err)
+	}
+	for _, p := range []*string{&a.Kubeconfig, &a.ProbeCAFile, &a.StateDir} {
+		if *p != "" && !filepath.IsAbs(*p) {
+			*p = filepath.Join(base, *p)
+		}
+	}
+	if err := a.validate(); err != nil {
+		return Agent{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return a, nil
+}
+
+func (a Agent) validate() error {
+	switch {
+	case a.Name == "":
+		return errors.New("name must be set: the name under which the cluster joins")
+	case a.Place.Region == "":
+		return errors.New("place.region must be set, for example eu-central")
+	case a.Kubeconfig == "":
+		return errors.New("kubeconfig must be set: the file by which the agent reaches the cluster")
+	case a.StateDir == "":
+		return errors.New("stateDir must be set")
+	case a.ProbeURL != "" && a.ProbeCAFile == "":
+		return errors.New("probeCAFile must be set with probeURL: the CA that signs the API server's certificate")
+	}
+	return nil
+}
