@@ -103,7 +103,7 @@ var dependencies = []dependency{
 	{"sigs.k8s.io/kwok", []string{"member/cluster/..."}, "simulated nodes belong to the embedded cluster"},
 	{"go.etcd.io/etcd", []string{"member/cluster/..."}, "etcd belongs to the embedded cluster"},
 	{"go.yaml.in/yaml", []string{"configs", "gateway/cli/...", "gateway/document", "member/cluster/..."}, "documents and configuration files end where they are decoded"},
-	{"sigs.k8s.io/yaml", []string{".", "federation/hub", "gateway", "gateway/cli/...", "gateway/document", "member", "member/cluster/...", "member/cmd/hansa-cluster"}, "documents and configuration files end where they are decoded"},
+	{"sigs.k8s.io/yaml", []string{".", "federation/hub", "gateway", "gateway/cli/...", "gateway/document", "gateway/v1", "member", "member/cluster/...", "member/cmd/hansa-cluster"}, "documents and configuration files end where they are decoded"},
 
 	{"google.golang.org/grpc", []string{".", "gateway/...", "member"}, "the public API, and the agent that joins by it"},
 	{"google.golang.org/genproto", []string{"gateway/..."}, "rich error details"},
