@@ -1,6 +1,7 @@
 package document
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -141,4 +142,24 @@ func FuzzRead(f *testing.F) {
 			t.Fatalf("a refusal with a result, or of more than one line: %q", err)
 		}
 	})
+}
+
+// BenchmarkRead checks one workload, and one apply of 200 workloads.
+func BenchmarkRead(b *testing.B) {
+	one := []File{{Name: "a.yaml", Content: []byte(good)}}
+	many := make([]File, 200)
+	for i := range many {
+		content := strings.ReplaceAll(good[:strings.LastIndex(good, "---")], "name: web", fmt.Sprintf("name: web-%d", i))
+		many[i] = File{Name: fmt.Sprintf("%d.yaml", i), Content: []byte(strings.ReplaceAll(content, "settings", fmt.Sprintf("settings-%d", i)))}
+	}
+	for name, files := range map[string][]File{"one": one, "200": many} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if ws, err := Read(files); err != nil || len(ws) != len(files) {
+					b.Fatal(len(ws), err)
+				}
+			}
+		})
+	}
 }

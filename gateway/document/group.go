@@ -193,8 +193,9 @@ func (in input) checkAll(owner []int) error {
 			return pl.at.errorf(pl.at.line, "Placement %s selects nothing: no object of namespace %s is left for it in this apply", pl.key, pl.key.Namespace)
 		}
 	}
+	named := in.named()
 	for i, o := range in.objects {
-		if owner[i] != none || companion(o) || follows(o) && in.named(o) {
+		if owner[i] != none || companion(o) || follows(o) && named[refTo(o)] {
 			continue
 		}
 		return o.at.errorf(o.at.line, "%s is selected by no Placement: add it to the resources of one", o.ID())
@@ -202,18 +203,35 @@ func (in input) checkAll(owner []int) error {
 	return nil
 }
 
-// named reports whether some workload's pods name the object.
-func (in input) named(o object) bool {
+// named lists what the pods of all objects name; nothing when they cannot be
+// read, which is told with the workload they belong to.
+func (in input) named() map[manifest.Ref]bool {
 	all := make([]federation.Object, len(in.objects))
 	for i := range in.objects {
 		all[i] = in.objects[i].Object
 	}
 	refs, err := manifest.Dependencies(all)
-	return err == nil && slices.ContainsFunc(refs, func(r manifest.Ref) bool { return refers(r, o) })
+	if err != nil {
+		return nil
+	}
+	return byRef(refs)
 }
 
-func refers(r manifest.Ref, o object) bool {
-	return o.APIVersion == "v1" && r.Kind == o.Kind && r.Namespace == o.Namespace && r.Name == o.Name
+func byRef(refs []manifest.Ref) map[manifest.Ref]bool {
+	out := make(map[manifest.Ref]bool, len(refs))
+	for _, r := range refs {
+		r.Optional = false
+		out[r] = true
+	}
+	return out
+}
+
+// refTo is how a pod would name the object; zero when none can.
+func refTo(o object) manifest.Ref {
+	if o.APIVersion != "v1" {
+		return manifest.Ref{}
+	}
+	return manifest.Ref{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name}
 }
 
 // workload gathers one placement's objects: what it selects, what their pods
@@ -260,8 +278,9 @@ func (in input) follow(owner []int, p int, taken []bool) error {
 	if err != nil {
 		return err
 	}
+	named := byRef(refs)
 	for i, o := range in.objects {
-		if follows(o) && owner[i] == none && slices.ContainsFunc(refs, func(r manifest.Ref) bool { return refers(r, o) }) {
+		if follows(o) && owner[i] == none && named[refTo(o)] {
 			taken[i] = true
 		}
 	}

@@ -202,14 +202,6 @@ func TestPortsOldestWins(t *testing.T) {
 	}
 }
 
-func BenchmarkRank(b *testing.B) {
-	table := world().Table()
-	q := Query{Service: web, From: place(b, "osaka"), Now: start}
-	for b.Loop() {
-		table.Rank(q)
-	}
-}
-
 // BenchmarkOneExportOfMany is one changed export and a new table, with 1,000
 // services in each of 100 members.
 func BenchmarkOneExportOfMany(b *testing.B) {
