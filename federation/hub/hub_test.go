@@ -91,7 +91,7 @@ func (w *world) ready(a federation.Assignment) []federation.WorkStatus {
 // epoch and with the evidence kept.
 func TestDay(t *testing.T) {
 	w := newWorld(t)
-	w.startHub("hub")
+	h := w.startHub("hub")
 	agents := map[string]*agent{
 		"frankfurt": w.newAgent("frankfurt", "eu-central"), "tokyo": w.newAgent("tokyo", "ap-northeast"), "virginia": w.newAgent("virginia", "us-east"),
 	}
@@ -141,6 +141,34 @@ func TestDay(t *testing.T) {
 		}
 	}
 	w.evidence("tokyo")
+	counted := h.count(t)
+	for name, least := range map[string]float64{
+		"hansa_hub_leading": 1, "hansa_hub_decisions_total": 2, "hansa_hub_verdicts_total health=Healthy": 3,
+		"hansa_hub_verdicts_total health=Unreachable": 1, "hansa_hub_writes_total bucket=assignments outcome=written": 2,
+		"hansa_hub_writes_total bucket=works outcome=written": 5,
+	} {
+		if counted[name] < least {
+			t.Errorf("%s is %v, want at least %v", name, counted[name], least)
+		}
+	}
+}
+
+// count returns the hub's counters and gauges by name and labels.
+func (r running) count(t *testing.T) map[string]float64 {
+	t.Helper()
+	families, err := r.metrics.Gather()
+	must(t, err)
+	out := map[string]float64{}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			name := f.GetName()
+			for _, l := range m.GetLabel() {
+				name += " " + l.GetName() + "=" + l.GetValue()
+			}
+			out[name] = m.GetCounter().GetValue() + m.GetGauge().GetValue()
+		}
+	}
+	return out
 }
 
 // evidence checks that the hub can say who saw the member fail.

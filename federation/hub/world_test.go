@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/hansa-io/hansa/federation"
 	"github.com/hansa-io/hansa/federation/hub"
 	federationv1 "github.com/hansa-io/hansa/federation/v1"
@@ -70,23 +72,25 @@ func (w *world) dial(role nats.Role) *nats.Conn {
 
 // running is a hub under test.
 type running struct {
-	stop func() // ends it and waits until it has ended
+	stop    func() // ends it and waits until it has ended
+	metrics *prometheus.Registry
 }
 
 // startHub runs a hub until it is stopped or the test ends.
 func (w *world) startHub(name string) running {
 	w.t.Helper()
+	registry := prometheus.NewRegistry()
 	h, err := hub.New(hub.Options{
 		Bus: w.dial(nats.HubRole), Accounts: w.server.Accounts, Works: w.records, Name: name,
 		BusURLs: []string{w.server.URL()}, BusCA: w.ca, Stabilise: 200 * time.Millisecond,
-		Log: slog.New(slog.NewTextHandler(w.t.Output(), nil)),
+		Metrics: registry, Log: slog.New(slog.NewTextHandler(w.t.Output(), nil)),
 	})
 	must(w.t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- h.Run(ctx) }()
 	stopped := false
-	r := running{stop: func() {
+	r := running{metrics: registry, stop: func() {
 		cancel()
 		if stopped {
 			return

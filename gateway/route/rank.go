@@ -87,7 +87,11 @@ func (t *Table) Rank(q Query) Answer {
 			tiers[region] = &Tier{Region: region, Latency: latency}
 		}
 		tiers[region].Latency = min(tiers[region].Latency, latency)
-		tiers[region].Endpoints = append(tiers[region].Endpoints, ready...)
+		if tiers[region].Endpoints == nil {
+			tiers[region].Endpoints = ready
+		} else {
+			tiers[region].Endpoints = append(tiers[region].Endpoints, ready...)
+		}
 	}
 	answer.Tiers = ordered(tiers)
 	if len(answer.Tiers) == 0 && len(draining) > 0 {
@@ -154,23 +158,24 @@ func unknownLast(t Tier) int {
 func (t *Table) endpoints(q Query, e Export, ports []federation.Port) (ready, draining []Endpoint) {
 	member := t.Members[e.Member]
 	state, age := t.freshness(e, q.Now)
+	targets := targetsOf(e, ports)
+	ready = make([]Endpoint, 0, len(e.Endpoints)*len(targets))
 	for _, ep := range e.Endpoints {
-		for _, p := range ports {
-			port, ok := targetOf(e, p)
-			if !ok {
-				continue
-			}
+		serving := ep.Ready && !ep.Terminating
+		if !serving && !ep.Serving {
+			continue
+		}
+		for _, port := range targets {
 			out := Endpoint{
 				Address: ep.Address, Port: port.Target, PortName: port.Name, Protocol: port.Protocol, Member: e.Member,
 				Region: member.Spec.Place.Region, Zone: ep.Zone, State: state, Age: age, ObservedAt: e.ObservedAt,
 			}
-			switch {
-			case ep.Ready && !ep.Terminating:
+			if serving {
 				ready = append(ready, out)
-			case ep.Serving:
-				out.State = Draining
-				draining = append(draining, out)
+				continue
 			}
+			out.State = Draining
+			draining = append(draining, out)
 		}
 	}
 	return ready, draining
@@ -196,15 +201,19 @@ func wanted(p federation.Port, port string) bool {
 	return port == "" || p.Name == port || strconv.Itoa(int(p.Port)) == port
 }
 
-// targetOf finds the member's own port of that name and protocol: members may
-// listen on different ones.
-func targetOf(e Export, p federation.Port) (federation.Port, bool) {
-	for _, own := range e.Ports {
-		if own.Name == p.Name && own.Protocol == p.Protocol {
-			return own, true
+// targetsOf finds the member's own ports of those names and protocols: members
+// may listen on different ones.
+func targetsOf(e Export, ports []federation.Port) []federation.Port {
+	out := make([]federation.Port, 0, len(ports))
+	for _, p := range ports {
+		for _, own := range e.Ports {
+			if own.Name == p.Name && own.Protocol == p.Protocol {
+				out = append(out, own)
+				break
+			}
 		}
 	}
-	return federation.Port{}, false
+	return out
 }
 
 // mergePorts is the union of the members' ports; where two differ under one name
