@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -21,7 +22,9 @@ import (
 	"github.com/hansa-io/hansa/gateway/cli"
 	"github.com/hansa-io/hansa/gateway/cli/local"
 	"github.com/hansa-io/hansa/member"
+	"github.com/hansa-io/hansa/member/cluster/datadir"
 	"github.com/hansa-io/hansa/messaging/nats"
+	"github.com/hansa-io/hansa/placement/catalogue"
 )
 
 // release is the version, set by the linker.
@@ -31,15 +34,67 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	roles := []*cobra.Command{
-		configs.Role("hub", "Run the bus, the hub and, unless it is configured away, a gateway", configs.LoadHub, runHub),
+		hubCommand(),
+		configs.Role("gateway", "Run a gateway in a process of its own", configs.LoadGateway, runGateway),
 		configs.Role("agent", "Run the agent of a cluster that Hansa did not start", configs.LoadAgent, runAgent),
 	}
 	os.Exit(cli.Main(ctx, os.Args[1:], cli.Options{Version: release, Commands: append(local.Commands(), roles...)}))
 }
 
+// hubCommand is the role hub, and what is asked of its keys without it.
+func hubCommand() *cobra.Command {
+	hub := configs.Role("hub", "Run the bus, the hub and, unless it is configured away, a gateway", configs.LoadHub, runHub)
+	var file string
+	credentials := &cobra.Command{
+		Use:   "credentials --config FILE",
+		Short: "Print credentials with which a gateway in a process of its own reaches the bus of this hub",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return printCredentials(cmd.OutOrStdout(), file) },
+	}
+	credentials.Flags().StringVar(&file, "config", "", "configuration file of the hub")
+	if err := credentials.MarkFlagRequired("config"); err != nil {
+		panic(err) // the flag was defined a line above
+	}
+	hub.AddCommand(credentials)
+	return hub
+}
+
+// printCredentials signs a gateway's user with the keys of a hub's data directory.
+func printCredentials(out io.Writer, file string) error {
+	c, err := configs.LoadHub(file)
+	if err != nil {
+		return err
+	}
+	accounts, err := nats.OpenAccounts(nats.KeyDir(c.DataDir))
+	if err != nil {
+		return err
+	}
+	credentials, err := accounts.Credentials(nats.GatewayRole)
+	if err != nil {
+		return err
+	}
+	text, err := credentials.Encode()
+	if err != nil {
+		return err
+	}
+	_, err = out.Write(text)
+	return err
+}
+
+// hubFormat is the newest layout of a hub's data directory that this program knows.
+const hubFormat = 1
+
 // runHub runs bus, hub and gateway in one process until ctx ends.
 func runHub(ctx context.Context, c configs.Hub) error {
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	dir, err := datadir.Open(c.DataDir)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	if err := dir.Stamp("hansa-hub", hubFormat); err != nil {
+		return err
+	}
 	bus, err := nats.StartServer(nats.ServerOptions{
 		Dir: c.DataDir, Listen: c.Bus.Listen, CertFile: c.Bus.CertFile, KeyFile: c.Bus.KeyFile, Log: log,
 	})
@@ -66,28 +121,63 @@ func runHub(ctx context.Context, c configs.Hub) error {
 	if err != nil {
 		return err
 	}
-	roles, ctx := errgroup.WithContext(ctx)
-	roles.Go(func() error { return decides.Run(ctx) })
+	roles := []func(context.Context) error{decides.Run}
 	if c.Gateway.Listen != "" {
 		answers, err := bus.Dial(nats.GatewayRole)
 		if err != nil {
 			return err
 		}
 		defer answers.Close()
-		front, err := gateway.New(gateway.Options{
-			Bus: answers, Connected: answers.Connected, Listen: c.Gateway.Listen, MetricsListen: c.Gateway.MetricsListen,
-			CertFile: c.Gateway.CertFile, KeyFile: c.Gateway.KeyFile, TokensFile: c.Gateway.TokensFile,
-			Place: federation.Place(c.Gateway.Place), Version: release, Metrics: metrics, Log: log,
-		})
+		front, err := newGateway(c.Gateway, answers, gateway.Options{Metrics: metrics, Log: log})
 		if err != nil {
 			return err
 		}
-		roles.Go(func() error { return front.Run(ctx) })
+		roles = append(roles, front.Run)
 	}
-	if err := roles.Wait(); !errors.Is(err, context.Canceled) {
+	return runAll(ctx, roles)
+}
+
+// runAll runs the roles until ctx ends or one of them fails.
+func runAll(ctx context.Context, roles []func(context.Context) error) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for _, run := range roles {
+		group.Go(func() error { return run(ctx) })
+	}
+	if err := group.Wait(); !errors.Is(err, context.Canceled) {
 		return err
 	}
 	return nil
+}
+
+// newGateway completes the options from the configuration.
+func newGateway(c configs.Gateway, bus *nats.Conn, o gateway.Options) (*gateway.Gateway, error) {
+	o.Bus, o.Connected, o.Version = bus, bus.Connected, release
+	o.Listen, o.MetricsListen, o.CertFile, o.KeyFile, o.TokensFile = c.Listen, c.MetricsListen, c.CertFile, c.KeyFile, c.TokensFile
+	o.Place = catalogue.Resolve(federation.Place(c.Place))
+	return gateway.New(o)
+}
+
+// runGateway runs a gateway until ctx ends.
+func runGateway(ctx context.Context, c configs.GatewayRole) error {
+	ca, err := os.ReadFile(c.Bus.CAFile)
+	if err != nil {
+		return fmt.Errorf("read bus.caFile: %w", err)
+	}
+	credentials, err := nats.ReadCredentials(c.Bus.CredentialsFile)
+	if err != nil {
+		return err
+	}
+	bus, err := nats.Dial(nats.DialOptions{URLs: c.Bus.URLs, CA: ca, Credentials: credentials, Name: c.Name})
+	if err != nil {
+		return err
+	}
+	defer bus.Close()
+	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	front, err := newGateway(c.Gateway, bus, gateway.Options{Name: c.Name, Log: log})
+	if err != nil {
+		return err
+	}
+	return runAll(ctx, []func(context.Context) error{front.Run})
 }
 
 // runAgent runs the agent of one attached cluster until ctx ends.

@@ -38,11 +38,7 @@ func LoadAgent(path string) (Agent, error) {
 	if err != nil {
 		return Agent{}, fmt.Errorf("%s: %w", path, err)
 	}
-	for _, p := range []*string{&a.Kubeconfig, &a.ProbeCAFile, &a.StateDir} {
-		if *p != "" && !filepath.IsAbs(*p) {
-			*p = filepath.Join(base, *p)
-		}
-	}
+	beside(base, &a.Kubeconfig, &a.ProbeCAFile, &a.StateDir)
 	if err := a.validate(); err != nil {
 		return Agent{}, fmt.Errorf("%s: %w", path, err)
 	}

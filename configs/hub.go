@@ -28,7 +28,7 @@ type Bus struct {
 	Advertise []string `yaml:"advertise"` // host:port
 }
 
-// Gateway is a gateway in the hub's process.
+// Gateway is where and how a gateway answers.
 type Gateway struct {
 	Listen        string `yaml:"listen"` // host:port; empty means none
 	MetricsListen string `yaml:"metricsListen"`
@@ -71,13 +71,7 @@ func LoadHub(path string) (Hub, error) {
 	if err != nil {
 		return Hub{}, fmt.Errorf("%s: %w", path, err)
 	}
-	for _, p := range []*string{
-		&h.DataDir, &h.Bus.CertFile, &h.Bus.KeyFile, &h.Bus.CAFile, &h.Gateway.CertFile, &h.Gateway.KeyFile, &h.Gateway.TokensFile,
-	} {
-		if *p != "" && !filepath.IsAbs(*p) {
-			*p = filepath.Join(base, *p)
-		}
-	}
+	beside(base, &h.DataDir, &h.Bus.CertFile, &h.Bus.KeyFile, &h.Bus.CAFile, &h.Gateway.CertFile, &h.Gateway.KeyFile, &h.Gateway.TokensFile)
 	if err := h.validate(); err != nil {
 		return Hub{}, fmt.Errorf("%s: %w", path, err)
 	}
@@ -88,15 +82,11 @@ func (h Hub) validate() error {
 	if h.DataDir == "" {
 		return fmt.Errorf("dataDir must be set")
 	}
-	for _, a := range []struct{ field, address string }{
-		{"bus.listen", h.Bus.Listen}, {"gateway.listen", h.Gateway.Listen}, {"gateway.metricsListen", h.Gateway.MetricsListen},
-	} {
-		if a.address == "" && a.field != "bus.listen" {
-			continue
-		}
-		if _, _, err := net.SplitHostPort(a.address); err != nil {
-			return fmt.Errorf("%s: %q is not HOST:PORT", a.field, a.address)
-		}
+	if _, _, err := net.SplitHostPort(h.Bus.Listen); err != nil {
+		return fmt.Errorf("bus.listen: %q is not HOST:PORT", h.Bus.Listen)
+	}
+	if err := h.Gateway.validate("gateway."); err != nil {
+		return err
 	}
 	if h.Stabilise < 0 {
 		return fmt.Errorf("stabilise: %v is negative", h.Stabilise)

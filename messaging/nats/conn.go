@@ -13,26 +13,9 @@ import (
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-	"github.com/nats-io/nkeys"
 
 	"github.com/hansa-io/hansa/messaging"
 )
-
-// Credentials identify a user: its JWT and the seed of its key.
-type Credentials struct {
-	JWT  string
-	Seed []byte
-}
-
-// NewUserKey makes the key pair of an agent's user; the seed never leaves the agent.
-func NewUserKey() (publicKey string, seed []byte, err error) {
-	key, err := nkeys.CreateUser()
-	if err != nil {
-		return "", nil, fmt.Errorf("make user key: %w", err)
-	}
-	seed, err = key.Seed()
-	return public(key), seed, err
-}
 
 // DialOptions says how to connect.
 type DialOptions struct {

@@ -32,6 +32,9 @@ type ServerOptions struct {
 	Log               *slog.Logger
 }
 
+// KeyDir is where a server that keeps its data in dir has its keys.
+func KeyDir(dir string) string { return filepath.Join(dir, "keys") }
+
 // Server is an embedded NATS server with JetStream, in operator mode.
 type Server struct {
 	Accounts *Accounts
@@ -40,7 +43,7 @@ type Server struct {
 
 // StartServer starts a server and waits until it takes connections.
 func StartServer(o ServerOptions) (*Server, error) {
-	accounts, err := OpenAccounts(filepath.Join(o.Dir, "keys"))
+	accounts, err := OpenAccounts(KeyDir(o.Dir))
 	if err != nil {
 		return nil, err
 	}

@@ -36,6 +36,7 @@ func TestFederation(t *testing.T) {
 		{"readme", checkReadme},
 		{"hub restart", checkDeadHub},
 		{"attach", checkAttach},
+		{"gateway", checkGateway},
 		{"down", checkDown},
 	} {
 		if !t.Run(part.name, func(t *testing.T) { part.test(t, f) }) {

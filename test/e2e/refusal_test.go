@@ -166,3 +166,14 @@ func checkDeadHub(t *testing.T, f federation) {
 		t.Errorf("a new hub moved web: %+v, then %+v", before, after)
 	}
 }
+
+// freeAddress is a port of 127.0.0.1 that nobody listens on.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return listener.Addr().String()
+}

@@ -14,6 +14,7 @@ import (
 const (
 	lockName   = "lock"
 	recordName = "cluster.json"
+	formatName = "format"
 	dirMode    = 0o700
 	fileMode   = 0o600
 )
@@ -26,8 +27,9 @@ type Dir struct {
 
 // Open makes the directory when it is missing and locks it. The mode of one that
 // exists stays: it may be shared, and whatever is secret in it has a mode of its
-// own. When another process holds the directory, the error names that process. The lock is the kernel's, so
-// that a killed process leaves none behind, whatever files it left.
+// own. When another process holds the directory, the error names that process.
+// The lock is the kernel's, so that a killed process leaves none behind, whatever
+// files it left.
 func Open(path string) (*Dir, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {

@@ -193,3 +193,35 @@ func listen(t *testing.T, dir *Dir, record Record, port int) net.Listener {
 	t.Cleanup(func() { listener.Close() })
 	return listener
 }
+
+func TestStamp(t *testing.T) {
+	for _, c := range []struct{ name, found, want string }{
+		{"fresh", "", ""},
+		{"same", "hansa-hub 2\n", ""},
+		{"older", "hansa-hub 1\n", ""},
+		{"newer", "hansa-hub 3\n", "has format 3 and this program knows up to 2"},
+		{"another's", "hansa-agent 1\n", "belongs to a hansa-agent, not to a hansa-hub"},
+		{"damaged", "???", "has a damaged file format"},
+		{"zero", "hansa-hub 0\n", "has a damaged file format"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d, err := Open(t.TempDir())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer d.Close()
+			if c.found != "" {
+				if err := d.Write("format", []byte(c.found)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			err = d.Stamp("hansa-hub", 2)
+			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+				t.Errorf("got %v, want %q", err, c.want)
+			}
+			if got, _ := d.Read("format"); c.found == "" && string(got) != "hansa-hub 2\n" || c.found != "" && string(got) != c.found {
+				t.Errorf("the file is now %q", got)
+			}
+		})
+	}
+}

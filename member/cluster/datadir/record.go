@@ -81,3 +81,28 @@ func (d *Dir) fixed(field, found, wanted string) error {
 	return fmt.Errorf("%s is %s in data directory %s and cannot become %s: keep it or choose another directory",
 		field, found, d.path, wanted)
 }
+
+// Stamp compares the directory's file "format" with owner and newest, the newest
+// layout of owner's data that this program knows; a directory without the file
+// gets it. It refuses, in one line, what another owner or a newer program wrote.
+func (d *Dir) Stamp(owner string, newest int) error {
+	data, err := d.ReadOrWrite(formatName, func() ([]byte, error) {
+		return fmt.Appendf(nil, "%s %d\n", owner, newest), nil
+	})
+	if err != nil {
+		return fmt.Errorf("read the format of data directory %s: %w", d.path, err)
+	}
+	var found string
+	var format int
+	_, err = fmt.Sscanf(string(data), "%s %d", &found, &format)
+	switch {
+	case err != nil || format < 1:
+		return fmt.Errorf("data directory %s has a damaged file %s: restore it from a backup or choose another directory", d.path, formatName)
+	case found != owner:
+		return fmt.Errorf("data directory %s belongs to a %s, not to a %s: choose another directory", d.path, found, owner)
+	case format > newest:
+		return fmt.Errorf("data directory %s has format %d and this program knows up to %d: use the newer program that wrote it, or choose another directory",
+			d.path, format, newest)
+	}
+	return nil
+}
