@@ -61,6 +61,16 @@ type NodeClass struct {
 	Room Resources `json:"room"`
 }
 
+// Quota is what the ResourceQuotas of one namespace of a member still allow: the
+// least of each resource over all of them.
+type Quota struct {
+	Namespace string `json:"namespace"`
+	// Free by resource: "cpu" (thousandths of a core), "memory" (bytes), "pods", and
+	// extended resources by name. What is missing is not bounded. Never changed in
+	// place.
+	Free map[string]int64 `json:"free"`
+}
+
 // TaintEffect says what a taint does; the values are those of Kubernetes.
 type TaintEffect string
 
@@ -113,6 +123,8 @@ type MemberFacts struct {
 	Allocatable       Resources   `json:"allocatable"`        // of all ready, schedulable nodes
 	Free              Resources   `json:"free"`               // Allocatable − requests of the pods that occupy it
 	Classes           []NodeClass `json:"classes,omitempty"`
+	// Quotas says what the cluster's ResourceQuotas leave, sorted by namespace.
+	Quotas []Quota `json:"quotas,omitempty"`
 	// Kinds lists the API kinds served, "apps/v1/Deployment", sorted.
 	Kinds []string `json:"kinds,omitempty"`
 	// ObservedAt is the agent's wall clock when it took the facts; for people,

@@ -21,10 +21,13 @@ type PlacementSpec struct {
 	Affinity     AffinitySpec       `json:"affinity,omitzero"`
 	// Scores maps the name of a score to its weight: latency, balance,
 	// headroom, cost, carbon, affinity, stay.
-	Scores    map[string]float64 `json:"scores,omitempty"`
-	Overrides []Override         `json:"overrides,omitempty"`
-	Failover  FailoverSpec       `json:"failover,omitzero"`
-	Landing   LandingSpec        `json:"landing,omitzero"`
+	Scores map[string]float64 `json:"scores,omitempty"`
+	// Preemption is Never (default) or LowerTiers: when room is short, the workload
+	// may take it from workloads whose failover.tier is a higher number.
+	Preemption string       `json:"preemption,omitempty"`
+	Overrides  []Override   `json:"overrides,omitempty"`
+	Failover   FailoverSpec `json:"failover,omitzero"`
+	Landing    LandingSpec  `json:"landing,omitzero"`
 }
 
 // ResourceSelector selects objects by kind and by name or labels.
@@ -230,6 +233,7 @@ func (p PlacementSpec) Defaulted() PlacementSpec {
 	p.Failover.Dwell = or(p.Failover.Dwell, "Auto")
 	p.Failover.Continuity = or(p.Failover.Continuity, KeepRunning)
 	p.Failover.Survive = or(p.Failover.Survive, "None")
+	p.Preemption = or(p.Preemption, "Never")
 	p.Landing.Takeover = or(p.Landing.Takeover, "Never")
 	p.Landing.Drift = or(p.Landing.Drift, "Correct")
 	p.Landing.Deletion = or(p.Landing.Deletion, "Background")

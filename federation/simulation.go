@@ -1,5 +1,7 @@
 package federation
 
+import "time"
+
 // SimulationRequest asks where everything would go if the world changed.
 type SimulationRequest struct {
 	// Lose lists the scopes whose members are gone (member, zone, region).
@@ -42,4 +44,64 @@ type Unmet struct {
 	Replicas int64  `json:"replicas"`
 	Tier     int    `json:"tier"`
 	Reason   string `json:"reason"` // the constraint that binds, with numbers
+}
+
+// Readiness says how well the federation would bear the loss of each member and
+// of each region, one at a time: computed by the engine that decides.
+type Readiness struct {
+	// Score is that of the worst scenario, 0 to 100; 100 when there are none.
+	Score float64 `json:"score"`
+	// Scenarios are sorted by score, worst first, then by scope.
+	Scenarios []Scenario `json:"scenarios"`
+	// SnapshotHash identifies the inputs; CheckedAt is when they were taken.
+	SnapshotHash string    `json:"snapshotHash,omitempty"`
+	CheckedAt    time.Time `json:"checkedAt,omitzero"`
+}
+
+// Scenario is one loss.
+type Scenario struct {
+	Lost Scope `json:"lost"`
+	// Score is the part of the displaced replicas that finds room elsewhere, each
+	// weighted by its tier (16, 8, 4, 2, 1 for tiers 0 to 4), times 100.
+	Score     float64 `json:"score"`
+	Displaced int64   `json:"displaced"` // replicas that run in the lost members
+	// Unmet has at most the ten first workloads that would be short, by tier.
+	Unmet []Unmet `json:"unmet,omitempty"`
+	// Short is the number of replicas without room, over all workloads.
+	Short int64 `json:"short"`
+	// Fix is what to do first.
+	Fix string `json:"fix,omitempty"`
+}
+
+// RebalanceRequest asks the hub to place workloads anew, as if for the first time,
+// with the present room and rules.
+type RebalanceRequest struct {
+	Workload Key  `json:"workload,omitzero"` // the zero Key means all
+	DryRun   bool `json:"dryRun,omitempty"`
+	// Budget bounds the replicas that move; 0 means no bound. Workloads that move
+	// the fewest go first.
+	Budget int64  `json:"budget,omitempty"`
+	Who    string `json:"who,omitempty"`
+}
+
+// Replay is a stored decision made again from the inputs that it was made from.
+type Replay struct {
+	Workload   Key    `json:"workload"`
+	Epoch      Epoch  `json:"epoch"`
+	InputsHash string `json:"inputsHash"` // of the stored decision
+	// Same says that the same inputs gave the same decision. Detail says what is
+	// different, or why it cannot be told.
+	Same   bool   `json:"same"`
+	Detail string `json:"detail"`
+}
+
+// Feed is a score from outside, in bucket "scores": any program may write one.
+type Feed struct {
+	Name string `json:"name"` // "cost", "carbon", "locality", …: the name in a Placement's scores
+	// Values by member; lower is better, the unit does not matter.
+	Values map[string]float64 `json:"values"`
+	// MaxAge is how long the values count after ReportedAt.
+	MaxAge     time.Duration `json:"maxAge"`
+	ReportedAt time.Time     `json:"reportedAt"`
+	Source     string        `json:"source,omitempty"` // who wrote it, for people
 }

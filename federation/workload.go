@@ -123,6 +123,18 @@ type Explanation struct {
 	// Relaxation is the nearest change of the request that would be feasible;
 	// empty when everything fits.
 	Relaxation string `json:"relaxation,omitempty"`
+	// Changes tells what is different from the decision before, member by member;
+	// empty for the first one.
+	Changes []Difference `json:"changes,omitempty"`
+}
+
+// Difference is what changed for one member from one decision to the next.
+type Difference struct {
+	Member string `json:"member"`
+	From   int64  `json:"from"` // replicas before
+	To     int64  `json:"to"`   // replicas after
+	Before string `json:"before"`
+	After  string `json:"after"` // how the member came out: "chosen, 81.2 points", "Health: is Unreachable"
 }
 
 // MemberExplanation is one member's line of an Explanation.
@@ -168,18 +180,21 @@ type Work struct {
 
 // WorkStatus is what an agent reports about one work.
 type WorkStatus struct {
-	Workload         Key            `json:"workload"`
-	Member           string         `json:"member"`
-	Incarnation      Incarnation    `json:"incarnation"`
-	Sequence         uint64         `json:"sequence"` // of this report within the incarnation
-	Epoch            Epoch          `json:"epoch"`
-	WorkloadRevision Revision       `json:"workloadRevision"`
-	State            WorkState      `json:"state"`
-	Message          string         `json:"message,omitempty"`
-	Replicas         int64          `json:"replicas"` // desired in this member
-	Ready            int64          `json:"ready"`
-	Objects          []ObjectStatus `json:"objects,omitempty"`
-	ObservedAt       time.Time      `json:"observedAt"`
+	Workload         Key         `json:"workload"`
+	Member           string      `json:"member"`
+	Incarnation      Incarnation `json:"incarnation"`
+	Sequence         uint64      `json:"sequence"` // of this report within the incarnation
+	Epoch            Epoch       `json:"epoch"`
+	WorkloadRevision Revision    `json:"workloadRevision"`
+	State            WorkState   `json:"state"`
+	Message          string      `json:"message,omitempty"`
+	Replicas         int64       `json:"replicas"` // desired in this member
+	Ready            int64       `json:"ready"`
+	// Unschedulable counts the pods of the work that the member's own scheduler
+	// finds no node for.
+	Unschedulable int64          `json:"unschedulable,omitempty"`
+	Objects       []ObjectStatus `json:"objects,omitempty"`
+	ObservedAt    time.Time      `json:"observedAt"`
 }
 
 // ObjectStatus is the state of one landed object.

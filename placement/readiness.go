@@ -8,39 +8,15 @@ import (
 	"github.com/hansa-io/hansa/federation"
 )
 
-// Report says how well the federation would bear the loss of each member and of
-// each region, one at a time.
-type Report struct {
-	// Score is that of the worst scenario, 0 to 100; 100 when there are none.
-	Score float64 `json:"score"`
-	// Scenarios are sorted by score, worst first, then by scope.
-	Scenarios []Scenario `json:"scenarios"`
-}
-
-// Scenario is one loss.
-type Scenario struct {
-	Lost federation.Scope `json:"lost"`
-	// Score is the part of the displaced replicas that finds room elsewhere, each
-	// weighted by its tier (16, 8, 4, 2, 1 for tiers 0 to 4), times 100.
-	Score     float64 `json:"score"`
-	Displaced int64   `json:"displaced"` // replicas that run in the lost members
-	// Unmet has at most the ten first workloads that would be short, by tier.
-	Unmet []federation.Unmet `json:"unmet,omitempty"`
-	// Short is the number of replicas without room, over all workloads.
-	Short int64 `json:"short"`
-	// Fix is what to do first.
-	Fix string `json:"fix,omitempty"`
-}
-
 // maxUnmet bounds the workloads that a scenario lists.
 const maxUnmet = 10
 
 // Readiness decides, for the loss of each member and of each region that has
 // members, where its workloads would go. reqs has one request per existing
 // workload.
-func Readiness(s *Snapshot, reqs []Request) Report {
+func Readiness(s *Snapshot, reqs []Request) federation.Readiness {
 	p := NewPlanner(s)
-	report := Report{Score: 100, Scenarios: []Scenario{}}
+	report := federation.Readiness{Score: 100, Scenarios: []federation.Scenario{}, SnapshotHash: s.Hash()}
 	order := inOrder(reqs)
 	byMember := p.requestsByMember(reqs, order)
 	for _, by := range []string{"member", "region"} {
@@ -63,7 +39,7 @@ func Readiness(s *Snapshot, reqs []Request) Report {
 			report.Score = min(report.Score, sc.Score)
 		}
 	}
-	slices.SortStableFunc(report.Scenarios, func(a, b Scenario) int {
+	slices.SortStableFunc(report.Scenarios, func(a, b federation.Scenario) int {
 		return cmp.Or(cmp.Compare(a.Score, b.Score), cmp.Compare(a.Lost.By, b.Lost.By), cmp.Compare(a.Lost.Value, b.Lost.Value))
 	})
 	return report
@@ -84,8 +60,8 @@ func (p *Planner) requestsByMember(reqs []Request, order []int) [][]int32 {
 }
 
 // scenario places again what runs in the members that are gone.
-func (p *Planner) scenario(reqs []Request, order []int, byMember [][]int32) Scenario {
-	sc := Scenario{Score: 100}
+func (p *Planner) scenario(reqs []Request, order []int, byMember [][]int32) federation.Scenario {
+	sc := federation.Scenario{Score: 100}
 	var ranks []int32
 	p.gone.each(func(i int32) { ranks = append(ranks, byMember[i]...) })
 	slices.Sort(ranks)

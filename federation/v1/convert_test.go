@@ -49,6 +49,11 @@ func codecs() []codec {
 		of("AbortRequest", EncodeAbortRequest, DecodeAbortRequest),
 		of("Event", EncodeEvent, DecodeEvent),
 		of("SimulationRequest", EncodeSimulationRequest, DecodeSimulationRequest),
+		of("Readiness", EncodeReadiness, DecodeReadiness),
+		of("RebalanceRequest", EncodeRebalanceRequest, DecodeRebalanceRequest),
+		of("ReplayRequest", EncodeReplayRequest, DecodeReplayRequest),
+		of("Replay", EncodeReplay, DecodeReplay),
+		of("Feed", EncodeFeed, DecodeFeed),
 		of("Simulation", EncodeSimulation, DecodeSimulation),
 		of("ProbeRequest", EncodeProbeRequest, DecodeProbeRequest),
 		of("ProbeReply", EncodeProbeReply, DecodeProbeReply),
@@ -152,6 +157,8 @@ func fillKnown(rng *rand.Rand, v reflect.Value) bool {
 		value = federation.Health(1 + rng.IntN(8))
 	case federation.Signal:
 		value = federation.Signal(1 + rng.IntN(2))
+	case federation.Key:
+		value = federation.Key{Namespace: "ns" + strings.Repeat("x", rng.IntN(4)), Name: "name" + strings.Repeat("x", rng.IntN(4))}
 	case federation.Scope:
 		value = federation.Scope{By: "region", Value: "eu-central"}
 	case json.RawMessage:
@@ -168,8 +175,6 @@ func leftOut(t reflect.Type, field string) bool {
 	switch t {
 	case reflect.TypeFor[federation.Workload](), reflect.TypeFor[federation.Event]():
 		return field == "Revision"
-	case reflect.TypeFor[federation.SimulationRequest]():
-		return field != "Lose" && field != "Scale"
 	}
 	return false
 }

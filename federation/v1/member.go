@@ -6,32 +6,44 @@ import (
 
 // EncodeMemberSpec writes a MemberSpec.
 func EncodeMemberSpec(s federation.MemberSpec) []byte {
-	return encode(&MemberSpec{
+	return encode(fromMemberSpec(s))
+}
+
+func fromMemberSpec(s federation.MemberSpec) *MemberSpec {
+	return &MemberSpec{
 		Name: s.Name, Place: fromPlace(s.Place), Labels: s.Labels, Cordoned: s.Cordoned, Draining: s.Draining,
 		Taints: each(s.Taints, func(t federation.Taint) *Taint {
 			return &Taint{Key: t.Key, Value: t.Value, Effect: string(t.Effect)}
 		}),
 		Account: s.Account, ClusterId: s.ClusterID, ProbeUrl: s.ProbeURL, ProbeCa: s.ProbeCA, JoinedAt: fromTime(s.JoinedAt),
-	})
+	}
 }
 
 // DecodeMemberSpec reads what EncodeMemberSpec wrote.
 func DecodeMemberSpec(b []byte) (federation.MemberSpec, error) {
 	return decode("member", b, &MemberSpec{}, func(m *MemberSpec) (federation.MemberSpec, error) {
-		return federation.MemberSpec{
-			Name: m.GetName(), Place: toPlace(m.GetPlace()), Labels: m.GetLabels(), Cordoned: m.GetCordoned(), Draining: m.GetDraining(),
-			Taints: each(m.GetTaints(), func(t *Taint) federation.Taint {
-				return federation.Taint{Key: t.GetKey(), Value: t.GetValue(), Effect: federation.TaintEffect(t.GetEffect())}
-			}),
-			Account: m.GetAccount(), ClusterID: m.GetClusterId(), ProbeURL: m.GetProbeUrl(), ProbeCA: m.GetProbeCa(),
-			JoinedAt: toTime(m.GetJoinedAt()),
-		}, named("name", m.GetName())
+		return toMemberSpec(m), named("name", m.GetName())
 	})
+}
+
+func toMemberSpec(m *MemberSpec) federation.MemberSpec {
+	return federation.MemberSpec{
+		Name: m.GetName(), Place: toPlace(m.GetPlace()), Labels: m.GetLabels(), Cordoned: m.GetCordoned(), Draining: m.GetDraining(),
+		Taints: each(m.GetTaints(), func(t *Taint) federation.Taint {
+			return federation.Taint{Key: t.GetKey(), Value: t.GetValue(), Effect: federation.TaintEffect(t.GetEffect())}
+		}),
+		Account: m.GetAccount(), ClusterID: m.GetClusterId(), ProbeURL: m.GetProbeUrl(), ProbeCA: m.GetProbeCa(),
+		JoinedAt: toTime(m.GetJoinedAt()),
+	}
 }
 
 // EncodeMemberFacts writes a MemberFacts.
 func EncodeMemberFacts(f federation.MemberFacts) []byte {
-	return encode(&MemberFacts{
+	return encode(fromMemberFacts(f))
+}
+
+func fromMemberFacts(f federation.MemberFacts) *MemberFacts {
+	return &MemberFacts{
 		Member: f.Member, Incarnation: uint64(f.Incarnation), Sequence: f.Sequence, KubernetesVersion: f.KubernetesVersion,
 		Nodes: f.Nodes, NodesReady: f.NodesReady, NodeKind: f.NodeKind,
 		Allocatable: fromResources(f.Allocatable), Free: fromResources(f.Free),
@@ -42,25 +54,33 @@ func EncodeMemberFacts(f federation.MemberFacts) []byte {
 			}
 		}),
 		Kinds: f.Kinds, ObservedAt: fromTime(f.ObservedAt),
-	})
+		Quotas: each(f.Quotas, func(q federation.Quota) *Quota { return &Quota{Namespace: q.Namespace, Free: q.Free} }),
+	}
 }
 
 // DecodeMemberFacts reads what EncodeMemberFacts wrote.
 func DecodeMemberFacts(b []byte) (federation.MemberFacts, error) {
 	return decode("member facts", b, &MemberFacts{}, func(m *MemberFacts) (federation.MemberFacts, error) {
-		return federation.MemberFacts{
-			Member: m.GetMember(), Incarnation: federation.Incarnation(m.GetIncarnation()), Sequence: m.GetSequence(),
-			KubernetesVersion: m.GetKubernetesVersion(), Nodes: m.GetNodes(), NodesReady: m.GetNodesReady(), NodeKind: m.GetNodeKind(),
-			Allocatable: toResources(m.GetAllocatable()), Free: toResources(m.GetFree()),
-			Classes: each(m.GetClasses(), func(c *NodeClass) federation.NodeClass {
-				return federation.NodeClass{
-					Name: c.GetName(), Nodes: c.GetNodes(), Allocatable: toResources(c.GetAllocatable()),
-					Free: each(c.GetFree(), toResources), Room: toResources(c.GetRoom()),
-				}
-			}),
-			Kinds: m.GetKinds(), ObservedAt: toTime(m.GetObservedAt()),
-		}, named("member", m.GetMember())
+		return toMemberFacts(m), named("member", m.GetMember())
 	})
+}
+
+func toMemberFacts(m *MemberFacts) federation.MemberFacts {
+	return federation.MemberFacts{
+		Member: m.GetMember(), Incarnation: federation.Incarnation(m.GetIncarnation()), Sequence: m.GetSequence(),
+		KubernetesVersion: m.GetKubernetesVersion(), Nodes: m.GetNodes(), NodesReady: m.GetNodesReady(), NodeKind: m.GetNodeKind(),
+		Allocatable: toResources(m.GetAllocatable()), Free: toResources(m.GetFree()),
+		Classes: each(m.GetClasses(), func(c *NodeClass) federation.NodeClass {
+			return federation.NodeClass{
+				Name: c.GetName(), Nodes: c.GetNodes(), Allocatable: toResources(c.GetAllocatable()),
+				Free: each(c.GetFree(), toResources), Room: toResources(c.GetRoom()),
+			}
+		}),
+		Quotas: each(m.GetQuotas(), func(q *Quota) federation.Quota {
+			return federation.Quota{Namespace: q.GetNamespace(), Free: q.GetFree()}
+		}),
+		Kinds: m.GetKinds(), ObservedAt: toTime(m.GetObservedAt()),
+	}
 }
 
 // EncodeHealthRecord writes a HealthRecord.

@@ -1286,7 +1286,12 @@ type SimulationRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Lose  []string               `protobuf:"bytes,1,rep,name=lose,proto3" json:"lose,omitempty"`
 	// By "namespace/name".
-	Scale         map[string]int64 `protobuf:"bytes,2,rep,name=scale,proto3" json:"scale,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	Scale map[string]int64 `protobuf:"bytes,2,rep,name=scale,proto3" json:"scale,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	Add   []*MemberSpec    `protobuf:"bytes,3,rep,name=add,proto3" json:"add,omitempty"`
+	// The facts of the added members, by the same index.
+	AddFacts []*MemberFacts `protobuf:"bytes,4,rep,name=add_facts,json=addFacts,proto3" json:"add_facts,omitempty"`
+	// Placements as JSON, by "namespace/name".
+	Policies      map[string][]byte `protobuf:"bytes,5,rep,name=policies,proto3" json:"policies,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1331,6 +1336,27 @@ func (x *SimulationRequest) GetLose() []string {
 func (x *SimulationRequest) GetScale() map[string]int64 {
 	if x != nil {
 		return x.Scale
+	}
+	return nil
+}
+
+func (x *SimulationRequest) GetAdd() []*MemberSpec {
+	if x != nil {
+		return x.Add
+	}
+	return nil
+}
+
+func (x *SimulationRequest) GetAddFacts() []*MemberFacts {
+	if x != nil {
+		return x.AddFacts
+	}
+	return nil
+}
+
+func (x *SimulationRequest) GetPolicies() map[string][]byte {
+	if x != nil {
+		return x.Policies
 	}
 	return nil
 }
@@ -1566,6 +1592,389 @@ func (x *Unmet) GetReason() string {
 	return ""
 }
 
+// Readiness answers what the loss of each member and region would do.
+type Readiness struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Score         float64                `protobuf:"fixed64,1,opt,name=score,proto3" json:"score,omitempty"`
+	Scenarios     []*Scenario            `protobuf:"bytes,2,rep,name=scenarios,proto3" json:"scenarios,omitempty"`
+	SnapshotHash  string                 `protobuf:"bytes,3,opt,name=snapshot_hash,json=snapshotHash,proto3" json:"snapshot_hash,omitempty"`
+	CheckedAt     *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=checked_at,json=checkedAt,proto3" json:"checked_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Readiness) Reset() {
+	*x = Readiness{}
+	mi := &file_federation_v1_messages_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Readiness) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Readiness) ProtoMessage() {}
+
+func (x *Readiness) ProtoReflect() protoreflect.Message {
+	mi := &file_federation_v1_messages_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Readiness.ProtoReflect.Descriptor instead.
+func (*Readiness) Descriptor() ([]byte, []int) {
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *Readiness) GetScore() float64 {
+	if x != nil {
+		return x.Score
+	}
+	return 0
+}
+
+func (x *Readiness) GetScenarios() []*Scenario {
+	if x != nil {
+		return x.Scenarios
+	}
+	return nil
+}
+
+func (x *Readiness) GetSnapshotHash() string {
+	if x != nil {
+		return x.SnapshotHash
+	}
+	return ""
+}
+
+func (x *Readiness) GetCheckedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CheckedAt
+	}
+	return nil
+}
+
+// Scenario is one loss.
+type Scenario struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Lost          string                 `protobuf:"bytes,1,opt,name=lost,proto3" json:"lost,omitempty"`
+	Score         float64                `protobuf:"fixed64,2,opt,name=score,proto3" json:"score,omitempty"`
+	Displaced     int64                  `protobuf:"varint,3,opt,name=displaced,proto3" json:"displaced,omitempty"`
+	Unmet         []*Unmet               `protobuf:"bytes,4,rep,name=unmet,proto3" json:"unmet,omitempty"`
+	Short         int64                  `protobuf:"varint,5,opt,name=short,proto3" json:"short,omitempty"`
+	Fix           string                 `protobuf:"bytes,6,opt,name=fix,proto3" json:"fix,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Scenario) Reset() {
+	*x = Scenario{}
+	mi := &file_federation_v1_messages_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Scenario) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Scenario) ProtoMessage() {}
+
+func (x *Scenario) ProtoReflect() protoreflect.Message {
+	mi := &file_federation_v1_messages_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Scenario.ProtoReflect.Descriptor instead.
+func (*Scenario) Descriptor() ([]byte, []int) {
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *Scenario) GetLost() string {
+	if x != nil {
+		return x.Lost
+	}
+	return ""
+}
+
+func (x *Scenario) GetScore() float64 {
+	if x != nil {
+		return x.Score
+	}
+	return 0
+}
+
+func (x *Scenario) GetDisplaced() int64 {
+	if x != nil {
+		return x.Displaced
+	}
+	return 0
+}
+
+func (x *Scenario) GetUnmet() []*Unmet {
+	if x != nil {
+		return x.Unmet
+	}
+	return nil
+}
+
+func (x *Scenario) GetShort() int64 {
+	if x != nil {
+		return x.Short
+	}
+	return 0
+}
+
+func (x *Scenario) GetFix() string {
+	if x != nil {
+		return x.Fix
+	}
+	return ""
+}
+
+// ReadinessRequest asks for the newest Readiness.
+type ReadinessRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReadinessRequest) Reset() {
+	*x = ReadinessRequest{}
+	mi := &file_federation_v1_messages_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReadinessRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReadinessRequest) ProtoMessage() {}
+
+func (x *ReadinessRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_federation_v1_messages_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReadinessRequest.ProtoReflect.Descriptor instead.
+func (*ReadinessRequest) Descriptor() ([]byte, []int) {
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{22}
+}
+
+// RebalanceRequest asks to place workloads anew; the answer is a Simulation.
+type RebalanceRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Unset for all workloads.
+	Workload      *Key   `protobuf:"bytes,1,opt,name=workload,proto3" json:"workload,omitempty"`
+	DryRun        bool   `protobuf:"varint,2,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	Budget        int64  `protobuf:"varint,3,opt,name=budget,proto3" json:"budget,omitempty"`
+	Who           string `protobuf:"bytes,4,opt,name=who,proto3" json:"who,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RebalanceRequest) Reset() {
+	*x = RebalanceRequest{}
+	mi := &file_federation_v1_messages_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RebalanceRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RebalanceRequest) ProtoMessage() {}
+
+func (x *RebalanceRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_federation_v1_messages_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RebalanceRequest.ProtoReflect.Descriptor instead.
+func (*RebalanceRequest) Descriptor() ([]byte, []int) {
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *RebalanceRequest) GetWorkload() *Key {
+	if x != nil {
+		return x.Workload
+	}
+	return nil
+}
+
+func (x *RebalanceRequest) GetDryRun() bool {
+	if x != nil {
+		return x.DryRun
+	}
+	return false
+}
+
+func (x *RebalanceRequest) GetBudget() int64 {
+	if x != nil {
+		return x.Budget
+	}
+	return 0
+}
+
+func (x *RebalanceRequest) GetWho() string {
+	if x != nil {
+		return x.Who
+	}
+	return ""
+}
+
+// ReplayRequest asks to make a stored decision again.
+type ReplayRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Workload      *Key                   `protobuf:"bytes,1,opt,name=workload,proto3" json:"workload,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReplayRequest) Reset() {
+	*x = ReplayRequest{}
+	mi := &file_federation_v1_messages_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReplayRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReplayRequest) ProtoMessage() {}
+
+func (x *ReplayRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_federation_v1_messages_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReplayRequest.ProtoReflect.Descriptor instead.
+func (*ReplayRequest) Descriptor() ([]byte, []int) {
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *ReplayRequest) GetWorkload() *Key {
+	if x != nil {
+		return x.Workload
+	}
+	return nil
+}
+
+// Replay is what came out.
+type Replay struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Workload      *Key                   `protobuf:"bytes,1,opt,name=workload,proto3" json:"workload,omitempty"`
+	Epoch         uint64                 `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	InputsHash    string                 `protobuf:"bytes,3,opt,name=inputs_hash,json=inputsHash,proto3" json:"inputs_hash,omitempty"`
+	Same          bool                   `protobuf:"varint,4,opt,name=same,proto3" json:"same,omitempty"`
+	Detail        string                 `protobuf:"bytes,5,opt,name=detail,proto3" json:"detail,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Replay) Reset() {
+	*x = Replay{}
+	mi := &file_federation_v1_messages_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Replay) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Replay) ProtoMessage() {}
+
+func (x *Replay) ProtoReflect() protoreflect.Message {
+	mi := &file_federation_v1_messages_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Replay.ProtoReflect.Descriptor instead.
+func (*Replay) Descriptor() ([]byte, []int) {
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *Replay) GetWorkload() *Key {
+	if x != nil {
+		return x.Workload
+	}
+	return nil
+}
+
+func (x *Replay) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *Replay) GetInputsHash() string {
+	if x != nil {
+		return x.InputsHash
+	}
+	return ""
+}
+
+func (x *Replay) GetSame() bool {
+	if x != nil {
+		return x.Same
+	}
+	return false
+}
+
+func (x *Replay) GetDetail() string {
+	if x != nil {
+		return x.Detail
+	}
+	return ""
+}
+
 // MemberChange asks the hub to change a member.
 type MemberChange struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
@@ -1579,7 +1988,7 @@ type MemberChange struct {
 
 func (x *MemberChange) Reset() {
 	*x = MemberChange{}
-	mi := &file_federation_v1_messages_proto_msgTypes[20]
+	mi := &file_federation_v1_messages_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1591,7 +2000,7 @@ func (x *MemberChange) String() string {
 func (*MemberChange) ProtoMessage() {}
 
 func (x *MemberChange) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[20]
+	mi := &file_federation_v1_messages_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1604,7 +2013,7 @@ func (x *MemberChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MemberChange.ProtoReflect.Descriptor instead.
 func (*MemberChange) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{20}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *MemberChange) GetMember() string {
@@ -1638,7 +2047,7 @@ type DescribeRequest struct {
 
 func (x *DescribeRequest) Reset() {
 	*x = DescribeRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[21]
+	mi := &file_federation_v1_messages_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1650,7 +2059,7 @@ func (x *DescribeRequest) String() string {
 func (*DescribeRequest) ProtoMessage() {}
 
 func (x *DescribeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[21]
+	mi := &file_federation_v1_messages_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1663,7 +2072,7 @@ func (x *DescribeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DescribeRequest.ProtoReflect.Descriptor instead.
 func (*DescribeRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{21}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *DescribeRequest) GetMember() string {
@@ -1683,7 +2092,7 @@ type DescribeReply struct {
 
 func (x *DescribeReply) Reset() {
 	*x = DescribeReply{}
-	mi := &file_federation_v1_messages_proto_msgTypes[22]
+	mi := &file_federation_v1_messages_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1695,7 +2104,7 @@ func (x *DescribeReply) String() string {
 func (*DescribeReply) ProtoMessage() {}
 
 func (x *DescribeReply) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[22]
+	mi := &file_federation_v1_messages_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1708,7 +2117,7 @@ func (x *DescribeReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DescribeReply.ProtoReflect.Descriptor instead.
 func (*DescribeReply) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{22}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *DescribeReply) GetEvidence() []*Evidence {
@@ -1732,7 +2141,7 @@ type Evidence struct {
 
 func (x *Evidence) Reset() {
 	*x = Evidence{}
-	mi := &file_federation_v1_messages_proto_msgTypes[23]
+	mi := &file_federation_v1_messages_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1744,7 +2153,7 @@ func (x *Evidence) String() string {
 func (*Evidence) ProtoMessage() {}
 
 func (x *Evidence) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[23]
+	mi := &file_federation_v1_messages_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1757,7 +2166,7 @@ func (x *Evidence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Evidence.ProtoReflect.Descriptor instead.
 func (*Evidence) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{23}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Evidence) GetObserver() string {
@@ -1807,7 +2216,7 @@ type AbortRequest struct {
 
 func (x *AbortRequest) Reset() {
 	*x = AbortRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[24]
+	mi := &file_federation_v1_messages_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1819,7 +2228,7 @@ func (x *AbortRequest) String() string {
 func (*AbortRequest) ProtoMessage() {}
 
 func (x *AbortRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[24]
+	mi := &file_federation_v1_messages_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1832,7 +2241,7 @@ func (x *AbortRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AbortRequest.ProtoReflect.Descriptor instead.
 func (*AbortRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{24}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *AbortRequest) GetId() string {
@@ -1871,7 +2280,7 @@ type RenewRequest struct {
 
 func (x *RenewRequest) Reset() {
 	*x = RenewRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[25]
+	mi := &file_federation_v1_messages_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1883,7 +2292,7 @@ func (x *RenewRequest) String() string {
 func (*RenewRequest) ProtoMessage() {}
 
 func (x *RenewRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[25]
+	mi := &file_federation_v1_messages_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1896,7 +2305,7 @@ func (x *RenewRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenewRequest.ProtoReflect.Descriptor instead.
 func (*RenewRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{25}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *RenewRequest) GetMember() string {
@@ -1946,7 +2355,7 @@ type Grant struct {
 
 func (x *Grant) Reset() {
 	*x = Grant{}
-	mi := &file_federation_v1_messages_proto_msgTypes[26]
+	mi := &file_federation_v1_messages_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1958,7 +2367,7 @@ func (x *Grant) String() string {
 func (*Grant) ProtoMessage() {}
 
 func (x *Grant) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[26]
+	mi := &file_federation_v1_messages_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1971,7 +2380,7 @@ func (x *Grant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Grant.ProtoReflect.Descriptor instead.
 func (*Grant) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{26}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Grant) GetTtl() *durationpb.Duration {
@@ -2106,14 +2515,20 @@ const file_federation_v1_messages_proto_rawDesc = "" +
 	"secretHash\x129\n" +
 	"\n" +
 	"expires_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x12\x12\n" +
-	"\x04used\x18\x05 \x01(\bR\x04used\"\xaa\x01\n" +
+	"\x04used\x18\x05 \x01(\bR\x04used\"\xab\x03\n" +
 	"\x11SimulationRequest\x12\x12\n" +
 	"\x04lose\x18\x01 \x03(\tR\x04lose\x12G\n" +
-	"\x05scale\x18\x02 \x03(\v21.hansa.federation.v1.SimulationRequest.ScaleEntryR\x05scale\x1a8\n" +
+	"\x05scale\x18\x02 \x03(\v21.hansa.federation.v1.SimulationRequest.ScaleEntryR\x05scale\x121\n" +
+	"\x03add\x18\x03 \x03(\v2\x1f.hansa.federation.v1.MemberSpecR\x03add\x12=\n" +
+	"\tadd_facts\x18\x04 \x03(\v2 .hansa.federation.v1.MemberFactsR\baddFacts\x12P\n" +
+	"\bpolicies\x18\x05 \x03(\v24.hansa.federation.v1.SimulationRequest.PoliciesEntryR\bpolicies\x1a8\n" +
 	"\n" +
 	"ScaleEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\xee\x01\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\x1a;\n" +
+	"\rPoliciesEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\fR\x05value:\x028\x01\"\xee\x01\n" +
 	"\n" +
 	"Simulation\x12/\n" +
 	"\x05moves\x18\x01 \x03(\v2\x19.hansa.federation.v1.MoveR\x05moves\x120\n" +
@@ -2132,7 +2547,35 @@ const file_federation_v1_messages_proto_rawDesc = "" +
 	"\bworkload\x18\x01 \x01(\v2\x18.hansa.federation.v1.KeyR\bworkload\x12\x1a\n" +
 	"\breplicas\x18\x02 \x01(\x03R\breplicas\x12\x12\n" +
 	"\x04tier\x18\x03 \x01(\x05R\x04tier\x12\x16\n" +
-	"\x06reason\x18\x04 \x01(\tR\x06reason\"P\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\"\xbe\x01\n" +
+	"\tReadiness\x12\x14\n" +
+	"\x05score\x18\x01 \x01(\x01R\x05score\x12;\n" +
+	"\tscenarios\x18\x02 \x03(\v2\x1d.hansa.federation.v1.ScenarioR\tscenarios\x12#\n" +
+	"\rsnapshot_hash\x18\x03 \x01(\tR\fsnapshotHash\x129\n" +
+	"\n" +
+	"checked_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tcheckedAt\"\xac\x01\n" +
+	"\bScenario\x12\x12\n" +
+	"\x04lost\x18\x01 \x01(\tR\x04lost\x12\x14\n" +
+	"\x05score\x18\x02 \x01(\x01R\x05score\x12\x1c\n" +
+	"\tdisplaced\x18\x03 \x01(\x03R\tdisplaced\x120\n" +
+	"\x05unmet\x18\x04 \x03(\v2\x1a.hansa.federation.v1.UnmetR\x05unmet\x12\x14\n" +
+	"\x05short\x18\x05 \x01(\x03R\x05short\x12\x10\n" +
+	"\x03fix\x18\x06 \x01(\tR\x03fix\"\x12\n" +
+	"\x10ReadinessRequest\"\x8b\x01\n" +
+	"\x10RebalanceRequest\x124\n" +
+	"\bworkload\x18\x01 \x01(\v2\x18.hansa.federation.v1.KeyR\bworkload\x12\x17\n" +
+	"\adry_run\x18\x02 \x01(\bR\x06dryRun\x12\x16\n" +
+	"\x06budget\x18\x03 \x01(\x03R\x06budget\x12\x10\n" +
+	"\x03who\x18\x04 \x01(\tR\x03who\"E\n" +
+	"\rReplayRequest\x124\n" +
+	"\bworkload\x18\x01 \x01(\v2\x18.hansa.federation.v1.KeyR\bworkload\"\xa1\x01\n" +
+	"\x06Replay\x124\n" +
+	"\bworkload\x18\x01 \x01(\v2\x18.hansa.federation.v1.KeyR\bworkload\x12\x14\n" +
+	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x1f\n" +
+	"\vinputs_hash\x18\x03 \x01(\tR\n" +
+	"inputsHash\x12\x12\n" +
+	"\x04same\x18\x04 \x01(\bR\x04same\x12\x16\n" +
+	"\x06detail\x18\x05 \x01(\tR\x06detail\"P\n" +
 	"\fMemberChange\x12\x16\n" +
 	"\x06member\x18\x01 \x01(\tR\x06member\x12\x16\n" +
 	"\x06action\x18\x02 \x01(\tR\x06action\x12\x10\n" +
@@ -2173,7 +2616,7 @@ func file_federation_v1_messages_proto_rawDescGZIP() []byte {
 	return file_federation_v1_messages_proto_rawDescData
 }
 
-var file_federation_v1_messages_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
+var file_federation_v1_messages_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
 var file_federation_v1_messages_proto_goTypes = []any{
 	(*Beat)(nil),                  // 0: hansa.federation.v1.Beat
 	(*PeerObservation)(nil),       // 1: hansa.federation.v1.PeerObservation
@@ -2195,55 +2638,73 @@ var file_federation_v1_messages_proto_goTypes = []any{
 	(*Simulation)(nil),            // 17: hansa.federation.v1.Simulation
 	(*Move)(nil),                  // 18: hansa.federation.v1.Move
 	(*Unmet)(nil),                 // 19: hansa.federation.v1.Unmet
-	(*MemberChange)(nil),          // 20: hansa.federation.v1.MemberChange
-	(*DescribeRequest)(nil),       // 21: hansa.federation.v1.DescribeRequest
-	(*DescribeReply)(nil),         // 22: hansa.federation.v1.DescribeReply
-	(*Evidence)(nil),              // 23: hansa.federation.v1.Evidence
-	(*AbortRequest)(nil),          // 24: hansa.federation.v1.AbortRequest
-	(*RenewRequest)(nil),          // 25: hansa.federation.v1.RenewRequest
-	(*Grant)(nil),                 // 26: hansa.federation.v1.Grant
-	nil,                           // 27: hansa.federation.v1.JoinRequest.LabelsEntry
-	nil,                           // 28: hansa.federation.v1.SimulationRequest.ScaleEntry
-	(*durationpb.Duration)(nil),   // 29: google.protobuf.Duration
-	(*Key)(nil),                   // 30: hansa.federation.v1.Key
-	(*Place)(nil),                 // 31: hansa.federation.v1.Place
-	(*timestamppb.Timestamp)(nil), // 32: google.protobuf.Timestamp
+	(*Readiness)(nil),             // 20: hansa.federation.v1.Readiness
+	(*Scenario)(nil),              // 21: hansa.federation.v1.Scenario
+	(*ReadinessRequest)(nil),      // 22: hansa.federation.v1.ReadinessRequest
+	(*RebalanceRequest)(nil),      // 23: hansa.federation.v1.RebalanceRequest
+	(*ReplayRequest)(nil),         // 24: hansa.federation.v1.ReplayRequest
+	(*Replay)(nil),                // 25: hansa.federation.v1.Replay
+	(*MemberChange)(nil),          // 26: hansa.federation.v1.MemberChange
+	(*DescribeRequest)(nil),       // 27: hansa.federation.v1.DescribeRequest
+	(*DescribeReply)(nil),         // 28: hansa.federation.v1.DescribeReply
+	(*Evidence)(nil),              // 29: hansa.federation.v1.Evidence
+	(*AbortRequest)(nil),          // 30: hansa.federation.v1.AbortRequest
+	(*RenewRequest)(nil),          // 31: hansa.federation.v1.RenewRequest
+	(*Grant)(nil),                 // 32: hansa.federation.v1.Grant
+	nil,                           // 33: hansa.federation.v1.JoinRequest.LabelsEntry
+	nil,                           // 34: hansa.federation.v1.SimulationRequest.ScaleEntry
+	nil,                           // 35: hansa.federation.v1.SimulationRequest.PoliciesEntry
+	(*durationpb.Duration)(nil),   // 36: google.protobuf.Duration
+	(*Key)(nil),                   // 37: hansa.federation.v1.Key
+	(*Place)(nil),                 // 38: hansa.federation.v1.Place
+	(*timestamppb.Timestamp)(nil), // 39: google.protobuf.Timestamp
+	(*MemberSpec)(nil),            // 40: hansa.federation.v1.MemberSpec
+	(*MemberFacts)(nil),           // 41: hansa.federation.v1.MemberFacts
 }
 var file_federation_v1_messages_proto_depIdxs = []int32{
-	29, // 0: hansa.federation.v1.Beat.stall:type_name -> google.protobuf.Duration
-	29, // 1: hansa.federation.v1.Beat.hub_age:type_name -> google.protobuf.Duration
+	36, // 0: hansa.federation.v1.Beat.stall:type_name -> google.protobuf.Duration
+	36, // 1: hansa.federation.v1.Beat.hub_age:type_name -> google.protobuf.Duration
 	1,  // 2: hansa.federation.v1.Beat.peers:type_name -> hansa.federation.v1.PeerObservation
 	2,  // 3: hansa.federation.v1.Beat.holdings:type_name -> hansa.federation.v1.Holding
-	29, // 4: hansa.federation.v1.PeerObservation.age:type_name -> google.protobuf.Duration
-	30, // 5: hansa.federation.v1.Holding.workload:type_name -> hansa.federation.v1.Key
+	36, // 4: hansa.federation.v1.PeerObservation.age:type_name -> google.protobuf.Duration
+	37, // 5: hansa.federation.v1.Holding.workload:type_name -> hansa.federation.v1.Key
 	4,  // 6: hansa.federation.v1.HubBeat.members:type_name -> hansa.federation.v1.MemberBeat
 	5,  // 7: hansa.federation.v1.HubBeat.masks:type_name -> hansa.federation.v1.FaultMask
-	29, // 8: hansa.federation.v1.MemberBeat.heard_age:type_name -> google.protobuf.Duration
-	29, // 9: hansa.federation.v1.FaultMask.lifetime:type_name -> google.protobuf.Duration
+	36, // 8: hansa.federation.v1.MemberBeat.heard_age:type_name -> google.protobuf.Duration
+	36, // 9: hansa.federation.v1.FaultMask.lifetime:type_name -> google.protobuf.Duration
 	2,  // 10: hansa.federation.v1.Hello.holdings:type_name -> hansa.federation.v1.Holding
 	2,  // 11: hansa.federation.v1.HelloReply.keep:type_name -> hansa.federation.v1.Holding
 	2,  // 12: hansa.federation.v1.HelloReply.stop:type_name -> hansa.federation.v1.Holding
-	29, // 13: hansa.federation.v1.ProbeRequest.timeout:type_name -> google.protobuf.Duration
-	31, // 14: hansa.federation.v1.JoinRequest.place:type_name -> hansa.federation.v1.Place
-	27, // 15: hansa.federation.v1.JoinRequest.labels:type_name -> hansa.federation.v1.JoinRequest.LabelsEntry
-	32, // 16: hansa.federation.v1.JoinReply.expires_at:type_name -> google.protobuf.Timestamp
-	29, // 17: hansa.federation.v1.TokenRequest.ttl:type_name -> google.protobuf.Duration
-	32, // 18: hansa.federation.v1.TokenReply.expires_at:type_name -> google.protobuf.Timestamp
-	32, // 19: hansa.federation.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
-	28, // 20: hansa.federation.v1.SimulationRequest.scale:type_name -> hansa.federation.v1.SimulationRequest.ScaleEntry
-	18, // 21: hansa.federation.v1.Simulation.moves:type_name -> hansa.federation.v1.Move
-	19, // 22: hansa.federation.v1.Simulation.unmet:type_name -> hansa.federation.v1.Unmet
-	30, // 23: hansa.federation.v1.Move.workload:type_name -> hansa.federation.v1.Key
-	30, // 24: hansa.federation.v1.Unmet.workload:type_name -> hansa.federation.v1.Key
-	23, // 25: hansa.federation.v1.DescribeReply.evidence:type_name -> hansa.federation.v1.Evidence
-	29, // 26: hansa.federation.v1.Evidence.age:type_name -> google.protobuf.Duration
-	30, // 27: hansa.federation.v1.RenewRequest.workload:type_name -> hansa.federation.v1.Key
-	29, // 28: hansa.federation.v1.Grant.ttl:type_name -> google.protobuf.Duration
-	29, // [29:29] is the sub-list for method output_type
-	29, // [29:29] is the sub-list for method input_type
-	29, // [29:29] is the sub-list for extension type_name
-	29, // [29:29] is the sub-list for extension extendee
-	0,  // [0:29] is the sub-list for field type_name
+	36, // 13: hansa.federation.v1.ProbeRequest.timeout:type_name -> google.protobuf.Duration
+	38, // 14: hansa.federation.v1.JoinRequest.place:type_name -> hansa.federation.v1.Place
+	33, // 15: hansa.federation.v1.JoinRequest.labels:type_name -> hansa.federation.v1.JoinRequest.LabelsEntry
+	39, // 16: hansa.federation.v1.JoinReply.expires_at:type_name -> google.protobuf.Timestamp
+	36, // 17: hansa.federation.v1.TokenRequest.ttl:type_name -> google.protobuf.Duration
+	39, // 18: hansa.federation.v1.TokenReply.expires_at:type_name -> google.protobuf.Timestamp
+	39, // 19: hansa.federation.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
+	34, // 20: hansa.federation.v1.SimulationRequest.scale:type_name -> hansa.federation.v1.SimulationRequest.ScaleEntry
+	40, // 21: hansa.federation.v1.SimulationRequest.add:type_name -> hansa.federation.v1.MemberSpec
+	41, // 22: hansa.federation.v1.SimulationRequest.add_facts:type_name -> hansa.federation.v1.MemberFacts
+	35, // 23: hansa.federation.v1.SimulationRequest.policies:type_name -> hansa.federation.v1.SimulationRequest.PoliciesEntry
+	18, // 24: hansa.federation.v1.Simulation.moves:type_name -> hansa.federation.v1.Move
+	19, // 25: hansa.federation.v1.Simulation.unmet:type_name -> hansa.federation.v1.Unmet
+	37, // 26: hansa.federation.v1.Move.workload:type_name -> hansa.federation.v1.Key
+	37, // 27: hansa.federation.v1.Unmet.workload:type_name -> hansa.federation.v1.Key
+	21, // 28: hansa.federation.v1.Readiness.scenarios:type_name -> hansa.federation.v1.Scenario
+	39, // 29: hansa.federation.v1.Readiness.checked_at:type_name -> google.protobuf.Timestamp
+	19, // 30: hansa.federation.v1.Scenario.unmet:type_name -> hansa.federation.v1.Unmet
+	37, // 31: hansa.federation.v1.RebalanceRequest.workload:type_name -> hansa.federation.v1.Key
+	37, // 32: hansa.federation.v1.ReplayRequest.workload:type_name -> hansa.federation.v1.Key
+	37, // 33: hansa.federation.v1.Replay.workload:type_name -> hansa.federation.v1.Key
+	29, // 34: hansa.federation.v1.DescribeReply.evidence:type_name -> hansa.federation.v1.Evidence
+	36, // 35: hansa.federation.v1.Evidence.age:type_name -> google.protobuf.Duration
+	37, // 36: hansa.federation.v1.RenewRequest.workload:type_name -> hansa.federation.v1.Key
+	36, // 37: hansa.federation.v1.Grant.ttl:type_name -> google.protobuf.Duration
+	38, // [38:38] is the sub-list for method output_type
+	38, // [38:38] is the sub-list for method input_type
+	38, // [38:38] is the sub-list for extension type_name
+	38, // [38:38] is the sub-list for extension extendee
+	0,  // [0:38] is the sub-list for field type_name
 }
 
 func init() { file_federation_v1_messages_proto_init() }
@@ -2258,7 +2719,7 @@ func file_federation_v1_messages_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_federation_v1_messages_proto_rawDesc), len(file_federation_v1_messages_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   29,
+			NumMessages:   36,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -525,6 +525,7 @@ type MemberFacts struct {
 	Classes           []*NodeClass           `protobuf:"bytes,10,rep,name=classes,proto3" json:"classes,omitempty"`
 	Kinds             []string               `protobuf:"bytes,11,rep,name=kinds,proto3" json:"kinds,omitempty"`
 	ObservedAt        *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=observed_at,json=observedAt,proto3" json:"observed_at,omitempty"`
+	Quotas            []*Quota               `protobuf:"bytes,13,rep,name=quotas,proto3" json:"quotas,omitempty"`
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache
 }
@@ -643,6 +644,66 @@ func (x *MemberFacts) GetObservedAt() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *MemberFacts) GetQuotas() []*Quota {
+	if x != nil {
+		return x.Quotas
+	}
+	return nil
+}
+
+// Quota is what the ResourceQuotas of one namespace still allow.
+type Quota struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Namespace     string                 `protobuf:"bytes,1,opt,name=namespace,proto3" json:"namespace,omitempty"`
+	Free          map[string]int64       `protobuf:"bytes,2,rep,name=free,proto3" json:"free,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Quota) Reset() {
+	*x = Quota{}
+	mi := &file_federation_v1_records_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Quota) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Quota) ProtoMessage() {}
+
+func (x *Quota) ProtoReflect() protoreflect.Message {
+	mi := &file_federation_v1_records_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Quota.ProtoReflect.Descriptor instead.
+func (*Quota) Descriptor() ([]byte, []int) {
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *Quota) GetNamespace() string {
+	if x != nil {
+		return x.Namespace
+	}
+	return ""
+}
+
+func (x *Quota) GetFree() map[string]int64 {
+	if x != nil {
+		return x.Free
+	}
+	return nil
+}
+
 // HealthRecord is the hub's verdict, in bucket "health".
 type HealthRecord struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -659,7 +720,7 @@ type HealthRecord struct {
 
 func (x *HealthRecord) Reset() {
 	*x = HealthRecord{}
-	mi := &file_federation_v1_records_proto_msgTypes[7]
+	mi := &file_federation_v1_records_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -671,7 +732,7 @@ func (x *HealthRecord) String() string {
 func (*HealthRecord) ProtoMessage() {}
 
 func (x *HealthRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[7]
+	mi := &file_federation_v1_records_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -684,7 +745,7 @@ func (x *HealthRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HealthRecord.ProtoReflect.Descriptor instead.
 func (*HealthRecord) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{7}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *HealthRecord) GetMember() string {
@@ -751,7 +812,7 @@ type Object struct {
 
 func (x *Object) Reset() {
 	*x = Object{}
-	mi := &file_federation_v1_records_proto_msgTypes[8]
+	mi := &file_federation_v1_records_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -763,7 +824,7 @@ func (x *Object) String() string {
 func (*Object) ProtoMessage() {}
 
 func (x *Object) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[8]
+	mi := &file_federation_v1_records_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -776,7 +837,7 @@ func (x *Object) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Object.ProtoReflect.Descriptor instead.
 func (*Object) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{8}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Object) GetApiVersion() string {
@@ -824,7 +885,7 @@ type Objects struct {
 
 func (x *Objects) Reset() {
 	*x = Objects{}
-	mi := &file_federation_v1_records_proto_msgTypes[9]
+	mi := &file_federation_v1_records_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -836,7 +897,7 @@ func (x *Objects) String() string {
 func (*Objects) ProtoMessage() {}
 
 func (x *Objects) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[9]
+	mi := &file_federation_v1_records_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -849,7 +910,7 @@ func (x *Objects) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Objects.ProtoReflect.Descriptor instead.
 func (*Objects) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{9}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Objects) GetObjects() []*Object {
@@ -876,7 +937,7 @@ type Workload struct {
 
 func (x *Workload) Reset() {
 	*x = Workload{}
-	mi := &file_federation_v1_records_proto_msgTypes[10]
+	mi := &file_federation_v1_records_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -888,7 +949,7 @@ func (x *Workload) String() string {
 func (*Workload) ProtoMessage() {}
 
 func (x *Workload) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[10]
+	mi := &file_federation_v1_records_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -901,7 +962,7 @@ func (x *Workload) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Workload.ProtoReflect.Descriptor instead.
 func (*Workload) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{10}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Workload) GetKey() *Key {
@@ -965,7 +1026,7 @@ type Assignment struct {
 
 func (x *Assignment) Reset() {
 	*x = Assignment{}
-	mi := &file_federation_v1_records_proto_msgTypes[11]
+	mi := &file_federation_v1_records_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -977,7 +1038,7 @@ func (x *Assignment) String() string {
 func (*Assignment) ProtoMessage() {}
 
 func (x *Assignment) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[11]
+	mi := &file_federation_v1_records_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -990,7 +1051,7 @@ func (x *Assignment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Assignment.ProtoReflect.Descriptor instead.
 func (*Assignment) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{11}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Assignment) GetWorkload() *Key {
@@ -1076,7 +1137,7 @@ type AssignedMember struct {
 
 func (x *AssignedMember) Reset() {
 	*x = AssignedMember{}
-	mi := &file_federation_v1_records_proto_msgTypes[12]
+	mi := &file_federation_v1_records_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1088,7 +1149,7 @@ func (x *AssignedMember) String() string {
 func (*AssignedMember) ProtoMessage() {}
 
 func (x *AssignedMember) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[12]
+	mi := &file_federation_v1_records_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1101,7 +1162,7 @@ func (x *AssignedMember) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssignedMember.ProtoReflect.Descriptor instead.
 func (*AssignedMember) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{12}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *AssignedMember) GetMember() string {
@@ -1139,13 +1200,14 @@ type Explanation struct {
 	Members       []*MemberExplanation   `protobuf:"bytes,2,rep,name=members,proto3" json:"members,omitempty"`
 	Rules         []string               `protobuf:"bytes,3,rep,name=rules,proto3" json:"rules,omitempty"`
 	Relaxation    string                 `protobuf:"bytes,4,opt,name=relaxation,proto3" json:"relaxation,omitempty"`
+	Changes       []*Difference          `protobuf:"bytes,5,rep,name=changes,proto3" json:"changes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Explanation) Reset() {
 	*x = Explanation{}
-	mi := &file_federation_v1_records_proto_msgTypes[13]
+	mi := &file_federation_v1_records_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1157,7 +1219,7 @@ func (x *Explanation) String() string {
 func (*Explanation) ProtoMessage() {}
 
 func (x *Explanation) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[13]
+	mi := &file_federation_v1_records_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1170,7 +1232,7 @@ func (x *Explanation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Explanation.ProtoReflect.Descriptor instead.
 func (*Explanation) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{13}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Explanation) GetSummary() string {
@@ -1201,6 +1263,90 @@ func (x *Explanation) GetRelaxation() string {
 	return ""
 }
 
+func (x *Explanation) GetChanges() []*Difference {
+	if x != nil {
+		return x.Changes
+	}
+	return nil
+}
+
+// Difference is what changed for one member from one decision to the next.
+type Difference struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Member        string                 `protobuf:"bytes,1,opt,name=member,proto3" json:"member,omitempty"`
+	From          int64                  `protobuf:"varint,2,opt,name=from,proto3" json:"from,omitempty"`
+	To            int64                  `protobuf:"varint,3,opt,name=to,proto3" json:"to,omitempty"`
+	Before        string                 `protobuf:"bytes,4,opt,name=before,proto3" json:"before,omitempty"`
+	After         string                 `protobuf:"bytes,5,opt,name=after,proto3" json:"after,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Difference) Reset() {
+	*x = Difference{}
+	mi := &file_federation_v1_records_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Difference) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Difference) ProtoMessage() {}
+
+func (x *Difference) ProtoReflect() protoreflect.Message {
+	mi := &file_federation_v1_records_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Difference.ProtoReflect.Descriptor instead.
+func (*Difference) Descriptor() ([]byte, []int) {
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *Difference) GetMember() string {
+	if x != nil {
+		return x.Member
+	}
+	return ""
+}
+
+func (x *Difference) GetFrom() int64 {
+	if x != nil {
+		return x.From
+	}
+	return 0
+}
+
+func (x *Difference) GetTo() int64 {
+	if x != nil {
+		return x.To
+	}
+	return 0
+}
+
+func (x *Difference) GetBefore() string {
+	if x != nil {
+		return x.Before
+	}
+	return ""
+}
+
+func (x *Difference) GetAfter() string {
+	if x != nil {
+		return x.After
+	}
+	return ""
+}
+
 // MemberExplanation is one member's line.
 type MemberExplanation struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1219,7 +1365,7 @@ type MemberExplanation struct {
 
 func (x *MemberExplanation) Reset() {
 	*x = MemberExplanation{}
-	mi := &file_federation_v1_records_proto_msgTypes[14]
+	mi := &file_federation_v1_records_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1231,7 +1377,7 @@ func (x *MemberExplanation) String() string {
 func (*MemberExplanation) ProtoMessage() {}
 
 func (x *MemberExplanation) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[14]
+	mi := &file_federation_v1_records_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1244,7 +1390,7 @@ func (x *MemberExplanation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MemberExplanation.ProtoReflect.Descriptor instead.
 func (*MemberExplanation) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{14}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *MemberExplanation) GetMember() string {
@@ -1323,7 +1469,7 @@ type Score struct {
 
 func (x *Score) Reset() {
 	*x = Score{}
-	mi := &file_federation_v1_records_proto_msgTypes[15]
+	mi := &file_federation_v1_records_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1335,7 +1481,7 @@ func (x *Score) String() string {
 func (*Score) ProtoMessage() {}
 
 func (x *Score) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[15]
+	mi := &file_federation_v1_records_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1348,7 +1494,7 @@ func (x *Score) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Score.ProtoReflect.Descriptor instead.
 func (*Score) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{15}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Score) GetName() string {
@@ -1400,7 +1546,7 @@ type Work struct {
 
 func (x *Work) Reset() {
 	*x = Work{}
-	mi := &file_federation_v1_records_proto_msgTypes[16]
+	mi := &file_federation_v1_records_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1412,7 +1558,7 @@ func (x *Work) String() string {
 func (*Work) ProtoMessage() {}
 
 func (x *Work) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[16]
+	mi := &file_federation_v1_records_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1425,7 +1571,7 @@ func (x *Work) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Work.ProtoReflect.Descriptor instead.
 func (*Work) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{16}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Work) GetWorkload() *Key {
@@ -1520,13 +1666,14 @@ type WorkStatus struct {
 	Ready            int64                  `protobuf:"varint,10,opt,name=ready,proto3" json:"ready,omitempty"`
 	Objects          []*ObjectStatus        `protobuf:"bytes,11,rep,name=objects,proto3" json:"objects,omitempty"`
 	ObservedAt       *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=observed_at,json=observedAt,proto3" json:"observed_at,omitempty"`
+	Unschedulable    int64                  `protobuf:"varint,13,opt,name=unschedulable,proto3" json:"unschedulable,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
 
 func (x *WorkStatus) Reset() {
 	*x = WorkStatus{}
-	mi := &file_federation_v1_records_proto_msgTypes[17]
+	mi := &file_federation_v1_records_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1538,7 +1685,7 @@ func (x *WorkStatus) String() string {
 func (*WorkStatus) ProtoMessage() {}
 
 func (x *WorkStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[17]
+	mi := &file_federation_v1_records_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1551,7 +1698,7 @@ func (x *WorkStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkStatus.ProtoReflect.Descriptor instead.
 func (*WorkStatus) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{17}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *WorkStatus) GetWorkload() *Key {
@@ -1638,6 +1785,90 @@ func (x *WorkStatus) GetObservedAt() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *WorkStatus) GetUnschedulable() int64 {
+	if x != nil {
+		return x.Unschedulable
+	}
+	return 0
+}
+
+// Feed is a score from outside, in bucket "scores".
+type Feed struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Values        map[string]float64     `protobuf:"bytes,2,rep,name=values,proto3" json:"values,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"fixed64,2,opt,name=value"`
+	MaxAge        *durationpb.Duration   `protobuf:"bytes,3,opt,name=max_age,json=maxAge,proto3" json:"max_age,omitempty"`
+	ReportedAt    *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=reported_at,json=reportedAt,proto3" json:"reported_at,omitempty"`
+	Source        string                 `protobuf:"bytes,5,opt,name=source,proto3" json:"source,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Feed) Reset() {
+	*x = Feed{}
+	mi := &file_federation_v1_records_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Feed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Feed) ProtoMessage() {}
+
+func (x *Feed) ProtoReflect() protoreflect.Message {
+	mi := &file_federation_v1_records_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Feed.ProtoReflect.Descriptor instead.
+func (*Feed) Descriptor() ([]byte, []int) {
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *Feed) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Feed) GetValues() map[string]float64 {
+	if x != nil {
+		return x.Values
+	}
+	return nil
+}
+
+func (x *Feed) GetMaxAge() *durationpb.Duration {
+	if x != nil {
+		return x.MaxAge
+	}
+	return nil
+}
+
+func (x *Feed) GetReportedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ReportedAt
+	}
+	return nil
+}
+
+func (x *Feed) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
 // ObjectStatus is the state of one landed object.
 type ObjectStatus struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1650,7 +1881,7 @@ type ObjectStatus struct {
 
 func (x *ObjectStatus) Reset() {
 	*x = ObjectStatus{}
-	mi := &file_federation_v1_records_proto_msgTypes[18]
+	mi := &file_federation_v1_records_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1662,7 +1893,7 @@ func (x *ObjectStatus) String() string {
 func (*ObjectStatus) ProtoMessage() {}
 
 func (x *ObjectStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[18]
+	mi := &file_federation_v1_records_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1675,7 +1906,7 @@ func (x *ObjectStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectStatus.ProtoReflect.Descriptor instead.
 func (*ObjectStatus) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{18}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ObjectStatus) GetId() string {
@@ -1718,7 +1949,7 @@ type Export struct {
 
 func (x *Export) Reset() {
 	*x = Export{}
-	mi := &file_federation_v1_records_proto_msgTypes[19]
+	mi := &file_federation_v1_records_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1730,7 +1961,7 @@ func (x *Export) String() string {
 func (*Export) ProtoMessage() {}
 
 func (x *Export) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[19]
+	mi := &file_federation_v1_records_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1743,7 +1974,7 @@ func (x *Export) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Export.ProtoReflect.Descriptor instead.
 func (*Export) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{19}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Export) GetMember() string {
@@ -1830,7 +2061,7 @@ type Port struct {
 
 func (x *Port) Reset() {
 	*x = Port{}
-	mi := &file_federation_v1_records_proto_msgTypes[20]
+	mi := &file_federation_v1_records_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1842,7 +2073,7 @@ func (x *Port) String() string {
 func (*Port) ProtoMessage() {}
 
 func (x *Port) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[20]
+	mi := &file_federation_v1_records_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1855,7 +2086,7 @@ func (x *Port) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Port.ProtoReflect.Descriptor instead.
 func (*Port) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{20}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Port) GetName() string {
@@ -1909,7 +2140,7 @@ type Endpoint struct {
 
 func (x *Endpoint) Reset() {
 	*x = Endpoint{}
-	mi := &file_federation_v1_records_proto_msgTypes[21]
+	mi := &file_federation_v1_records_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1921,7 +2152,7 @@ func (x *Endpoint) String() string {
 func (*Endpoint) ProtoMessage() {}
 
 func (x *Endpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[21]
+	mi := &file_federation_v1_records_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1934,7 +2165,7 @@ func (x *Endpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Endpoint.ProtoReflect.Descriptor instead.
 func (*Endpoint) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{21}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Endpoint) GetAddress() string {
@@ -2010,7 +2241,7 @@ type Operation struct {
 
 func (x *Operation) Reset() {
 	*x = Operation{}
-	mi := &file_federation_v1_records_proto_msgTypes[22]
+	mi := &file_federation_v1_records_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2022,7 +2253,7 @@ func (x *Operation) String() string {
 func (*Operation) ProtoMessage() {}
 
 func (x *Operation) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[22]
+	mi := &file_federation_v1_records_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2035,7 +2266,7 @@ func (x *Operation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Operation.ProtoReflect.Descriptor instead.
 func (*Operation) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{22}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Operation) GetId() string {
@@ -2160,7 +2391,7 @@ type OperationRequest struct {
 
 func (x *OperationRequest) Reset() {
 	*x = OperationRequest{}
-	mi := &file_federation_v1_records_proto_msgTypes[23]
+	mi := &file_federation_v1_records_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2172,7 +2403,7 @@ func (x *OperationRequest) String() string {
 func (*OperationRequest) ProtoMessage() {}
 
 func (x *OperationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[23]
+	mi := &file_federation_v1_records_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2185,7 +2416,7 @@ func (x *OperationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperationRequest.ProtoReflect.Descriptor instead.
 func (*OperationRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{23}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *OperationRequest) GetVerb() string {
@@ -2248,7 +2479,7 @@ type Objective struct {
 
 func (x *Objective) Reset() {
 	*x = Objective{}
-	mi := &file_federation_v1_records_proto_msgTypes[24]
+	mi := &file_federation_v1_records_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2260,7 +2491,7 @@ func (x *Objective) String() string {
 func (*Objective) ProtoMessage() {}
 
 func (x *Objective) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[24]
+	mi := &file_federation_v1_records_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2273,7 +2504,7 @@ func (x *Objective) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Objective.ProtoReflect.Descriptor instead.
 func (*Objective) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{24}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Objective) GetRto() *durationpb.Duration {
@@ -2302,7 +2533,7 @@ type Achieved struct {
 
 func (x *Achieved) Reset() {
 	*x = Achieved{}
-	mi := &file_federation_v1_records_proto_msgTypes[25]
+	mi := &file_federation_v1_records_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2314,7 +2545,7 @@ func (x *Achieved) String() string {
 func (*Achieved) ProtoMessage() {}
 
 func (x *Achieved) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[25]
+	mi := &file_federation_v1_records_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2327,7 +2558,7 @@ func (x *Achieved) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Achieved.ProtoReflect.Descriptor instead.
 func (*Achieved) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{25}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Achieved) GetRto() *durationpb.Duration {
@@ -2369,7 +2600,7 @@ type WorkloadReport struct {
 
 func (x *WorkloadReport) Reset() {
 	*x = WorkloadReport{}
-	mi := &file_federation_v1_records_proto_msgTypes[26]
+	mi := &file_federation_v1_records_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2381,7 +2612,7 @@ func (x *WorkloadReport) String() string {
 func (*WorkloadReport) ProtoMessage() {}
 
 func (x *WorkloadReport) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[26]
+	mi := &file_federation_v1_records_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2394,7 +2625,7 @@ func (x *WorkloadReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkloadReport.ProtoReflect.Descriptor instead.
 func (*WorkloadReport) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{26}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *WorkloadReport) GetWorkload() *Key {
@@ -2471,7 +2702,7 @@ type TimelineEntry struct {
 
 func (x *TimelineEntry) Reset() {
 	*x = TimelineEntry{}
-	mi := &file_federation_v1_records_proto_msgTypes[27]
+	mi := &file_federation_v1_records_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2483,7 +2714,7 @@ func (x *TimelineEntry) String() string {
 func (*TimelineEntry) ProtoMessage() {}
 
 func (x *TimelineEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[27]
+	mi := &file_federation_v1_records_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2496,7 +2727,7 @@ func (x *TimelineEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TimelineEntry.ProtoReflect.Descriptor instead.
 func (*TimelineEntry) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{27}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *TimelineEntry) GetAt() *timestamppb.Timestamp {
@@ -2527,7 +2758,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_federation_v1_records_proto_msgTypes[28]
+	mi := &file_federation_v1_records_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2539,7 +2770,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[28]
+	mi := &file_federation_v1_records_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2552,7 +2783,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{28}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Event) GetAt() *timestamppb.Timestamp {
@@ -2640,7 +2871,7 @@ const file_federation_v1_records_proto_rawDesc = "" +
 	"\tjoined_at\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\bjoinedAt\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xe9\x03\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x9d\x04\n" +
 	"\vMemberFacts\x12\x16\n" +
 	"\x06member\x18\x01 \x01(\tR\x06member\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\x04R\vincarnation\x12\x1a\n" +
@@ -2656,7 +2887,14 @@ const file_federation_v1_records_proto_rawDesc = "" +
 	" \x03(\v2\x1e.hansa.federation.v1.NodeClassR\aclasses\x12\x14\n" +
 	"\x05kinds\x18\v \x03(\tR\x05kinds\x12;\n" +
 	"\vobserved_at\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"observedAt\"\xdc\x01\n" +
+	"observedAt\x122\n" +
+	"\x06quotas\x18\r \x03(\v2\x1a.hansa.federation.v1.QuotaR\x06quotas\"\x98\x01\n" +
+	"\x05Quota\x12\x1c\n" +
+	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x128\n" +
+	"\x04free\x18\x02 \x03(\v2$.hansa.federation.v1.Quota.FreeEntryR\x04free\x1a7\n" +
+	"\tFreeEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\xdc\x01\n" +
 	"\fHealthRecord\x12\x16\n" +
 	"\x06member\x18\x01 \x01(\tR\x06member\x12\x16\n" +
 	"\x06health\x18\x02 \x01(\tR\x06health\x12 \n" +
@@ -2702,14 +2940,22 @@ const file_federation_v1_records_proto_rawDesc = "" +
 	"\x06member\x18\x01 \x01(\tR\x06member\x12\x1a\n" +
 	"\breplicas\x18\x02 \x01(\x03R\breplicas\x12\x14\n" +
 	"\x05since\x18\x03 \x01(\x04R\x05since\x12\x18\n" +
-	"\ashifted\x18\x04 \x01(\bR\ashifted\"\x9f\x01\n" +
+	"\ashifted\x18\x04 \x01(\bR\ashifted\"\xda\x01\n" +
 	"\vExplanation\x12\x18\n" +
 	"\asummary\x18\x01 \x01(\tR\asummary\x12@\n" +
 	"\amembers\x18\x02 \x03(\v2&.hansa.federation.v1.MemberExplanationR\amembers\x12\x14\n" +
 	"\x05rules\x18\x03 \x03(\tR\x05rules\x12\x1e\n" +
 	"\n" +
 	"relaxation\x18\x04 \x01(\tR\n" +
-	"relaxation\"\x85\x02\n" +
+	"relaxation\x129\n" +
+	"\achanges\x18\x05 \x03(\v2\x1f.hansa.federation.v1.DifferenceR\achanges\"v\n" +
+	"\n" +
+	"Difference\x12\x16\n" +
+	"\x06member\x18\x01 \x01(\tR\x06member\x12\x12\n" +
+	"\x04from\x18\x02 \x01(\x03R\x04from\x12\x0e\n" +
+	"\x02to\x18\x03 \x01(\x03R\x02to\x12\x16\n" +
+	"\x06before\x18\x04 \x01(\tR\x06before\x12\x14\n" +
+	"\x05after\x18\x05 \x01(\tR\x05after\"\x85\x02\n" +
 	"\x11MemberExplanation\x12\x16\n" +
 	"\x06member\x18\x01 \x01(\tR\x06member\x12\x16\n" +
 	"\x06chosen\x18\x02 \x01(\bR\x06chosen\x12\x16\n" +
@@ -2739,7 +2985,7 @@ const file_federation_v1_records_proto_rawDesc = "" +
 	"continuity\x12!\n" +
 	"\fobjects_zstd\x18\n" +
 	" \x01(\fR\vobjectsZstd\x12\x18\n" +
-	"\aremoved\x18\v \x01(\bR\aremoved\"\xb7\x03\n" +
+	"\aremoved\x18\v \x01(\bR\aremoved\"\xdd\x03\n" +
 	"\n" +
 	"WorkStatus\x124\n" +
 	"\bworkload\x18\x01 \x01(\v2\x18.hansa.federation.v1.KeyR\bworkload\x12\x16\n" +
@@ -2755,7 +3001,18 @@ const file_federation_v1_records_proto_rawDesc = "" +
 	" \x01(\x03R\x05ready\x12;\n" +
 	"\aobjects\x18\v \x03(\v2!.hansa.federation.v1.ObjectStatusR\aobjects\x12;\n" +
 	"\vobserved_at\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"observedAt\"N\n" +
+	"observedAt\x12$\n" +
+	"\runschedulable\x18\r \x01(\x03R\runschedulable\"\x9d\x02\n" +
+	"\x04Feed\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12=\n" +
+	"\x06values\x18\x02 \x03(\v2%.hansa.federation.v1.Feed.ValuesEntryR\x06values\x122\n" +
+	"\amax_age\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x06maxAge\x12;\n" +
+	"\vreported_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"reportedAt\x12\x16\n" +
+	"\x06source\x18\x05 \x01(\tR\x06source\x1a9\n" +
+	"\vValuesEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x01R\x05value:\x028\x01\"N\n" +
 	"\fObjectStatus\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05state\x18\x02 \x01(\tR\x05state\x12\x18\n" +
@@ -2861,7 +3118,7 @@ func file_federation_v1_records_proto_rawDescGZIP() []byte {
 	return file_federation_v1_records_proto_rawDescData
 }
 
-var file_federation_v1_records_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
+var file_federation_v1_records_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
 var file_federation_v1_records_proto_goTypes = []any{
 	(*Key)(nil),                   // 0: hansa.federation.v1.Key
 	(*Place)(nil),                 // 1: hansa.federation.v1.Place
@@ -2870,94 +3127,105 @@ var file_federation_v1_records_proto_goTypes = []any{
 	(*Taint)(nil),                 // 4: hansa.federation.v1.Taint
 	(*MemberSpec)(nil),            // 5: hansa.federation.v1.MemberSpec
 	(*MemberFacts)(nil),           // 6: hansa.federation.v1.MemberFacts
-	(*HealthRecord)(nil),          // 7: hansa.federation.v1.HealthRecord
-	(*Object)(nil),                // 8: hansa.federation.v1.Object
-	(*Objects)(nil),               // 9: hansa.federation.v1.Objects
-	(*Workload)(nil),              // 10: hansa.federation.v1.Workload
-	(*Assignment)(nil),            // 11: hansa.federation.v1.Assignment
-	(*AssignedMember)(nil),        // 12: hansa.federation.v1.AssignedMember
-	(*Explanation)(nil),           // 13: hansa.federation.v1.Explanation
-	(*MemberExplanation)(nil),     // 14: hansa.federation.v1.MemberExplanation
-	(*Score)(nil),                 // 15: hansa.federation.v1.Score
-	(*Work)(nil),                  // 16: hansa.federation.v1.Work
-	(*WorkStatus)(nil),            // 17: hansa.federation.v1.WorkStatus
-	(*ObjectStatus)(nil),          // 18: hansa.federation.v1.ObjectStatus
-	(*Export)(nil),                // 19: hansa.federation.v1.Export
-	(*Port)(nil),                  // 20: hansa.federation.v1.Port
-	(*Endpoint)(nil),              // 21: hansa.federation.v1.Endpoint
-	(*Operation)(nil),             // 22: hansa.federation.v1.Operation
-	(*OperationRequest)(nil),      // 23: hansa.federation.v1.OperationRequest
-	(*Objective)(nil),             // 24: hansa.federation.v1.Objective
-	(*Achieved)(nil),              // 25: hansa.federation.v1.Achieved
-	(*WorkloadReport)(nil),        // 26: hansa.federation.v1.WorkloadReport
-	(*TimelineEntry)(nil),         // 27: hansa.federation.v1.TimelineEntry
-	(*Event)(nil),                 // 28: hansa.federation.v1.Event
-	nil,                           // 29: hansa.federation.v1.Resources.ExtendedEntry
-	nil,                           // 30: hansa.federation.v1.MemberSpec.LabelsEntry
-	nil,                           // 31: hansa.federation.v1.Operation.MarksEntry
-	nil,                           // 32: hansa.federation.v1.WorkloadReport.MarksEntry
-	(*timestamppb.Timestamp)(nil), // 33: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 34: google.protobuf.Duration
+	(*Quota)(nil),                 // 7: hansa.federation.v1.Quota
+	(*HealthRecord)(nil),          // 8: hansa.federation.v1.HealthRecord
+	(*Object)(nil),                // 9: hansa.federation.v1.Object
+	(*Objects)(nil),               // 10: hansa.federation.v1.Objects
+	(*Workload)(nil),              // 11: hansa.federation.v1.Workload
+	(*Assignment)(nil),            // 12: hansa.federation.v1.Assignment
+	(*AssignedMember)(nil),        // 13: hansa.federation.v1.AssignedMember
+	(*Explanation)(nil),           // 14: hansa.federation.v1.Explanation
+	(*Difference)(nil),            // 15: hansa.federation.v1.Difference
+	(*MemberExplanation)(nil),     // 16: hansa.federation.v1.MemberExplanation
+	(*Score)(nil),                 // 17: hansa.federation.v1.Score
+	(*Work)(nil),                  // 18: hansa.federation.v1.Work
+	(*WorkStatus)(nil),            // 19: hansa.federation.v1.WorkStatus
+	(*Feed)(nil),                  // 20: hansa.federation.v1.Feed
+	(*ObjectStatus)(nil),          // 21: hansa.federation.v1.ObjectStatus
+	(*Export)(nil),                // 22: hansa.federation.v1.Export
+	(*Port)(nil),                  // 23: hansa.federation.v1.Port
+	(*Endpoint)(nil),              // 24: hansa.federation.v1.Endpoint
+	(*Operation)(nil),             // 25: hansa.federation.v1.Operation
+	(*OperationRequest)(nil),      // 26: hansa.federation.v1.OperationRequest
+	(*Objective)(nil),             // 27: hansa.federation.v1.Objective
+	(*Achieved)(nil),              // 28: hansa.federation.v1.Achieved
+	(*WorkloadReport)(nil),        // 29: hansa.federation.v1.WorkloadReport
+	(*TimelineEntry)(nil),         // 30: hansa.federation.v1.TimelineEntry
+	(*Event)(nil),                 // 31: hansa.federation.v1.Event
+	nil,                           // 32: hansa.federation.v1.Resources.ExtendedEntry
+	nil,                           // 33: hansa.federation.v1.MemberSpec.LabelsEntry
+	nil,                           // 34: hansa.federation.v1.Quota.FreeEntry
+	nil,                           // 35: hansa.federation.v1.Feed.ValuesEntry
+	nil,                           // 36: hansa.federation.v1.Operation.MarksEntry
+	nil,                           // 37: hansa.federation.v1.WorkloadReport.MarksEntry
+	(*timestamppb.Timestamp)(nil), // 38: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 39: google.protobuf.Duration
 }
 var file_federation_v1_records_proto_depIdxs = []int32{
-	29, // 0: hansa.federation.v1.Resources.extended:type_name -> hansa.federation.v1.Resources.ExtendedEntry
+	32, // 0: hansa.federation.v1.Resources.extended:type_name -> hansa.federation.v1.Resources.ExtendedEntry
 	2,  // 1: hansa.federation.v1.NodeClass.allocatable:type_name -> hansa.federation.v1.Resources
 	2,  // 2: hansa.federation.v1.NodeClass.free:type_name -> hansa.federation.v1.Resources
 	2,  // 3: hansa.federation.v1.NodeClass.room:type_name -> hansa.federation.v1.Resources
 	1,  // 4: hansa.federation.v1.MemberSpec.place:type_name -> hansa.federation.v1.Place
-	30, // 5: hansa.federation.v1.MemberSpec.labels:type_name -> hansa.federation.v1.MemberSpec.LabelsEntry
+	33, // 5: hansa.federation.v1.MemberSpec.labels:type_name -> hansa.federation.v1.MemberSpec.LabelsEntry
 	4,  // 6: hansa.federation.v1.MemberSpec.taints:type_name -> hansa.federation.v1.Taint
-	33, // 7: hansa.federation.v1.MemberSpec.joined_at:type_name -> google.protobuf.Timestamp
+	38, // 7: hansa.federation.v1.MemberSpec.joined_at:type_name -> google.protobuf.Timestamp
 	2,  // 8: hansa.federation.v1.MemberFacts.allocatable:type_name -> hansa.federation.v1.Resources
 	2,  // 9: hansa.federation.v1.MemberFacts.free:type_name -> hansa.federation.v1.Resources
 	3,  // 10: hansa.federation.v1.MemberFacts.classes:type_name -> hansa.federation.v1.NodeClass
-	33, // 11: hansa.federation.v1.MemberFacts.observed_at:type_name -> google.protobuf.Timestamp
-	33, // 12: hansa.federation.v1.HealthRecord.since:type_name -> google.protobuf.Timestamp
-	8,  // 13: hansa.federation.v1.Objects.objects:type_name -> hansa.federation.v1.Object
-	0,  // 14: hansa.federation.v1.Workload.key:type_name -> hansa.federation.v1.Key
-	33, // 15: hansa.federation.v1.Workload.applied_at:type_name -> google.protobuf.Timestamp
-	0,  // 16: hansa.federation.v1.Assignment.workload:type_name -> hansa.federation.v1.Key
-	12, // 17: hansa.federation.v1.Assignment.members:type_name -> hansa.federation.v1.AssignedMember
-	13, // 18: hansa.federation.v1.Assignment.explanation:type_name -> hansa.federation.v1.Explanation
-	33, // 19: hansa.federation.v1.Assignment.decided_at:type_name -> google.protobuf.Timestamp
-	14, // 20: hansa.federation.v1.Explanation.members:type_name -> hansa.federation.v1.MemberExplanation
-	15, // 21: hansa.federation.v1.MemberExplanation.scores:type_name -> hansa.federation.v1.Score
-	0,  // 22: hansa.federation.v1.Work.workload:type_name -> hansa.federation.v1.Key
-	0,  // 23: hansa.federation.v1.WorkStatus.workload:type_name -> hansa.federation.v1.Key
-	18, // 24: hansa.federation.v1.WorkStatus.objects:type_name -> hansa.federation.v1.ObjectStatus
-	33, // 25: hansa.federation.v1.WorkStatus.observed_at:type_name -> google.protobuf.Timestamp
-	0,  // 26: hansa.federation.v1.Export.service:type_name -> hansa.federation.v1.Key
-	20, // 27: hansa.federation.v1.Export.ports:type_name -> hansa.federation.v1.Port
-	21, // 28: hansa.federation.v1.Export.endpoints:type_name -> hansa.federation.v1.Endpoint
-	33, // 29: hansa.federation.v1.Export.exported_at:type_name -> google.protobuf.Timestamp
-	33, // 30: hansa.federation.v1.Export.observed_at:type_name -> google.protobuf.Timestamp
-	23, // 31: hansa.federation.v1.Operation.request:type_name -> hansa.federation.v1.OperationRequest
-	31, // 32: hansa.federation.v1.Operation.marks:type_name -> hansa.federation.v1.Operation.MarksEntry
-	26, // 33: hansa.federation.v1.Operation.workloads:type_name -> hansa.federation.v1.WorkloadReport
-	27, // 34: hansa.federation.v1.Operation.timeline:type_name -> hansa.federation.v1.TimelineEntry
-	24, // 35: hansa.federation.v1.Operation.objective:type_name -> hansa.federation.v1.Objective
-	25, // 36: hansa.federation.v1.Operation.achieved:type_name -> hansa.federation.v1.Achieved
-	33, // 37: hansa.federation.v1.Operation.created_at:type_name -> google.protobuf.Timestamp
-	34, // 38: hansa.federation.v1.OperationRequest.hold:type_name -> google.protobuf.Duration
-	34, // 39: hansa.federation.v1.Objective.rto:type_name -> google.protobuf.Duration
-	34, // 40: hansa.federation.v1.Objective.rpo:type_name -> google.protobuf.Duration
-	34, // 41: hansa.federation.v1.Achieved.rto:type_name -> google.protobuf.Duration
-	34, // 42: hansa.federation.v1.Achieved.downtime:type_name -> google.protobuf.Duration
-	34, // 43: hansa.federation.v1.Achieved.detect:type_name -> google.protobuf.Duration
-	0,  // 44: hansa.federation.v1.WorkloadReport.workload:type_name -> hansa.federation.v1.Key
-	32, // 45: hansa.federation.v1.WorkloadReport.marks:type_name -> hansa.federation.v1.WorkloadReport.MarksEntry
-	24, // 46: hansa.federation.v1.WorkloadReport.objective:type_name -> hansa.federation.v1.Objective
-	25, // 47: hansa.federation.v1.WorkloadReport.achieved:type_name -> hansa.federation.v1.Achieved
-	12, // 48: hansa.federation.v1.WorkloadReport.before:type_name -> hansa.federation.v1.AssignedMember
-	33, // 49: hansa.federation.v1.TimelineEntry.at:type_name -> google.protobuf.Timestamp
-	33, // 50: hansa.federation.v1.Event.at:type_name -> google.protobuf.Timestamp
-	33, // 51: hansa.federation.v1.Operation.MarksEntry.value:type_name -> google.protobuf.Timestamp
-	33, // 52: hansa.federation.v1.WorkloadReport.MarksEntry.value:type_name -> google.protobuf.Timestamp
-	53, // [53:53] is the sub-list for method output_type
-	53, // [53:53] is the sub-list for method input_type
-	53, // [53:53] is the sub-list for extension type_name
-	53, // [53:53] is the sub-list for extension extendee
-	0,  // [0:53] is the sub-list for field type_name
+	38, // 11: hansa.federation.v1.MemberFacts.observed_at:type_name -> google.protobuf.Timestamp
+	7,  // 12: hansa.federation.v1.MemberFacts.quotas:type_name -> hansa.federation.v1.Quota
+	34, // 13: hansa.federation.v1.Quota.free:type_name -> hansa.federation.v1.Quota.FreeEntry
+	38, // 14: hansa.federation.v1.HealthRecord.since:type_name -> google.protobuf.Timestamp
+	9,  // 15: hansa.federation.v1.Objects.objects:type_name -> hansa.federation.v1.Object
+	0,  // 16: hansa.federation.v1.Workload.key:type_name -> hansa.federation.v1.Key
+	38, // 17: hansa.federation.v1.Workload.applied_at:type_name -> google.protobuf.Timestamp
+	0,  // 18: hansa.federation.v1.Assignment.workload:type_name -> hansa.federation.v1.Key
+	13, // 19: hansa.federation.v1.Assignment.members:type_name -> hansa.federation.v1.AssignedMember
+	14, // 20: hansa.federation.v1.Assignment.explanation:type_name -> hansa.federation.v1.Explanation
+	38, // 21: hansa.federation.v1.Assignment.decided_at:type_name -> google.protobuf.Timestamp
+	16, // 22: hansa.federation.v1.Explanation.members:type_name -> hansa.federation.v1.MemberExplanation
+	15, // 23: hansa.federation.v1.Explanation.changes:type_name -> hansa.federation.v1.Difference
+	17, // 24: hansa.federation.v1.MemberExplanation.scores:type_name -> hansa.federation.v1.Score
+	0,  // 25: hansa.federation.v1.Work.workload:type_name -> hansa.federation.v1.Key
+	0,  // 26: hansa.federation.v1.WorkStatus.workload:type_name -> hansa.federation.v1.Key
+	21, // 27: hansa.federation.v1.WorkStatus.objects:type_name -> hansa.federation.v1.ObjectStatus
+	38, // 28: hansa.federation.v1.WorkStatus.observed_at:type_name -> google.protobuf.Timestamp
+	35, // 29: hansa.federation.v1.Feed.values:type_name -> hansa.federation.v1.Feed.ValuesEntry
+	39, // 30: hansa.federation.v1.Feed.max_age:type_name -> google.protobuf.Duration
+	38, // 31: hansa.federation.v1.Feed.reported_at:type_name -> google.protobuf.Timestamp
+	0,  // 32: hansa.federation.v1.Export.service:type_name -> hansa.federation.v1.Key
+	23, // 33: hansa.federation.v1.Export.ports:type_name -> hansa.federation.v1.Port
+	24, // 34: hansa.federation.v1.Export.endpoints:type_name -> hansa.federation.v1.Endpoint
+	38, // 35: hansa.federation.v1.Export.exported_at:type_name -> google.protobuf.Timestamp
+	38, // 36: hansa.federation.v1.Export.observed_at:type_name -> google.protobuf.Timestamp
+	26, // 37: hansa.federation.v1.Operation.request:type_name -> hansa.federation.v1.OperationRequest
+	36, // 38: hansa.federation.v1.Operation.marks:type_name -> hansa.federation.v1.Operation.MarksEntry
+	29, // 39: hansa.federation.v1.Operation.workloads:type_name -> hansa.federation.v1.WorkloadReport
+	30, // 40: hansa.federation.v1.Operation.timeline:type_name -> hansa.federation.v1.TimelineEntry
+	27, // 41: hansa.federation.v1.Operation.objective:type_name -> hansa.federation.v1.Objective
+	28, // 42: hansa.federation.v1.Operation.achieved:type_name -> hansa.federation.v1.Achieved
+	38, // 43: hansa.federation.v1.Operation.created_at:type_name -> google.protobuf.Timestamp
+	39, // 44: hansa.federation.v1.OperationRequest.hold:type_name -> google.protobuf.Duration
+	39, // 45: hansa.federation.v1.Objective.rto:type_name -> google.protobuf.Duration
+	39, // 46: hansa.federation.v1.Objective.rpo:type_name -> google.protobuf.Duration
+	39, // 47: hansa.federation.v1.Achieved.rto:type_name -> google.protobuf.Duration
+	39, // 48: hansa.federation.v1.Achieved.downtime:type_name -> google.protobuf.Duration
+	39, // 49: hansa.federation.v1.Achieved.detect:type_name -> google.protobuf.Duration
+	0,  // 50: hansa.federation.v1.WorkloadReport.workload:type_name -> hansa.federation.v1.Key
+	37, // 51: hansa.federation.v1.WorkloadReport.marks:type_name -> hansa.federation.v1.WorkloadReport.MarksEntry
+	27, // 52: hansa.federation.v1.WorkloadReport.objective:type_name -> hansa.federation.v1.Objective
+	28, // 53: hansa.federation.v1.WorkloadReport.achieved:type_name -> hansa.federation.v1.Achieved
+	13, // 54: hansa.federation.v1.WorkloadReport.before:type_name -> hansa.federation.v1.AssignedMember
+	38, // 55: hansa.federation.v1.TimelineEntry.at:type_name -> google.protobuf.Timestamp
+	38, // 56: hansa.federation.v1.Event.at:type_name -> google.protobuf.Timestamp
+	38, // 57: hansa.federation.v1.Operation.MarksEntry.value:type_name -> google.protobuf.Timestamp
+	38, // 58: hansa.federation.v1.WorkloadReport.MarksEntry.value:type_name -> google.protobuf.Timestamp
+	59, // [59:59] is the sub-list for method output_type
+	59, // [59:59] is the sub-list for method input_type
+	59, // [59:59] is the sub-list for extension type_name
+	59, // [59:59] is the sub-list for extension extendee
+	0,  // [0:59] is the sub-list for field type_name
 }
 
 func init() { file_federation_v1_records_proto_init() }
@@ -2971,7 +3239,7 @@ func file_federation_v1_records_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_federation_v1_records_proto_rawDesc), len(file_federation_v1_records_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   33,
+			NumMessages:   38,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -81,6 +81,9 @@ func toAssignedMember(a *AssignedMember) federation.AssignedMember {
 func fromExplanation(e federation.Explanation) *Explanation {
 	return &Explanation{
 		Summary: e.Summary, Rules: e.Rules, Relaxation: e.Relaxation,
+		Changes: each(e.Changes, func(d federation.Difference) *Difference {
+			return &Difference{Member: d.Member, From: d.From, To: d.To, Before: d.Before, After: d.After}
+		}),
 		Members: each(e.Members, func(m federation.MemberExplanation) *MemberExplanation {
 			return &MemberExplanation{
 				Member: m.Member, Chosen: m.Chosen, Filter: m.Filter, Reason: m.Reason, Remedy: m.Remedy,
@@ -96,6 +99,9 @@ func fromExplanation(e federation.Explanation) *Explanation {
 func toExplanation(e *Explanation) federation.Explanation {
 	return federation.Explanation{
 		Summary: e.GetSummary(), Rules: e.GetRules(), Relaxation: e.GetRelaxation(),
+		Changes: each(e.GetChanges(), func(d *Difference) federation.Difference {
+			return federation.Difference{Member: d.GetMember(), From: d.GetFrom(), To: d.GetTo(), Before: d.GetBefore(), After: d.GetAfter()}
+		}),
 		Members: each(e.GetMembers(), func(m *MemberExplanation) federation.MemberExplanation {
 			return federation.MemberExplanation{
 				Member: m.GetMember(), Chosen: m.GetChosen(), Filter: m.GetFilter(), Reason: m.GetReason(), Remedy: m.GetRemedy(),
@@ -143,7 +149,7 @@ func EncodeWorkStatus(s federation.WorkStatus) []byte {
 	return encode(&WorkStatus{
 		Workload: fromKey(s.Workload), Member: s.Member, Incarnation: uint64(s.Incarnation), Sequence: s.Sequence,
 		Epoch: uint64(s.Epoch), WorkloadRevision: uint64(s.WorkloadRevision), State: string(s.State), Message: s.Message,
-		Replicas: s.Replicas, Ready: s.Ready,
+		Replicas: s.Replicas, Ready: s.Ready, Unschedulable: s.Unschedulable,
 		Objects: each(s.Objects, func(o federation.ObjectStatus) *ObjectStatus {
 			return &ObjectStatus{Id: o.ID, State: string(o.State), Message: o.Message}
 		}),
@@ -161,7 +167,7 @@ func DecodeWorkStatus(b []byte) (federation.WorkStatus, error) {
 		return federation.WorkStatus{
 			Workload: key, Member: m.GetMember(), Incarnation: federation.Incarnation(m.GetIncarnation()), Sequence: m.GetSequence(),
 			Epoch: federation.Epoch(m.GetEpoch()), WorkloadRevision: federation.Revision(m.GetWorkloadRevision()),
-			State: federation.WorkState(m.GetState()), Message: m.GetMessage(), Replicas: m.GetReplicas(), Ready: m.GetReady(),
+			State: federation.WorkState(m.GetState()), Message: m.GetMessage(), Replicas: m.GetReplicas(), Ready: m.GetReady(), Unschedulable: m.GetUnschedulable(),
 			Objects: each(m.GetObjects(), func(o *ObjectStatus) federation.ObjectStatus {
 				return federation.ObjectStatus{ID: o.GetId(), State: federation.WorkState(o.GetState()), Message: o.GetMessage()}
 			}),

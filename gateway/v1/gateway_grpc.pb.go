@@ -231,6 +231,11 @@ const (
 	WorkloadsService_WatchWorkloads_FullMethodName = "/hansa.gateway.v1.WorkloadsService/WatchWorkloads"
 	WorkloadsService_Explain_FullMethodName        = "/hansa.gateway.v1.WorkloadsService/Explain"
 	WorkloadsService_Simulate_FullMethodName       = "/hansa.gateway.v1.WorkloadsService/Simulate"
+	WorkloadsService_GetReadiness_FullMethodName   = "/hansa.gateway.v1.WorkloadsService/GetReadiness"
+	WorkloadsService_Rebalance_FullMethodName      = "/hansa.gateway.v1.WorkloadsService/Rebalance"
+	WorkloadsService_Replay_FullMethodName         = "/hansa.gateway.v1.WorkloadsService/Replay"
+	WorkloadsService_SetScore_FullMethodName       = "/hansa.gateway.v1.WorkloadsService/SetScore"
+	WorkloadsService_ListScores_FullMethodName     = "/hansa.gateway.v1.WorkloadsService/ListScores"
 )
 
 // WorkloadsServiceClient is the client API for WorkloadsService service.
@@ -253,6 +258,16 @@ type WorkloadsServiceClient interface {
 	Explain(ctx context.Context, in *ExplainRequest, opts ...grpc.CallOption) (*ExplainResponse, error)
 	// Simulate says where everything would go if the world changed.
 	Simulate(ctx context.Context, in *SimulateRequest, opts ...grpc.CallOption) (*SimulateResponse, error)
+	// GetReadiness says how well the loss of each member and region would be borne.
+	GetReadiness(ctx context.Context, in *GetReadinessRequest, opts ...grpc.CallOption) (*GetReadinessResponse, error)
+	// Rebalance places workloads anew with the present room, or says what would move.
+	Rebalance(ctx context.Context, in *RebalanceRequest, opts ...grpc.CallOption) (*RebalanceResponse, error)
+	// Replay makes the stored decision again from the inputs it was made from.
+	Replay(ctx context.Context, in *ReplayRequest, opts ...grpc.CallOption) (*ReplayResponse, error)
+	// SetScore writes a score from outside (cost, carbon, …) for members.
+	SetScore(ctx context.Context, in *SetScoreRequest, opts ...grpc.CallOption) (*SetScoreResponse, error)
+	// ListScores lists the scores from outside with their age.
+	ListScores(ctx context.Context, in *ListScoresRequest, opts ...grpc.CallOption) (*ListScoresResponse, error)
 }
 
 type workloadsServiceClient struct {
@@ -342,6 +357,56 @@ func (c *workloadsServiceClient) Simulate(ctx context.Context, in *SimulateReque
 	return out, nil
 }
 
+func (c *workloadsServiceClient) GetReadiness(ctx context.Context, in *GetReadinessRequest, opts ...grpc.CallOption) (*GetReadinessResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetReadinessResponse)
+	err := c.cc.Invoke(ctx, WorkloadsService_GetReadiness_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *workloadsServiceClient) Rebalance(ctx context.Context, in *RebalanceRequest, opts ...grpc.CallOption) (*RebalanceResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RebalanceResponse)
+	err := c.cc.Invoke(ctx, WorkloadsService_Rebalance_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *workloadsServiceClient) Replay(ctx context.Context, in *ReplayRequest, opts ...grpc.CallOption) (*ReplayResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ReplayResponse)
+	err := c.cc.Invoke(ctx, WorkloadsService_Replay_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *workloadsServiceClient) SetScore(ctx context.Context, in *SetScoreRequest, opts ...grpc.CallOption) (*SetScoreResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SetScoreResponse)
+	err := c.cc.Invoke(ctx, WorkloadsService_SetScore_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *workloadsServiceClient) ListScores(ctx context.Context, in *ListScoresRequest, opts ...grpc.CallOption) (*ListScoresResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListScoresResponse)
+	err := c.cc.Invoke(ctx, WorkloadsService_ListScores_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // WorkloadsServiceServer is the server API for WorkloadsService service.
 // All implementations must embed UnimplementedWorkloadsServiceServer
 // for forward compatibility.
@@ -362,6 +427,16 @@ type WorkloadsServiceServer interface {
 	Explain(context.Context, *ExplainRequest) (*ExplainResponse, error)
 	// Simulate says where everything would go if the world changed.
 	Simulate(context.Context, *SimulateRequest) (*SimulateResponse, error)
+	// GetReadiness says how well the loss of each member and region would be borne.
+	GetReadiness(context.Context, *GetReadinessRequest) (*GetReadinessResponse, error)
+	// Rebalance places workloads anew with the present room, or says what would move.
+	Rebalance(context.Context, *RebalanceRequest) (*RebalanceResponse, error)
+	// Replay makes the stored decision again from the inputs it was made from.
+	Replay(context.Context, *ReplayRequest) (*ReplayResponse, error)
+	// SetScore writes a score from outside (cost, carbon, …) for members.
+	SetScore(context.Context, *SetScoreRequest) (*SetScoreResponse, error)
+	// ListScores lists the scores from outside with their age.
+	ListScores(context.Context, *ListScoresRequest) (*ListScoresResponse, error)
 	mustEmbedUnimplementedWorkloadsServiceServer()
 }
 
@@ -392,6 +467,21 @@ func (UnimplementedWorkloadsServiceServer) Explain(context.Context, *ExplainRequ
 }
 func (UnimplementedWorkloadsServiceServer) Simulate(context.Context, *SimulateRequest) (*SimulateResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Simulate not implemented")
+}
+func (UnimplementedWorkloadsServiceServer) GetReadiness(context.Context, *GetReadinessRequest) (*GetReadinessResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetReadiness not implemented")
+}
+func (UnimplementedWorkloadsServiceServer) Rebalance(context.Context, *RebalanceRequest) (*RebalanceResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Rebalance not implemented")
+}
+func (UnimplementedWorkloadsServiceServer) Replay(context.Context, *ReplayRequest) (*ReplayResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Replay not implemented")
+}
+func (UnimplementedWorkloadsServiceServer) SetScore(context.Context, *SetScoreRequest) (*SetScoreResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method SetScore not implemented")
+}
+func (UnimplementedWorkloadsServiceServer) ListScores(context.Context, *ListScoresRequest) (*ListScoresResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListScores not implemented")
 }
 func (UnimplementedWorkloadsServiceServer) mustEmbedUnimplementedWorkloadsServiceServer() {}
 func (UnimplementedWorkloadsServiceServer) testEmbeddedByValue()                          {}
@@ -533,6 +623,96 @@ func _WorkloadsService_Simulate_Handler(srv interface{}, ctx context.Context, de
 	return interceptor(ctx, in, info, handler)
 }
 
+func _WorkloadsService_GetReadiness_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetReadinessRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WorkloadsServiceServer).GetReadiness(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: WorkloadsService_GetReadiness_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WorkloadsServiceServer).GetReadiness(ctx, req.(*GetReadinessRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _WorkloadsService_Rebalance_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RebalanceRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WorkloadsServiceServer).Rebalance(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: WorkloadsService_Rebalance_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WorkloadsServiceServer).Rebalance(ctx, req.(*RebalanceRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _WorkloadsService_Replay_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ReplayRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WorkloadsServiceServer).Replay(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: WorkloadsService_Replay_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WorkloadsServiceServer).Replay(ctx, req.(*ReplayRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _WorkloadsService_SetScore_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SetScoreRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WorkloadsServiceServer).SetScore(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: WorkloadsService_SetScore_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WorkloadsServiceServer).SetScore(ctx, req.(*SetScoreRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _WorkloadsService_ListScores_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListScoresRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WorkloadsServiceServer).ListScores(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: WorkloadsService_ListScores_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WorkloadsServiceServer).ListScores(ctx, req.(*ListScoresRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // WorkloadsService_ServiceDesc is the grpc.ServiceDesc for WorkloadsService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -563,6 +743,26 @@ var WorkloadsService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Simulate",
 			Handler:    _WorkloadsService_Simulate_Handler,
+		},
+		{
+			MethodName: "GetReadiness",
+			Handler:    _WorkloadsService_GetReadiness_Handler,
+		},
+		{
+			MethodName: "Rebalance",
+			Handler:    _WorkloadsService_Rebalance_Handler,
+		},
+		{
+			MethodName: "Replay",
+			Handler:    _WorkloadsService_Replay_Handler,
+		},
+		{
+			MethodName: "SetScore",
+			Handler:    _WorkloadsService_SetScore_Handler,
+		},
+		{
+			MethodName: "ListScores",
+			Handler:    _WorkloadsService_ListScores_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

@@ -32,6 +32,7 @@ const root = "hansa.v1."
 // The buckets, by owner of the writes.
 const (
 	Workloads   = "workloads"   // desired state, written by gateways: federation.Workload
+	Scores      = "scores"      // desired state, written by gateways: federation.Feed
 	Members     = "members"     // desired state, written by the hub: federation.MemberSpec
 	Assignments = "assignments" // decisions: federation.Assignment
 	Health      = "health"      // decisions: federation.HealthRecord
@@ -48,7 +49,7 @@ const (
 // Durable lists the buckets that are kept on disk with fsync, in the order in
 // which a backup must write them.
 func Durable() []string {
-	return []string{Workloads, Members, Assignments, Health, Operations, Grants, Tokens, Leases, Events}
+	return []string{Workloads, Scores, Members, Assignments, Health, Operations, Grants, Tokens, Leases, Events}
 }
 
 // Rebuilt lists the buckets that live in memory and are refilled from agents.
@@ -66,6 +67,9 @@ const (
 	HubAbort     = "abort"
 	HubMember    = "member" // cordon, uncordon, labels, leave
 	HubDescribe  = "describe"
+	HubReadiness = "readiness"
+	HubRebalance = "rebalance"
+	HubReplay    = "replay"
 )
 
 // Methods that an agent asks of the hub.
