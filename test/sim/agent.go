@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/hansa-io/hansa/federation"
@@ -23,6 +24,7 @@ type member struct {
 	incarnation federation.Incarnation
 	state       []byte        // of the guard, as last persisted
 	offset      time.Duration // of its clocks from the world's
+	drift       float64       // how much faster its clocks run: 0.01 is 1 %
 	cluster     *cluster
 }
 
@@ -32,7 +34,8 @@ type agent struct {
 	name  string
 	on    *member
 	guard *guard.Machine
-	base  time.Duration // its monotonic clock minus the world's time
+	base  time.Duration // its monotonic clock minus the world's time when it began
+	drift float64       // how much faster than the world's time it runs
 
 	sequence uint64
 	beatAt   time.Time
@@ -56,13 +59,13 @@ type report struct {
 
 func newAgent(w *World, on *member) Part {
 	on.incarnation++
-	a := &agent{w: w, name: on.spec.Name, on: on, base: on.offset, beatAt: w.now, heardAt: w.now, reports: map[federation.Key]*report{}, factsDue: true}
+	a := &agent{w: w, name: on.spec.Name, on: on, base: on.offset, drift: on.drift, beatAt: w.now, heardAt: w.now, reports: map[federation.Key]*report{}, factsDue: true}
 	opts := guard.Options{Member: a.name, ClusterID: on.spec.ClusterID, Incarnation: on.incarnation}
 	a.guard = guard.New(opts)
 	if on.state != nil {
 		g, err := guard.Restore(opts, on.state)
 		if err != nil {
-			w.laws.fail("restore", err)
+			w.laws.fail("invariant", fmt.Errorf("the guard does not take its own state: %w", err))
 			return a
 		}
 		a.guard = g
@@ -77,20 +80,34 @@ func newAgent(w *World, on *member) Part {
 	return a
 }
 
-func (a *agent) clock() time.Time { return a.w.now.Add(a.base) }
+// clock is the member's own.
+func (a *agent) clock() time.Time {
+	gained := time.Duration(a.drift * float64(a.w.Elapsed()))
+	return a.w.now.Add(a.base + gained)
+}
+
+// worldTime is when the member's clock shows at.
+func (a *agent) worldTime(at time.Time) time.Time {
+	at = at.Add(-a.base)
+	if a.drift == 0 {
+		return at
+	}
+	since := float64(at.Sub(a.w.start)) / (1 + a.drift)
+	return a.w.start.Add(time.Duration(since) + time.Microsecond) // not before it, however it is rounded
+}
 
 func (a *agent) Check() error { return a.guard.Check() }
 
 func (a *agent) Deadline() (time.Time, bool) {
 	due := a.beatAt
-	if at, ok := a.guard.Deadline(); ok && at.Add(-a.base).Before(due) {
-		due = at.Add(-a.base)
+	if at, ok := a.guard.Deadline(); ok && a.worldTime(at).Before(due) {
+		due = a.worldTime(at)
 	}
 	return due, true
 }
 
 func (a *agent) Tick() {
-	if at, ok := a.guard.Deadline(); ok && !at.Add(-a.base).After(a.w.now) {
+	if at, ok := a.guard.Deadline(); ok && !at.After(a.clock()) {
 		a.step(guard.Tick{})
 	}
 	if !a.beatAt.After(a.w.now) {

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -85,8 +86,9 @@ func (g *gateway) Receive(m Message) {
 	case federation.HubBeat:
 		g.w.laws.gatewayHeard(g.name, b)
 		b = g.w.hooks.gatewayBeat(b)
-		if g.build.SetBeat(b, g.w.now) {
-			g.swap()
+		changed := g.build.SetBeat(b, g.w.now)
+		g.swap()
+		if changed {
 			g.beat()
 		}
 		g.term, g.last = max(g.term, b.Term), b.Sequence
@@ -114,13 +116,24 @@ func (g *gateway) Check() error { return nil }
 // answers lists the members whose endpoints the gateway answers with, sorted.
 func (g *gateway) answers() []string {
 	var out []string
-	for _, service := range g.table.Services() {
-		for _, tier := range g.table.Rank(route.Query{Service: service, Now: g.w.now}).Tiers {
-			for _, e := range tier.Endpoints {
-				out = append(out, e.Member)
-			}
-		}
+	for e := range g.endpoints() {
+		out = append(out, e.Member)
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
+}
+
+// endpoints are all that the gateway answers with, of every service.
+func (g *gateway) endpoints() iter.Seq[route.Endpoint] {
+	return func(yield func(route.Endpoint) bool) {
+		for _, service := range g.table.Services() {
+			for _, tier := range g.table.Rank(route.Query{Service: service, Now: g.w.now}).Tiers {
+				for _, e := range tier.Endpoints {
+					if !yield(e) {
+						return
+					}
+				}
+			}
+		}
+	}
 }

@@ -10,10 +10,18 @@ import (
 // goes into or comes out of a machine and returns what to take instead; a nil
 // hook changes nothing.
 type Hooks struct {
+	HubEvent    func(decision.Event) decision.Event // nil drops it
 	HubEffect   func(decision.Effect) decision.Effect
 	GuardEvent  func(guard.Event) guard.Event     // nil drops it
 	GuardEffect func(guard.Effect) []guard.Effect // nil drops it
 	GatewayBeat func(federation.HubBeat) federation.HubBeat
+}
+
+func (h Hooks) hubEvent(ev decision.Event) decision.Event {
+	if h.HubEvent == nil {
+		return ev
+	}
+	return h.HubEvent(ev)
 }
 
 func (h Hooks) hubEffect(e decision.Effect) decision.Effect {

@@ -44,6 +44,7 @@ type (
 	export  struct{ Export federation.Export }
 	operate struct{ Operation federation.OperationRequest }
 	command struct{ Change federation.MemberChange }
+	freeze  struct{ Frozen bool }
 	probed  struct {
 		Vantage string
 		Reply   federation.ProbeReply
@@ -104,7 +105,23 @@ func (h *hub) lead(ev lease.Event) {
 	}
 }
 
+// acquire asks for the lease as the hub's shell does: one that an earlier life of
+// this hub holds counts as free.
 func (h *hub) acquire(e lease.Acquire) {
+	if e.Expected != 0 {
+		h.writeLease(e)
+		return
+	}
+	h.w.Call(Link{h.name, storeName}, get{Bucket: leaseBucket, Key: "hub"}, writeTimeout, func(answer any, _ bool) {
+		if held, ok := answer.(entry); ok && held.Value == h.name {
+			e.Expected = held.Revision
+		}
+		h.writeLease(e)
+	})
+}
+
+// writeLease writes the lease.
+func (h *hub) writeLease(e lease.Acquire) {
 	p := put{Bucket: leaseBucket, Key: "hub", Value: h.name, Expected: e.Expected, Lifetime: 5 * time.Second}
 	h.w.Call(Link{h.name, storeName}, p, writeTimeout, func(answer any, ok bool) {
 		done, written := answer.(putDone)
@@ -215,6 +232,8 @@ func (h *hub) Receive(m Message) {
 		h.step(decision.RenewArrived{Request: h.ask(m), Renew: b.Renew})
 	case operate:
 		h.step(decision.OperationRequested{Request: h.ask(m), Operation: b.Operation})
+	case freeze:
+		h.step(decision.FreezeRequested{Request: h.ask(m), Frozen: b.Frozen, Reason: "asked to", Who: "client"})
 	case command:
 		h.step(decision.MemberCommand{Request: h.ask(m), Change: b.Change})
 	case status:
@@ -245,6 +264,9 @@ func (h *hub) ask(m Message) uint64 {
 
 func (h *hub) step(ev decision.Event) {
 	if h.m == nil {
+		return
+	}
+	if ev = h.w.hooks.hubEvent(ev); ev == nil {
 		return
 	}
 	for _, e := range h.m.Step(h.w.now, ev) {

@@ -116,7 +116,7 @@ func (h *hub) healthText(line federation.MemberBeat) string {
 }
 
 func operationText(op federation.Operation) string {
-	text := fmt.Sprintf("%s %s %s: %s", op.Request.Verb, op.Request.Level, op.Request.Scope, op.State)
+	text := strings.Join(strings.Fields(fmt.Sprintf("%s %s %s: %s", op.Request.Verb, op.Request.Level, op.Request.Scope, op.State)), " ")
 	if op.Verdict != "" {
 		text += " " + string(op.Verdict)
 	}

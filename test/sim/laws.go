@@ -13,7 +13,7 @@ import (
 
 // Laws hold after every step, whatever the faults:
 //
-//	invariant     no machine's own Check fails
+//	invariant     no machine's own Check fails, and each takes back its own state
 //	edges         no hub lets a lost member be in traffic again without Reconciling
 //	epochs        the epoch of a workload never goes back, and a new set of members
 //	              has a new epoch; so each epoch has one set

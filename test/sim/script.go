@@ -1,13 +1,16 @@
 package sim
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/hansa-io/hansa/federation"
+	"github.com/hansa-io/hansa/gateway/route"
 )
 
 // Script runs commands in one world.
@@ -66,13 +69,15 @@ func (a words) list(name string) []string {
 //	crash NAME D                    the agent only, for D; its cluster goes on
 //	recover                         heal, start every process, uncordon everybody
 //	pause NAME D                    the process does not run for D
-//	clock NAME D                    its clocks, from its next life on
+//	clock NAME D [drift=P%]         its clocks are D ahead and run P % fast, from its next life on
 //	cordon NAME · uncordon NAME · confirm NAME
 //	drill SCOPE [level=L] [hold=D]  ask for a drill
 //	shift SCOPE · failback SCOPE    ask for the operation
-//	freeze · unfreeze
+//	freeze · unfreeze               stop automation, and let it act again
 //	promises                        run until all promises hold, at most 5 min
 //	show                            what runs where
+//	answers                         which members each gateway answers with
+//	records BUCKET                  what the store holds there
 var commands map[string]func(*World, words) error
 
 func init() {
@@ -114,7 +119,7 @@ func init() {
 			return w.onProcess(a, func(n string) { w.Pause(n, a.duration(1)) }, func(n string) { w.Pause(n, a.duration(1)) })
 		},
 		"clock": func(w *World, a words) error {
-			return w.onProcess(a, func(n string) { w.members[n].offset = a.duration(1) }, nil)
+			return w.onProcess(a, func(n string) { w.members[n].offset, w.members[n].drift = a.duration(1), percent(a.named["drift"]) }, nil)
 		},
 		"cordon":   memberChange("cordon"),
 		"uncordon": memberChange("uncordon"),
@@ -122,8 +127,18 @@ func init() {
 		"drill":    operation("drill", federation.Drill),
 		"shift":    operation("shift", federation.Live),
 		"failback": operation("failback", federation.Live),
+		"freeze": func(w *World, _ words) error {
+			w.Request("freeze", freeze{true})
+			return nil
+		},
+		"unfreeze": func(w *World, _ words) error {
+			w.Request("unfreeze", freeze{false})
+			return nil
+		},
 		"promises": func(w *World, a words) error { return w.Converge(5 * time.Minute) },
 		"show":     func(w *World, a words) error { w.show(); return nil },
+		"answers":  func(w *World, a words) error { w.sayAnswers(); return nil },
+		"records":  func(w *World, a words) error { w.sayRecords(a.at(0)); return nil },
 	}
 }
 
@@ -158,9 +173,11 @@ func (a words) duration(i int) time.Duration {
 	return d
 }
 
-// share reads "5%".
-func (a words) share(i int) float64 {
-	p, _ := strconv.ParseFloat(strings.TrimSuffix(a.at(i), "%"), 64)
+// share reads the i-th word, "5%".
+func (a words) share(i int) float64 { return percent(a.at(i)) }
+
+func percent(text string) float64 {
+	p, _ := strconv.ParseFloat(strings.TrimSuffix(text, "%"), 64)
 	return p / 100
 }
 
@@ -277,7 +294,10 @@ func (w *World) show() {
 		line := name
 		if err == nil {
 			r := h.m.HealthOf(name)
-			line += fmt.Sprintf(": %v [%s]", r.Health, r.Verdict)
+			line += fmt.Sprintf(": %v", r.Health)
+			if r.Verdict != "" && r.Verdict != r.Health.String() {
+				line += " [" + r.Verdict + "]"
+			}
 		}
 		c := w.members[name].cluster
 		for _, k := range c.keys() {
@@ -286,4 +306,35 @@ func (w *World) show() {
 		}
 		w.say("%s", line)
 	}
+}
+
+// sayAnswers says which members each gateway answers with, and in which state
+// their endpoints are unless they are fresh.
+func (w *World) sayAnswers() {
+	for _, name := range w.names {
+		g, ok := w.nodes[name].part.(*gateway)
+		if !ok {
+			continue
+		}
+		said := map[string]string{}
+		for e := range g.endpoints() {
+			said[e.Member] = e.Member
+			if e.State != route.Fresh {
+				said[e.Member] += " (" + string(e.State) + ")"
+			}
+		}
+		w.say("%s answers with %s", name, cmp.Or(strings.Join(slices.Sorted(maps.Values(said)), ", "), "nobody"))
+	}
+}
+
+// sayRecords lists the keys of a bucket that have a value.
+func (w *World) sayRecords(bucket string) {
+	var keys []string
+	for name, e := range w.records(bucket) {
+		if e.Value != nil {
+			keys = append(keys, name)
+		}
+	}
+	slices.Sort(keys)
+	w.say("%s: %s", bucket, cmp.Or(strings.Join(keys, ", "), "none"))
 }

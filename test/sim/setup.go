@@ -3,6 +3,7 @@ package sim
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/hansa-io/hansa/federation"
@@ -138,7 +139,7 @@ func (w *World) Request(what string, body any) {
 		case decision.Refusal:
 			w.say("%s: refused: %s", what, a.Text)
 		case federation.Operation:
-			w.say("%s: %s %s", what, a.State, a.Reason)
+			w.say("%s", strings.TrimSpace(fmt.Sprintf("%s: %s %s", what, a.State, a.Reason)))
 		default:
 			if !ok {
 				w.say("%s: no answer", what)
