@@ -16,16 +16,48 @@
 //	law      holds after every step, whatever the faults
 //	promise  holds again some time after the last fault
 //
-// Two drivers share one language (Script). A scenario file of testdata is a list
-// of commands and what was seen, written by "go test ./test/sim -rewrite". A
-// seeded run draws commands, checks the laws after each step and, when all faults
-// are over, the promises; when one is broken it takes commands away while the
-// failure stays, and prints the rest as a scenario. Two worlds with the same
-// script and seed write the same transcript; the tests run each seed twice.
+// Two drivers share one language, whose commands are listed at commands (in
+// script.go). Two worlds with the same script and seed write the same transcript,
+// and every transcript begins with "simulated world, seed N".
 //
-// The commands are listed at Script.Run, the laws at Laws. How each law is known
-// to see anything: Hooks break one machine on purpose, and a test demands that
-// the law notices.
+// # Scenarios
+//
+// A scenario is a file of testdata: a first line of comment that says what it
+// shows, then blocks of commands, "----", and what was said. To write one, write
+// the comment and the commands (the seed is 1 unless the first is "seed N"), end
+// each block with "----" and an empty line, and let the world fill in the rest:
+//
+//	go test ./test/sim -run TestScenarios -rewrite
+//
+// Then read it as a reviewer would: -rewrite writes whatever happened, also what
+// should not have. A block that should end at rest ends with "settle"; one after
+// which everything must be well again ends with "promises". "advance" is for a
+// moment in between, and for waits in which nothing is said, such as a lease that
+// runs out. One scenario alone:
+//
+//	go test ./test/sim -run TestScenarios/kill
+//
+// # Seeds
+//
+// A seeded run draws commands, checks the laws after each step and, when all
+// faults are over, the promises; every seed is run twice and must go the same way.
+// When one fails, the run takes commands away while the failure stays, and prints
+// the rest as a scenario file. To see it again with its transcript, and to try
+// many more seeds than a normal run does:
+//
+//	go test ./test/sim -run TestSeeds -first=4711 -seeds=1 -transcript
+//	go test ./test/sim -run TestSeeds -first=1000 -seeds=20000 -timeout=1h
+//
+// A script means the same only under its seed, which also draws the delays; the
+// printed scenario therefore begins with the command "seed N", and fails as it
+// stands when it is put into testdata. Once the fault is mended, it stays there
+// under a name and with a first line that say what it shows.
+//
+// # Laws and promises
+//
+// They are listed at Laws and at World.Promises. How each is known to see
+// anything: Hooks break one machine on purpose, and a test demands that the law
+// notices, and that no law is without such a machine.
 //
 // What is simplified: writes to the store are atomic and it never loses one; the
 // cluster of a member is a list of works that become ready after a while; the

@@ -177,6 +177,6 @@ func kindOf(err error) string {
 }
 
 // Scenario writes a script as a file for testdata.
-func Scenario(about string, script []string) string {
-	return "# " + about + "\n" + strings.Join(script, "\n") + "\n----\n"
+func Scenario(about string, seed uint64, script []string) string {
+	return fmt.Sprintf("# %s\nseed %d\n%s\n----\n", about, seed, strings.Join(script, "\n"))
 }

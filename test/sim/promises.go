@@ -41,6 +41,9 @@ func unkept(promise, format string, args ...any) error {
 	return &Unkept{Promise: promise, Err: fmt.Errorf(format, args...)}
 }
 
+// PromiseNames are the names of what Promises looks at.
+var PromiseNames = []string{"leader", "healthy", "workloads", "members", "gateways", "operations"}
+
 // Promises returns the first thing that is not as it should be while nothing is
 // wrong:
 //

@@ -14,12 +14,12 @@ var (
 	seeds = flag.Int("seeds", 200, "how many random runs")
 	first = flag.Uint64("first", 1, "the first seed")
 	worst = flag.Int("worst", 3, "stop after so many failing seeds")
-	trace = flag.Bool("trace", false, "print the whole transcript of a failing run")
+	whole = flag.Bool("transcript", false, "print the transcript of a failing run, shrunk")
 )
 
 // TestSeeds runs random scripts, each twice: every law holds after every step,
 // every promise when the faults are over, and both runs are equal to the letter.
-// One seed alone, with its transcript: -first=N -seeds=1 -trace.
+// One seed alone, with its transcript: -first=N -seeds=1 -transcript.
 func TestSeeds(t *testing.T) {
 	t.Logf("seeds %d to %d", *first, *first+uint64(*seeds)-1)
 	var next atomic.Uint64
@@ -49,15 +49,16 @@ func runSeed(seed uint64) string {
 	w, err := Play(script, seed, Hooks{})
 	again, _ := Play(script, seed, Hooks{})
 	if a, b := w.Fingerprint(), again.Fingerprint(); a != b {
-		return fmt.Sprintf("seed %d: two runs differ: %s and %s", seed, a, b)
+		return fmt.Sprintf("%s: two runs differ: %s and %s", head(seed), a, b)
 	}
 	if err == nil {
 		return ""
 	}
 	small := Shrink(script, seed, Hooks{})
 	w, smallErr := Play(small, seed, Hooks{})
-	text := fmt.Sprintf("seed %d: %v\nshrunk from %d to %d commands: %v\n%s", seed, err, len(script), len(small), smallErr, Scenario("What it shows.", small))
-	if *trace {
+	text := fmt.Sprintf("%s: %v\nreplay: go test ./test/sim -run TestSeeds -first=%d -seeds=1 -transcript\nshrunk from %d to %d commands: %v\n%s",
+		head(seed), err, seed, len(script), len(small), smallErr, Scenario("What it shows.", seed, small))
+	if *whole {
 		text += strings.TrimRight(w.Take(), "\n")
 	}
 	return text

@@ -1,16 +1,19 @@
 package sim
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/cockroachdb/datadriven"
 )
 
-// TestScenarios runs the files of testdata, one world each, with seed 1.
+// TestScenarios runs the files of testdata, one world each, with the seed that a
+// first command "seed N" gives, or 1.
 func TestScenarios(t *testing.T) {
 	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
-		s := NewScript(1, Hooks{})
+		seed := uint64(1)
+		var s *Script
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 			line := d.Cmd
 			for _, a := range d.CmdArgs {
@@ -20,8 +23,15 @@ func TestScenarios(t *testing.T) {
 				if line = strings.TrimSpace(line); line == "" || strings.HasPrefix(line, "#") {
 					continue
 				}
+				if s == nil {
+					given, _ := fmt.Sscanf(line, "seed %d", &seed)
+					s = NewScript(seed, Hooks{})
+					if given == 1 {
+						continue
+					}
+				}
 				if err := s.Run(line); err != nil {
-					t.Errorf("%s: %v", line, err)
+					t.Errorf("%s: %s: %v", head(seed), line, err)
 					return s.World.Take() + "error: " + err.Error() + "\n"
 				}
 			}

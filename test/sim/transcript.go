@@ -16,7 +16,14 @@ type transcript struct {
 
 // say writes a line: "t=4.07s  hub: eu Healthy -> Suspect".
 func (w *World) say(format string, args ...any) {
-	line := fmt.Sprintf("t=%-7s ", fmt.Sprintf("%.2fs", w.Elapsed().Seconds())) + fmt.Sprintf(format, args...)
+	w.sayLine(fmt.Sprintf("t=%-7s ", fmt.Sprintf("%.2fs", w.Elapsed().Seconds())) + fmt.Sprintf(format, args...))
+}
+
+// head is the first line of every transcript, so that nobody takes it for one of
+// a real federation.
+func head(seed uint64) string { return fmt.Sprintf("simulated world, seed %d", seed) }
+
+func (w *World) sayLine(line string) {
 	w.out.lines = append(w.out.lines, line)
 	w.out.count++
 	h := fnv.New64a()

@@ -64,7 +64,8 @@ type World struct {
 // epochOfTime is when every world begins.
 var epochOfTime = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// NewWorld returns an empty world whose chances come from seed.
+// NewWorld returns an empty world whose chances come from seed. Its transcript
+// begins with a line that says so.
 func NewWorld(seed uint64, hooks Hooks) *World {
 	w := &World{
 		now: epochOfTime, start: epochOfTime, rng: rand.New(rand.NewPCG(seed, 0x9e3779b97f4a7c15)),
@@ -72,6 +73,7 @@ func NewWorld(seed uint64, hooks Hooks) *World {
 		lastDue: map[Link]time.Time{}, hooks: hooks,
 	}
 	w.laws = newLaws(w)
+	w.sayLine(head(seed))
 	return w
 }
 
