@@ -116,8 +116,11 @@ type Token struct {
 // MemberChange asks the hub to change a member.
 type MemberChange struct {
 	Member string
-	Action string // cordon | uncordon | drain | undrain | confirm | leave
-	Who    string
+	Action string // cordon | uncordon | drain | undrain | confirm | leave | taint | untaint | label | unlabel
+	// Argument of taint is KEY[=VALUE]:EFFECT, of untaint KEY[:EFFECT], of label
+	// KEY=VALUE, of unlabel KEY.
+	Argument string
+	Who      string
 }
 
 // AbortRequest asks the hub to abort an operation.

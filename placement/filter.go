@@ -257,6 +257,9 @@ func (r *run) toleratesForEver(t federation.Taint) bool {
 	})
 }
 
+// Tolerates reports whether the toleration covers the taint, for however long.
+func Tolerates(o federation.Toleration, t federation.Taint) bool { return covers(o, t) }
+
 func covers(o federation.Toleration, t federation.Taint) bool {
 	switch {
 	case o.Effect != "" && o.Effect != t.Effect:

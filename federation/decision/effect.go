@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/hansa-io/hansa/federation"
+	"github.com/hansa-io/hansa/placement"
 )
 
 // Effect is one thing that the shell has to do. Effects of a Step are carried
@@ -98,6 +99,13 @@ type AskProbe struct {
 	Timeout  time.Duration
 }
 
+// Audit has placement.Readiness computed beside the machine, since it may take
+// seconds; Audited answers it. Nothing in it changes any more.
+type Audit struct {
+	Snapshot *placement.Snapshot
+	Requests []placement.Request
+}
+
 // PutEvent appends to the history, for people. Nothing waits for it.
 type PutEvent struct{ Event federation.Event }
 
@@ -126,5 +134,6 @@ func (DropWork) effect()         {}
 func (ReadRecord) effect()       {}
 func (SendHubBeat) effect()      {}
 func (AskProbe) effect()         {}
+func (Audit) effect()            {}
 func (PutEvent) effect()         {}
 func (Reply) effect()            {}

@@ -26,13 +26,14 @@ const (
 	SourceOperations  Source = "operations"
 	SourceFacts       Source = "facts"
 	SourceStatus      Source = "status"
+	SourceScores      Source = "scores"
 )
 
 // Sources lists every source, in an order in which they may be fed.
 func Sources() []Source {
 	return []Source{
 		SourceMembers, SourceWorkloads, SourceAssignments, SourceHealth,
-		SourceOperations, SourceFacts, SourceStatus,
+		SourceOperations, SourceFacts, SourceStatus, SourceScores,
 	}
 }
 
@@ -56,6 +57,12 @@ type FactsChanged struct{ Facts federation.MemberFacts }
 
 // StatusChanged: a member reported about one of its works.
 type StatusChanged struct{ Status federation.WorkStatus }
+
+// FeedChanged: a score from outside was written.
+type FeedChanged struct{ Feed federation.Feed }
+
+// FeedRemoved: the score of that name is gone.
+type FeedRemoved struct{ Name string }
 
 // AssignmentLoaded: what the store has under Key; Revision 0 means nothing.
 type AssignmentLoaded struct {
@@ -150,6 +157,25 @@ type DescribeRequested struct {
 	Member  string
 }
 
+// ReadinessRequested asks what losses would do. Answer: federation.Readiness of
+// what the machine knows when it is asked, or later.
+type ReadinessRequested struct{ Request uint64 }
+
+// RebalanceRequested asks to place workloads anew. Answer: federation.Simulation.
+type RebalanceRequested struct {
+	Request   uint64
+	Rebalance federation.RebalanceRequest
+}
+
+// ReplayRequested asks to make a stored decision again. Answer: federation.Replay.
+type ReplayRequested struct {
+	Request  uint64
+	Workload federation.Key
+}
+
+// Audited: the result of an Audit.
+type Audited struct{ Report federation.Readiness }
+
 // FreezeRequested stops automation, or lets it act again. Answer:
 // federation.Operation, the record of it.
 type FreezeRequested struct {
@@ -191,6 +217,12 @@ func (MemberChanged) event()      {}
 func (MemberRemoved) event()      {}
 func (FactsChanged) event()       {}
 func (StatusChanged) event()      {}
+func (FeedChanged) event()        {}
+func (FeedRemoved) event()        {}
+func (ReadinessRequested) event() {}
+func (RebalanceRequested) event() {}
+func (ReplayRequested) event()    {}
+func (Audited) event()            {}
 func (AssignmentLoaded) event()   {}
 func (HealthLoaded) event()       {}
 func (OperationLoaded) event()    {}

@@ -279,6 +279,7 @@ func (m *Machine) committed(w *workload) {
 	if len(w.released) == 0 {
 		w.operation = ""
 	}
+	m.unstuck(w)
 	m.lookAgain = true
 	m.note("Assignment", "workload/"+w.key.String(), fmt.Sprintf("%s: epoch %d: %s (%s)", w.key, w.record.stored.Epoch, shares(w.record.stored), w.record.stored.Reason))
 }

@@ -76,7 +76,11 @@ type Machine struct {
 	worldAt     time.Time // when demand without a place is tried again
 	sealing     string    // the ended operation whose last record is being written
 	grants      lease.Grants
-	strangers   map[string]*member // members whose record has not come
+	audit       audit
+	batches     []*batch                   // inputs of the last runs of placement, oldest first
+	feeds       map[string]federation.Feed // scores from outside, by name
+	patienceAt  time.Time                  // when a toleration or the wait for a node ends
+	strangers   map[string]*member         // members whose record has not come
 
 	writes   map[uint64]writing
 	lastID   uint64
@@ -107,6 +111,7 @@ func New(opts Options) *Machine {
 		strangers:  map[string]*member{},
 		startup:    map[federation.Key][]time.Duration{},
 		writes:     map[uint64]writing{},
+		feeds:      map[string]federation.Feed{},
 	}
 }
 
@@ -131,7 +136,7 @@ func (m *Machine) Deadline() (time.Time, bool) {
 		return m.now, true
 	}
 	next := m.beatAt
-	for _, at := range []time.Time{m.earliestHealth(), m.batchAt, m.worldAt, m.dwellAt} {
+	for _, at := range []time.Time{m.earliestHealth(), m.batchAt, m.worldAt, m.dwellAt, m.patienceAt, m.auditAt()} {
 		next = earlier(next, at)
 	}
 	for k := range m.timed {
@@ -165,10 +170,12 @@ func (m *Machine) settle() {
 		m.stepHealth()
 		m.stepOperations()
 		m.stepDwells()
+		m.stepPatience()
 		m.stepBeat()
 		m.decide()
 		m.stepWorks()
 		m.stepRecords()
+		m.stepAudit()
 		if !m.restless() {
 			return
 		}
@@ -187,6 +194,12 @@ func (m *Machine) apply(ev Event) {
 		m.loadOperation(ev)
 	case GatewayBeatArrived:
 		m.heardGateway(ev.Beat)
+	case FeedChanged:
+		m.feedChanged(ev.Feed)
+	case FeedRemoved:
+		m.feedRemoved(ev.Name)
+	case Audited:
+		m.audited(ev.Report)
 	case Synced:
 		m.applySynced(ev.Source)
 	case WriteDone:
@@ -221,6 +234,19 @@ func (m *Machine) applyRequest(ev Event) {
 		m.simulate(ev)
 	case DescribeRequested:
 		m.describe(ev)
+	default:
+		m.applyPlanning(ev)
+	}
+}
+
+func (m *Machine) applyPlanning(ev Event) {
+	switch ev := ev.(type) {
+	case ReadinessRequested:
+		m.readiness(ev)
+	case RebalanceRequested:
+		m.rebalance(ev)
+	case ReplayRequested:
+		m.replay(ev)
 	}
 }
 
@@ -243,6 +269,12 @@ func requestOf(ev Event) uint64 {
 	case SimulateRequested:
 		return ev.Request
 	case DescribeRequested:
+		return ev.Request
+	case ReadinessRequested:
+		return ev.Request
+	case RebalanceRequested:
+		return ev.Request
+	case ReplayRequested:
 		return ev.Request
 	}
 	return 0
@@ -315,6 +347,7 @@ func (m *Machine) touch(k federation.Key) {
 	m.dirty[k] = true
 	m.touched[k] = true
 	m.checkDwells = true
+	m.changed()
 }
 
 // earlier returns the earlier of two times of which the zero one means never.

@@ -3,6 +3,7 @@ package decision
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/hansa-io/hansa/federation"
@@ -16,13 +17,14 @@ type member struct {
 	verdict federation.HealthRecord         // as it is now
 	record  record[federation.HealthRecord] // as the store has it
 
-	withdrawn bool      // its endpoints must not be in answers
-	confirmed bool      // a person let it stop more than the budget
-	heardAt   time.Time // when its last beat came
-	suspectAt time.Time // when it became Suspect last
-	lostAt    time.Time // when it became Unreachable last
-	factor    float64   // by which an Auto dwell is longer, for want of evidence
-	asked     []pending // commands that wait for the record's write
+	withdrawn bool                           // its endpoints must not be in answers
+	confirmed bool                           // a person let it stop more than the budget
+	heardAt   time.Time                      // when its last beat came
+	suspectAt time.Time                      // when it became Suspect last
+	lostAt    time.Time                      // when it became Unreachable last
+	factor    float64                        // by which an Auto dwell is longer, for want of evidence
+	asked     []pending                      // commands that wait for the record's write
+	tainted   map[federation.Taint]time.Time // since when it has each NoExecute taint
 }
 
 // pending is a request that is answered when a write is done.
@@ -72,6 +74,7 @@ func (m *Machine) memberChanged(ev MemberChanged) {
 	}
 	m.members[mem.name] = mem
 	delete(m.strangers, mem.name)
+	m.noteTaints(mem)
 	if m.ready {
 		if !known {
 			m.watch(mem)
@@ -136,24 +139,17 @@ func (m *Machine) command(ev MemberCommand) {
 		m.refuse(ev.Request, "Unavailable", fmt.Sprintf("another change of member %s is being written; try again", mem.name))
 		return
 	}
-	spec := mem.spec.stored
 	switch ev.Change.Action {
-	case "cordon":
-		spec.Cordoned = true
-	case "uncordon":
-		spec.Cordoned, spec.Draining = false, false
-	case "drain":
-		spec.Cordoned, spec.Draining = true, true
-	case "undrain":
-		spec.Draining = false
 	case "confirm":
 		m.confirm(ev, mem)
 		return
 	case "leave":
 		m.leave(ev, mem)
 		return
-	default:
-		m.refuse(ev.Request, "Invalid", fmt.Sprintf("action %q is not cordon, uncordon, drain, undrain, confirm or leave", ev.Change.Action))
+	}
+	spec, err := changedSpec(mem.spec.stored, ev.Change)
+	if err != nil {
+		m.refuse(ev.Request, "Invalid", err.Error())
 		return
 	}
 	id := m.newWrite(writing{source: SourceMembers, name: mem.name})
@@ -165,7 +161,7 @@ func (m *Machine) command(ev MemberCommand) {
 
 func (m *Machine) record(kind string, mem *member, c federation.MemberChange) {
 	m.emit(PutEvent{federation.Event{
-		At: m.now.UTC(), Type: kind, About: "member/" + mem.name, Who: c.Who, Text: c.Action + " " + mem.name,
+		At: m.now.UTC(), Type: kind, About: "member/" + mem.name, Who: c.Who, Text: strings.TrimSpace(c.Action + " " + mem.name + " " + c.Argument),
 	}})
 }
 
@@ -225,6 +221,7 @@ func (m *Machine) memberDone(wr writing, ev WriteDone) {
 	}
 	mem.asked = left
 	if ev.Outcome == Written {
+		m.noteTaints(mem)
 		m.reconsider()
 	}
 }

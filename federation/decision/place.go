@@ -24,6 +24,7 @@ func (m *Machine) wait() {
 
 // worldChanged notes that demand without a place may find one.
 func (m *Machine) worldChanged() {
+	m.changed()
 	if m.worldAt.IsZero() {
 		m.worldAt = m.now.Add(retryEvery)
 	}
@@ -124,6 +125,12 @@ func (m *Machine) leaves(w *workload, member string) string {
 	if why := w.released[member]; why != "" {
 		return why
 	}
+	if why := m.intolerableIn(w, member); why != "" {
+		return why
+	}
+	if why := m.stuckIn(w, member); why != "" {
+		return why
+	}
 	if w.tried < m.world {
 		return m.emptying(member)
 	}
@@ -161,7 +168,8 @@ func (m *Machine) direct(w *workload, reason string) bool {
 	}
 	a := stored
 	a.Members, a.Reason, a.Operation, a.DecidedAt = slices.Clone(p.members), reason, p.operation, m.now.UTC()
-	a.Explanation.Summary = reason
+	a.Explanation, a.InputsHash = p.explained(stored), p.inputsHash
+	w.made = p.made
 	a.Unmet = max(0, m.total(w, a.Members)-replicasOf(a.Members))
 	m.adopt(w, a)
 	return true
@@ -211,7 +219,9 @@ func (m *Machine) place(batch []*workload, reasons []string) {
 	for i, w := range batch {
 		reqs[i] = m.request(w)
 	}
+	made := m.keep(snap, reqs)
 	for i, d := range placement.PlaceAll(reqs, snap) {
+		batch[i].made = made.at(i)
 		m.commit(batch[i], d, reasons[i], snap)
 	}
 }
@@ -236,11 +246,13 @@ func (m *Machine) request(w *workload) placement.Request {
 		if !ok {
 			continue
 		}
-		req.Current = append(req.Current, s)
 		if mem.lost() && w.released[s.Member] == "" {
 			req.Keep[s.Member] = m.keeps(w, s.Member)
 		}
+		req.Current = append(req.Current, s)
 	}
+	m.unstick(w, &req)
+	m.exclude(w, &req)
 	return req
 }
 
@@ -259,11 +271,17 @@ func (m *Machine) commit(w *workload, d placement.Decision, reason string, snap 
 		}
 	}
 	if placed && d.Unmet > old.Unmet && m.planned(w, old) {
-		d = placement.Place(m.staying(w), snap)
+		m.waitStuck(w)
+		staying := m.staying(w)
+		w.made = m.keep(snap, []placement.Request{staying}).at(0)
+		d = placement.Place(staying, snap)
 	}
 	a := d.Assignment()
 	a.Workload, a.WorkloadRevision, a.Reason, a.DecidedAt = w.key, w.spec.Revision, reason, m.now.UTC()
 	a.Operation = w.operation
+	if placed {
+		a.Explanation.Changes = placement.Differences(old.Explanation.Members, a.Explanation.Members)
+	}
 	w.rebalance, w.rebound = false, ""
 	if placed && sameShares(old.Members, a.Members) && old.Unmet == a.Unmet &&
 		old.WorkloadRevision == a.WorkloadRevision && w.seen() <= old.Epoch {
@@ -273,9 +291,10 @@ func (m *Machine) commit(w *workload, d placement.Decision, reason string, snap 
 }
 
 // planned says that the move would be by choice: everybody in the assignment is
-// there and nobody is lost, but somebody is being emptied.
+// there and nobody is lost, but somebody is being emptied, or has replicas that
+// find no node.
 func (m *Machine) planned(w *workload, a federation.Assignment) bool {
-	return len(w.released) == 0 && w.current() && m.gives(a)
+	return len(w.released) == 0 && w.current() && (m.gives(a) || m.dueStuck(w))
 }
 
 // staying is the request of w with the shares of members that are being emptied
@@ -319,7 +338,7 @@ func (m *Machine) snapshot() (*placement.Snapshot, error) { return m.snapshotWit
 
 // snapshotWith is snapshot with members changed by change.
 func (m *Machine) snapshotWith(change func(*placement.Member)) (*placement.Snapshot, error) {
-	var world placement.World
+	world := placement.World{External: m.external()}
 	for _, name := range sortedNames(m.members) {
 		mem := m.members[name]
 		p := placement.Member{Spec: mem.spec.stored, Facts: mem.facts, Health: mem.verdict.Health, Masked: m.evacuating(name)}
@@ -353,31 +372,6 @@ func (m *Machine) workloadKeys() []federation.Key {
 	}
 	slices.SortFunc(keys, federation.Key.Compare)
 	return keys
-}
-
-func (m *Machine) simulate(ev SimulateRequested) {
-	snap, err := m.snapshot()
-	if err != nil {
-		m.refuse(ev.Request, "Internal", err.Error())
-		return
-	}
-	sim, err := placement.Simulate(snap, m.requests(), ev.Simulation)
-	if err != nil {
-		m.refuse(ev.Request, "Invalid", err.Error())
-		return
-	}
-	m.reply(ev.Request, sim)
-}
-
-// requests has one request for each workload that exists.
-func (m *Machine) requests() []placement.Request {
-	var reqs []placement.Request
-	for _, k := range m.workloadKeys() {
-		if w := m.workloads[k]; w.spec != nil && w.fault == "" {
-			reqs = append(reqs, m.request(w))
-		}
-	}
-	return reqs
 }
 
 func sameMembers(a, b []federation.AssignedMember) bool {

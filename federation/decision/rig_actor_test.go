@@ -106,6 +106,8 @@ func (r *rig) status(a *actor, st federation.WorkStatus, w federation.Work) {
 	a.seq++
 	st.Workload, st.Member, st.Incarnation, st.Sequence = w.Workload, a.name, a.inc, a.seq
 	st.Epoch, st.WorkloadRevision = w.Epoch, w.WorkloadRevision
+	st.Unschedulable = min(a.nodeless[w.Workload], st.Replicas)
+	st.Ready = min(st.Ready, st.Replicas-st.Unschedulable)
 	r.put("status:"+a.name+"/"+w.Workload.String(), st)
 	r.step(StatusChanged{st})
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/hansa-io/hansa/federation"
+	"github.com/hansa-io/hansa/placement"
 )
 
 var epochStart = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -58,6 +59,8 @@ type actor struct {
 	runs   map[federation.Key]*run
 	inbox  map[federation.Key]federation.Work
 	helloA time.Time
+	// nodeless are replicas that the member's scheduler finds no node for.
+	nodeless map[federation.Key]int64
 }
 
 type run struct {
@@ -169,6 +172,9 @@ func (r *rig) execute(e Effect) {
 		r.hubBeat(e.Beat)
 	case AskProbe:
 		r.probe(e)
+	case Audit:
+		report := placement.Readiness(e.Snapshot, e.Requests)
+		r.later = append(r.later, later{r.now.Add(100 * time.Millisecond), Audited{report}})
 	case PutEvent:
 		if !r.quiet[e.Event.Type] {
 			r.logf("%s: %s", e.Event.Type, e.Event.Text)
@@ -284,6 +290,10 @@ func (r *rig) replied(e Reply) {
 		r.logf("operation %s: %s", a.ID, a.State)
 	case federation.Grant:
 		r.logf("grant %s %s", a.TTL, a.Denied)
+	case federation.Readiness:
+		r.showReadiness(a)
+	case federation.Replay:
+		r.logf("replay %s: same %v: %s", a.Workload, a.Same, hexHash.ReplaceAllString(a.Detail, "HASH"))
 	case federation.Simulation:
 		b, _ := json.Marshal(a.Moves)
 		r.logf("fits %v moves %s", a.Fits, b)

@@ -18,13 +18,17 @@ import (
 // obey. Lines are commands:
 //
 //	members NAME=REGION...           join; each has 40 cores
-//	workload NS/NAME replicas=N [dwell=D] [mode=M] [rto=D] [once] [duplicated] [in=A,B] [cpu=MILLI]
+//	workload NS/NAME replicas=N [dwell=D] [mode=M] [rto=D] [once] [duplicated] [aggregated] [spread] [in=A,B]
+//	    [cpu=MILLI] [tolerate=KEY:SECONDS] [score=NAME:WEIGHT]
 //	delete NS/NAME
 //	kill NAME   start NAME   mute NAME   unmute NAME   slow NAME D
 //	advance D   restart      gateway
 //	fault BUCKET conflict|lost|unknown     what happens to the next write there
 //	drill SCOPE LEVEL [hold=D]   op VERB SCOPE   abort   approve   freeze   unfreeze
-//	member NAME ACTION           cordon, uncordon, drain, undrain, confirm, leave
+//	member NAME ACTION [ARGUMENT]   cordon, uncordon, drain, undrain, confirm, leave, taint, untaint, label, unlabel
+//	stuck NAME NS/NAME N         so many replicas find no node there
+//	rebalance [NS/NAME] [dry] [budget=N]   replay NS/NAME   readiness   diff NS/NAME
+//	feed NAME age=D MEMBER=V...  a score from outside
 //	renew NAME NS/NAME EPOCH [held]
 //	show [assignments] [health] [operations] [report] [works]
 func TestScenarios(t *testing.T) {
@@ -80,6 +84,7 @@ func (r *rig) command(cmd string, args []string) {
 		"restart": r.cmdRestart, "gateway": r.cmdGateway, "fault": r.cmdFault, "drill": r.cmdDrill, "op": r.cmdOp,
 		"abort": r.cmdAbort, "approve": r.cmdApprove, "freeze": r.cmdFreeze, "unfreeze": r.cmdUnfreeze,
 		"member": r.cmdMember, "renew": r.cmdRenew, "show": r.cmdShow, "hello": r.cmdHello,
+		"stuck": r.cmdStuck, "rebalance": r.cmdRebalance, "replay": r.cmdReplay, "readiness": r.cmdReadiness, "feed": r.cmdFeed, "diff": r.cmdDiff,
 	}
 	run, ok := commands[cmd]
 	if !ok {
@@ -105,7 +110,7 @@ func (r *rig) cmdMembers(args []string) {
 		name, region, _ := strings.Cut(a, "=")
 		m := &actor{
 			name: name, region: region, alive: true, inc: 1, ready: 2 * time.Second,
-			runs: map[federation.Key]*run{}, inbox: map[federation.Key]federation.Work{},
+			runs: map[federation.Key]*run{}, inbox: map[federation.Key]federation.Work{}, nodeless: map[federation.Key]int64{},
 		}
 		r.members[name] = m
 		spec := federation.MemberSpec{
@@ -146,6 +151,17 @@ func (r *rig) cmdWorkload(args []string) {
 			w.Placement.Failover.Objective.RTO = federation.Duration(r.duration(v))
 		case "once":
 			w.Placement.Failover.Continuity = federation.AtMostOne
+		case "spread":
+			w.Placement.Spread = []federation.SpreadConstraint{{By: "region", MaxSkew: 1}}
+		case "tolerate":
+			w.Placement.Members.Tolerations = append(w.Placement.Members.Tolerations, r.toleration(v))
+		case "score":
+			name, weight, _ := strings.Cut(v, ":")
+			n, err := strconv.ParseFloat(weight, 64)
+			r.ok(err)
+			w.Placement.Scores = map[string]float64{name: n}
+		case "aggregated":
+			w.Placement.Replicas.By = "Aggregated"
 		case "duplicated":
 			w.Placement.Replicas.Mode = "Duplicated"
 		case "in":
@@ -248,7 +264,11 @@ func (r *rig) cmdUnfreeze([]string) {
 
 func (r *rig) cmdMember(args []string) {
 	r.asked++
-	r.step(MemberCommand{r.asked, federation.MemberChange{Member: args[0], Action: args[1], Who: "ann"}})
+	change := federation.MemberChange{Member: args[0], Action: args[1], Who: "ann"}
+	if len(args) > 2 {
+		change.Argument = args[2]
+	}
+	r.step(MemberCommand{r.asked, change})
 }
 
 func (r *rig) cmdRenew(args []string) {

@@ -32,15 +32,10 @@ type workload struct {
 	highest   federation.Epoch     // that any member has shown
 	leased    bool                 // this hub has granted it
 	rebalance bool                 // the user changed the Placement
+	made      origin               // what the last decision came from
+	stuck     map[string]*stuck    // member → replicas that find no node there
 	tried     uint64               // the world in which it was decided last
 	changedAt time.Time            // when the user's last change arrived
-}
-
-// plan is where an operation wants a workload, without asking placement.
-type plan struct {
-	operation string
-	members   []federation.AssignedMember
-	reason    string
 }
 
 // reasonDeleted marks the assignment of a workload that was deleted: its members
@@ -92,7 +87,7 @@ func (m *Machine) workload(k federation.Key) *workload {
 	if !ok {
 		w = &workload{
 			key: k, statuses: map[string]federation.WorkStatus{}, works: map[string]*work{},
-			dwells: map[string]time.Time{}, released: map[string]string{},
+			dwells: map[string]time.Time{}, released: map[string]string{}, stuck: map[string]*stuck{},
 		}
 		m.workloads[k] = w
 	}
@@ -149,6 +144,7 @@ func (m *Machine) statusChanged(s federation.WorkStatus) {
 		m.grants.Prove(m.now, lease.Claim{Workload: s.Workload, Member: s.Member, Epoch: s.Epoch})
 	}
 	m.measure(w, old, s)
+	m.noteStuck(w, s)
 	m.touched[s.Workload] = true
 	w.highest = max(w.highest, s.Epoch)
 	if s.Epoch > w.record.stored.Epoch {

@@ -107,13 +107,15 @@ func DecodeToken(b []byte) (federation.Token, error) {
 
 // EncodeMemberChange writes a MemberChange.
 func EncodeMemberChange(c federation.MemberChange) []byte {
-	return encode(&MemberChange{Member: c.Member, Action: c.Action, Who: c.Who})
+	return encode(&MemberChange{Member: c.Member, Action: c.Action, Who: c.Who, Argument: c.Argument})
 }
 
 // DecodeMemberChange reads what EncodeMemberChange wrote.
 func DecodeMemberChange(b []byte) (federation.MemberChange, error) {
 	return decode("member change", b, &MemberChange{}, func(m *MemberChange) (federation.MemberChange, error) {
-		return federation.MemberChange{Member: m.GetMember(), Action: m.GetAction(), Who: m.GetWho()}, named("member", m.GetMember())
+		return federation.MemberChange{
+			Member: m.GetMember(), Action: m.GetAction(), Who: m.GetWho(), Argument: m.GetArgument(),
+		}, named("member", m.GetMember())
 	})
 }
 

@@ -1979,9 +1979,11 @@ func (x *Replay) GetDetail() string {
 type MemberChange struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Member string                 `protobuf:"bytes,1,opt,name=member,proto3" json:"member,omitempty"`
-	// cordon | uncordon | drain | undrain | confirm | leave
+	// cordon | uncordon | drain | undrain | confirm | leave | taint | untaint |
+	// label | unlabel
 	Action        string `protobuf:"bytes,2,opt,name=action,proto3" json:"action,omitempty"`
 	Who           string `protobuf:"bytes,3,opt,name=who,proto3" json:"who,omitempty"`
+	Argument      string `protobuf:"bytes,4,opt,name=argument,proto3" json:"argument,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2033,6 +2035,13 @@ func (x *MemberChange) GetAction() string {
 func (x *MemberChange) GetWho() string {
 	if x != nil {
 		return x.Who
+	}
+	return ""
+}
+
+func (x *MemberChange) GetArgument() string {
+	if x != nil {
+		return x.Argument
 	}
 	return ""
 }
@@ -2575,11 +2584,12 @@ const file_federation_v1_messages_proto_rawDesc = "" +
 	"\vinputs_hash\x18\x03 \x01(\tR\n" +
 	"inputsHash\x12\x12\n" +
 	"\x04same\x18\x04 \x01(\bR\x04same\x12\x16\n" +
-	"\x06detail\x18\x05 \x01(\tR\x06detail\"P\n" +
+	"\x06detail\x18\x05 \x01(\tR\x06detail\"l\n" +
 	"\fMemberChange\x12\x16\n" +
 	"\x06member\x18\x01 \x01(\tR\x06member\x12\x16\n" +
 	"\x06action\x18\x02 \x01(\tR\x06action\x12\x10\n" +
-	"\x03who\x18\x03 \x01(\tR\x03who\")\n" +
+	"\x03who\x18\x03 \x01(\tR\x03who\x12\x1a\n" +
+	"\bargument\x18\x04 \x01(\tR\bargument\")\n" +
 	"\x0fDescribeRequest\x12\x16\n" +
 	"\x06member\x18\x01 \x01(\tR\x06member\"J\n" +
 	"\rDescribeReply\x129\n" +

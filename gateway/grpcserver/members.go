@@ -100,7 +100,7 @@ func (s *Server) UpdateMember(ctx context.Context, r *gatewayv1.UpdateMemberRequ
 	if err != nil {
 		return nil, err
 	}
-	change := federation.MemberChange{Member: r.GetName(), Action: r.GetAction(), Who: who(ctx)}
+	change := federation.MemberChange{Member: r.GetName(), Action: r.GetAction(), Argument: r.GetArgument(), Who: who(ctx)}
 	b, err := s.opts.Hub.Request(ctx, subject.Hub(subject.HubMember), federationv1.EncodeMemberChange(change))
 	if err != nil {
 		return nil, err
@@ -110,7 +110,8 @@ func (s *Server) UpdateMember(ctx context.Context, r *gatewayv1.UpdateMemberRequ
 		return nil, err
 	}
 	member := toMember(table, r.GetName(), time.Now())
-	member.Spec.Cordoned, member.Spec.Draining = spec.Cordoned, spec.Draining
+	member.Spec.Cordoned, member.Spec.Draining, member.Spec.Taints = spec.Cordoned, spec.Draining, toTaints(spec.Taints)
+	member.Metadata.Labels = spec.Labels
 	return &gatewayv1.UpdateMemberResponse{Member: member}, nil
 }
 

@@ -4336,8 +4336,12 @@ func (x *Evidence) GetDetail() string {
 type UpdateMemberRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// cordon | uncordon | drain | undrain | confirm | leave
-	Action        string `protobuf:"bytes,2,opt,name=action,proto3" json:"action,omitempty"`
+	// cordon | uncordon | drain | undrain | confirm | leave | taint | untaint |
+	// label | unlabel
+	Action string `protobuf:"bytes,2,opt,name=action,proto3" json:"action,omitempty"`
+	// Of taint KEY[=VALUE]:EFFECT, of untaint KEY[:EFFECT], of label KEY=VALUE, of
+	// unlabel KEY.
+	Argument      string `protobuf:"bytes,3,opt,name=argument,proto3" json:"argument,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4382,6 +4386,13 @@ func (x *UpdateMemberRequest) GetName() string {
 func (x *UpdateMemberRequest) GetAction() string {
 	if x != nil {
 		return x.Action
+	}
+	return ""
+}
+
+func (x *UpdateMemberRequest) GetArgument() string {
+	if x != nil {
+		return x.Argument
 	}
 	return ""
 }
@@ -6383,10 +6394,11 @@ const file_gateway_v1_gateway_proto_rawDesc = "" +
 	"\x04what\x18\x02 \x01(\tR\x04what\x12\x16\n" +
 	"\x06signal\x18\x03 \x01(\tR\x06signal\x12\x15\n" +
 	"\x06age_ms\x18\x04 \x01(\x01R\x05ageMs\x12\x16\n" +
-	"\x06detail\x18\x05 \x01(\tR\x06detail\"A\n" +
+	"\x06detail\x18\x05 \x01(\tR\x06detail\"]\n" +
 	"\x13UpdateMemberRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
-	"\x06action\x18\x02 \x01(\tR\x06action\"H\n" +
+	"\x06action\x18\x02 \x01(\tR\x06action\x12\x1a\n" +
+	"\bargument\x18\x03 \x01(\tR\bargument\"H\n" +
 	"\x14UpdateMemberResponse\x120\n" +
 	"\x06member\x18\x01 \x01(\v2\x18.hansa.gateway.v1.MemberR\x06member\"Y\n" +
 	"\x12CreateTokenRequest\x12\x16\n" +

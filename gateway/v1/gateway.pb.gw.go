@@ -645,6 +645,8 @@ func local_request_MembersService_GetMember_0(ctx context.Context, marshaler run
 	return msg, metadata, err
 }
 
+var filter_MembersService_UpdateMember_0 = &utilities.DoubleArray{Encoding: map[string]int{"name": 0, "action": 1}, Base: []int{1, 1, 2, 0, 0}, Check: []int{0, 1, 1, 2, 3}}
+
 func request_MembersService_UpdateMember_0(ctx context.Context, marshaler runtime.Marshaler, client MembersServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
 	var (
 		protoReq UpdateMemberRequest
@@ -666,6 +668,12 @@ func request_MembersService_UpdateMember_0(ctx context.Context, marshaler runtim
 	protoReq.Action, err = runtime.String(val)
 	if err != nil {
 		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "action", err)
+	}
+	if err := req.ParseForm(); err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	if err := runtime.PopulateQueryParameters(&protoReq, req.Form, filter_MembersService_UpdateMember_0); err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
 	}
 	if req.Body != nil {
 		_, _ = io.Copy(io.Discard, req.Body)
@@ -695,6 +703,12 @@ func local_request_MembersService_UpdateMember_0(ctx context.Context, marshaler 
 	protoReq.Action, err = runtime.String(val)
 	if err != nil {
 		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "action", err)
+	}
+	if err := req.ParseForm(); err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	if err := runtime.PopulateQueryParameters(&protoReq, req.Form, filter_MembersService_UpdateMember_0); err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
 	}
 	msg, err := server.UpdateMember(ctx, &protoReq)
 	return msg, metadata, err
