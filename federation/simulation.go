@@ -105,3 +105,7 @@ type Feed struct {
 	ReportedAt time.Time     `json:"reportedAt"`
 	Source     string        `json:"source,omitempty"` // who wrote it, for people
 }
+
+// Fresh reports whether the values count at t. Those that a clock ahead of t
+// reported do.
+func (f Feed) Fresh(t time.Time) bool { return t.Sub(f.ReportedAt) <= f.MaxAge }

@@ -29,6 +29,7 @@ func followed() map[string]applier {
 		subject.Workloads:   applyWorkload,
 		subject.Assignments: applyAssignment,
 		subject.Status:      applyStatus,
+		subject.Scores:      applyScore,
 		subject.Operations:  keep(federationv1.DecodeOperation, (*route.Builder).SetOperation),
 		subject.Events:      applyEvent,
 	}
@@ -171,6 +172,21 @@ func applyStatus(b *route.Builder, e messaging.Entry) error {
 	s, err := federationv1.DecodeWorkStatus(e.Value)
 	if err == nil {
 		b.SetStatus(s)
+	}
+	return err
+}
+
+func applyScore(b *route.Builder, e messaging.Entry) error {
+	if e.Deleted {
+		name, err := subject.Untoken(e.Key)
+		if err == nil {
+			b.RemoveScore(name)
+		}
+		return err
+	}
+	f, err := federationv1.DecodeFeed(e.Value)
+	if err == nil {
+		b.SetScore(f)
 	}
 	return err
 }

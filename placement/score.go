@@ -50,6 +50,9 @@ var builtin = map[string]func(*run, int32, int64) float64{
 	"taint":    scoreTaint,
 }
 
+// Builtin reports whether the engine computes the score of that name itself.
+func Builtin(score string) bool { return builtin[score] != nil }
+
 // scoreNames is the order of the scores in explanations.
 var scoreNames = []string{"latency", "affinity", "taint", "balance", "headroom", "stay"}
 

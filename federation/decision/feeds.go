@@ -1,10 +1,6 @@
 package decision
 
-import (
-	"time"
-
-	"github.com/hansa-io/hansa/federation"
-)
+import "github.com/hansa-io/hansa/federation"
 
 // feedChanged takes a score from outside. Nothing moves because of it: it counts
 // when something is decided anyway.
@@ -22,15 +18,9 @@ func (m *Machine) feedRemoved(name string) {
 func (m *Machine) external() map[string]map[string]float64 {
 	out := make(map[string]map[string]float64, len(m.feeds))
 	for name, f := range m.feeds {
-		if fresh(f, m.now) {
+		if f.Fresh(m.now) {
 			out[name] = f.Values
 		}
 	}
 	return out
-}
-
-// fresh says that the values count at t. One reported in the future, by a clock
-// that is ahead, counts.
-func fresh(f federation.Feed, t time.Time) bool {
-	return t.Sub(f.ReportedAt) <= f.MaxAge
 }

@@ -156,8 +156,7 @@ func (m *Machine) direct(w *workload, reason string) bool {
 	if p == nil {
 		return false
 	}
-	// The user may have asked for less since the plan was made.
-	holds := w.current() && m.stands(p.members) && replicasOf(p.members) <= m.total(w, p.members)
+	holds := w.current() && m.stands(p.members) && m.permits(w, p.members)
 	w.plan = nil
 	if !holds {
 		w.rebalance = true

@@ -3,6 +3,7 @@ package decision
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/hansa-io/hansa/federation"
@@ -68,6 +69,26 @@ func (p *plan) explained(stored federation.Assignment) federation.Explanation {
 	}
 	e.Changes = placement.Differences(stored.Explanation.Members, e.Members)
 	return e
+}
+
+// permits says that the Placement of the workload, which the user may have changed
+// since the plan was made, would let it stay as planned. A member that only an
+// operation keeps away counts as healthy.
+func (m *Machine) permits(w *workload, shares []federation.AssignedMember) bool {
+	away := func(name string) bool { return m.maskOf(name) != "" || m.evacuating(name) != "" }
+	snap, err := m.snapshotWith(func(p *placement.Member) {
+		if away(p.Spec.Name) {
+			p.Masked, p.Health = "", federation.Healthy
+		}
+	})
+	if err != nil {
+		return false
+	}
+	req := m.request(w)
+	req.Current, req.Rebalance, req.Explain = shares, false, false
+	maps.DeleteFunc(req.Keep, func(name, _ string) bool { return away(name) })
+	d := placement.Place(req, snap)
+	return d.Err == nil && sameShares(d.Members, shares)
 }
 
 // rebalance places workloads as if for the first time and plans those that come

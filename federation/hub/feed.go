@@ -72,6 +72,8 @@ func loaded(bucket string, e messaging.Entry) (decision.Event, error) {
 		return loadedHealth(e)
 	case subject.Operations:
 		return loadedOperation(e)
+	case subject.Scores:
+		return loadedFeed(e)
 	case subject.Facts:
 		if e.Deleted {
 			return nil, nil
@@ -105,6 +107,15 @@ func loadedAssignment(e messaging.Entry) (decision.Event, error) {
 	}
 	a, err := federationv1.DecodeAssignment(e.Value)
 	return either(decision.AssignmentLoaded{Key: key, Assignment: a, Revision: e.Revision}, err)
+}
+
+func loadedFeed(e messaging.Entry) (decision.Event, error) {
+	name, err := subject.Untoken(e.Key)
+	if err != nil || e.Deleted {
+		return either(decision.FeedRemoved{Name: name}, err)
+	}
+	feed, err := federationv1.DecodeFeed(e.Value)
+	return either(decision.FeedChanged{Feed: feed}, err)
 }
 
 func loadedMember(e messaging.Entry) (decision.Event, error) {

@@ -15,6 +15,7 @@ import (
 	"github.com/hansa-io/hansa/messaging"
 	"github.com/hansa-io/hansa/messaging/mailbox"
 	"github.com/hansa-io/hansa/messaging/subject"
+	"github.com/hansa-io/hansa/placement"
 )
 
 // The loop measures its own stalls: a hub that did not run must not take its own
@@ -140,11 +141,21 @@ func (l *leadership) execute(ctx context.Context, effect decision.Effect) {
 		l.beat(e.Beat)
 	case decision.AskProbe:
 		l.ask(ctx, e)
+	case decision.Audit:
+		l.group.Go(func() error { l.audit(e); return nil })
 	case decision.Reply:
 		l.pending.answer(e)
 	default:
 		panic(fmt.Sprintf("hub: no rule for effect %T", effect)) // the closed set of decision.Effect
 	}
+}
+
+// audit computes the readiness beside the loop.
+func (l *leadership) audit(e decision.Audit) {
+	began := time.Now()
+	report := placement.Readiness(e.Snapshot, e.Requests)
+	l.hub.metrics.audited(report, time.Since(began))
+	l.events.Put(decision.Audited{Report: report})
 }
 
 // beat says the hub's state to gateways and agents. A lost beat is repaired by

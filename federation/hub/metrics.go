@@ -22,6 +22,8 @@ type metrics struct {
 	writes       *prometheus.CounterVec // by bucket and outcome
 	lag          *prometheus.HistogramVec
 	steps        prometheus.Histogram
+	readiness    prometheus.Gauge
+	audits       prometheus.Histogram
 	droppedBeats prometheus.Counter
 	queue        atomic.Pointer[mailbox.Box[decision.Event]] // of the present term
 }
@@ -48,6 +50,12 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		steps: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "hansa_hub_step_duration_seconds", Help: "Time that the machine took for one event.", Buckets: stepBuckets,
 		}),
+		readiness: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "hansa_hub_readiness_score", Help: "Of the worst loss of one member or region: part of its replicas that finds room elsewhere, 0 to 100, weighted by tier.",
+		}),
+		audits: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "hansa_hub_audit_duration_seconds", Help: "Time to compute the readiness.", Buckets: lagBuckets,
+		}),
 		droppedBeats: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "hansa_hub_dropped_beats_total", Help: "Beats that were dropped because too many events waited.",
 		}),
@@ -57,7 +65,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	}
 	depth := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "hansa_hub_queue_depth", Help: "Events that wait for the machine."}, m.depth)
 	for _, c := range []prometheus.Collector{
-		m.leading, m.term, m.decisions, m.verdicts, m.operations, m.writes, m.lag, m.steps, m.droppedBeats, depth,
+		m.leading, m.term, m.decisions, m.verdicts, m.operations, m.writes, m.lag, m.steps, m.readiness, m.audits, m.droppedBeats, depth,
 	} {
 		if err := r.Register(c); err != nil {
 			return nil, err
@@ -96,6 +104,12 @@ func (m *metrics) decided(effect decision.Effect) {
 	case decision.PutHealth:
 		m.verdicts.WithLabelValues(e.Record.Health.String()).Inc()
 	}
+}
+
+// audited tells the result of an audit and how long it took.
+func (m *metrics) audited(report federation.Readiness, took time.Duration) {
+	m.readiness.Set(report.Score)
+	m.audits.Observe(took.Seconds())
 }
 
 // operation counts an operation when its state is not last.

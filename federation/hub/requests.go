@@ -37,35 +37,35 @@ func (l *leadership) answers() map[string]handler {
 			func(ctx context.Context, r federation.TokenRequest) (federation.TokenReply, error) {
 				return t.create(ctx, r, time.Now())
 			}),
-		subject.HubSimulate: answer(federationv1.DecodeSimulationRequest, federationv1.EncodeSimulation,
-			func(ctx context.Context, r federation.SimulationRequest) (federation.Simulation, error) {
-				return asked[federation.Simulation](ctx, l, func(id uint64) decision.Event {
-					return decision.SimulateRequested{Request: id, Simulation: r}
-				})
+		subject.HubSimulate: decided(l, federationv1.DecodeSimulationRequest, federationv1.EncodeSimulation,
+			func(id uint64, r federation.SimulationRequest) decision.Event {
+				return decision.SimulateRequested{Request: id, Simulation: r}
 			}),
-		subject.HubOperation: answer(federationv1.DecodeOperationRequest, federationv1.EncodeOperation,
-			func(ctx context.Context, r federation.OperationRequest) (federation.Operation, error) {
-				return asked[federation.Operation](ctx, l, func(id uint64) decision.Event {
-					return decision.OperationRequested{Request: id, Operation: r}
-				})
+		subject.HubOperation: decided(l, federationv1.DecodeOperationRequest, federationv1.EncodeOperation,
+			func(id uint64, r federation.OperationRequest) decision.Event {
+				return decision.OperationRequested{Request: id, Operation: r}
 			}),
-		subject.HubAbort: answer(federationv1.DecodeAbortRequest, federationv1.EncodeOperation,
-			func(ctx context.Context, r federation.AbortRequest) (federation.Operation, error) {
-				return asked[federation.Operation](ctx, l, func(id uint64) decision.Event {
-					return decision.AbortRequested{Request: id, Abort: r}
-				})
+		subject.HubAbort: decided(l, federationv1.DecodeAbortRequest, federationv1.EncodeOperation,
+			func(id uint64, r federation.AbortRequest) decision.Event {
+				return decision.AbortRequested{Request: id, Abort: r}
 			}),
-		subject.HubMember: answer(federationv1.DecodeMemberChange, federationv1.EncodeMemberSpec,
-			func(ctx context.Context, r federation.MemberChange) (federation.MemberSpec, error) {
-				return asked[federation.MemberSpec](ctx, l, func(id uint64) decision.Event {
-					return decision.MemberCommand{Request: id, Change: r}
-				})
+		subject.HubMember: decided(l, federationv1.DecodeMemberChange, federationv1.EncodeMemberSpec,
+			func(id uint64, r federation.MemberChange) decision.Event {
+				return decision.MemberCommand{Request: id, Change: r}
 			}),
-		subject.HubDescribe: answer(federationv1.DecodeDescribeRequest, federationv1.EncodeEvidence,
-			func(ctx context.Context, member string) ([]federation.Evidence, error) {
-				return asked[[]federation.Evidence](ctx, l, func(id uint64) decision.Event {
-					return decision.DescribeRequested{Request: id, Member: member}
-				})
+		subject.HubDescribe: decided(l, federationv1.DecodeDescribeRequest, federationv1.EncodeEvidence,
+			func(id uint64, member string) decision.Event {
+				return decision.DescribeRequested{Request: id, Member: member}
+			}),
+		subject.HubReadiness: decided(l, federationv1.DecodeReadinessRequest, federationv1.EncodeReadiness,
+			func(id uint64, _ struct{}) decision.Event { return decision.ReadinessRequested{Request: id} }),
+		subject.HubRebalance: decided(l, federationv1.DecodeRebalanceRequest, federationv1.EncodeSimulation,
+			func(id uint64, r federation.RebalanceRequest) decision.Event {
+				return decision.RebalanceRequested{Request: id, Rebalance: r}
+			}),
+		subject.HubReplay: decided(l, federationv1.DecodeReplayRequest, federationv1.EncodeReplay,
+			func(id uint64, k federation.Key) decision.Event {
+				return decision.ReplayRequested{Request: id, Workload: k}
 			}),
 	}
 }
@@ -83,6 +83,13 @@ func answer[Q, A any](decode func([]byte) (Q, error), encode func(A) []byte, do 
 		}
 		return encode(a), nil
 	}
+}
+
+// decided makes a handler of a request that the machine answers.
+func decided[Q, A any](l *leadership, decode func([]byte) (Q, error), encode func(A) []byte, event func(id uint64, q Q) decision.Event) handler {
+	return answer(decode, encode, func(ctx context.Context, q Q) (A, error) {
+		return asked[A](ctx, l, func(id uint64) decision.Event { return event(id, q) })
+	})
 }
 
 // asked gives the machine a request and waits for its answer.

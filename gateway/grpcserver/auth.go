@@ -95,7 +95,7 @@ func needed(method string) Role {
 	switch name {
 	case "CreateToken", "UpdateMember":
 		return Admin
-	case "Apply", "Delete", "StartOperation", "AbortOperation":
+	case "Apply", "Delete", "StartOperation", "AbortOperation", "Rebalance", "SetScore":
 		return Operator
 	}
 	return Viewer

@@ -30,6 +30,7 @@ func (f *fixed) Table() *route.Table                             { return f.tabl
 func (f *fixed) Changed() <-chan struct{}                        { return f.next }
 func (*fixed) Apply(context.Context, Apply) ([]Applied, error)   { return nil, messaging.ErrDenied }
 func (*fixed) Delete(context.Context, Delete) ([]Applied, error) { return nil, messaging.ErrDenied }
+func (*fixed) SetScore(context.Context, federation.Feed) error   { return messaging.ErrDenied }
 func (*fixed) Request(context.Context, string, []byte) ([]byte, error) {
 	return nil, messaging.ErrNoResponder
 }

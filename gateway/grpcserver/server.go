@@ -59,6 +59,8 @@ type Applied struct {
 type Desired interface {
 	Apply(ctx context.Context, r Apply) ([]Applied, error)
 	Delete(ctx context.Context, r Delete) ([]Applied, error)
+	// SetScore writes a score from outside; one without values removes it.
+	SetScore(ctx context.Context, f federation.Feed) error
 }
 
 // Measure counts what the server does.

@@ -13,12 +13,10 @@ import (
 
 	"github.com/hansa-io/hansa/federation"
 	"github.com/hansa-io/hansa/federation/decision"
-	federationv1 "github.com/hansa-io/hansa/federation/v1"
 	"github.com/hansa-io/hansa/gateway/document"
 	"github.com/hansa-io/hansa/gateway/route"
 	gatewayv1 "github.com/hansa-io/hansa/gateway/v1"
 	"github.com/hansa-io/hansa/messaging"
-	"github.com/hansa-io/hansa/messaging/subject"
 )
 
 func fromFiles(files []*gatewayv1.File) []document.File {
@@ -246,77 +244,6 @@ func toStruct(p federation.PlacementSpec) *structpb.Struct {
 	out, err := structpb.NewStruct(fields)
 	if err != nil {
 		return nil
-	}
-	return out
-}
-
-// Explain returns the explanation that was stored with the decision.
-func (s *Server) Explain(_ context.Context, r *gatewayv1.ExplainRequest) (*gatewayv1.ExplainResponse, error) {
-	table, err := s.table()
-	if err != nil {
-		return nil, err
-	}
-	key, err := known(table, r.GetNamespace(), r.GetName())
-	if err != nil {
-		return nil, err
-	}
-	a, ok := table.Assignments[key]
-	if !ok {
-		return nil, messaging.Errorf(messaging.Unavailable, "workload %s is not decided yet: try again in a moment", key)
-	}
-	out := &gatewayv1.ExplainResponse{
-		Workload: key.String(), Epoch: uint32(a.Epoch), Summary: a.Explanation.Summary, Rules: a.Explanation.Rules,
-		Relaxation: a.Explanation.Relaxation, InputsHash: a.InputsHash, Reason: a.Reason, DecidedAt: toTime(a.DecidedAt),
-	}
-	for _, m := range a.Explanation.Members {
-		line := &gatewayv1.MemberExplanation{
-			Member: m.Member, Chosen: m.Chosen, Filter: m.Filter, Reason: m.Reason, Remedy: m.Remedy, Total: m.Total,
-			Replicas: int32(m.Replicas), Fits: int32(m.Fits),
-		}
-		for _, score := range m.Scores {
-			line.Scores = append(line.Scores, &gatewayv1.Score{Name: score.Name, Value: score.Value, Weight: score.Weight, Detail: score.Detail})
-		}
-		out.Members = append(out.Members, line)
-	}
-	return out, nil
-}
-
-// Simulate asks the hub, which answers with the engine and the snapshot it
-// decides with.
-func (s *Server) Simulate(ctx context.Context, r *gatewayv1.SimulateRequest) (*gatewayv1.SimulateResponse, error) {
-	request := federation.SimulationRequest{Scale: map[federation.Key]int64{}}
-	for _, text := range r.GetLose() {
-		scope, err := federation.ParseScope(text)
-		if err != nil {
-			return nil, messaging.Errorf(messaging.Invalid, "%v", err)
-		}
-		request.Lose = append(request.Lose, scope)
-	}
-	for text, n := range r.GetScale() {
-		key, err := federation.ParseKey(text)
-		if err != nil {
-			return nil, messaging.Errorf(messaging.Invalid, "scale: %v", err)
-		}
-		request.Scale[key] = int64(n)
-	}
-	b, err := s.opts.Hub.Request(ctx, subject.Hub(subject.HubSimulate), federationv1.EncodeSimulationRequest(request))
-	if err != nil {
-		return nil, err
-	}
-	result, err := federationv1.DecodeSimulation(b)
-	if err != nil {
-		return nil, err
-	}
-	return toSimulation(result), nil
-}
-
-func toSimulation(r federation.Simulation) *gatewayv1.SimulateResponse {
-	out := &gatewayv1.SimulateResponse{Fits: r.Fits, Headroom: r.Headroom, Lost: r.Lost, Rules: r.Rules, SnapshotHash: r.SnapshotHash}
-	for _, m := range r.Moves {
-		out.Moves = append(out.Moves, &gatewayv1.Move{Workload: m.Workload.String(), Member: m.Member, From: int32(m.From), To: int32(m.To)})
-	}
-	for _, u := range r.Unmet {
-		out.Unmet = append(out.Unmet, &gatewayv1.Unmet{Workload: u.Workload.String(), Replicas: int32(u.Replicas), Tier: int32(u.Tier), Reason: u.Reason})
 	}
 	return out
 }

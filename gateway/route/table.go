@@ -52,6 +52,7 @@ type Table struct {
 	Workloads   map[federation.Key]federation.Workload
 	Assignments map[federation.Key]federation.Assignment
 	Operations  map[string]federation.Operation // by id
+	Scores      map[string]federation.Feed      // from outside, by name
 	Events      []federation.Event              // oldest first, at most MaxEvents
 	statuses    map[federation.Key]map[string]federation.WorkStatus
 }
@@ -95,7 +96,7 @@ func NewBuilder() *Builder {
 		next: Table{
 			Members: map[string]Member{}, services: map[federation.Key]map[string]Export{},
 			Workloads: map[federation.Key]federation.Workload{}, Assignments: map[federation.Key]federation.Assignment{},
-			Operations: map[string]federation.Operation{}, statuses: map[federation.Key]map[string]federation.WorkStatus{},
+			Operations: map[string]federation.Operation{}, Scores: map[string]federation.Feed{}, statuses: map[federation.Key]map[string]federation.WorkStatus{},
 		},
 		touched: map[federation.Key]bool{}, reported: map[federation.Key]bool{},
 	}
@@ -133,6 +134,7 @@ func (b *Builder) unshare() {
 	b.next.Workloads = maps.Clone(b.next.Workloads)
 	b.next.Assignments = maps.Clone(b.next.Assignments)
 	b.next.Operations = maps.Clone(b.next.Operations)
+	b.next.Scores = maps.Clone(b.next.Scores)
 	b.next.statuses = maps.Clone(b.next.statuses)
 	b.shared = false
 }

@@ -107,6 +107,18 @@ func (b *Builder) SetOperation(o federation.Operation) {
 	b.next.Operations[o.ID] = o
 }
 
+// SetScore takes a record of bucket "scores".
+func (b *Builder) SetScore(f federation.Feed) {
+	b.unshare()
+	b.next.Scores[f.Name] = f
+}
+
+// RemoveScore forgets a score from outside.
+func (b *Builder) RemoveScore(name string) {
+	b.unshare()
+	delete(b.next.Scores, name)
+}
+
 // AddEvent takes a record of bucket "events". Records that arrive twice or out
 // of order are put where they belong.
 func (b *Builder) AddEvent(e federation.Event) {

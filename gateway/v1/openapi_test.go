@@ -15,6 +15,7 @@ type rule struct {
 	Selector string `json:"selector"`
 	Get      string `json:"get"`
 	Post     string `json:"post"`
+	Put      string `json:"put"`
 }
 
 func rules(t *testing.T) []rule {
@@ -76,6 +77,9 @@ func TestOpenAPIListsEveryPath(t *testing.T) {
 		method, path := "get", r.Get
 		if r.Post != "" {
 			method, path = "post", r.Post
+		}
+		if r.Put != "" {
+			method, path = "put", r.Put
 		}
 		operation := doc.Paths[path][method]
 		if operation["summary"] == nil || operation["responses"] == nil {

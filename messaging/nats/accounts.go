@@ -335,10 +335,10 @@ func (a *Accounts) Credentials(role Role) (Credentials, error) {
 }
 
 // gatewayMayPublish lists what a gateway may send: requests to the hub, its own
-// beat, desired state, and the reading part of the JetStream API for the buckets
+// beat, desired state (workloads and scores), and the reading part of the JetStream API for the buckets
 // that it follows.
 func gatewayMayPublish() jwt.StringList {
-	allow := jwt.StringList{subject.Hub(">"), subject.GatewayBeat(), subject.RecordPrefix(subject.Workloads) + ">"}
+	allow := jwt.StringList{subject.Hub(">"), subject.GatewayBeat(), subject.RecordPrefix(subject.Workloads) + ">", subject.RecordPrefix(subject.Scores) + ">"}
 	for _, bucket := range append(subject.Durable(), subject.Rebuilt()...) {
 		if bucket == subject.Tokens || bucket == subject.Leases {
 			continue

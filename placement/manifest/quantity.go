@@ -3,10 +3,14 @@ package manifest
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"math/big"
+	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/hansa-io/hansa/federation"
 )
 
 // quantity is a Kubernetes resource quantity as it stands in JSON: a string
@@ -61,6 +65,36 @@ func (q quantity) units(perUnit int64) (int64, error) {
 
 // plainNumber accepts digits with a point and a small exponent, and none of the
 // other forms that big.Rat reads.
+// ParseResources reads quantities by resource name: "cpu", "memory", "pods", and
+// extended resources. The error names the resource.
+func ParseResources(quantities map[string]string) (federation.Resources, error) {
+	var r federation.Resources
+	for _, name := range slices.Sorted(maps.Keys(quantities)) {
+		perUnit := int64(1)
+		if name == "cpu" {
+			perUnit = 1000
+		}
+		n, err := quantity(quantities[name]).units(perUnit)
+		if err != nil {
+			return federation.Resources{}, fmt.Errorf("%s: %w", name, err)
+		}
+		switch name {
+		case "cpu":
+			r.MilliCPU = n
+		case "memory":
+			r.MemoryBytes = n
+		case "pods":
+			r.Pods = n
+		default:
+			if r.Extended == nil {
+				r.Extended = map[string]int64{}
+			}
+			r.Extended[name] = n
+		}
+	}
+	return r, nil
+}
+
 func plainNumber(s string) bool {
 	mantissa, exponent := s, ""
 	if i := strings.IndexAny(s, "eE"); i >= 0 {

@@ -106,6 +106,10 @@ func (s workloads) Explain(_ context.Context, request *gatewayv1.ExplainRequest)
 	return &gatewayv1.ExplainResponse{
 		Workload: "shop/web", Epoch: 2, Summary: "5 replicas on 2 of 3 members", DecidedAt: w.GetStatus().GetDecidedAt(),
 		Reason: "frankfurt is unreachable", Rules: []string{"spread by region: 2 to 3"}, InputsHash: "5ea1",
+		Changes: []*gatewayv1.Difference{
+			{Member: "frankfurt", From: 2, Before: "chosen, 80.0 points", After: "health: unreachable for 5 min"},
+			{Member: "tokyo", From: 1, To: 3, Before: "chosen, 88.0 points", After: "chosen, 87.5 points"},
+		},
 		Members: []*gatewayv1.MemberExplanation{
 			{Member: "frankfurt", Filter: "health", Reason: "unreachable for 5 min", Remedy: "hansa member start frankfurt"},
 			{Member: "tokyo", Chosen: true, Replicas: 3, Fits: 31, Total: 87.5, Scores: []*gatewayv1.Score{
@@ -119,6 +123,9 @@ func (s workloads) Explain(_ context.Context, request *gatewayv1.ExplainRequest)
 }
 
 func (s workloads) Simulate(_ context.Context, request *gatewayv1.SimulateRequest) (*gatewayv1.SimulateResponse, error) {
+	if len(request.GetAdd())+len(request.GetPolicies()) > 0 {
+		return &gatewayv1.SimulateResponse{Fits: true, Headroom: 0.5, Moves: []*gatewayv1.Move{{Workload: "shop/web", Member: "osaka", To: int32(len(request.GetAdd()[0].GetContent()) / 10)}}}, nil
+	}
 	if len(request.GetScale()) > 0 {
 		return &gatewayv1.SimulateResponse{
 			Unmet:    []*gatewayv1.Unmet{{Workload: "shop/web", Replicas: 7, Tier: 1, Reason: "cpu: 3.5 cores are missing in us-east"}},
