@@ -95,7 +95,7 @@ func (d *drawer) trouble() {
 	case 16:
 		d.say("crash %s %dms", d.pick(append(slices.Clone(d.hubs), "g1")), 50+d.rng.IntN(8000))
 	case 17:
-		d.say("clock %s %dm", m, d.rng.IntN(120)-60)
+		d.say("clock %s %dm drift=%.1f%%", m, d.rng.IntN(120)-60, float64(d.rng.IntN(21)-10)/10)
 	case 18:
 		d.wish(m)
 	case 19:

@@ -7,6 +7,7 @@ import (
 
 	"github.com/hansa-io/hansa/federation"
 	"github.com/hansa-io/hansa/federation/decision"
+	"github.com/hansa-io/hansa/placement"
 )
 
 // execute carries out one effect of the machine, as the hub's shell does.
@@ -35,9 +36,24 @@ func (h *hub) execute(e decision.Effect) {
 		h.beat(e.Beat)
 	case decision.AskProbe:
 		h.probe(e)
+	case decision.Audit:
+		h.audit(e)
 	case decision.Reply:
 		h.reply(e)
 	}
+}
+
+// auditTime is how long an audit takes beside the machine.
+const auditTime = 50 * time.Millisecond
+
+// audit computes the readiness, as the hub's shell does in a goroutine.
+func (h *hub) audit(e decision.Audit) {
+	m, report := h.m, placement.Readiness(e.Snapshot, e.Requests)
+	h.w.After(h.name, auditTime, func() {
+		if h.m == m {
+			h.step(decision.Audited{Report: report})
+		}
+	})
 }
 
 // put writes, and tells the machine the outcome while it is still this one.
