@@ -2,8 +2,7 @@
 // clusters, gateways and the store, on one bus, with one clock and one source of
 // chance. The parts are the machines of the product (decision.Machine,
 // guard.Machine, lease.Leader, route.Builder); the world carries out their effects
-// by putting messages on a wire, as the shells do on NATS. It is what FoundationDB
-// made known as deterministic simulation.
+// by putting messages on a wire, as the shells do on NATS.
 //
 // Words:
 //
@@ -17,8 +16,7 @@
 //	promise  holds again some time after the last fault
 //
 // Two drivers share one language, whose commands are listed at commands (in
-// script.go). Two worlds with the same script and seed write the same transcript,
-// and every transcript begins with "simulated world, seed N".
+// script.go). Every transcript begins with "simulated world, seed N".
 //
 // # Scenarios
 //
@@ -29,11 +27,9 @@
 //
 //	go test ./test/sim -run TestScenarios -rewrite
 //
-// Then read it as a reviewer would: -rewrite writes whatever happened, also what
-// should not have. A block that should end at rest ends with "settle"; one after
-// which everything must be well again ends with "promises". "advance" is for a
-// moment in between, and for waits in which nothing is said, such as a lease that
-// runs out. One scenario alone:
+// Then read it as a reviewer would: -rewrite writes whatever happened. A block that
+// should end at rest ends with "settle"; one after which everything must be well
+// again, with "promises"; "advance" is for a moment in between. One alone:
 //
 //	go test ./test/sim -run TestScenarios/kill
 //
@@ -41,9 +37,8 @@
 //
 // A seeded run draws commands, checks the laws after each step and, when all
 // faults are over, the promises; every seed is run twice and must go the same way.
-// When one fails, the run takes commands away while the failure stays, and prints
-// the rest as a scenario file. To see it again with its transcript, and to try
-// many more seeds than a normal run does:
+// One that fails is shrunk and printed as a scenario file. To see it again with its
+// transcript, and to try many more seeds:
 //
 //	go test ./test/sim -run TestSeeds -first=4711 -seeds=1 -transcript
 //	go test ./test/sim -run TestSeeds -first=1000 -seeds=20000 -timeout=1h

@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -116,7 +115,7 @@ func (g *gateway) Check() error { return nil }
 // answers lists the members whose endpoints the gateway answers with, sorted.
 func (g *gateway) answers() []string {
 	var out []string
-	for e := range g.endpoints() {
+	for _, e := range g.endpoints() {
 		out = append(out, e.Member)
 	}
 	slices.Sort(out)
@@ -124,16 +123,12 @@ func (g *gateway) answers() []string {
 }
 
 // endpoints are all that the gateway answers with, of every service.
-func (g *gateway) endpoints() iter.Seq[route.Endpoint] {
-	return func(yield func(route.Endpoint) bool) {
-		for _, service := range g.table.Services() {
-			for _, tier := range g.table.Rank(route.Query{Service: service, Now: g.w.now}).Tiers {
-				for _, e := range tier.Endpoints {
-					if !yield(e) {
-						return
-					}
-				}
-			}
+func (g *gateway) endpoints() []route.Endpoint {
+	var out []route.Endpoint
+	for _, service := range g.table.Services() {
+		for _, tier := range g.table.Rank(route.Query{Service: service, Now: g.w.now}).Tiers {
+			out = append(out, tier.Endpoints...)
 		}
 	}
+	return out
 }

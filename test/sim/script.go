@@ -127,14 +127,8 @@ func init() {
 		"drill":    operation("drill", federation.Drill),
 		"shift":    operation("shift", federation.Live),
 		"failback": operation("failback", federation.Live),
-		"freeze": func(w *World, _ words) error {
-			w.Request("freeze", freeze{true})
-			return nil
-		},
-		"unfreeze": func(w *World, _ words) error {
-			w.Request("unfreeze", freeze{false})
-			return nil
-		},
+		"freeze":   func(w *World, _ words) error { w.Request("freeze", freeze{true}); return nil },
+		"unfreeze": func(w *World, _ words) error { w.Request("unfreeze", freeze{false}); return nil },
 		"promises": func(w *World, a words) error { return w.Converge(5 * time.Minute) },
 		"show":     func(w *World, a words) error { w.show(); return nil },
 		"answers":  func(w *World, a words) error { w.sayAnswers(); return nil },
@@ -317,7 +311,7 @@ func (w *World) sayAnswers() {
 			continue
 		}
 		said := map[string]string{}
-		for e := range g.endpoints() {
+		for _, e := range g.endpoints() {
 			said[e.Member] = e.Member
 			if e.State != route.Fresh {
 				said[e.Member] += " (" + string(e.State) + ")"
