@@ -167,12 +167,12 @@ func runGateway(ctx context.Context, c configs.GatewayRole) error {
 	if err != nil {
 		return err
 	}
-	bus, err := nats.Dial(nats.DialOptions{URLs: c.Bus.URLs, CA: ca, Credentials: credentials, Name: c.Name})
+	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	bus, err := nats.Dial(nats.DialOptions{URLs: c.Bus.URLs, CA: ca, Credentials: credentials, Name: c.Name, Log: log})
 	if err != nil {
 		return err
 	}
 	defer bus.Close()
-	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
 	front, err := newGateway(c.Gateway, bus, gateway.Options{Name: c.Name, Log: log})
 	if err != nil {
 		return err
@@ -189,13 +189,14 @@ func runAgent(ctx context.Context, c configs.Agent) error {
 			return fmt.Errorf("read probeCAFile: %w", err)
 		}
 	}
+	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
 	agent, err := member.New(member.Options{
 		Name: c.Name, Place: federation.Place(c.Place), Labels: c.Labels, StateDir: c.StateDir, JoinToken: c.JoinToken,
 		Kubeconfig: c.Kubeconfig, Context: c.Context, ProbeURL: c.ProbeURL, ProbeCA: ca, NoProbe: c.NoProbe, Version: release,
-		NewKey: nats.NewUserKey, Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)),
+		NewKey: nats.NewUserKey, Logger: log,
 		Dial: func(c member.Credentials, name string) (member.Bus, error) {
 			return nats.Dial(nats.DialOptions{
-				URLs: c.BusURLs, CA: c.BusCA, Credentials: nats.Credentials{JWT: c.JWT, Seed: c.Seed}, Name: name, Account: c.Account,
+				URLs: c.BusURLs, CA: c.BusCA, Credentials: nats.Credentials{JWT: c.JWT, Seed: c.Seed}, Name: name, Account: c.Account, Log: log,
 			})
 		},
 	})

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"log/slog"
 	"time"
 
 	"github.com/nats-io/jwt/v2"
@@ -27,6 +28,9 @@ type DialOptions struct {
 	// Account is set by an agent: the account key of its member, under whose
 	// imports it reads its works.
 	Account string
+	// Log gets what the server refuses and what a slow reader loses; nil means
+	// nobody does.
+	Log *slog.Logger
 }
 
 // Conn is one connection to the bus. It reconnects for ever, with a wait that is
@@ -53,7 +57,7 @@ func Dial(o DialOptions) (*Conn, error) {
 		nats.UserJWTAndSeed(o.Credentials.JWT, string(o.Credentials.Seed)),
 		nats.MaxReconnects(-1), nats.IgnoreAuthErrorAbort(), nats.ReconnectBufSize(-1),
 		nats.PingInterval(2 * time.Second), nats.MaxPingsOutstanding(2), nats.Timeout(5 * time.Second),
-		nats.CustomReconnectDelay(reconnectDelay(o.Name)),
+		nats.CustomReconnectDelay(reconnectDelay(o.Name)), nats.ErrorHandler(o.complain),
 	}
 	urls := ""
 	if o.Server != nil {
@@ -73,7 +77,7 @@ func Dial(o DialOptions) (*Conn, error) {
 	}
 	nc, err := nats.Connect(urls, options...)
 	if err != nil {
-		return nil, fmt.Errorf("dial bus %s: %w", urls, err)
+		return nil, fmt.Errorf("dial bus %s: %w", urls, explained(err))
 	}
 	c := &Conn{nc: nc, account: o.Account}
 	if o.Account != "" {
@@ -86,6 +90,30 @@ func Dial(o DialOptions) (*Conn, error) {
 		return nil, fmt.Errorf("dial bus %s: %w", urls, err)
 	}
 	return c, nil
+}
+
+// complain logs an error that no call returns.
+func (o DialOptions) complain(_ *nats.Conn, sub *nats.Subscription, err error) {
+	if o.Log == nil {
+		return
+	}
+	subj := ""
+	if sub != nil {
+		subj = sub.Subject
+	}
+	o.Log.Warn("bus: "+err.Error(), "connection", o.Name, "subject", subj)
+}
+
+// explained adds to an error of connecting what to do about it.
+func explained(err error) error {
+	var unknown x509.UnknownAuthorityError
+	switch {
+	case errors.As(err, &unknown):
+		return fmt.Errorf("%w: the given CA did not sign the bus's certificate: take the CA of this federation", err)
+	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired), errors.Is(err, nats.ErrAuthRevoked):
+		return fmt.Errorf("%w: the credentials are not of this federation, have expired or were revoked: get new ones", err)
+	}
+	return err
 }
 
 // reconnectDelay spreads reconnects over 100 ms to 350 ms by a hash of the name.

@@ -3,14 +3,12 @@ package nats
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
-	"github.com/hansa-io/hansa/federation"
 	"github.com/hansa-io/hansa/member/cluster/pki"
 	"github.com/hansa-io/hansa/messaging"
 	"github.com/hansa-io/hansa/messaging/subject"
@@ -22,195 +20,165 @@ type world struct {
 	ca     []byte
 }
 
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func open(t *testing.T) world {
 	t.Helper()
 	dir := t.TempDir()
 	authority, err := pki.NewAuthority("test", time.Now())
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	pair, err := authority.Issue(pki.Request{CommonName: "bus", IPs: []net.IP{net.IPv4(127, 0, 0, 1)}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	crt, key := filepath.Join(dir, "crt"), filepath.Join(dir, "key")
-	for path, data := range map[string][]byte{crt: pair.Certificate, key: pair.Key} {
-		if err := os.WriteFile(path, data, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
+	must(t, os.WriteFile(crt, pair.Certificate, 0o600))
+	must(t, os.WriteFile(key, pair.Key, 0o600))
 	s, err := StartServer(ServerOptions{Dir: filepath.Join(dir, "bus"), Listen: "127.0.0.1:0", CertFile: crt, KeyFile: key})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	t.Cleanup(s.Shutdown)
 	return world{server: s, ca: authority.Pair().Certificate}
 }
 
 func (w world) dial(t *testing.T, role Role) *Conn {
 	t.Helper()
-	creds, err := w.server.Accounts.Credentials(role)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := Dial(DialOptions{Server: w.server, Credentials: creds, Name: string(role)})
-	if err != nil {
-		t.Fatal(err)
-	}
+	c, err := w.server.Dial(role)
+	must(t, err)
 	t.Cleanup(c.Close)
 	return c
 }
 
-func (w world) member(t *testing.T, hub *Conn, name string) (*Conn, string) {
+// credentials of a new user of the member, whose account is made when it is new.
+func (w world) credentials(t *testing.T, name string) (Credentials, string) {
 	t.Helper()
 	account, err := w.server.Accounts.AddMember(t.Context(), name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := hub.WorkBucket(t.Context(), account); err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	pub, seed, err := NewUserKey()
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	token, _, err := w.server.Accounts.SignUser(account, pub)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := Dial(DialOptions{
-		URLs: []string{w.server.URL()}, CA: w.ca, Credentials: Credentials{JWT: token, Seed: seed}, Name: name, Account: account,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
+	return Credentials{JWT: token, Seed: seed}, account
+}
+
+func (w world) member(t *testing.T, hub *Conn, name string) (*Conn, string) {
+	t.Helper()
+	credentials, account := w.credentials(t, name)
+	_, err := hub.WorkBucket(t.Context(), account)
+	must(t, err)
+	c, err := w.dialAs(credentials, name, account)
+	must(t, err)
 	t.Cleanup(c.Close)
 	return c, account
 }
 
-func TestSmoke(t *testing.T) {
+func (w world) dialAs(c Credentials, name, account string) (*Conn, error) {
+	return Dial(DialOptions{URLs: []string{w.server.URL()}, CA: w.ca, Credentials: c, Name: name, Account: account})
+}
+
+// TestMember: everything that a member may do works.
+func TestMember(t *testing.T) {
 	w := open(t)
 	hub := w.dial(t, HubRole)
-	ctx := t.Context()
-	if err := hub.EnsureBuckets(ctx); err != nil {
-		t.Fatal(err)
-	}
-	b, _ := hub.Bucket(ctx, subject.Workloads)
-	rev, err := b.Put(ctx, "a.b", []byte("1"), 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := b.Put(ctx, "a.b", []byte("2"), 0); !errors.Is(err, messaging.ErrConflict) {
-		t.Fatalf("got %v", err)
-	}
-	if err := b.Delete(ctx, "a.b", rev); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := b.Get(ctx, "a.b"); !errors.Is(err, messaging.ErrNotFound) {
-		t.Fatalf("got %v", err)
-	}
-	if rev, err = b.Put(ctx, "a.b", []byte("3"), 0); err != nil {
-		t.Fatal(err)
-	}
-	revs, err := b.WriteAll(ctx, []messaging.Write{{Key: "a.b", Value: []byte("4"), Expected: rev}, {Key: "a.c", Value: []byte("5")}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	e, err := b.Get(ctx, "a.c")
-	if err != nil || e.Revision != revs[1] {
-		t.Fatalf("got %v %v want %v", e, err, revs)
-	}
-	gateway := w.dial(t, GatewayRole)
-	gb, _ := gateway.Bucket(ctx, subject.Workloads)
-	ctx2, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	var seen []string
-	done := errors.New("done")
-	err = gb.Follow(ctx2, "", func(c messaging.Change) error {
-		seen = append(seen, fmt.Sprintf("%s=%s %v", c.Key, c.Value, c.Synced))
-		if c.Synced {
-			return done
-		}
-		return nil
-	})
-	if !errors.Is(err, done) {
-		t.Fatalf("follow: %v, seen %v", err, seen)
-	}
-	ga, _ := gateway.Bucket(ctx, subject.Assignments)
-	short, cancel2 := context.WithTimeout(ctx, 500*time.Millisecond)
-	defer cancel2()
-	if _, err := ga.Put(short, "x.y", []byte("forged"), 0); err == nil {
-		t.Fatal("a gateway wrote a decision")
-	}
+	must(t, hub.EnsureBuckets(t.Context()))
 	member, account := w.member(t, hub, "tokyo")
+	ctx := t.Context()
+
 	heard := make(chan messaging.Message, 1)
-	if _, err := hub.Subscribe(ctx, subject.Beat("*"), func(m messaging.Message) { heard <- m }); err != nil {
-		t.Fatal(err)
+	_, err := hub.Subscribe(ctx, subject.Beat("*"), func(m messaging.Message) { heard <- m })
+	must(t, err)
+	must(t, member.Publish(subject.MemberBeat(), []byte("beat")))
+	if m := <-heard; m.Subject != subject.Beat(account) || string(m.Data) != "beat" {
+		t.Errorf("the hub hears %q on %s", m.Data, m.Subject)
 	}
-	if err := member.Publish(subject.MemberBeat(), []byte("beat")); err != nil {
-		t.Fatal(err)
-	}
-	m := <-heard
-	if a, _ := subject.AccountOf(m.Subject); a != account {
-		t.Fatalf("beat on %s", m.Subject)
-	}
-	respond := func(subj string, answer func(context.Context, messaging.Message) ([]byte, error)) {
-		if err := hub.Respond(ctx, subj, answer); !errors.Is(err, context.Canceled) {
-			t.Error(err)
+
+	answering(t, hub, subject.Up("*", subject.UpHello), func(m messaging.Message) ([]byte, error) {
+		from, err := subject.AccountOf(m.Subject)
+		if string(m.Data) == "refuse" {
+			err = messaging.Errorf(messaging.Refused, "no %s", m.Data)
 		}
-	}
-	go respond(subject.Up("*", subject.UpHello), func(_ context.Context, m messaging.Message) ([]byte, error) {
-		return nil, messaging.Errorf(messaging.Refused, "no %s", m.Data)
+		return []byte(from), err
 	})
+	answer, err := member.Request(ctx, subject.MemberUp(subject.UpHello), nil)
+	if err != nil || string(answer) != account {
+		t.Errorf("the hub answers %q, %v", answer, err)
+	}
 	var remote *messaging.RemoteError
-	for {
-		_, err := member.Request(ctx, subject.MemberUp(subject.UpHello), []byte("x"))
-		if errors.Is(err, messaging.ErrNoResponder) {
-			continue
-		}
-		if !errors.As(err, &remote) || remote.Text != "no x" {
-			t.Fatalf("got %v", err)
-		}
-		break
+	if _, err := member.Request(ctx, subject.MemberUp(subject.UpHello), []byte("refuse")); !errors.As(err, &remote) || remote.Text != "no refuse" {
+		t.Errorf("the hub refuses with %v", err)
 	}
+
 	down := make(chan messaging.Message, 1)
-	if _, err := member.Subscribe(ctx, subject.MemberDown("probe"), func(m messaging.Message) { down <- m }); err != nil {
-		t.Fatal(err)
-	}
-	if err := hub.Publish(subject.Down(account, "probe"), []byte("p")); err != nil {
-		t.Fatal(err)
-	}
+	_, err = member.Subscribe(ctx, subject.MemberDown("probe"), func(m messaging.Message) { down <- m })
+	must(t, err)
+	must(t, hub.Publish(subject.Down(account, "probe"), []byte("p")))
 	if got := <-down; string(got.Data) != "p" {
-		t.Fatal(got)
+		t.Errorf("the member hears %q", got.Data)
 	}
-	wb, err := hub.WorkBucket(ctx, account)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := wb.Put(ctx, "shop.web", []byte("work"), messaging.AnyRevision); err != nil {
-		t.Fatal(err)
-	}
-	err = member.Works().Follow(ctx2, "", func(c messaging.Change) error {
-		if c.Synced {
+
+	works, err := hub.WorkBucket(ctx, account)
+	must(t, err)
+	_, err = works.Put(ctx, "shop.web", []byte("work"), messaging.AnyRevision)
+	must(t, err)
+	read := errors.New("read")
+	err = member.Works().Follow(ctx, "", func(c messaging.Change) error {
+		if c.Synced || c.Key != "shop.web" || string(c.Value) != "work" {
 			return nil
 		}
-		if c.Key != "shop.web" || string(c.Value) != "work" {
-			return fmt.Errorf("got %+v", c)
-		}
-		return done
+		return read
 	})
-	if !errors.Is(err, done) {
-		t.Fatalf("works: %v", err)
+	if !errors.Is(err, read) {
+		t.Errorf("the member's works end with %v", err)
 	}
-	lr, err := hub.Acquire(ctx, "hub", []byte("a"), 2*time.Second, 0)
-	if err != nil {
-		t.Fatal(err)
+}
+
+// answering lets c answer requests until the test ends; it waits until c does.
+func answering(t *testing.T, c *Conn, subj string, answer func(messaging.Message) ([]byte, error)) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() {
+		ended <- c.Respond(ctx, subj, func(_ context.Context, m messaging.Message) ([]byte, error) { return answer(m) })
+	}()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("the responder ended with %v", err)
+		}
+	})
+	for subscribed := false; !subscribed; {
+		must(t, c.nc.Flush())
+		subscribed = c.nc.NumSubscriptions() > 0
+		select {
+		case err := <-ended:
+			t.Fatal(err)
+		default:
+		}
 	}
-	if _, err := hub.Acquire(ctx, "hub", []byte("b"), 2*time.Second, 0); !errors.Is(err, messaging.ErrConflict) {
-		t.Fatalf("got %v", err)
+	must(t, c.nc.Flush())
+}
+
+func TestCredentialsFile(t *testing.T) {
+	w := open(t)
+	credentials, err := w.server.Accounts.Credentials(GatewayRole)
+	must(t, err)
+	text, err := credentials.Encode()
+	must(t, err)
+	path := filepath.Join(t.TempDir(), "gateway.creds")
+	must(t, os.WriteFile(path, text, 0o600))
+	got, err := ReadCredentials(path)
+	if err != nil || got.JWT != credentials.JWT || string(got.Seed) != string(credentials.Seed) {
+		t.Errorf("got %+v, %v", got, err)
 	}
-	if _, err := hub.Acquire(ctx, "hub", []byte("a"), 2*time.Second, lr); err != nil {
-		t.Fatal(err)
+	for _, text := range []string{"", "x", "-----BEGIN NATS USER JWT-----\nx\n------END NATS USER JWT------\n"} {
+		must(t, os.WriteFile(path, []byte(text), 0o600))
+		if _, err := ReadCredentials(path); err == nil {
+			t.Errorf("%q is taken", text)
+		}
 	}
-	_ = federation.Revision(0)
+	if _, err := ReadCredentials(path + "x"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("got %v", err)
+	}
 }

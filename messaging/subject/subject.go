@@ -171,9 +171,6 @@ func ExportKey(member string, service federation.Key) string {
 	return Token(member) + "." + WorkloadKey(service)
 }
 
-// OfMember is the filter for all records under one member in Status and Exports.
-func OfMember(member string) string { return Token(member) + ".>" }
-
 // Token makes one subject token of any string: letters, digits, "-" and "_" stay,
 // every other byte becomes "=XX" in upper-case hexadecimal. The empty string
 // becomes "=".

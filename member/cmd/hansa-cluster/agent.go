@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"log/slog"
 
 	"github.com/hansa-io/hansa/federation"
 	"github.com/hansa-io/hansa/member"
@@ -28,7 +29,7 @@ func runAgent(ctx context.Context, cfg config.Config, c *cluster.Cluster, log lo
 			Region: cfg.Place.Region, Zone: cfg.Place.Zone, Latitude: cfg.Place.Latitude, Longitude: cfg.Place.Longitude,
 		},
 		Kubeconfig: c.Kubeconfig(cluster.AgentKubeconfig), Version: release,
-		NewKey: nats.NewUserKey, Dial: dial, Logger: log.own,
+		NewKey: nats.NewUserKey, Dial: dialer(log.own), Logger: log.own,
 	})
 	if err != nil {
 		return err
@@ -36,9 +37,11 @@ func runAgent(ctx context.Context, cfg config.Config, c *cluster.Cluster, log lo
 	return agent.Run(ctx)
 }
 
-// dial connects an agent to the bus.
-func dial(c member.Credentials, name string) (member.Bus, error) {
-	return nats.Dial(nats.DialOptions{
-		URLs: c.BusURLs, CA: c.BusCA, Credentials: nats.Credentials{JWT: c.JWT, Seed: c.Seed}, Name: name, Account: c.Account,
-	})
+// dialer connects an agent to the bus.
+func dialer(log *slog.Logger) func(member.Credentials, string) (member.Bus, error) {
+	return func(c member.Credentials, name string) (member.Bus, error) {
+		return nats.Dial(nats.DialOptions{
+			URLs: c.BusURLs, CA: c.BusCA, Credentials: nats.Credentials{JWT: c.JWT, Seed: c.Seed}, Name: name, Account: c.Account, Log: log,
+		})
+	}
 }

@@ -1,0 +1,469 @@
+package nats
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/jwt/v2"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nkeys"
+
+	"github.com/hansa-io/hansa/messaging"
+	"github.com/hansa-io/hansa/messaging/subject"
+)
+
+// patience is how long an attack waits for an answer that must not come.
+const patience = 500 * time.Millisecond
+
+// siege is a federation of two members, of which one attacks the other with its
+// own, valid credentials and a client that keeps no rules.
+type siege struct {
+	world
+	hub           *Conn
+	attacker      *nats.Conn
+	victim        *Conn
+	own, victims  string // account keys
+	heardOfVictim func() []string
+}
+
+func besiege(t *testing.T) siege {
+	t.Helper()
+	w := open(t)
+	hub := w.dial(t, HubRole)
+	must(t, hub.EnsureBuckets(t.Context()))
+	attacker, own := w.member(t, hub, "frankfurt")
+	victim, victims := w.member(t, hub, "tokyo")
+	works, err := hub.WorkBucket(t.Context(), victims)
+	must(t, err)
+	_, err = works.Put(t.Context(), "shop.web", []byte("secret"), messaging.AnyRevision)
+	must(t, err)
+	return siege{
+		world: w, hub: hub, attacker: attacker.nc, victim: victim, own: own, victims: victims,
+		heardOfVictim: eavesdrop(t, hub.nc, subject.UpOf(victims), subject.DownOf(victims), subject.Hub(">"), subject.HubBeat()),
+	}
+}
+
+// eavesdrop collects everything on the subjects that c may hear.
+func eavesdrop(t *testing.T, c *nats.Conn, subjects ...string) func() []string {
+	t.Helper()
+	var mu sync.Mutex
+	var heard []string
+	for _, s := range subjects {
+		_, err := c.Subscribe(s, func(m *nats.Msg) {
+			mu.Lock()
+			defer mu.Unlock()
+			heard = append(heard, fmt.Sprintf("%s on %s, asked as %s", m.Data, m.Subject, s))
+		})
+		must(t, err)
+	}
+	_ = c.Flush() // a refused subscription is an error of the connection
+	return func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		return append([]string{}, heard...)
+	}
+}
+
+// reached sends a request on each subject and returns those on which somebody
+// answered with anything but an error.
+func reached(t *testing.T, c *nats.Conn, subjects []string, headers ...string) []string {
+	t.Helper()
+	inbox := nats.NewInbox()
+	answers := make(chan *nats.Msg, len(subjects))
+	sub, err := c.ChanSubscribe(inbox+".*", answers)
+	must(t, err)
+	defer func() { _ = sub.Unsubscribe() }()
+	for i, subj := range subjects {
+		m := nats.NewMsg(subj)
+		m.Reply, m.Data = fmt.Sprintf("%s.%d", inbox, i), attackOn(subj)
+		for h := 0; h+1 < len(headers); h += 2 {
+			m.Header.Set(headers[h], headers[h+1])
+		}
+		must(t, c.PublishMsg(m))
+	}
+	must(t, c.Flush())
+	var out []string
+	for deadline := time.After(patience); ; {
+		select {
+		case m := <-answers:
+			subj := m.Subject // of a stream's message, which MSG.NEXT brings
+			if i, err := strconv.Atoi(strings.TrimPrefix(m.Subject, inbox+".")); err == nil {
+				subj = subjects[i]
+			}
+			if m.Header.Get("Status") != "503" && !strings.Contains(string(m.Data), `"error"`) {
+				out = append(out, subj)
+			}
+		case <-deadline:
+			return out
+		}
+	}
+}
+
+// attackOn is a request that the subject would answer.
+func attackOn(subj string) []byte {
+	switch {
+	case strings.Contains(subj, "MSG.NEXT"):
+		return []byte(`{"batch":1,"no_wait":true}`)
+	case strings.Contains(subj, "MSG.GET"):
+		return []byte(`{"seq":1}`)
+	case strings.Contains(subj, ".INFO"), strings.Contains(subj, ".LIST"), strings.Contains(subj, ".NAMES"), strings.Contains(subj, ".DELETE"):
+		return nil
+	}
+	return []byte("attack")
+}
+
+// state is everything in the streams and consumers that an attack could change.
+func (s siege) state(t *testing.T) string {
+	t.Helper()
+	var out []string
+	streams := s.hub.js.ListStreams(t.Context())
+	for info := range streams.Info() {
+		out = append(out, fmt.Sprintf("%s %d–%d, %d messages, %d consumers", info.Config.Name, info.State.FirstSeq, info.State.LastSeq, info.State.Msgs, info.State.Consumers))
+	}
+	must(t, streams.Err())
+	consumer, err := s.hub.js.Consumer(t.Context(), subject.WorkBucket(s.victims), s.victims)
+	must(t, err)
+	info, err := consumer.Info(t.Context())
+	must(t, err)
+	return strings.Join(append(out, fmt.Sprintf("delivered %d, acknowledged %d", info.Delivered.Consumer, info.AckFloor.Consumer)), "\n")
+}
+
+// api lists the requests to JetStream by which somebody could read or change the
+// stream.
+func api(stream, consumer, record string) []string {
+	return []string{
+		"$JS.API.CONSUMER.MSG.NEXT." + stream + "." + consumer, "$JS.API.CONSUMER.INFO." + stream + "." + consumer,
+		"$JS.API.CONSUMER.CREATE." + stream, "$JS.API.CONSUMER.CREATE." + stream + ".spy", "$JS.API.CONSUMER.CREATE." + stream + ".spy." + record,
+		"$JS.API.CONSUMER.DURABLE.CREATE." + stream + ".spy", "$JS.API.CONSUMER.DELETE." + stream + "." + consumer,
+		"$JS.API.CONSUMER.PAUSE." + stream + "." + consumer, "$JS.API.CONSUMER.RESET." + stream + "." + consumer, "$JS.API.CONSUMER.UNPIN." + stream + "." + consumer,
+		"$JS.API.CONSUMER.LIST." + stream, "$JS.API.CONSUMER.NAMES." + stream,
+		"$JS.API.STREAM.INFO." + stream, "$JS.API.STREAM.LIST", "$JS.API.STREAM.NAMES", "$JS.API.STREAM.MSG.GET." + stream,
+		"$JS.API.STREAM.MSG.DELETE." + stream, "$JS.API.STREAM.PURGE." + stream, "$JS.API.STREAM.DELETE." + stream,
+		"$JS.API.STREAM.UPDATE." + stream, "$JS.API.STREAM.CREATE." + stream, "$JS.API.STREAM.CREATE.spy", "$JS.API.STREAM.SNAPSHOT." + stream,
+		"$JS.API.STREAM.RESTORE." + stream, "$JS.API.DIRECT.GET." + stream, "$JS.API.DIRECT.GET." + stream + "." + record,
+		"$JS.ACK." + stream + "." + consumer + ".1.1.1.1.1", "$JS.API.INFO", "$JS.API.ACCOUNT.PURGE." + stream,
+		"$JS.API.SERVER.REMOVE", "$JS.API.META.LEADER.STEPDOWN",
+	}
+}
+
+// TestMemberAttacks: whatever one member sends, nobody hears it as another's,
+// nothing of another is read, and no stream changes.
+func TestMemberAttacks(t *testing.T) {
+	s := besiege(t)
+	before := s.state(t)
+	work := subject.WorkPrefix(s.victims) + "shop.web"
+	subjects := append(api(subject.WorkBucket(s.victims), s.victims, work), api(streamName(subject.Assignments), "c", subject.RecordPrefix(subject.Assignments)+"a")...)
+	for _, plain := range append([]string{}, subjects...) {
+		if rest, ok := strings.CutPrefix(plain, "$JS.API."); ok {
+			subjects = append(subjects, apiPrefix+"."+rest, "$JS.hansa.API."+rest)
+		}
+	}
+	subjects = append(subjects,
+		// As another member, as the hub, and into the hub's records.
+		subject.Beat(s.victims), subject.Up(s.victims, subject.UpStatus), subject.Up(s.victims, subject.UpHello), subject.DownBeat(s.victims),
+		subject.Down(s.victims, subject.DownProbe), work, subject.HubBeat(), subject.GatewayBeat(), subject.MemberDownBeat(), subject.MemberDown("x"),
+		subject.Hub(subject.HubToken), subject.Hub(subject.HubMember), subject.Hub(subject.HubOperation),
+		subject.RecordPrefix(subject.Assignments)+"shop.web", subject.RecordPrefix(subject.Members)+"tokyo", subject.RecordPrefix(subject.Leases)+"hub",
+		// The server itself.
+		"$SYS.REQ.SERVER.PING", "$SYS.REQ.ACCOUNT."+s.victims+".CONNZ", "$SYS.REQ.CLAIMS.UPDATE", "$SYS.REQ.USER.INFO.x", "_INBOX.victim",
+	)
+	if got := reached(t, s.attacker, subjects); len(got) > 0 {
+		t.Errorf("a member reaches %q", got)
+	}
+	if got := reached(t, s.attacker, subjects, "Nats-Rollup", "all", "Nats-Msg-Id", "m1"); len(got) > 0 {
+		t.Errorf("with headers a member reaches %q", got)
+	}
+	must(t, s.hub.nc.Flush())
+	if heard := s.heardOfVictim(); len(heard) > 0 {
+		t.Errorf("heard as another: %q", heard)
+	}
+	if after := s.state(t); after != before {
+		t.Errorf("before\n%s\nafter\n%s", before, after)
+	}
+
+	t.Run("the check can fail", func(t *testing.T) {
+		want := append(api(subject.WorkBucket(s.victims), s.victims, work)[:2], "$JS.API.STREAM.INFO."+subject.WorkBucket(s.victims), work)
+		if got := reached(t, s.hub.nc, want); len(got) != len(want) {
+			t.Errorf("the hub reaches %q only", got)
+		}
+		if got := reached(t, s.attacker, []string{apiPrefix + ".CONSUMER.INFO." + subject.WorkBucket(s.own) + "." + s.own}); len(got) != 1 {
+			t.Error("the attacker does not even reach what is its own")
+		}
+		if s.state(t) == before {
+			t.Error("a write does not change the state")
+		}
+		must(t, s.victim.Publish(subject.MemberBeat(), nil))
+		must(t, s.victim.nc.Flush())
+		must(t, s.hub.nc.Flush())
+		if len(s.heardOfVictim()) == 0 {
+			t.Error("not even the victim is heard")
+		}
+	})
+}
+
+// TestMemberEavesdrops: a member that subscribes to everything hears what is sent
+// to it, and nothing else.
+func TestMemberEavesdrops(t *testing.T) {
+	s := besiege(t)
+	heard := eavesdrop(t, s.attacker, ">", "*.>", "hansa.>", "_INBOX.>", "$SYS.>", "$JS.>", subject.UpOf(s.victims), subject.DownOf(s.victims),
+		subject.RecordPrefix(subject.Workloads)+">", subject.HubBeat(), subject.MemberUpAll(), subject.MemberDownAll())
+	answering(t, s.hub, subject.Up("*", subject.UpHello), func(messaging.Message) ([]byte, error) { return []byte("of the victim"), nil })
+
+	// What happens in a federation: beats, requests, works, records.
+	must(t, s.victim.Publish(subject.MemberBeat(), []byte("victim's beat")))
+	_, err := s.victim.Request(t.Context(), subject.MemberUp(subject.UpHello), []byte("victim's hello"))
+	must(t, err)
+	must(t, s.hub.Publish(subject.DownBeat(s.victims), []byte("for the victim")))
+	must(t, s.hub.Publish(subject.HubBeat(), []byte("for gateways")))
+	workloads, err := s.hub.Bucket(t.Context(), subject.Workloads)
+	must(t, err)
+	_, err = workloads.Put(t.Context(), "shop.web", []byte("a workload"), 0)
+	must(t, err)
+	must(t, s.victim.nc.Flush())
+
+	must(t, s.hub.Publish(subject.DownBeat(s.own), []byte("for the attacker")))
+	must(t, s.hub.nc.Flush())
+	must(t, s.attacker.Flush())
+	for wait := time.Now().Add(5 * time.Second); len(heard()) == 0 && time.Now().Before(wait); {
+		must(t, s.attacker.Flush())
+	}
+	if got := heard(); len(got) != 1 || !strings.HasPrefix(got[0], "for the attacker on "+subject.MemberDownBeat()) {
+		t.Errorf("the attacker hears %q", got)
+	}
+}
+
+// TestReplyHijack: what the hub answers to a member goes to no place of the
+// member's choice but its own.
+func TestReplyHijack(t *testing.T) {
+	s := besiege(t)
+	before := s.state(t)
+	answered := make(chan string, 16)
+	answering(t, s.hub, subject.Up("*", subject.UpHello), func(m messaging.Message) ([]byte, error) {
+		answered <- string(m.Data)
+		return []byte("hijacked"), nil
+	})
+	victimHears := eavesdrop(t, s.victim.nc, "_INBOX.>", subject.MemberDownAll())
+	hubHears := eavesdrop(t, s.hub.nc, "_INBOX.victim", subject.Hub(">"), subject.HubBeat(), "$JS.API.>")
+	replies := []string{
+		"_INBOX.victim", subject.MemberDownBeat(), subject.DownBeat(s.victims), subject.WorkPrefix(s.victims) + "shop.web",
+		subject.RecordPrefix(subject.Assignments) + "shop.web", subject.Hub(subject.HubToken), subject.HubBeat(),
+		"$JS.API.STREAM.DELETE." + streamName(subject.Workloads),
+	}
+	for i, reply := range replies {
+		must(t, s.attacker.PublishRequest(subject.MemberUp(subject.UpHello), reply, fmt.Appendf(nil, "%d", i)))
+	}
+	must(t, s.attacker.Flush())
+	for range replies {
+		select {
+		case <-answered:
+		case <-time.After(5 * time.Second):
+			t.Fatal("a request did not reach the hub: the check could not fail")
+		}
+	}
+	must(t, s.hub.nc.Flush())
+	must(t, s.victim.nc.Flush())
+	if v, h := victimHears(), hubHears(); len(v)+len(h) > 0 {
+		t.Errorf("the victim hears %q, the hub %q", v, h)
+	}
+	if after := s.state(t); after != before {
+		t.Errorf("before\n%s\nafter\n%s", before, after)
+	}
+}
+
+// TestFloods: what one member sends too much of is refused, and the others do not
+// notice.
+func TestFloods(t *testing.T) {
+	s := besiege(t)
+	answering(t, s.hub, subject.Up("*", subject.UpHello), func(messaging.Message) ([]byte, error) { return nil, nil })
+	credentials, _ := s.credentials(t, "frankfurt")
+
+	refused := make(chan error, 64)
+	flooder, err := nats.Connect(s.server.URL(), nats.Secure(clientTLS(t, s.ca)), nats.UserJWTAndSeed(credentials.JWT, string(credentials.Seed)),
+		nats.NoReconnect(), nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+			select {
+			case refused <- err:
+			default:
+			}
+		}))
+	must(t, err)
+	defer flooder.Close()
+	t.Run("subscriptions", func(t *testing.T) {
+		for i := range memberSubscriptions + 50 {
+			_, err := flooder.Subscribe(fmt.Sprintf("_INBOX.%d", i), func(*nats.Msg) {})
+			must(t, err)
+		}
+		_ = flooder.Flush()
+		select {
+		case err := <-refused:
+			if !strings.Contains(err.Error(), "subscriptions") {
+				t.Errorf("refused with %v", err)
+			}
+		case <-time.After(5 * time.Second):
+			t.Error("any number of subscriptions is taken")
+		}
+	})
+	t.Run("payload", func(t *testing.T) {
+		if err := flooder.Publish(subject.MemberBeat(), make([]byte, memberPayload+1)); err == nil {
+			for wait := time.Now().Add(5 * time.Second); flooder.IsConnected() && time.Now().Before(wait); {
+				_ = flooder.FlushTimeout(time.Second)
+			}
+			if flooder.IsConnected() {
+				t.Error("a message above the account's limit is taken")
+			}
+		}
+	})
+	t.Run("connections", func(t *testing.T) {
+		var open []*Conn
+		defer func() {
+			for _, c := range open {
+				c.Close()
+			}
+		}()
+		for range memberConnections + 1 {
+			c, err := s.dialAs(credentials, "frankfurt", s.own)
+			if err != nil {
+				return
+			}
+			open = append(open, c)
+		}
+		t.Errorf("%d connections are taken", len(open))
+	})
+	if _, err := s.victim.Request(t.Context(), subject.MemberUp(subject.UpHello), nil); err != nil {
+		t.Errorf("the victim is not answered any more: %v", err)
+	}
+}
+
+func clientTLS(t *testing.T, ca []byte) *tls.Config {
+	t.Helper()
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(ca) {
+		t.Fatal("no CA")
+	}
+	return &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS13}
+}
+
+// TestForgedCredentials: nobody gets in without the federation's signature.
+func TestForgedCredentials(t *testing.T) {
+	s := besiege(t)
+	credentials, account := s.credentials(t, "frankfurt")
+	other, _ := s.credentials(t, "osaka")
+	for name, c := range map[string]Credentials{
+		"another's seed":   {JWT: credentials.JWT, Seed: other.Seed},
+		"own signature":    selfSigned(t, account),
+		"foreign operator": open(t).foreign(t),
+		"nothing":          {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := s.dialAs(c, "frankfurt", account)
+			if err == nil {
+				got.Close()
+				t.Fatal("it gets in")
+			}
+			if strings.Contains(err.Error(), "\n") || !strings.Contains(err.Error(), "dial bus") {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+	t.Run("wrong CA", func(t *testing.T) {
+		_, err := Dial(DialOptions{URLs: []string{s.server.URL()}, CA: open(t).ca, Credentials: credentials, Name: "x", Account: account})
+		if err == nil || !strings.Contains(err.Error(), "the given CA did not sign the bus's certificate") {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+// foreign are credentials of another federation.
+func (w world) foreign(t *testing.T) Credentials {
+	c, _ := w.credentials(t, "frankfurt")
+	return c
+}
+
+// selfSigned is a user that claims to be of the account and signed itself.
+func selfSigned(t *testing.T, account string) Credentials {
+	t.Helper()
+	pub, seed, err := NewUserKey()
+	must(t, err)
+	forger, err := nkeys.CreateAccount()
+	must(t, err)
+	claims := jwt.NewUserClaims(pub)
+	claims.IssuerAccount = account
+	token, err := claims.Encode(forger)
+	must(t, err)
+	return Credentials{JWT: token, Seed: seed}
+}
+
+// TestRevoke: a member that is revoked is cut off at once and for ever, and nobody
+// else is.
+func TestRevoke(t *testing.T) {
+	s := besiege(t)
+	credentials, account := s.credentials(t, "frankfurt")
+	cut := make(chan struct{}, 1)
+	s.attacker.SetDisconnectErrHandler(func(*nats.Conn, error) {
+		select {
+		case cut <- struct{}{}:
+		default:
+		}
+	})
+	must(t, s.server.Accounts.Revoke(t.Context(), "frankfurt"))
+	select {
+	case <-cut:
+	case <-time.After(10 * time.Second):
+		t.Fatal("the live connection stays")
+	}
+	if c, err := s.dialAs(credentials, "frankfurt", account); err == nil {
+		c.Close()
+		t.Error("it gets in again")
+	}
+	if !s.victim.Connected() {
+		t.Error("the victim is cut off as well")
+	}
+	if _, again := s.credentials(t, "frankfurt"); again == account {
+		t.Error("a new member of the name has the old account")
+	}
+}
+
+// TestGatewayRights: a gateway writes desired state, reads what it answers with,
+// and nothing else.
+func TestGatewayRights(t *testing.T) {
+	s := besiege(t)
+	gateway := s.dial(t, GatewayRole)
+	before := s.state(t)
+	var subjects []string
+	for _, bucket := range append(subject.Durable(), subject.Rebuilt()...) {
+		stream := streamName(bucket)
+		if bucket != subject.Workloads && bucket != subject.Scores {
+			subjects = append(subjects, subject.RecordPrefix(bucket)+"forged")
+		}
+		subjects = append(subjects, "$JS.API.STREAM.PURGE."+stream, "$JS.API.STREAM.DELETE."+stream, "$JS.API.STREAM.UPDATE."+stream,
+			"$JS.API.STREAM.MSG.DELETE."+stream, "$JS.API.STREAM.SNAPSHOT."+stream)
+		if bucket == subject.Tokens || bucket == subject.Leases {
+			subjects = append(subjects, api(stream, "c", subject.RecordPrefix(bucket)+"x")...)
+		}
+	}
+	subjects = append(subjects, api(subject.WorkBucket(s.victims), s.victims, subject.WorkPrefix(s.victims)+"shop.web")...)
+	subjects = append(subjects, subject.Beat(s.victims), subject.Up(s.victims, subject.UpStatus), subject.DownBeat(s.victims),
+		subject.WorkPrefix(s.victims)+"shop.web", subject.HubBeat(), "$SYS.REQ.SERVER.PING")
+	if got := reached(t, gateway.nc, subjects); len(got) > 0 {
+		t.Errorf("a gateway reaches %q", got)
+	}
+	hears := eavesdrop(t, gateway.nc, ">", subject.AnyUp(), subject.AnyDown(), subject.RecordPrefix(subject.Tokens)+">")
+	must(t, s.victim.Publish(subject.MemberBeat(), []byte("beat")))
+	must(t, s.victim.nc.Flush())
+	must(t, gateway.nc.Flush())
+	if got := hears(); len(got) > 0 {
+		t.Errorf("a gateway hears %q", got)
+	}
+	if after := s.state(t); after != before {
+		t.Errorf("before\n%s\nafter\n%s", before, after)
+	}
+	desired := []string{subject.RecordPrefix(subject.Workloads) + "wanted", subject.RecordPrefix(subject.Scores) + "wanted"}
+	if got := reached(t, gateway.nc, desired); len(got) != len(desired) {
+		t.Errorf("of %q a gateway can write %q only", desired, got)
+	}
+}
