@@ -17,7 +17,7 @@ import (
 // placements, in this language:
 //
 //	member NAME [region=R] [zone=Z] [provider=P] [jurisdiction=J] [at=(LAT,LONG)] [label=(k=v,…)]
-//	       [taint=(k=v:Effect,…)] [room=(N,…)] [gpu=N] [version=V] [kinds=(…)] [health=H] [cordoned] [draining] [masked=WHY]
+//	       [quota=(NAMESPACE,RESOURCE=N,…)] [taint=(k=v:Effect,…)] [room=(N,…)] [gpu=N] [version=V] [kinds=(…)] [health=H] [cordoned] [draining] [masked=WHY]
 //	    adds a member, or changes what is named of one. room lists its nodes by
 //	    the replicas of 100m CPU and 100Mi that each holds.
 //	external SCORE NAME=VALUE …
@@ -137,6 +137,13 @@ func setMember(m *Member, arg datadriven.CmdArg) (err error) {
 		for _, r := range []*federation.Resources{&m.Facts.Free, &m.Facts.Classes[0].Room, &m.Facts.Classes[0].Free[0]} {
 			r.Extended = map[string]int64{"nvidia.com/gpu": n}
 		}
+	case "quota":
+		q := federation.Quota{Namespace: first, Free: map[string]int64{}}
+		for _, pair := range arg.Vals[1:] {
+			name, n, _ := strings.Cut(pair, "=")
+			q.Free[name], err = strconv.ParseInt(n, 10, 64)
+		}
+		m.Facts.Quotas = append(m.Facts.Quotas, q)
 	case "version":
 		m.Facts.KubernetesVersion = first
 	case "kinds":
@@ -303,21 +310,39 @@ func (s *script) batch(d *datadriven.TestData) (string, error) {
 		return "", err
 	}
 	var b strings.Builder
-	for i, decision := range PlaceAll(reqs, snap) {
+	own := map[federation.Key]bool{}
+	for _, r := range reqs {
+		own[r.Workload] = true
+	}
+	others := slices.DeleteFunc(s.requests(), func(r Request) bool { return own[r.Workload] })
+	all := slices.Concat(reqs, others)
+	for i, decision := range PlaceAllPreempting(reqs, others, snap) {
 		if decision.Err != nil {
 			return "", decision.Err
 		}
-		fmt.Fprintf(&b, "%s:", decision.Workload)
-		for _, m := range decision.Members {
-			fmt.Fprintf(&b, " %s %d", m.Member, m.Replicas)
+		if i >= len(reqs) && decision.Preempted == "" {
+			continue
 		}
-		if decision.Unmet > 0 {
-			fmt.Fprintf(&b, "; %d unmet: %s", decision.Unmet, decision.Binding)
-		}
-		fmt.Fprintln(&b)
-		s.keep(reqs[i], decision)
+		describeShort(&b, decision)
+		s.keep(all[i], decision)
 	}
 	return b.String(), nil
+}
+
+func describeShort(b *strings.Builder, d Decision) {
+	fmt.Fprintf(b, "%s:", d.Workload)
+	for _, m := range d.Members {
+		fmt.Fprintf(b, " %s %d", m.Member, m.Replicas)
+	}
+	if d.Unmet > 0 {
+		fmt.Fprintf(b, "; %d unmet: %s", d.Unmet, d.Binding)
+	}
+	fmt.Fprintln(b)
+	for _, rule := range d.Explanation.Rules {
+		if strings.Contains(rule, "preempt") {
+			fmt.Fprintf(b, "  %s\n", rule)
+		}
+	}
 }
 
 func (s *script) requests() []Request {

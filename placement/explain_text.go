@@ -24,6 +24,10 @@ func (r *run) explainRoom(i int32, line *federation.MemberExplanation) {
 	if !r.divided() {
 		least = max(r.want, 1)
 	}
+	if r.quotaBinds(i) {
+		r.explainQuota(i, line, least)
+		return
+	}
 	line.Reason = fmt.Sprintf("holds %d of at least %d %s; each needs %s in one node, free %s",
 		line.Fits, least, plural(least, "replica", "replicas"), need, amountText(&r.p.s.members[i].Facts.Free))
 	line.Remedy = fmt.Sprintf("free room for %d more, or add nodes", least-line.Fits)

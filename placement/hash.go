@@ -120,6 +120,7 @@ func (e *encoder) member(m *Member) {
 	for _, kind := range facts.Kinds {
 		e.str(kind)
 	}
+	e.quotas(facts.Quotas)
 }
 
 func (e *encoder) resources(r *federation.Resources) {

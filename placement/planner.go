@@ -20,7 +20,8 @@ type Planner struct {
 	rooms    map[int32][]node // where it is not the snapshot's
 	versions []uint32         // of the room, by member; never 0
 	loads    []load
-	touched  []int32 // members whose room is not the snapshot's, for release
+	quotas   map[string]quotaTable // where they are not the snapshot's
+	touched  []int32               // members whose room is not the snapshot's, for release
 
 	fits       map[shape]*fitTable
 	topologies map[string]*topology // by label, made on first use
@@ -54,6 +55,7 @@ func NewPlanner(s *Snapshot) *Planner {
 	p := &Planner{
 		s:          s,
 		rooms:      map[int32][]node{},
+		quotas:     map[string]quotaTable{},
 		versions:   make([]uint32, n),
 		loads:      slices.Clone(s.loads),
 		fits:       map[shape]*fitTable{},
@@ -90,6 +92,7 @@ func (p *Planner) Reserve(req Request, d Decision) {
 		p.reserved = mix(mix(p.reserved, p.s.hashes[i]), uint64(m.Replicas))
 		if more := m.Replicas - replicasIn(current, m.Member); more > 0 {
 			p.take(i, need, more)
+			p.takeQuota(d.Workload.Namespace, i, podwise(req.Demand.PerReplica), more)
 		}
 	}
 	p.decided[d.Workload] = d.Members
@@ -103,6 +106,7 @@ func (p *Planner) release() {
 	}
 	p.touched = p.touched[:0]
 	clear(p.decided)
+	clear(p.quotas)
 	p.reserved = 0
 }
 
@@ -112,6 +116,22 @@ func (p *Planner) take(i int32, need amount, k int64) {
 		room = slices.Clone(p.s.rooms[i])
 	}
 	p.setRoom(i, take(room, need, k))
+	p.touched = append(p.touched, i)
+}
+
+// addRoom adds a piece of room to member i, or takes the last one away again when
+// sign is below 0.
+func (p *Planner) addRoom(i int32, piece node, sign int64) {
+	room, own := p.rooms[i]
+	if !own {
+		room = slices.Clone(p.s.rooms[i])
+	}
+	if sign > 0 {
+		room = append(room, piece)
+	} else {
+		room = room[:len(room)-1]
+	}
+	p.setRoom(i, room)
 	p.touched = append(p.touched, i)
 }
 

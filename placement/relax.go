@@ -33,8 +33,8 @@ func (r *run) binding() string {
 	if limit := r.skewLimit(); limit != "" {
 		return limit
 	}
-	return fmt.Sprintf("room: %d of %d replicas fit in the %d eligible %s; each needs %s in one node",
-		r.placed(), r.want, eligible, plural(int64(eligible), "member", "members"), r.needText())
+	return fmt.Sprintf("room: %d of %d replicas fit in the %d eligible %s; each needs %s in one node%s",
+		r.placed(), r.want, eligible, plural(int64(eligible), "member", "members"), r.needText(), r.quotaNote())
 }
 
 func (r *run) placed() int64 { return r.want - r.left() }
@@ -69,7 +69,11 @@ func (r *run) refusals() string {
 	r.explainRefused(lines)
 	counts := map[string]int{}
 	for i := range lines {
-		counts[orElse(lines[i].Filter, "Resources")]++
+		short := "Resources"
+		if r.quotaBinds(int32(i)) {
+			short = "Quota"
+		}
+		counts[orElse(lines[i].Filter, short)]++
 	}
 	parts := make([]string, 0, len(counts))
 	for _, name := range byCount(counts) {
@@ -108,6 +112,10 @@ func (r *run) relaxation() string {
 	}
 	other := &Planner{}
 	*other = *r.p
+	other.quotas = map[string]quotaTable{}
+	for namespace, q := range r.p.quotas {
+		other.quotas[namespace] = q.clone()
+	}
 	other.run = run{}
 	other.run.init(other)
 	for _, change := range relaxations(&req) {

@@ -77,6 +77,9 @@ type Decision struct {
 	// Waived is the rule that was not kept so that the workload fails over; only
 	// failover.survive is ever waived.
 	Waived string
+	// Preempted says which more important workload took replicas of this one, and
+	// where; see PlaceAllPreempting.
+	Preempted string
 	// Explanation and InputsHash are filled when the request asked for them.
 	Explanation federation.Explanation
 	// InputsHash identifies everything the decision depended on: equal hashes,

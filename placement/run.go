@@ -21,7 +21,8 @@ type run struct {
 	running                      []int64 // replicas by member; −1 where not assigned
 
 	fits    *fitTable
-	missing string // extended resource that no member has
+	quota   quotaTable // of the workload's namespace; nil without one
+	missing string     // extended resource that no member has
 	users   []user
 	scoring []scoring
 	weights float64  // sum of the scores' weights
@@ -140,6 +141,7 @@ func (r *run) begin(req *Request) error {
 	}
 	r.divides = req.Demand.Replicated && r.want > 0 && r.spec.Replicas.Mode != "Duplicated"
 	r.fits, r.missing = r.p.fitsFor(podwise(r.unit()))
+	r.quota = r.p.quotaOf(req.Workload.Namespace)
 	r.survival = survival{}
 	r.unbound = false
 	r.readConstraints()
@@ -270,7 +272,11 @@ func (r *run) fitOf(i int32) int64 {
 	if r.missing != "" {
 		return 0
 	}
-	return r.p.fit(r.fits, i)
+	n := r.p.fit(r.fits, i)
+	if r.quota != nil {
+		n = min(n, r.quotaFit(i))
+	}
+	return n
 }
 
 // bound sets what may be in the member at most and what stays there.

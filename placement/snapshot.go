@@ -28,7 +28,8 @@ type Snapshot struct {
 	topologies map[string]*topology
 	rooms      [][]node // free room by member, less the reservations
 	loads      []load
-	resources  []string // names of extended resources, sorted
+	quotas     map[string]quotaTable // by namespace
+	resources  []string              // names of extended resources, sorted
 	assigned   map[federation.Key][]federation.AssignedMember
 	external   map[string][]float64 // 0–100 by member; 50 where unknown
 	hash       string
@@ -71,6 +72,7 @@ func NewSnapshot(w World) (*Snapshot, error) {
 	s.indexStanding()
 	s.indexTopologies()
 	s.indexRooms()
+	s.indexQuotas()
 	s.indexExternal()
 	s.assigned = make(map[federation.Key][]federation.AssignedMember, len(w.Assignments))
 	for _, a := range w.Assignments {

@@ -47,6 +47,7 @@ func (c choice) validate() error {
 
 var (
 	modes         = []string{"Divided", "Duplicated"}
+	preemptions   = []string{"Never", "LowerTiers"}
 	divisions     = []string{"Capacity", "Static", "Aggregated", "Demand"}
 	survivals     = []string{"None", "Member", "Zone", "Region"}
 	unsatisfiable = []string{"DoNotSchedule", "ScheduleAnyway"}
@@ -168,6 +169,7 @@ func validateReplicas(p *federation.PlacementSpec) error {
 	for _, c := range []choice{
 		{"replicas.mode", r.Mode, modes},
 		{"replicas.by", r.By, divisions},
+		{"preemption", p.Preemption, preemptions},
 		{"failover.survive", p.Failover.Survive, survivals},
 	} {
 		if err := c.validate(); err != nil {
