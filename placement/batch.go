@@ -10,12 +10,14 @@ import (
 // PlaceAll decides many requests against one snapshot so that no two get the
 // same room. It decides tier by tier, lowest number first, within a tier in the
 // order of keys, but after the workloads of the same tier that affinity ties a
-// workload to. The decisions come in the order of the requests.
+// workload to. A request may take room from what others among reqs run, see
+// PlaceAllPreempting. The decisions come in the order of the requests.
 func PlaceAll(reqs []Request, s *Snapshot) []Decision {
-	return NewPlanner(s).placeAll(reqs)
+	return NewPlanner(s).placeAll(reqs, nil)
 }
 
-func (p *Planner) placeAll(reqs []Request) []Decision {
+// placeEach decides the requests with the room there is.
+func (p *Planner) placeEach(reqs []Request) []Decision {
 	out := make([]Decision, len(reqs))
 	for _, i := range inOrder(reqs) {
 		out[i] = p.Place(reqs[i])

@@ -82,7 +82,7 @@ func (p *Planner) Reserve(req Request, d Decision) {
 		return
 	}
 	current := p.currentOf(&req)
-	need, _ := p.s.amountOf(podwise(req.Demand.PerReplica))
+	need, _ := p.s.needOf(podwise(req.Demand.PerReplica))
 	p.reserved = mix(p.reserved, hashString(d.Workload.String()))
 	for _, m := range d.Members {
 		i, ok := p.s.index[m.Member]
@@ -184,7 +184,7 @@ func (p *Planner) fitsFor(r federation.Resources) (*fitTable, string) {
 	if len(r.Extended) > 0 {
 		key.ext = extendedText(r.Extended)
 	}
-	need, missing := p.s.amountOf(r)
+	need, missing := p.s.needOf(r)
 	if t, ok := p.fits[key]; ok {
 		return t, missing
 	}

@@ -24,9 +24,12 @@ import (
 // Where a replica leaves, a hole of its own size is counted, on a node of its own:
 // which node that is, the members do not tell.
 func PlaceAllPreempting(reqs, others []Request, s *Snapshot) []Decision {
-	p := NewPlanner(s)
+	return NewPlanner(s).placeAll(reqs, others)
+}
+
+func (p *Planner) placeAll(reqs, others []Request) []Decision {
 	if !slices.ContainsFunc(reqs, func(r Request) bool { return preempts(&r) }) {
-		return append(p.placeAll(reqs), make([]Decision, len(others))...)
+		return append(p.placeEach(reqs), make([]Decision, len(others))...)
 	}
 	b := &bargain{p: p, reqs: slices.Concat(reqs, others), lost: map[int]*loss{}}
 	b.order = inOrder(b.reqs)
@@ -157,7 +160,7 @@ func (b *bargain) tierOf(h *hole) int { return b.reqs[h.req].Placement.Failover.
 
 // holes lists what could be taken, in the order in which it is.
 func (b *bargain) holes(rank int, req *Request) []hole {
-	need, missing := b.p.s.amountOf(podwise(req.Demand.PerReplica))
+	need, missing := b.p.s.needOf(podwise(req.Demand.PerReplica))
 	if missing != "" {
 		return nil
 	}
@@ -251,7 +254,7 @@ func (b *bargain) freeQuota(req *Request, i int32, more int64, holes []hole, use
 
 // freeRoom uses holes until more replicas fit into member i.
 func (b *bargain) freeRoom(req *Request, i int32, more int64, holes []hole, used []int64) {
-	need, _ := b.p.s.amountOf(podwise(req.Demand.PerReplica))
+	need, _ := b.p.s.needOf(podwise(req.Demand.PerReplica))
 	room := fit(b.p.room(i), &need)
 	for k := range holes {
 		if holes[k].member == i {

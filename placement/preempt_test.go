@@ -121,7 +121,7 @@ func TestPreemption(t *testing.T) {
 		after := s.carriedOut(all)
 		after.check(t)
 		if lowest == 5 {
-			if plain := PlaceAll(s.asking, snap); !reflect.DeepEqual(plain, all[:len(s.asking)]) {
+			if plain := NewPlanner(snap).placeEach(s.asking); !reflect.DeepEqual(plain, all[:len(s.asking)]) {
 				t.Fatalf("got %+v\nwant %+v", all, plain)
 			}
 		}
@@ -129,7 +129,7 @@ func TestPreemption(t *testing.T) {
 			t.Fatalf("not the same again: %+v\n%+v", all, again)
 		}
 		shortBefore, shortAfter := int64(0), int64(0)
-		for i, d := range PlaceAll(s.asking, snap) {
+		for i, d := range NewPlanner(snap).placeEach(s.asking) {
 			if tier := s.asking[i].Placement.Failover.Tier; tier == lowest {
 				shortBefore, shortAfter = shortBefore+d.Unmet, shortAfter+all[i].Unmet
 			}

@@ -13,7 +13,8 @@ const maxUnmet = 10
 
 // Readiness decides, for the loss of each member and of each region that has
 // members, where its workloads would go. reqs has one request per existing
-// workload.
+// workload. Nothing is preempted in it: room that only others would have to give is
+// counted as missing.
 func Readiness(s *Snapshot, reqs []Request) federation.Readiness {
 	p := NewPlanner(s)
 	report := federation.Readiness{Score: 100, Scenarios: []federation.Scenario{}, SnapshotHash: s.Hash()}

@@ -40,7 +40,7 @@ func (s *Snapshot) indexRooms() {
 	s.loads = make([]load, len(s.members))
 	for _, r := range s.world.Reservations {
 		if i, ok := s.index[r.Member]; ok {
-			need, _ := s.amountOf(podwise(r.PerReplica))
+			need, _ := s.needOf(podwise(r.PerReplica))
 			s.rooms[i] = take(s.rooms[i], need, r.Replicas)
 		}
 	}
@@ -106,6 +106,17 @@ func (s *Snapshot) amountOf(r federation.Resources) (amount, string) {
 	return a, missing
 }
 
+// needOf is amountOf for what one replica takes; what is beyond any node is cut to
+// maxMemory, so that MaxReplicas of it can be counted.
+func (s *Snapshot) needOf(r federation.Resources) (amount, string) {
+	a, missing := s.amountOf(r)
+	a.cpu, a.mem, a.pods = min(a.cpu, maxMemory), min(a.mem, maxMemory), min(a.pods, maxMemory)
+	for i := range a.ext {
+		a.ext[i] = min(a.ext[i], maxMemory)
+	}
+	return a, missing
+}
+
 // podwise returns r with at least one pod.
 func podwise(r federation.Resources) federation.Resources {
 	r.Pods = max(r.Pods, 1)
@@ -139,17 +150,19 @@ func (a *amount) divide(by int64) {
 // none reports whether nothing is left for a pod.
 func (a *amount) none() bool { return a.pods <= 0 }
 
-// holds returns how many needs fit into a, never less than 0.
+// holds returns how many needs fit into a, never less than 0. It divides only where
+// a product shows that a resource binds: a division costs as much as many products.
+// Needs come from needOf, so that no product overflows.
 func (a *amount) holds(need *amount) int64 {
 	n := int64(MaxReplicas)
-	if need.cpu > 0 {
-		n = min(n, a.cpu/need.cpu)
+	if need.cpu > 0 && n*need.cpu > a.cpu {
+		n = a.cpu / need.cpu
 	}
-	if need.mem > 0 {
-		n = min(n, a.mem/need.mem)
+	if need.mem > 0 && n*need.mem > a.mem {
+		n = a.mem / need.mem
 	}
-	if need.pods > 0 {
-		n = min(n, a.pods/need.pods)
+	if need.pods > 0 && n*need.pods > a.pods {
+		n = a.pods / need.pods
 	}
 	for i, v := range need.ext {
 		if v <= 0 {
@@ -158,7 +171,9 @@ func (a *amount) holds(need *amount) int64 {
 		if i >= len(a.ext) {
 			return 0
 		}
-		n = min(n, a.ext[i]/v)
+		if n*v > a.ext[i] {
+			n = a.ext[i] / v
+		}
 	}
 	return max(n, 0)
 }

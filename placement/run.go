@@ -20,13 +20,16 @@ type run struct {
 	keep, open, refused, scratch bitset
 	running                      []int64 // replicas by member; −1 where not assigned
 
-	fits    *fitTable
-	quota   quotaTable // of the workload's namespace; nil without one
-	missing string     // extended resource that no member has
-	users   []user
-	scoring []scoring
-	weights float64  // sum of the scores' weights
-	terms   []bitset // members that each preferred term matches
+	fits              *fitTable
+	quota             quotaTable // of the workload's namespace; nil without one
+	missing           string     // extended resource that no member has
+	users             []user
+	scoring           []scoring
+	weights           float64 // sum of the scores' weights
+	scale             float64 // from a sum of weighted points to hundredths of a point
+	common            bool    // only balance, headroom and stay are asked, with these weights:
+	balance, headroom float64
+	terms             []bitset // members that each preferred term matches
 
 	constraints []constraint
 	cands       []candidate

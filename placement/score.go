@@ -75,6 +75,25 @@ func (r *run) readScoring() {
 	for k := range r.scoring {
 		r.weights += r.scoring[k].weight
 	}
+	r.readCommon()
+}
+
+// readCommon prepares the score of a member in which the workload does not run and
+// fits whole, when no score asks for more than its load: most members, mostly.
+func (r *run) readCommon() {
+	r.scale = 100 / max(r.weights, math.SmallestNonzeroFloat64)
+	r.common, r.balance, r.headroom = true, 0, 0
+	for k := range r.scoring {
+		switch s := &r.scoring[k]; s.plain {
+		case plainBalance:
+			r.balance = s.weight
+		case plainHeadroom:
+			r.headroom = s.weight * 100
+		case plainStay:
+		default:
+			r.common = false
+		}
+	}
 }
 
 // readExternal adds the scores from outside that have a weight.
@@ -131,6 +150,9 @@ func (r *run) scoreOf(i int32, fits int64) int64 {
 	if r.weights == 0 {
 		return 0
 	}
+	if r.common && r.running[i] < 0 && fits >= r.want {
+		return int64((r.balance*r.p.loads[i].percent+r.headroom)*r.scale + 0.5)
+	}
 	var sum float64
 	for k := range r.scoring {
 		s := &r.scoring[k]
@@ -144,7 +166,7 @@ func (r *run) scoreOf(i int32, fits int64) int64 {
 			sum += s.weight * s.value(r, i, fits)
 		}
 	}
-	return int64(sum/r.weights*100 + 0.5)
+	return int64(sum*r.scale + 0.5)
 }
 
 func scoreLatency(r *run, i int32, _ int64) float64 {

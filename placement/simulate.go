@@ -36,7 +36,7 @@ func Simulate(s *Snapshot, reqs []Request, ask federation.SimulationRequest) (fe
 		Moves: []federation.Move{}, Unmet: []federation.Unmet{},
 		Lost: slices.Sorted(maps.Keys(lost)), SnapshotHash: questionHash(after, ask),
 	}
-	for i, d := range p.placeAll(changed) {
+	for i, d := range p.placeAll(changed, nil) {
 		if d.Err != nil {
 			return federation.Simulation{}, fmt.Errorf("simulate: %w", d.Err)
 		}
@@ -181,6 +181,9 @@ func addShort(sim *federation.Simulation, d Decision, tier int, lost map[string]
 	}
 	if stranded > 0 {
 		sim.Unmet = append(sim.Unmet, federation.Unmet{Workload: d.Workload, Replicas: stranded, Tier: tier, Reason: neverFailsOver})
+	}
+	if d.Preempted != "" {
+		sim.Rules = append(sim.Rules, d.Workload.String()+": "+d.Preempted)
 	}
 	if d.Waived != "" {
 		sim.Rules = append(sim.Rules, d.Workload.String()+": "+d.Waived)

@@ -218,10 +218,21 @@ func (m *Machine) place(batch []*workload, reasons []string) {
 	for i, w := range batch {
 		reqs[i] = m.request(w)
 	}
-	made := m.keep(snap, reqs)
-	for i, d := range placement.PlaceAll(reqs, snap) {
-		batch[i].made = made.at(i)
-		m.commit(batch[i], d, reasons[i], snap)
+	victims := m.victims(batch, reqs)
+	others := make([]placement.Request, len(victims))
+	for i, w := range victims {
+		others[i] = m.request(w)
+	}
+	made := m.keep(snap, reqs, others)
+	for i, d := range made.decide() {
+		w, reason := slices.Concat(batch, victims)[i], d.Preempted
+		if i < len(batch) {
+			reason = reasons[i]
+		} else if reason == "" {
+			continue
+		}
+		w.made = made.at(i)
+		m.commit(w, d, reason, snap)
 	}
 }
 
@@ -269,10 +280,10 @@ func (m *Machine) commit(w *workload, d placement.Decision, reason string, snap 
 			Explanation: federation.Explanation{Summary: d.Err.Error()},
 		}
 	}
-	if placed && d.Unmet > old.Unmet && m.planned(w, old) {
+	if placed && d.Unmet > old.Unmet && d.Preempted == "" && m.planned(w, old) {
 		m.waitStuck(w)
 		staying := m.staying(w)
-		w.made = m.keep(snap, []placement.Request{staying}).at(0)
+		w.made = m.keep(snap, []placement.Request{staying}, nil).at(0)
 		d = placement.Place(staying, snap)
 	}
 	a := d.Assignment()

@@ -159,6 +159,22 @@ func (m *Machine) movable(w *workload) bool {
 	})
 }
 
+// victims are the workloads that may have to give room to the batch: none unless
+// one of it may preempt.
+func (m *Machine) victims(batch []*workload, reqs []placement.Request) []*workload {
+	if !slices.ContainsFunc(reqs, func(r placement.Request) bool { return r.Placement.Preemption == "LowerTiers" }) {
+		return nil
+	}
+	var out []*workload
+	for _, k := range m.workloadKeys() {
+		w := m.workloads[k]
+		if w.current() && w.plan == nil && w.fault == "" && !slices.Contains(batch, w) {
+			out = append(out, w)
+		}
+	}
+	return out
+}
+
 // move is one workload that would be placed better.
 type move struct {
 	w        *workload
@@ -176,9 +192,9 @@ func (m *Machine) better(snap *placement.Snapshot, candidates []*workload, budge
 		reqs[i] = m.request(w)
 		reqs[i].Rebalance = true
 	}
-	made := m.keep(snap, reqs)
+	made := m.keep(snap, reqs, nil)
 	var all []move
-	for i, d := range placement.PlaceAll(reqs, snap) {
+	for i, d := range made.decide() {
 		old := candidates[i].record.stored
 		if d.Err != nil || d.Unmet > old.Unmet {
 			continue
@@ -228,8 +244,14 @@ func replicasIn(shares []federation.AssignedMember, member string) int64 {
 
 // batch is what one run of placement decided on.
 type batch struct {
-	snap *placement.Snapshot // nil when it is no longer kept
-	reqs []placement.Request
+	snap   *placement.Snapshot // nil when it is no longer kept
+	reqs   []placement.Request
+	others []placement.Request // that may have to give room
+}
+
+// decide runs placement; it always comes out the same.
+func (b *batch) decide() []placement.Decision {
+	return placement.PlaceAllPreempting(b.reqs, b.others, b.snap)
 }
 
 // origin is the part of a batch that one decision came from.
@@ -244,11 +266,11 @@ func (b *batch) at(i int) origin { return origin{batch: b, at: i} }
 const keptBatches = 64
 
 // keep remembers the inputs of a run, and forgets the oldest ones.
-func (m *Machine) keep(snap *placement.Snapshot, reqs []placement.Request) *batch {
-	b := &batch{snap: snap, reqs: reqs}
+func (m *Machine) keep(snap *placement.Snapshot, reqs, others []placement.Request) *batch {
+	b := &batch{snap: snap, reqs: reqs, others: others}
 	m.batches = append(m.batches, b)
 	if len(m.batches) > keptBatches {
-		m.batches[0].snap, m.batches[0].reqs = nil, nil
+		*m.batches[0] = batch{}
 		m.batches = slices.Delete(m.batches, 0, 1)
 	}
 	return b
@@ -274,7 +296,7 @@ func (m *Machine) replay(ev ReplayRequested) {
 	case b == nil || b.snap == nil:
 		out.Detail = fmt.Sprintf("its inputs are no longer kept: the hub keeps those of its last %d runs of placement since it leads", keptBatches)
 	default:
-		out.Same, out.Detail = replayed(a, placement.PlaceAll(b.reqs, b.snap)[w.made.at])
+		out.Same, out.Detail = replayed(a, b.decide()[w.made.at])
 	}
 	m.reply(ev.Request, out)
 }

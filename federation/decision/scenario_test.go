@@ -19,7 +19,7 @@ import (
 //
 //	members NAME=REGION...           join; each has 40 cores
 //	workload NS/NAME replicas=N [dwell=D] [mode=M] [rto=D] [once] [duplicated] [aggregated] [spread] [in=A,B]
-//	    [cpu=MILLI] [tolerate=KEY:SECONDS] [score=NAME:WEIGHT]
+//	    [cpu=MILLI] [tolerate=KEY:SECONDS] [score=NAME:WEIGHT] [tier=N] [preempts]
 //	delete NS/NAME
 //	kill NAME   start NAME   mute NAME   unmute NAME   slow NAME D
 //	advance D   restart      gateway
@@ -28,6 +28,7 @@ import (
 //	member NAME ACTION [ARGUMENT]   cordon, uncordon, drain, undrain, confirm, leave, taint, untaint, label, unlabel
 //	stuck NAME NS/NAME N         so many replicas find no node there
 //	rebalance [NS/NAME] [dry] [budget=N]   replay NS/NAME   readiness   diff NS/NAME
+//	busy NAME MILLI              the member reports that so much CPU is taken
 //	feed NAME age=D MEMBER=V...  a score from outside
 //	renew NAME NS/NAME EPOCH [held]
 //	show [assignments] [health] [operations] [report] [works]
@@ -84,7 +85,7 @@ func (r *rig) command(cmd string, args []string) {
 		"restart": r.cmdRestart, "gateway": r.cmdGateway, "fault": r.cmdFault, "drill": r.cmdDrill, "op": r.cmdOp,
 		"abort": r.cmdAbort, "approve": r.cmdApprove, "freeze": r.cmdFreeze, "unfreeze": r.cmdUnfreeze,
 		"member": r.cmdMember, "renew": r.cmdRenew, "show": r.cmdShow, "hello": r.cmdHello,
-		"stuck": r.cmdStuck, "rebalance": r.cmdRebalance, "replay": r.cmdReplay, "readiness": r.cmdReadiness, "feed": r.cmdFeed, "diff": r.cmdDiff,
+		"stuck": r.cmdStuck, "rebalance": r.cmdRebalance, "replay": r.cmdReplay, "readiness": r.cmdReadiness, "feed": r.cmdFeed, "diff": r.cmdDiff, "busy": r.cmdBusy,
 	}
 	run, ok := commands[cmd]
 	if !ok {
@@ -160,6 +161,12 @@ func (r *rig) cmdWorkload(args []string) {
 			n, err := strconv.ParseFloat(weight, 64)
 			r.ok(err)
 			w.Placement.Scores = map[string]float64{name: n}
+		case "tier":
+			n, err := strconv.Atoi(v)
+			r.ok(err)
+			w.Placement.Failover.Tier = n
+		case "preempts":
+			w.Placement.Preemption = "LowerTiers"
 		case "aggregated":
 			w.Placement.Replicas.By = "Aggregated"
 		case "duplicated":
