@@ -3,6 +3,7 @@ package member
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -157,8 +158,9 @@ func (a *Agent) statusChanged(k federation.Key) {
 type factsSource struct {
 	exports, capacity chan struct{} // a token while something changed
 
-	version string // this and kinds belong to keepFacts
-	kinds   []string
+	version     string // this and what follows belong to keepFacts
+	kinds       []string
+	unscheduled map[string]int // pods that find no node, by what made them
 }
 
 func newFacts() *factsSource {
@@ -218,10 +220,23 @@ func (a *Agent) keepFacts(ctx context.Context) error {
 				return nil
 			}
 			last = a.reportFacts(last)
+			a.reportUnscheduled()
 		case <-refresh.C:
 			a.readKinds()
 			last = a.reportFacts(last)
 		}
+	}
+}
+
+// reportUnscheduled tells every work anew when pods find no node, or found one.
+func (a *Agent) reportUnscheduled() {
+	now := a.watch.AllUnscheduled()
+	if maps.Equal(now, a.facts.unscheduled) {
+		return
+	}
+	a.facts.unscheduled = now
+	for _, k := range a.lander.Workloads() {
+		a.statusChanged(k)
 	}
 }
 

@@ -33,6 +33,13 @@ func (w *Watch) Cluster() observe.Cluster {
 			c.Pods = append(c.Pods, observe.Pod{Node: p.Spec.NodeName, Requests: requests(p)})
 		}
 	}
+	for _, o := range w.quotas.GetStore().List() {
+		if q, ok := o.(*corev1.ResourceQuota); ok {
+			if counted, plain := quota(q); plain {
+				c.Quotas = append(c.Quotas, counted)
+			}
+		}
+	}
 	return c
 }
 
@@ -218,6 +225,17 @@ func keepPod(o any) (any, error) {
 	}
 	out := &corev1.Pod{ObjectMeta: slim(p.ObjectMeta)}
 	out.Labels = nil
+	if hash := p.Labels[templateHash]; hash != "" {
+		out.Labels = map[string]string{templateHash: hash}
+	}
+	if c := metav1.GetControllerOf(p); c != nil {
+		out.OwnerReferences = []metav1.OwnerReference{*c}
+	}
+	for _, c := range p.Status.Conditions {
+		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse {
+			out.Status.Conditions = []corev1.PodCondition{{Type: c.Type, Status: c.Status, Reason: c.Reason}}
+		}
+	}
 	out.Spec.NodeName, out.Spec.Overhead, out.Status.Phase = p.Spec.NodeName, p.Spec.Overhead, p.Status.Phase
 	out.Spec.Containers, out.Spec.InitContainers = onlyRequests(p.Spec.Containers), onlyRequests(p.Spec.InitContainers)
 	return out, nil

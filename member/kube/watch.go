@@ -23,7 +23,7 @@ type What int
 
 // The parts of the picture.
 const (
-	Capacity What = iota // nodes and pods
+	Capacity What = iota // nodes, pods and quotas
 	Exports              // ServiceExports, Services, EndpointSlices
 	Landed               // an object that Hansa made
 )
@@ -38,6 +38,7 @@ type Watch struct {
 	svcs    cache.SharedIndexInformer
 	slices  cache.SharedIndexInformer
 	exports cache.SharedIndexInformer
+	quotas  cache.SharedIndexInformer
 
 	mu     sync.Mutex
 	stop   <-chan struct{} // of Run
@@ -54,6 +55,7 @@ func (c *Client) Watch(changed func(What, *unstructured.Unstructured)) *Watch {
 	}
 	w.nodes = w.typed.Core().V1().Nodes().Informer()
 	w.pods = w.typed.Core().V1().Pods().Informer()
+	w.quotas = w.typed.Core().V1().ResourceQuotas().Informer()
 	w.svcs = w.typed.Core().V1().Services().Informer()
 	w.slices = w.typed.Discovery().V1().EndpointSlices().Informer()
 	w.exports = w.dynamic(mcs.SchemeGroupVersion.WithResource("serviceexports"), labels.Everything())
@@ -78,9 +80,13 @@ func (w *Watch) Run(ctx context.Context, synced func()) error {
 	}{
 		{w.nodes, Capacity, keepNode},
 		{w.pods, Capacity, keepPod},
+		{w.quotas, Capacity, keepQuota},
 		{w.svcs, Exports, keepService},
 		{w.slices, Exports, keepSlice},
 		{w.exports, Exports, dropManagedFields},
+	}
+	if err := w.pods.AddIndexers(cache.Indexers{unscheduled: indexUnscheduled}); err != nil {
+		return fmt.Errorf("watch the cluster: %w", err)
 	}
 	var running sync.WaitGroup
 	defer running.Wait()

@@ -32,6 +32,8 @@ type Views interface {
 	// Lookup returns the object, nil when it does not exist; seen is false while
 	// that is not known.
 	Lookup(r kube.Ref) (u *unstructured.Unstructured, seen bool)
+	// Unscheduled counts the pods of the object that find no node.
+	Unscheduled(r kube.Ref) int64
 }
 
 // Options of a Lander.

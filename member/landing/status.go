@@ -65,6 +65,10 @@ func (l *Lander) statusOf(inv Inventory) federation.WorkStatus {
 		default:
 			o.State, o.Message = stateOf(u)
 			s.Ready += readyOf(u)
+			if n := l.opts.Views.Unscheduled(item.Ref); n > 0 {
+				s.Unschedulable += n
+				o.Message = fmt.Sprintf("%d pods find no node here; %s", n, o.Message)
+			}
 			if inv.Landing.Drift == "Report" && drifted(item, u) {
 				o.Message = fmt.Sprintf("changed in the cluster: generation %d, landed %d", u.GetGeneration(), item.Generation)
 			}

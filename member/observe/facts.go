@@ -6,6 +6,7 @@ import (
 	"hash/fnv"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/hansa-io/hansa/federation"
 )
@@ -33,6 +34,15 @@ type Cluster struct {
 	Kinds   []string // API kinds served, "apps/v1/Deployment"
 	Nodes   []Node
 	Pods    []Pod
+	Quotas  []Quota
+}
+
+// Quota is one ResourceQuota without scopes: its limits and what is used of them,
+// by the names of Kubernetes ("requests.cpu", "cpu", "pods", …), thousandths of a
+// core for CPU.
+type Quota struct {
+	Namespace  string
+	Hard, Used map[string]int64
 }
 
 // maxFree bounds how many nodes of a class are told one by one.
@@ -67,7 +77,46 @@ func Facts(c Cluster) federation.MemberFacts {
 	for _, name := range slices.Sorted(maps.Keys(classes)) {
 		f.Classes = append(f.Classes, finish(*classes[name]))
 	}
+	f.Quotas = quotas(c.Quotas)
 	return f
+}
+
+// quotas is what all quotas of a namespace together still allow.
+func quotas(all []Quota) []federation.Quota {
+	left := map[string]map[string]int64{}
+	for _, q := range all {
+		for name, hard := range q.Hard {
+			resource, ok := quotaResource(name)
+			if !ok {
+				continue
+			}
+			if left[q.Namespace] == nil {
+				left[q.Namespace] = map[string]int64{}
+			}
+			free := max(0, hard-q.Used[name])
+			if least, bounded := left[q.Namespace][resource]; !bounded || free < least {
+				left[q.Namespace][resource] = free
+			}
+		}
+	}
+	var out []federation.Quota
+	for _, namespace := range slices.Sorted(maps.Keys(left)) {
+		out = append(out, federation.Quota{Namespace: namespace, Free: left[namespace]})
+	}
+	return out
+}
+
+// quotaResource is the resource that a limit bounds, as pods request it; false for
+// limits on other things.
+func quotaResource(name string) (string, bool) {
+	plain, requests := strings.CutPrefix(name, "requests.")
+	switch {
+	case plain == "cpu" || plain == "memory":
+		return plain, true
+	case name == "pods" || name == "count/pods":
+		return "pods", true
+	}
+	return plain, requests && strings.Contains(plain, "/")
 }
 
 func kindOfAll(before, next string) string {
@@ -135,7 +184,12 @@ func combine(a, b federation.Resources, f func(x, y int64) int64) federation.Res
 // SameFacts reports whether two reports say the same, whenever they were taken.
 func SameFacts(a, b federation.MemberFacts) bool {
 	return a.KubernetesVersion == b.KubernetesVersion && a.Nodes == b.Nodes && a.NodesReady == b.NodesReady &&
-		a.NodeKind == b.NodeKind && slices.Equal(a.Kinds, b.Kinds) && slices.EqualFunc(a.Classes, b.Classes, sameClass)
+		a.NodeKind == b.NodeKind && slices.Equal(a.Kinds, b.Kinds) && slices.EqualFunc(a.Classes, b.Classes, sameClass) &&
+		slices.EqualFunc(a.Quotas, b.Quotas, sameQuota)
+}
+
+func sameQuota(a, b federation.Quota) bool {
+	return a.Namespace == b.Namespace && maps.Equal(a.Free, b.Free)
 }
 
 func sameClass(a, b federation.NodeClass) bool {

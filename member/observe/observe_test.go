@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"reflect"
 	"testing"
 	"time"
 
@@ -49,6 +50,25 @@ func TestFacts(t *testing.T) {
 	changed.NodesReady--
 	if SameFacts(f, changed) {
 		t.Error("a node fewer is no difference")
+	}
+}
+
+func TestQuotas(t *testing.T) {
+	f := Facts(Cluster{Quotas: []Quota{
+		{Namespace: "shop", Hard: map[string]int64{"requests.cpu": 2000, "pods": 10, "limits.cpu": 1, "services": 3}, Used: map[string]int64{"requests.cpu": 1500, "pods": 12}},
+		{Namespace: "shop", Hard: map[string]int64{"cpu": 900, "requests.nvidia.com/gpu": 2}, Used: map[string]int64{"requests.nvidia.com/gpu": 1}},
+		{Namespace: "batch", Hard: map[string]int64{"count/pods": 4}},
+		{Namespace: "empty"},
+	}})
+	want := []federation.Quota{
+		{Namespace: "batch", Free: map[string]int64{"pods": 4}},
+		{Namespace: "shop", Free: map[string]int64{"cpu": 500, "pods": 0, "nvidia.com/gpu": 1}},
+	}
+	if !reflect.DeepEqual(f.Quotas, want) {
+		t.Errorf("got %+v", f.Quotas)
+	}
+	if changed := Facts(Cluster{}); SameFacts(f, changed) {
+		t.Error("quotas that are gone are no difference")
 	}
 }
 

@@ -153,6 +153,7 @@ type workload struct {
 	Status struct {
 		State   string
 		Epoch   int
+		Unmet   int
 		Members []struct {
 			Member, State   string
 			Replicas, Ready int

@@ -30,6 +30,7 @@ func TestFederation(t *testing.T) {
 		{"simulate", checkSimulate},
 		{"resolve", checkResolve},
 		{"refusals", checkRefusals},
+		{"planning", checkPlanning},
 		{"drill", checkDrill},
 		{"kill", checkKill},
 		{"return", checkReturn},
@@ -111,8 +112,9 @@ func checkSimulate(t *testing.T, f federation) {
 
 func checkResolve(t *testing.T, f federation) {
 	f.await(t, 20*time.Second, func() string { // endpoints follow their pods within a moment
-		if serving := f.resolve(t, "osaka").serving(); len(serving) < 3 {
-			return fmt.Sprintf("endpoints: %v", serving)
+		serving := f.resolve(t, "osaka").serving()
+		if n := serving["tokyo"] + serving["frankfurt"] + serving["virginia"]; n != 6 {
+			return fmt.Sprintf("%d of 6 endpoints: %v", n, serving)
 		}
 		return ""
 	})

@@ -73,6 +73,12 @@ func brokenLaws() []breakage {
 			}
 			return []guard.Effect{e}
 		}}},
+		{"rest", calm, Hooks{HubEvent: func(ev decision.Event) decision.Event {
+			if _, tick := ev.(decision.Tick); tick {
+				return nil
+			}
+			return ev
+		}}},
 		{"withdrawn", lossAndReturn, Hooks{GatewayBeat: func(b federation.HubBeat) federation.HubBeat {
 			b.Members = slices.Clone(b.Members)
 			for i := range b.Members {

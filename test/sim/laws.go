@@ -23,9 +23,10 @@ import (
 //	stale-view    a member removes only what some decision, made after it was
 //	              landed, took from it, or what was deleted
 //	once          an at-most-one workload runs in one member
+//	rest          no machine wants to be called for ever while no time passes
 //	withdrawn     a gateway that has heard that a member is withdrawn does not
 //	              answer with it
-var Laws = []string{"invariant", "edges", "epochs", "placement", "old-order", "stale-view", "once", "withdrawn"}
+var Laws = []string{"invariant", "edges", "epochs", "placement", "old-order", "stale-view", "once", "rest", "withdrawn"}
 
 // laws watches the world. The first broken law is kept.
 type laws struct {

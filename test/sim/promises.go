@@ -125,7 +125,7 @@ func (w *World) placedWell(k federation.Key, v federation.Workload, revision fed
 	switch {
 	case !ok || a.WorkloadRevision != revision:
 		return unkept("workloads", "%s has no assignment of its last version", k)
-	case a.Unmet > 0 && w.room() >= replicasOf(v):
+	case a.Unmet > 0 && w.room(v.Placement.Members) >= replicasOf(v):
 		return unkept("workloads", "%s lacks %d replicas, and there is room: %s", k, a.Unmet, a.Explanation.Summary)
 	}
 	for _, s := range a.Members {
@@ -142,12 +142,13 @@ func (w *World) placedWell(k federation.Key, v federation.Workload, revision fed
 	return nil
 }
 
-// room is how many replicas more the members could hold that may take any.
-func (w *World) room() int64 {
+// room is how many replicas more the members could hold that may take any of a
+// workload with those terms.
+func (w *World) room(terms federation.MemberTerms) int64 {
 	var n int64
 	for _, name := range w.memberNames() {
 		spec, _ := w.records(string(decision.SourceMembers))[name].Value.(federation.MemberSpec)
-		if spec.Cordoned {
+		if spec.Cordoned || slices.Contains(terms.Exclude, name) || len(terms.Names) > 0 && !slices.Contains(terms.Names, name) {
 			continue
 		}
 		n += w.members[name].nodes * 8000 / perReplica

@@ -39,6 +39,8 @@ type Node struct {
 	life   int
 	paused time.Time // until when the process does not run
 	due    time.Time // when the part wants Tick; zero: never
+	ticked time.Time // when it was last called so
+	again  int       // how often since, with no time between
 }
 
 // World is a federation. Its methods are for parts, scripts and tests.
@@ -158,9 +160,24 @@ func (w *World) Step(limit time.Time) bool {
 	}
 	w.now = later(w.now, n.due)
 	w.steps++
+	w.restful(n)
 	n.part.Tick()
 	w.touched(n)
 	return true
+}
+
+// mostAgain is how often a part may want Tick at one instant.
+const mostAgain = 200
+
+// restful counts how often a part wants Tick without time passing.
+func (w *World) restful(n *Node) {
+	n.again++
+	if !n.ticked.Equal(w.now) {
+		n.ticked, n.again = w.now, 0
+	}
+	if n.again > mostAgain {
+		w.laws.failf("rest", "%s wants to be called again and again, and no time passes", n.Name)
+	}
 }
 
 // touched follows up on a part that did something.
