@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hansa-io/hansa/federation"
@@ -29,10 +30,10 @@ const (
 	factsSettle = 250 * time.Millisecond
 )
 
-// report is the latest state of one thing. encode gives it a sequence number.
+// report is the latest state of one thing, with its sequence number.
 type report struct {
 	method string
-	encode func(sequence uint64) []byte
+	data   []byte
 }
 
 // reporter sends reports to the hub, the latest of each key only, until each has
@@ -45,17 +46,20 @@ type reporter struct {
 	latest   map[string]report
 	waiting  []string // keys that have to be sent, oldest first
 	wake     chan struct{}
-	sequence uint64 // only run uses it
+	sequence uint64 // of the last report
 }
 
 func newReporter(bus messaging.Requester, log *slog.Logger) *reporter {
 	return &reporter{bus: bus, log: log, latest: map[string]report{}, wake: make(chan struct{}, 1)}
 }
 
-// put replaces what is to be told about key.
-func (r *reporter) put(key string, v report) {
+// put replaces what is to be told about key. The sequence number that encode gets
+// tells the order in which reports about different things were made: the hub counts
+// on it that facts with a higher one than a status know the pods of that status.
+func (r *reporter) put(key, method string, encode func(sequence uint64) []byte) {
 	r.mu.Lock()
-	r.latest[key] = v
+	r.sequence++
+	r.latest[key] = report{method, encode(r.sequence)}
 	if !slices.Contains(r.waiting, key) {
 		r.waiting = append(r.waiting, key)
 	}
@@ -127,10 +131,9 @@ func (r *reporter) putBack(key string) {
 }
 
 func (r *reporter) send(ctx context.Context, v report) bool {
-	r.sequence++
 	ctx, cancel := context.WithTimeout(ctx, requestLimit)
 	defer cancel()
-	_, err := r.bus.Request(ctx, subject.MemberUp(v.method), v.encode(r.sequence))
+	_, err := r.bus.Request(ctx, subject.MemberUp(v.method), v.data)
 	if err != nil {
 		r.log.Debug("a report did not arrive, sending it again", "method", v.method, "reason", err)
 	}
@@ -140,10 +143,18 @@ func (r *reporter) send(ctx context.Context, v report) bool {
 // reportWork tells the hub how a work is.
 func (a *Agent) reportWork(s federation.WorkStatus) {
 	s.Member, s.Incarnation, s.ObservedAt = a.opts.Name, a.incarnation, time.Now()
-	a.reports.put("status "+s.Workload.String(), report{subject.UpStatus, func(sequence uint64) []byte {
+	defer a.factsOwed()
+	a.reports.put("status "+s.Workload.String(), subject.UpStatus, func(sequence uint64) []byte {
 		s.Sequence = sequence
 		return federationv1.EncodeWorkStatus(s)
-	}})
+	})
+}
+
+// factsOwed asks for facts that are newer than what was reported last, also when
+// they say the same: the hub keeps room for replicas until facts count them.
+func (a *Agent) factsOwed() {
+	a.facts.owed.Store(true)
+	mark(a.facts.capacity)
 }
 
 // statusChanged reports a workload anew and looks for drift.
@@ -157,6 +168,7 @@ func (a *Agent) statusChanged(k federation.Key) {
 // factsSource gathers what the capacity report needs.
 type factsSource struct {
 	exports, capacity chan struct{} // a token while something changed
+	owed              atomic.Bool   // the next facts are sent although nothing changed
 
 	version     string // this and what follows belong to keepFacts
 	kinds       []string
@@ -255,18 +267,19 @@ func (a *Agent) readKinds() {
 }
 
 func (a *Agent) reportFacts(last federation.MemberFacts) federation.MemberFacts {
+	owed := a.facts.owed.Swap(false) // before the caches are read
 	c := a.watch.Cluster()
 	c.Version, c.Kinds = a.facts.version, a.facts.kinds
 	f := observe.Facts(c)
-	if observe.SameFacts(f, last) {
+	if !owed && observe.SameFacts(f, last) {
 		return last
 	}
 	f.Member, f.Incarnation, f.ObservedAt = a.opts.Name, a.incarnation, time.Now()
 	sent := f
-	a.reports.put("facts", report{subject.UpFacts, func(sequence uint64) []byte {
+	a.reports.put("facts", subject.UpFacts, func(sequence uint64) []byte {
 		sent.Sequence = sequence
 		return federationv1.EncodeMemberFacts(sent)
-	}})
+	})
 	return f
 }
 
@@ -290,8 +303,8 @@ func (a *Agent) reportExports() {
 
 func (a *Agent) reportExport(e federation.Export) {
 	e.Member, e.Incarnation, e.ObservedAt = a.opts.Name, a.incarnation, time.Now()
-	a.reports.put("export "+e.Service.String(), report{subject.UpExport, func(sequence uint64) []byte {
+	a.reports.put("export "+e.Service.String(), subject.UpExport, func(sequence uint64) []byte {
 		e.Sequence = sequence
 		return federationv1.EncodeExport(e)
-	}})
+	})
 }

@@ -220,8 +220,9 @@ func (b *bargain) needed(req *Request, d Decision, holes []hole) []hole {
 	for _, m := range d.Members {
 		if more := m.Replicas - replicasIn(current, m.Member); more > 0 {
 			i := b.p.s.index[m.Member]
-			b.freeQuota(req, i, more, holes, used)
-			b.freeRoom(req, i, more, holes, used)
+			w := wish{req: req, member: i, more: more}
+			b.freeQuota(w, holes, used)
+			b.freeRoom(w, holes, used)
 		}
 	}
 	var out []hole
@@ -233,28 +234,37 @@ func (b *bargain) needed(req *Request, d Decision, holes []hole) []hole {
 	return out
 }
 
-// freeQuota uses holes until the quota lets more replicas into member i.
-func (b *bargain) freeQuota(req *Request, i int32, more int64, holes []hole, used []int64) {
-	quota := b.p.quotaOf(req.Workload.Namespace)
+// wish is what a taker is to get in one member: more replicas than run there.
+type wish struct {
+	req    *Request
+	member int32
+	more   int64
+}
+
+// freeQuota uses holes until the quota lets the wish into its member.
+func (b *bargain) freeQuota(w wish, holes []hole, used []int64) {
+	namespace, i := w.req.Workload.Namespace, w.member
+	quota := b.p.quotaOf(namespace)
 	if quota[i] == nil {
 		return
 	}
-	each := podwise(req.Demand.PerReplica)
+	each := podwise(w.req.Demand.PerReplica)
 	quota = quotaTable{i: maps.Clone(quota[i])}
 	for k := range holes {
 		h := &holes[k]
-		if h.member != i || b.reqs[h.req].Workload.Namespace != req.Workload.Namespace {
+		if h.member != i || b.reqs[h.req].Workload.Namespace != namespace {
 			continue
 		}
-		for ; used[k] < h.count && quota.holds(i, &each) < more; used[k]++ {
+		for ; used[k] < h.count && quota.holds(i, &each) < w.more; used[k]++ {
 			quota.take(i, h.size, -1)
 		}
 	}
 }
 
-// freeRoom uses holes until more replicas fit into member i.
-func (b *bargain) freeRoom(req *Request, i int32, more int64, holes []hole, used []int64) {
-	need, _ := b.p.s.needOf(podwise(req.Demand.PerReplica))
+// freeRoom uses holes until the wish fits into its member.
+func (b *bargain) freeRoom(w wish, holes []hole, used []int64) {
+	i, more := w.member, w.more
+	need, _ := b.p.s.needOf(podwise(w.req.Demand.PerReplica))
 	room := fit(b.p.room(i), &need)
 	for k := range holes {
 		if holes[k].member == i {

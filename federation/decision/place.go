@@ -231,8 +231,7 @@ func (m *Machine) place(batch []*workload, reasons []string) {
 		} else if reason == "" {
 			continue
 		}
-		w.made = made.at(i)
-		m.commit(w, d, reason, snap)
+		m.commit(w, ruling{decision: d, reason: reason, made: made.at(i)})
 	}
 }
 
@@ -266,10 +265,18 @@ func (m *Machine) request(w *workload) placement.Request {
 	return req
 }
 
+// ruling is what placement decided about one workload, and from what.
+type ruling struct {
+	decision placement.Decision
+	reason   string
+	made     origin
+}
+
 // commit makes an assignment of a decision and writes it if it says anything new.
 // A planned move that would leave demand unmet does not happen.
-func (m *Machine) commit(w *workload, d placement.Decision, reason string, snap *placement.Snapshot) {
+func (m *Machine) commit(w *workload, r ruling) {
 	old, placed := w.placed()
+	d, made, reason := r.decision, r.made, r.reason
 	w.tried = m.world
 	if w.fault != "" && d.Err == nil {
 		d.Err = fmt.Errorf("%s", w.fault)
@@ -283,8 +290,8 @@ func (m *Machine) commit(w *workload, d placement.Decision, reason string, snap 
 	if placed && d.Unmet > old.Unmet && d.Preempted == "" && m.planned(w, old) {
 		m.waitStuck(w)
 		staying := m.staying(w)
-		w.made = m.keep(snap, []placement.Request{staying}, nil).at(0)
-		d = placement.Place(staying, snap)
+		made = m.keep(made.batch.snap, []placement.Request{staying}, nil).at(0)
+		d = made.batch.decide()[0]
 	}
 	a := d.Assignment()
 	a.Workload, a.WorkloadRevision, a.Reason, a.DecidedAt = w.key, w.spec.Revision, reason, m.now.UTC()
@@ -297,6 +304,7 @@ func (m *Machine) commit(w *workload, d placement.Decision, reason string, snap 
 		old.WorkloadRevision == a.WorkloadRevision && w.seen() <= old.Epoch {
 		return
 	}
+	w.made = made
 	m.adopt(w, a)
 }
 
@@ -341,47 +349,6 @@ func (m *Machine) write(w *workload, a federation.Assignment) {
 	id := m.newWrite(writing{source: SourceAssignments, key: w.key})
 	w.record.begin(id, a)
 	m.emit(PutAssignment{ID: id, Assignment: a, Expected: w.record.revision})
-}
-
-// snapshot freezes what placement may see.
-func (m *Machine) snapshot() (*placement.Snapshot, error) { return m.snapshotWith(nil) }
-
-// snapshotWith is snapshot with members changed by change.
-func (m *Machine) snapshotWith(change func(*placement.Member)) (*placement.Snapshot, error) {
-	world := placement.World{External: m.external()}
-	for _, name := range sortedNames(m.members) {
-		mem := m.members[name]
-		p := placement.Member{Spec: mem.spec.stored, Facts: mem.facts, Health: mem.verdict.Health, Masked: m.evacuating(name)}
-		if change != nil {
-			change(&p)
-		}
-		world.Members = append(world.Members, p)
-	}
-	for _, k := range m.workloadKeys() {
-		w := m.workloads[k]
-		a, ok := w.placed()
-		if !ok {
-			continue
-		}
-		world.Assignments = append(world.Assignments, a)
-		for _, s := range a.Members {
-			if missing := s.Replicas - w.statuses[s.Member].Ready; missing > 0 && w.demand.Replicated {
-				world.Reservations = append(world.Reservations, placement.Reservation{
-					Workload: k, Member: s.Member, Replicas: missing, PerReplica: w.demand.PerReplica,
-				})
-			}
-		}
-	}
-	return placement.NewSnapshot(world)
-}
-
-func (m *Machine) workloadKeys() []federation.Key {
-	keys := make([]federation.Key, 0, len(m.workloads))
-	for k := range m.workloads {
-		keys = append(keys, k)
-	}
-	slices.SortFunc(keys, federation.Key.Compare)
-	return keys
 }
 
 func sameMembers(a, b []federation.AssignedMember) bool {

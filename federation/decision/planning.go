@@ -10,31 +10,6 @@ import (
 	"github.com/hansa-io/hansa/placement"
 )
 
-func (m *Machine) simulate(ev SimulateRequested) {
-	snap, err := m.snapshot()
-	if err != nil {
-		m.refuse(ev.Request, "Internal", err.Error())
-		return
-	}
-	sim, err := placement.Simulate(snap, m.requests(), ev.Simulation)
-	if err != nil {
-		m.refuse(ev.Request, "Invalid", err.Error())
-		return
-	}
-	m.reply(ev.Request, sim)
-}
-
-// requests has one request for each workload that exists.
-func (m *Machine) requests() []placement.Request {
-	var reqs []placement.Request
-	for _, k := range m.workloadKeys() {
-		if w := m.workloads[k]; w.spec != nil && w.fault == "" {
-			reqs = append(reqs, m.request(w))
-		}
-	}
-	return reqs
-}
-
 // plan is where a workload shall be, without asking placement again.
 type plan struct {
 	operation string // that made it; empty for a rebalance

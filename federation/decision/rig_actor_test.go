@@ -103,11 +103,33 @@ func (r *rig) report(a *actor, k federation.Key, e federation.Epoch, s federatio
 }
 
 func (r *rig) status(a *actor, st federation.WorkStatus, w federation.Work) {
-	a.seq++
-	st.Workload, st.Member, st.Incarnation, st.Sequence = w.Workload, a.name, a.inc, a.seq
+	a.reports++
+	st.Workload, st.Member, st.Incarnation, st.Sequence = w.Workload, a.name, a.inc, a.reports
 	st.Epoch, st.WorkloadRevision = w.Epoch, w.WorkloadRevision
 	st.Unschedulable = min(a.nodeless[w.Workload], st.Replicas)
 	st.Ready = min(st.Ready, st.Replicas-st.Unschedulable)
 	r.put("status:"+a.name+"/"+w.Workload.String(), st)
 	r.step(StatusChanged{st})
+	r.facts(a) // newer than the status, so they count its pods
+}
+
+// facts reports what is free beside what runs and what others took.
+func (r *rig) facts(a *actor) {
+	facts, ok := r.store["facts:"+a.name].value.(federation.MemberFacts)
+	if !ok {
+		return
+	}
+	a.reports++
+	room := facts.Allocatable
+	room.MilliCPU -= a.busy
+	for k, run := range a.runs {
+		if w := r.m.workloads[k]; w != nil {
+			room.MilliCPU -= run.work.Replicas * w.demand.PerReplica.MilliCPU
+		}
+	}
+	room.MilliCPU = max(0, room.MilliCPU)
+	facts.Incarnation, facts.Sequence, facts.Free = a.inc, a.reports, room
+	facts.Classes = []federation.NodeClass{{Nodes: 1, Allocatable: facts.Allocatable, Room: room, Free: []federation.Resources{room}}}
+	r.put("facts:"+a.name, facts)
+	r.step(FactsChanged{facts})
 }

@@ -102,14 +102,6 @@ func (r *rig) cmdDiff(args []string) {
 func (r *rig) cmdBusy(args []string) {
 	n, err := strconv.ParseInt(args[1], 10, 64)
 	r.ok(err)
-	facts, ok := r.store["facts:"+args[0]].value.(federation.MemberFacts)
-	if !ok {
-		r.t.Fatalf("no member %q", args[0])
-	}
-	room := facts.Allocatable
-	room.MilliCPU -= n
-	facts.Sequence, facts.Free = facts.Sequence+1, room
-	facts.Classes = []federation.NodeClass{{Nodes: 1, Allocatable: facts.Allocatable, Room: room, Free: []federation.Resources{room}}}
-	r.put("facts:"+args[0], facts)
-	r.step(FactsChanged{facts})
+	r.members[args[0]].busy = n
+	r.facts(r.members[args[0]])
 }

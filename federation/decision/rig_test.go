@@ -59,6 +59,9 @@ type actor struct {
 	runs   map[federation.Key]*run
 	inbox  map[federation.Key]federation.Work
 	helloA time.Time
+	// reports counts statuses and facts; busy is CPU that others took.
+	reports uint64
+	busy    int64
 	// nodeless are replicas that the member's scheduler finds no node for.
 	nodeless map[federation.Key]int64
 }

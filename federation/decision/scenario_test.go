@@ -121,7 +121,7 @@ func (r *rig) cmdMembers(args []string) {
 		r.step(MemberChanged{spec, r.put("members:"+name, spec)})
 		room := federation.Resources{MilliCPU: 40000, MemoryBytes: 64 << 30, Pods: 200}
 		facts := federation.MemberFacts{
-			Member: name, Incarnation: 1, Sequence: 1, Nodes: 1, NodesReady: 1, Allocatable: room, Free: room, Kinds: []string{"apps/v1/Deployment"},
+			Member: name, Incarnation: 1, Sequence: 0, Nodes: 1, NodesReady: 1, Allocatable: room, Free: room, Kinds: []string{"apps/v1/Deployment"},
 			Classes: []federation.NodeClass{{Nodes: 1, Allocatable: room, Room: room, Free: []federation.Resources{room}}},
 		}
 		r.put("facts:"+name, facts)

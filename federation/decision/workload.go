@@ -34,6 +34,7 @@ type workload struct {
 	rebalance bool                 // the user changed the Placement
 	made      origin               // what the last decision came from
 	stuck     map[string]*stuck    // member → replicas that find no node there
+	counted   map[string]int64     // member → ready replicas that its facts knew before its last status
 	tried     uint64               // the world in which it was decided last
 	changedAt time.Time            // when the user's last change arrived
 }
@@ -87,7 +88,7 @@ func (m *Machine) workload(k federation.Key) *workload {
 	if !ok {
 		w = &workload{
 			key: k, statuses: map[string]federation.WorkStatus{}, works: map[string]*work{},
-			dwells: map[string]time.Time{}, released: map[string]string{}, stuck: map[string]*stuck{},
+			dwells: map[string]time.Time{}, released: map[string]string{}, stuck: map[string]*stuck{}, counted: map[string]int64{},
 		}
 		m.workloads[k] = w
 	}
@@ -139,6 +140,7 @@ func (m *Machine) statusChanged(s federation.WorkStatus) {
 	if known && (s.Incarnation < old.Incarnation || s.Incarnation == old.Incarnation && s.Sequence < old.Sequence) {
 		return
 	}
+	w.counted[s.Member] = m.countedIn(w, s.Member)
 	w.statuses[s.Member] = s
 	if s.State == federation.WorkRemoved && w.failover().Continuity == federation.AtMostOne {
 		m.grants.Prove(m.now, lease.Claim{Workload: s.Workload, Member: s.Member, Epoch: s.Epoch})
@@ -150,6 +152,20 @@ func (m *Machine) statusChanged(s federation.WorkStatus) {
 	if s.Epoch > w.record.stored.Epoch {
 		m.dirty[s.Workload] = true
 	}
+}
+
+// countedIn is how many of the workload's replicas the member's facts are sure to
+// count: those that were ready in a status older than the facts.
+func (m *Machine) countedIn(w *workload, member string) int64 {
+	st, known := w.statuses[member]
+	mem := m.members[member]
+	switch {
+	case !known || mem == nil:
+		return 0
+	case mem.facts.Incarnation > st.Incarnation || mem.facts.Incarnation == st.Incarnation && mem.facts.Sequence > st.Sequence:
+		return st.Ready
+	}
+	return min(st.Ready, w.counted[member])
 }
 
 func (m *Machine) assignmentDone(wr writing, ev WriteDone) {
