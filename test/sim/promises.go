@@ -144,7 +144,7 @@ func (w *World) placedWell(k federation.Key, v federation.Workload, revision fed
 
 // room is how many replicas more the members could hold that may take any of a
 // workload with those terms.
-func (w *World) room(terms federation.MemberTerms) int64 {
+func (w *World) room(terms federation.MemberSelection) int64 {
 	var n int64
 	for _, name := range w.memberNames() {
 		spec, _ := w.records(string(decision.SourceMembers))[name].Value.(federation.MemberSpec)
