@@ -24,6 +24,9 @@ func (r *run) divideInGroups() {
 	}
 	r.active = r.active[:0]
 	for i := range r.cands {
+		if !r.req.Explain {
+			break // only explanations look at those that got nothing
+		}
 		r.cands[i].n = 0
 	}
 	for _, s := range r.bestN {

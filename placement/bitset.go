@@ -41,6 +41,15 @@ func (b bitset) fill(n int) {
 
 func (b bitset) clear() { clear(b) }
 
+// count is the number of members in the set.
+func (b bitset) count() int {
+	n := 0
+	for _, word := range b {
+		n += bits.OnesCount64(word)
+	}
+	return n
+}
+
 // each calls f with each member of the set, in ascending order.
 func (b bitset) each(f func(i int32)) {
 	for w, word := range b {

@@ -17,10 +17,14 @@ func (r *run) explain(d *Decision) federation.Explanation {
 		Rules:   r.rules(d),
 	}
 	r.explainRefused(e.Members)
+	byMember := make([]*candidate, len(e.Members))
+	for i := range r.cands {
+		byMember[r.cands[i].member] = &r.cands[i]
+	}
 	for i := range e.Members {
 		e.Members[i].Member = r.p.s.members[i].Spec.Name
-		if at := r.byMember[i]; at >= 0 {
-			r.explainCandidate(&r.cands[at], &e.Members[i], d)
+		if c := byMember[i]; c != nil {
+			r.explainCandidate(c, &e.Members[i], d)
 		} else if e.Members[i].Filter == "" {
 			r.explainRoom(int32(i), &e.Members[i])
 		}

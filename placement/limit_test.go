@@ -3,6 +3,8 @@ package placement
 import (
 	"testing"
 
+	"pgregory.net/rapid"
+
 	"github.com/hansa-io/hansa/federation"
 )
 
@@ -20,4 +22,16 @@ func TestLargestWorkload(t *testing.T) {
 	if d := Place(req, benchSnapshot(t, benchWorld(1))); d.Err == nil {
 		t.Fatal("an absurd replica is accepted")
 	}
+}
+
+// TestQuotient compares with integer division, at the edges above all.
+func TestQuotient(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		b := rapid.Int64Range(1, maxMemory).Draw(t, "b")
+		n := rapid.Int64Range(0, MaxReplicas).Draw(t, "n")
+		a := n*b + rapid.SampledFrom([]int64{0, 1, b - 1, b / 2, -1}).Draw(t, "rest")
+		if a >= 0 && quotient(a, b) != a/b {
+			t.Fatalf("%d/%d is %d, not %d", a, b, a/b, quotient(a, b))
+		}
+	})
 }

@@ -156,13 +156,15 @@ func (a *amount) none() bool { return a.pods <= 0 }
 func (a *amount) holds(need *amount) int64 {
 	n := int64(MaxReplicas)
 	if need.cpu > 0 && n*need.cpu > a.cpu {
-		n = a.cpu / need.cpu
+		n = quotient(a.cpu, need.cpu)
 	}
 	if need.mem > 0 && n*need.mem > a.mem {
-		n = a.mem / need.mem
+		n = quotient(a.mem, need.mem)
 	}
-	if need.pods > 0 && n*need.pods > a.pods {
-		n = a.pods / need.pods
+	if need.pods == 1 {
+		n = min(n, a.pods)
+	} else if need.pods > 0 && n*need.pods > a.pods {
+		n = quotient(a.pods, need.pods)
 	}
 	for i, v := range need.ext {
 		if v <= 0 {
@@ -172,10 +174,23 @@ func (a *amount) holds(need *amount) int64 {
 			return 0
 		}
 		if n*v > a.ext[i] {
-			n = a.ext[i] / v
+			n = quotient(a.ext[i], v)
 		}
 	}
 	return max(n, 0)
+}
+
+// quotient is a/b, rounded down, for a quotient of at most MaxReplicas: by floating
+// point, which is some times faster, with what its rounding may be off by.
+func quotient(a, b int64) int64 {
+	n := int64(float64(a) / float64(b))
+	switch {
+	case n*b > a:
+		n--
+	case (n+1)*b <= a:
+		n++
+	}
+	return n
 }
 
 // fit returns how many needs the nodes hold, each within one node.

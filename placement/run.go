@@ -33,7 +33,6 @@ type run struct {
 
 	constraints []constraint
 	cands       []candidate
-	byMember    []int32 // member → index in cands, −1
 	active      []int32 // candidates that take part in the attempt, ascending
 	divides     bool    // the total is divided over members
 
@@ -86,9 +85,8 @@ func (r *run) init(p *Planner) {
 	r.p = p
 	r.keep, r.open, r.refused, r.scratch = newBitset(n), newBitset(n), newBitset(n), newBitset(n)
 	r.running = make([]int64, n)
-	r.byMember = make([]int32, n)
 	for i := range r.running {
-		r.running[i], r.byMember[i] = -1, -1
+		r.running[i] = -1
 	}
 	r.cellIDs = map[cellKey]int32{}
 }
@@ -159,7 +157,7 @@ func (r *run) end() {
 			r.running[i] = -1
 		}
 	}
-	r.dropCandidates()
+	r.cands = r.cands[:0]
 }
 
 // listActive lists the candidates that take part.
@@ -170,13 +168,6 @@ func (r *run) listActive() {
 			r.active = append(r.active, int32(i))
 		}
 	}
-}
-
-func (r *run) dropCandidates() {
-	for i := range r.cands {
-		r.byMember[r.cands[i].member] = -1
-	}
-	r.cands = r.cands[:0]
 }
 
 // unit is what one replica takes; for a workload without replicas, what it takes
@@ -227,17 +218,54 @@ func (r *run) keepOnly() {
 
 // candidates lists the members that passed, with room, weight and score.
 func (r *run) candidates() {
-	r.dropCandidates()
+	r.cands = r.cands[:0]
 	for w := range r.open {
 		r.scratch[w] = r.open[w] | r.keep[w]
 	}
-	r.scratch.each(func(i int32) {
-		if r.open.has(i) || r.running[i] >= 0 {
-			r.addCandidate(i)
-		}
-	})
+	if r.plain() {
+		r.plainCandidates()
+	} else {
+		r.scratch.each(func(i int32) {
+			if r.open.has(i) || r.running[i] >= 0 {
+				r.addCandidate(i)
+			}
+		})
+	}
 	r.rankGroups()
 	r.applySurvive()
+}
+
+// plain reports the usual request: divided by capacity, with no score that asks for
+// more than a member's load, and no quota.
+func (r *run) plain() bool {
+	by := r.spec.Replicas.By
+	return r.common && r.weights > 0 && r.quota == nil && r.missing == "" && r.divided() && (by == "" || by == "Capacity" || by == "Aggregated")
+}
+
+// plainCandidates is addCandidate for each member of scratch, written out for those
+// in which the workload does not run: most of them, of which there may be many.
+func (r *run) plainCandidates() {
+	t, block, most := r.fits, r.block(), r.spec.Replicas.Max
+	if most <= 0 {
+		most = MaxReplicas
+	}
+	r.cands = slices.Grow(r.cands, r.scratch.count())
+	r.scratch.each(func(i int32) {
+		if r.running[i] >= 0 || t.seen[i] != r.p.versions[i] {
+			if r.open.has(i) || r.running[i] >= 0 {
+				r.addCandidate(i)
+			}
+			return
+		}
+		fits := t.fits[i]
+		if limit := min(fits, most); limit >= block && r.open.has(i) {
+			at := len(r.cands)
+			r.cands = r.cands[:at+1]
+			c := &r.cands[at] // of an earlier request: set field by field, which is less to write than the whole
+			c.member, c.rank, c.open, c.frail, c.runs, c.base = i, 0, true, false, 0, 0
+			c.cap, c.fits, c.weight, c.score = limit, fits, fits, r.scoreOf(i, fits)
+		}
+	})
 }
 
 // addCandidate lists member i unless it holds nothing and runs nothing.
@@ -265,7 +293,6 @@ func (r *run) addCandidate(i int32) {
 		return
 	}
 	c.score = r.scoreOf(i, c.fits)
-	r.byMember[i] = int32(at)
 }
 
 // hashOf is the candidate's rank among equals: rendezvous hashing.
