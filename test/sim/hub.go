@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -33,6 +34,7 @@ type hub struct {
 	requests map[uint64]Message
 	last     uint64
 	said     map[string]string // last line about each member and operation
+	newest   map[string]age    // report of each record in this term
 }
 
 // What agents, gateways and clients ask of the hub that leads.
@@ -97,6 +99,7 @@ func (h *hub) lead(ev lease.Event) {
 		case lease.Lead:
 			h.w.say("%s leads, term %d", h.name, e.Term)
 			h.term, h.m = e.Term, decision.New(decision.Options{Term: e.Term})
+			h.newest = map[string]age{}
 			h.load()
 		case lease.StepDown:
 			h.w.say("%s steps down: %s", h.name, e.Reason)
@@ -238,17 +241,35 @@ func (h *hub) Receive(m Message) {
 		h.step(decision.MemberCommand{Request: h.ask(m), Change: b.Change})
 	case status:
 		k := b.Status.Workload.String() + "@" + b.Status.Member
-		h.relay(m, string(decision.SourceStatus), k, b.Status)
+		h.relay(m, put{Bucket: string(decision.SourceStatus), Key: k, Value: b.Status}, age{b.Status.Incarnation, b.Status.Sequence})
 	case facts:
-		h.relay(m, string(decision.SourceFacts), b.Facts.Member, b.Facts)
+		h.relay(m, put{Bucket: string(decision.SourceFacts), Key: b.Facts.Member, Value: b.Facts}, age{b.Facts.Incarnation, b.Facts.Sequence})
 	case export:
-		h.relay(m, exports, b.Export.Service.String()+"@"+b.Export.Member, b.Export)
+		k := b.Export.Service.String() + "@" + b.Export.Member
+		h.relay(m, put{Bucket: exports, Key: k, Value: b.Export}, age{b.Export.Incarnation, b.Export.Sequence})
 	}
 }
 
-// relay stores what an agent reports, and answers once it is stored.
-func (h *hub) relay(m Message, bucket, key string, v any) {
-	p := put{Bucket: bucket, Key: key, Value: v, Any: true}
+// age orders the reports of one member.
+type age struct {
+	incarnation federation.Incarnation
+	sequence    uint64
+}
+
+func (a age) compare(b age) int {
+	return cmp.Or(cmp.Compare(a.incarnation, b.incarnation), cmp.Compare(a.sequence, b.sequence))
+}
+
+// relay stores what an agent reports, and answers once it is stored. What comes
+// after a newer report of the same thing is answered and forgotten.
+func (h *hub) relay(m Message, p put, at age) {
+	record := p.Bucket + " " + p.Key
+	if at.compare(h.newest[record]) <= 0 {
+		h.w.Answer(m, stored{})
+		return
+	}
+	h.newest[record] = at
+	p.Any = true
 	h.w.Call(Link{h.name, storeName}, p, writeTimeout, func(answer any, ok bool) {
 		if _, written := answer.(putDone); ok && written {
 			h.w.Answer(m, stored{})
