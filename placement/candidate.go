@@ -29,6 +29,7 @@ func (r *run) candidates() {
 		r.scratch[w] = r.open[w] | r.keep[w]
 	}
 	if r.plain() {
+		r.narrow()
 		r.plainCandidates()
 	} else {
 		r.scratch.each(func(i int32) {
@@ -51,20 +52,18 @@ func (r *run) plain() bool {
 // plainCandidates is addCandidate for each member of scratch, written out for those
 // in which the workload does not run: most of them, of which there may be many.
 func (r *run) plainCandidates() {
-	t, block, most := r.fits, r.block(), r.spec.Replicas.Max
-	if most <= 0 {
-		most = MaxReplicas
-	}
+	t, block, most := r.fits, r.block(), r.mostEach()
 	r.cands = slices.Grow(r.cands, r.scratch.count())
 	r.scratch.each(func(i int32) {
-		if r.running[i] >= 0 || t.seen[i] != r.p.versions[i] {
-			if r.open.has(i) || r.running[i] >= 0 {
-				r.addCandidate(i)
-			}
+		switch {
+		case r.running[i] >= 0:
+			r.addCandidate(i)
+			return
+		case !r.open.has(i):
 			return
 		}
-		fits := t.fits[i]
-		if limit := min(fits, most); limit >= block && r.open.has(i) {
+		fits := r.p.fit(t, i)
+		if limit := min(fits, most); limit >= block {
 			at := len(r.cands)
 			r.cands = r.cands[:at+1]
 			c := &r.cands[at] // of an earlier request: set field by field, which is less to write than the whole
@@ -124,9 +123,7 @@ func (r *run) bound(c *candidate, running int64) {
 		}
 		return
 	}
-	if most := r.spec.Replicas.Max; most > 0 {
-		c.cap = min(c.cap, most)
-	}
+	c.cap = min(c.cap, r.mostEach())
 	if c.cap < r.block() && running == 0 {
 		c.cap = 0
 	}
@@ -147,3 +144,11 @@ func (r *run) bound(c *candidate, running int64) {
 
 // block is the number of replicas with which a member is opened.
 func (r *run) block() int64 { return max(r.spec.Replicas.Min, 1) }
+
+// mostEach is the number of replicas that a member may have.
+func (r *run) mostEach() int64 {
+	if most := r.spec.Replicas.Max; most > 0 {
+		return most
+	}
+	return MaxReplicas
+}

@@ -17,8 +17,8 @@ type Planner struct {
 	s    *Snapshot
 	gone bitset // members lost in the scenario at hand; nil when none is
 
-	rooms    map[int32][]node // where it is not the snapshot's
-	versions []uint32         // of the room, by member; never 0
+	rooms    [][]node // by member, where it is not the snapshot's; empty until something is taken
+	versions []uint32 // of the room, by member; never 0
 	loads    []load
 	quotas   map[string]quotaTable // where they are not the snapshot's
 	touched  []int32               // members whose room is not the snapshot's, for release
@@ -54,7 +54,6 @@ func NewPlanner(s *Snapshot) *Planner {
 	n := len(s.members)
 	p := &Planner{
 		s:          s,
-		rooms:      map[int32][]node{},
 		quotas:     map[string]quotaTable{},
 		versions:   make([]uint32, n),
 		loads:      slices.Clone(s.loads),
@@ -71,7 +70,10 @@ func NewPlanner(s *Snapshot) *Planner {
 }
 
 // Place decides req with the room that is left. It reserves nothing.
-func (p *Planner) Place(req Request) Decision { return p.run.place(&req) }
+func (p *Planner) Place(req Request) Decision {
+	p.run.asked = req
+	return p.run.place(&p.run.asked)
+}
 
 // Reserve takes the room of what d adds to the request's current members, so
 // that later requests do not get it, and lets them see where the workload is.
@@ -102,7 +104,7 @@ func (p *Planner) Reserve(req Request, d Decision) {
 func (p *Planner) release() {
 	for _, i := range p.touched {
 		p.setRoom(i, p.s.rooms[i])
-		delete(p.rooms, i)
+		p.rooms[i] = nil
 	}
 	p.touched = p.touched[:0]
 	clear(p.decided)
@@ -111,21 +113,14 @@ func (p *Planner) release() {
 }
 
 func (p *Planner) take(i int32, need amount, k int64) {
-	room, own := p.rooms[i]
-	if !own {
-		room = slices.Clone(p.s.rooms[i])
-	}
-	p.setRoom(i, take(room, need, k))
+	p.setRoom(i, take(p.ownRoom(i), need, k))
 	p.touched = append(p.touched, i)
 }
 
 // addRoom adds a piece of room to member i, or takes the last one away again when
 // sign is below 0.
 func (p *Planner) addRoom(i int32, piece node, sign int64) {
-	room, own := p.rooms[i]
-	if !own {
-		room = slices.Clone(p.s.rooms[i])
-	}
+	room := p.ownRoom(i)
 	if sign > 0 {
 		room = append(room, piece)
 	} else {
@@ -137,12 +132,21 @@ func (p *Planner) addRoom(i int32, piece node, sign int64) {
 
 // room returns what is free in member i.
 func (p *Planner) room(i int32) []node {
-	if p.versions[i] > 1 {
-		if room, ok := p.rooms[i]; ok {
-			return room
-		}
+	if p.versions[i] > 1 && p.rooms[i] != nil {
+		return p.rooms[i]
 	}
 	return p.s.rooms[i]
+}
+
+// ownRoom returns what is free in member i, to be changed.
+func (p *Planner) ownRoom(i int32) []node {
+	if p.rooms == nil {
+		p.rooms = make([][]node, len(p.s.members))
+	}
+	if p.rooms[i] == nil {
+		return append(make([]node, 0, len(p.s.rooms[i])+2), p.s.rooms[i]...)
+	}
+	return p.rooms[i]
 }
 
 func (p *Planner) setRoom(i int32, room []node) {

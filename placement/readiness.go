@@ -22,17 +22,8 @@ func Readiness(s *Snapshot, reqs []Request) federation.Readiness {
 	byMember := p.requestsByMember(reqs, order)
 	for _, by := range []string{"member", "region"} {
 		top := s.topologies[by]
-		gone := make([]bitset, len(top.names))
-		for id := range gone {
-			gone[id] = newBitset(len(s.members))
-		}
-		for i, id := range top.of {
-			if id >= 0 {
-				gone[id].set(int32(i))
-			}
-		}
 		for id, name := range top.names {
-			p.gone = gone[id]
+			p.gone = top.sets[id]
 			sc := p.scenario(reqs, order, byMember)
 			p.release()
 			sc.Lost = federation.Scope{By: by, Value: name}

@@ -13,6 +13,7 @@ import (
 type run struct {
 	p       *Planner
 	req     *Request
+	asked   Request // what req points to, unless the caller keeps it
 	spec    *federation.PlacementSpec
 	current []federation.AssignedMember
 	hash    uint64 // of the workload's key, for rendezvous

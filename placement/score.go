@@ -151,7 +151,7 @@ func (r *run) scoreOf(i int32, fits int64) int64 {
 		return 0
 	}
 	if r.common && r.running[i] < 0 && fits >= r.want {
-		return int64((r.balance*r.p.loads[i].percent+r.headroom)*r.scale + 0.5)
+		return r.commonScore(r.p.loads[i].percent)
 	}
 	var sum float64
 	for k := range r.scoring {
@@ -167,6 +167,12 @@ func (r *run) scoreOf(i int32, fits int64) int64 {
 		}
 	}
 	return int64(sum*r.scale + 0.5)
+}
+
+// commonScore is the score of a member with that much free, in which the workload
+// does not run and fits whole. It never falls as free rises.
+func (r *run) commonScore(free float64) int64 {
+	return int64((r.balance*free+r.headroom)*r.scale + 0.5)
 }
 
 func scoreLatency(r *run, i int32, _ int64) float64 {

@@ -46,6 +46,7 @@ type taintSet struct {
 type topology struct {
 	of      []int32
 	names   []string // sorted
+	sets    []bitset // members that have the value, by name
 	lacking bitset   // members without a value; nil when there are none
 }
 
@@ -175,8 +176,10 @@ func (s *Snapshot) newTopology(by string) *topology {
 	for i := range t.of {
 		t.of[i] = -1
 	}
+	t.sets = make([]bitset, len(t.names))
 	for id, name := range t.names {
-		s.values[key][name].each(func(i int32) { t.of[i] = int32(id) })
+		t.sets[id] = s.values[key][name]
+		t.sets[id].each(func(i int32) { t.of[i] = int32(id) })
 	}
 	for i, id := range t.of {
 		if id >= 0 {

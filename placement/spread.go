@@ -15,7 +15,8 @@ type constraint struct {
 	min, max, skew int64
 	soft           bool
 	top            *topology
-	slots          []int32 // value of the topology → index in domains + 1; zero between calls
+	slots          []int32 // value of the topology → index in domains + 1; 0 without one
+	lacking        int32   // the same for members without a value
 	domains        []domain
 	ranking        []int32 // domains by preference
 	largest        []int32 // domains by room
@@ -24,11 +25,12 @@ type constraint struct {
 
 // domain is one value of a constraint's key, for example one region.
 type domain struct {
-	id     int32 // in the topology
-	cap    int64 // replicas that its candidates may have at most
-	base   int64 // replicas that run there
-	count  int64 // replicas given so far
-	score  int64 // of its best candidate
+	id     int32   // in the topology
+	cap    int64   // replicas that its candidates may have at most
+	base   int64   // replicas that run there
+	count  int64   // replicas given so far
+	score  int64   // of its best candidate
+	free   float64 // percent, of its emptiest member that holds everything; below 0 without one
 	hash   uint64
 	must   bool // has what must not leave, or is needed near users
 	chosen bool
@@ -54,10 +56,10 @@ func (r *run) addConstraint(n int, s federation.SpreadConstraint) int {
 		r.constraints = append(r.constraints[:n], constraint{})
 	}
 	c := &r.constraints[n]
+	c.ungroup() // of an earlier request
 	c.by, c.min, c.max, c.skew = s.By, s.Min, s.Max, s.MaxSkew
 	c.soft = s.WhenUnsatisfiable == "ScheduleAnyway"
 	c.top = r.p.topology(s.By)
-	c.domains = c.domains[:0]
 	if len(c.slots) < len(c.top.names) {
 		c.slots = make([]int32, len(c.top.names))
 	}
@@ -65,31 +67,41 @@ func (r *run) addConstraint(n int, s federation.SpreadConstraint) int {
 }
 
 // group sorts the candidates of the attempt into the constraint's domains and
-// notes each candidate's domain under index k. Candidates without a value, which
-// only soft constraints let pass, share one domain.
+// notes each candidate's domain under index k.
 func (r *run) group(k int) {
 	c := &r.constraints[k]
-	c.domains = c.domains[:0]
-	lacking := int32(0)
+	c.ungroup()
 	for _, i := range r.active {
 		cand := &r.cands[i]
-		slot := &lacking
-		id := c.top.of[cand.member]
-		if id >= 0 {
-			slot = &c.slots[id]
-		}
-		if *slot == 0 {
-			c.domains = append(c.domains, domain{id: id, score: -1, hash: mix(r.hash, uint64(id+1))})
-			*slot = int32(len(c.domains))
-		}
-		cand.dom[k] = *slot - 1
-		c.domains[*slot-1].add(r, cand)
+		at := c.domainOf(r, cand.member)
+		cand.dom[k] = at
+		c.domains[at].add(r, cand)
 	}
+}
+
+// ungroup forgets the domains.
+func (c *constraint) ungroup() {
 	for i := range c.domains {
 		if id := c.domains[i].id; id >= 0 {
 			c.slots[id] = 0
 		}
 	}
+	c.domains, c.lacking = c.domains[:0], 0
+}
+
+// domainOf returns the index of member i's domain. Members without a value, which
+// only soft constraints let pass, share one domain.
+func (c *constraint) domainOf(r *run, i int32) int32 {
+	slot := &c.lacking
+	id := c.top.of[i]
+	if id >= 0 {
+		slot = &c.slots[id]
+	}
+	if *slot == 0 {
+		c.domains = append(c.domains, domain{id: id, score: -1, free: -1, hash: mix(r.hash, uint64(id+1))})
+		*slot = int32(len(c.domains))
+	}
+	return *slot - 1
 }
 
 func (d *domain) add(r *run, c *candidate) {
@@ -158,20 +170,35 @@ func (c *constraint) rankDomains() {
 	}
 	slices.SortFunc(c.ranking, func(a, b int32) int { return c.domains[a].compare(&c.domains[b]) })
 	slices.SortFunc(c.largest, func(a, b int32) int {
-		return cmp.Or(cmp.Compare(c.domains[b].cap, c.domains[a].cap), c.domains[a].compare(&c.domains[b]))
+		da, db := &c.domains[a], &c.domains[b]
+		if da.cap != db.cap {
+			return first(da.cap > db.cap)
+		}
+		return da.compare(db)
 	})
 }
 
 // compare orders domains: those that must be in, by what runs there, then by
 // score, then by rendezvous.
 func (d *domain) compare(o *domain) int {
-	if d.must != o.must {
-		if d.must {
-			return -1
-		}
-		return 1
+	switch {
+	case d.must != o.must:
+		return first(d.must)
+	case d.base != o.base:
+		return first(d.base > o.base)
+	case d.score != o.score:
+		return first(d.score > o.score)
+	case d.hash != o.hash:
+		return first(d.hash > o.hash)
 	}
-	return cmp.Or(cmp.Compare(o.base, d.base), cmp.Compare(o.score, d.score), cmp.Compare(o.hash, d.hash), cmp.Compare(d.id, o.id))
+	return cmp.Compare(d.id, o.id)
+}
+
+func first(yes bool) int {
+	if yes {
+		return -1
+	}
+	return 1
 }
 
 // choose marks the chosen domains.

@@ -51,16 +51,22 @@ var (
 	divisions     = []string{"Capacity", "Static", "Aggregated", "Demand"}
 	survivals     = []string{"None", "Member", "Zone", "Region"}
 	unsatisfiable = []string{"DoNotSchedule", "ScheduleAnyway"}
+	dependencies  = []string{"Follow", "None"}
+	failovers     = []string{"Automatic", "Approve", "Never"}
+	continuities  = []string{string(federation.KeepRunning), string(federation.AtMostOne)}
+	takeovers     = []string{"Never", "IfNoDiff", "Always"}
+	drifts        = []string{"Correct", "Report"}
+	deletions     = []string{"Background", "Foreground", "Orphan"}
 )
 
 func validateChoices(p *federation.PlacementSpec) error {
-	for _, c := range []choice{
-		{"dependencies", p.Dependencies, []string{"Follow", "None"}},
-		{"failover.mode", p.Failover.Mode, []string{"Automatic", "Approve", "Never"}},
-		{"failover.continuity", string(p.Failover.Continuity), []string{string(federation.KeepRunning), string(federation.AtMostOne)}},
-		{"landing.takeover", p.Landing.Takeover, []string{"Never", "IfNoDiff", "Always"}},
-		{"landing.drift", p.Landing.Drift, []string{"Correct", "Report"}},
-		{"landing.deletion", p.Landing.Deletion, []string{"Background", "Foreground", "Orphan"}},
+	for _, c := range [...]choice{
+		{"dependencies", p.Dependencies, dependencies},
+		{"failover.mode", p.Failover.Mode, failovers},
+		{"failover.continuity", string(p.Failover.Continuity), continuities},
+		{"landing.takeover", p.Landing.Takeover, takeovers},
+		{"landing.drift", p.Landing.Drift, drifts},
+		{"landing.deletion", p.Landing.Deletion, deletions},
 	} {
 		if err := c.validate(); err != nil {
 			return err
