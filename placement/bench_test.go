@@ -206,7 +206,7 @@ func BenchmarkMemberLost(b *testing.B) {
 }
 
 func BenchmarkReadiness(b *testing.B) {
-	w, reqs := running(b, 1000, 20000)
+	w, reqs := running(b, 1000, 100000)
 	s := benchSnapshot(b, w)
 	defer measured(b)()
 	for b.Loop() {

@@ -20,16 +20,20 @@ type Planner struct {
 	rooms    [][]node // by member, where it is not the snapshot's; empty until something is taken
 	versions []uint32 // of the room, by member; never 0
 	loads    []load
+	free     []float64             // percent, see load.freePercent
 	quotas   map[string]quotaTable // where they are not the snapshot's
 	touched  []int32               // members whose room is not the snapshot's, for release
 
+	changes    []domainChanges
 	fits       map[shape]*fitTable
 	topologies map[string]*topology // by label, made on first use
 	latencies  map[string][]float64 // place of users → round trip in ms by member
 	decided    map[federation.Key][]federation.AssignedMember
 	reserved   uint64 // digest of what was reserved so far, in order
 
-	run run
+	narrowFrom int
+	narrowed   int // requests, for tests
+	run        run
 }
 
 // shape identifies a size of replica; requests of one shape share their fits.
@@ -38,12 +42,17 @@ type shape struct {
 	ext            string
 }
 
-// fitTable remembers how many more replicas of one shape each member holds, and
-// for which version of its room that was computed.
+// fitTable remembers how many more replicas of one shape each member holds.
 type fitTable struct {
 	need amount
-	fits []int64
-	seen []uint32
+	held []held
+	sums map[*topology][]domainSum
+}
+
+// held is a number of replicas, and for which version of the room it was counted.
+type held struct {
+	fits    int32
+	version uint32
 }
 
 // maxShapes bounds the memory for fits; the table is emptied beyond it.
@@ -57,10 +66,12 @@ func NewPlanner(s *Snapshot) *Planner {
 		quotas:     map[string]quotaTable{},
 		versions:   make([]uint32, n),
 		loads:      slices.Clone(s.loads),
+		free:       slices.Clone(s.free),
 		fits:       map[shape]*fitTable{},
 		topologies: map[string]*topology{},
 		latencies:  map[string][]float64{},
 		decided:    map[federation.Key][]federation.AssignedMember{},
+		narrowFrom: narrowFrom,
 	}
 	for i := range p.versions {
 		p.versions[i] = 1
@@ -80,10 +91,13 @@ func (p *Planner) Place(req Request) Decision {
 // Room that the decision sets free counts only in the next snapshot, when the
 // members report it.
 func (p *Planner) Reserve(req Request, d Decision) {
-	if d.Err != nil {
-		return
+	if d.Err == nil {
+		p.reserve(&req, &d)
 	}
-	current := p.currentOf(&req)
+}
+
+func (p *Planner) reserve(req *Request, d *Decision) {
+	current := p.currentOf(req)
 	need, _ := p.s.needOf(podwise(req.Demand.PerReplica))
 	p.reserved = mix(p.reserved, hashString(d.Workload.String()))
 	for _, m := range d.Members {
@@ -152,7 +166,13 @@ func (p *Planner) ownRoom(i int32) []node {
 func (p *Planner) setRoom(i int32, room []node) {
 	p.rooms[i] = room
 	p.versions[i]++
-	p.loads[i] = loadOf(room, &p.s.members[i].Facts.Allocatable)
+	p.loads[i] = loadOf(room)
+	p.free[i] = p.loads[i].freePercent(&p.s.members[i].Facts.Allocatable)
+	for _, c := range p.changes {
+		if id := c.top.of[i]; id >= 0 {
+			c.versions[id]++
+		}
+	}
 }
 
 // currentOf returns where the workload runs: as the request says, else as the
@@ -195,18 +215,18 @@ func (p *Planner) fitsFor(r federation.Resources) (*fitTable, string) {
 	if len(p.fits) >= maxShapes {
 		clear(p.fits)
 	}
-	t := &fitTable{need: need, fits: make([]int64, len(p.versions)), seen: make([]uint32, len(p.versions))}
+	t := &fitTable{need: need, held: make([]held, len(p.versions))}
 	p.fits[key] = t
 	return t, missing
 }
 
 // fit returns how many more replicas member i holds.
 func (p *Planner) fit(t *fitTable, i int32) int64 {
-	if t.seen[i] != p.versions[i] {
-		t.fits[i] = fit(p.room(i), &t.need)
-		t.seen[i] = p.versions[i]
+	h := &t.held[i]
+	if h.version != p.versions[i] {
+		*h = held{int32(fit(p.room(i), &t.need)), p.versions[i]}
 	}
-	return t.fits[i]
+	return int64(h.fits)
 }
 
 // topology divides the members by a fact or label.

@@ -19,7 +19,7 @@ func Readiness(s *Snapshot, reqs []Request) federation.Readiness {
 	p := NewPlanner(s)
 	report := federation.Readiness{Score: 100, Scenarios: []federation.Scenario{}, SnapshotHash: s.Hash()}
 	order := inOrder(reqs)
-	byMember := p.requestsByMember(reqs, order)
+	byMember := p.residents(reqs, order)
 	for _, by := range []string{"member", "region"} {
 		top := s.topologies[by]
 		for id, name := range top.names {
@@ -37,36 +37,53 @@ func Readiness(s *Snapshot, reqs []Request) federation.Readiness {
 	return report
 }
 
-// requestsByMember lists for every member the requests that run there, in the
-// order of decision.
-func (p *Planner) requestsByMember(reqs []Request, order []int) [][]int32 {
-	byMember := make([][]int32, len(p.s.members))
+// resident is what a request, by its rank in the order of decision, runs in a member.
+type resident struct {
+	rank     int32
+	replicas int64
+}
+
+// residents lists for every member what runs there.
+func (p *Planner) residents(reqs []Request, order []int) [][]resident {
+	byMember := make([][]resident, len(p.s.members))
 	for rank, i := range order {
 		for _, m := range p.currentOf(&reqs[i]) {
 			if at, ok := p.s.index[m.Member]; ok {
-				byMember[at] = append(byMember[at], int32(rank))
+				byMember[at] = append(byMember[at], resident{int32(rank), m.Replicas})
 			}
 		}
 	}
 	return byMember
 }
 
+// displaced lists what runs in the members that are gone, each request once.
+func (p *Planner) displaced(byMember [][]resident) []resident {
+	var all []resident
+	p.gone.each(func(i int32) { all = append(all, byMember[i]...) })
+	slices.SortFunc(all, func(a, b resident) int { return cmp.Compare(a.rank, b.rank) })
+	n := 0
+	for _, d := range all {
+		if n > 0 && all[n-1].rank == d.rank {
+			all[n-1].replicas += d.replicas
+			continue
+		}
+		all[n] = d
+		n++
+	}
+	return all[:n]
+}
+
 // scenario places again what runs in the members that are gone.
-func (p *Planner) scenario(reqs []Request, order []int, byMember [][]int32) federation.Scenario {
+func (p *Planner) scenario(reqs []Request, order []int, byMember [][]resident) federation.Scenario {
 	sc := federation.Scenario{Score: 100}
-	var ranks []int32
-	p.gone.each(func(i int32) { ranks = append(ranks, byMember[i]...) })
-	slices.Sort(ranks)
 	var have, all float64
-	for _, rank := range slices.Compact(ranks) {
-		req := reqs[order[rank]]
-		req.Explain = false
-		displaced := p.displaced(&req)
-		short, reason := p.failOver(req, displaced)
+	for _, d := range p.displaced(byMember) {
+		req := &reqs[order[d.rank]]
+		short, reason := p.failOver(req, d.replicas)
 		weight := float64(int64(16) >> min(max(req.Placement.Failover.Tier, 0), 4))
-		all += weight * float64(displaced)
-		have += weight * float64(displaced-short)
-		sc.Displaced += displaced
+		all += weight * float64(d.replicas)
+		have += weight * float64(d.replicas-short)
+		sc.Displaced += d.replicas
 		sc.Short += short
 		if short > 0 && len(sc.Unmet) < maxUnmet {
 			sc.Unmet = append(sc.Unmet, federation.Unmet{
@@ -85,22 +102,16 @@ func (p *Planner) scenario(reqs []Request, order []int, byMember [][]int32) fede
 
 // failOver places a workload again, and returns how many of its displaced
 // replicas find no room, and why.
-func (p *Planner) failOver(req Request, displaced int64) (int64, string) {
+func (p *Planner) failOver(req *Request, displaced int64) (int64, string) {
 	if req.Placement.Failover.Mode == "Never" {
 		return displaced, neverFailsOver
 	}
-	d := p.Place(req)
-	p.Reserve(req, d)
-	return min(d.Unmet, displaced), d.Binding
-}
-
-// displaced counts the replicas of a request that run in the members gone.
-func (p *Planner) displaced(req *Request) int64 {
-	var n int64
-	for _, m := range p.currentOf(req) {
-		if i, ok := p.s.index[m.Member]; ok && p.gone.has(i) {
-			n += m.Replicas
-		}
+	asked := &p.run.asked
+	*asked = *req
+	asked.Explain = false
+	d := p.run.place(asked)
+	if d.Err == nil {
+		p.reserve(asked, &d)
 	}
-	return n
+	return min(d.Unmet, displaced), d.Binding
 }

@@ -37,7 +37,7 @@ func (s *Snapshot) indexRooms() {
 	for i := range s.members {
 		s.rooms[i] = s.roomOf(&s.members[i].Facts)
 	}
-	s.loads = make([]load, len(s.members))
+	s.loads, s.free = make([]load, len(s.members)), make([]float64, len(s.members))
 	for _, r := range s.world.Reservations {
 		if i, ok := s.index[r.Member]; ok {
 			need, _ := s.needOf(podwise(r.PerReplica))
@@ -45,7 +45,8 @@ func (s *Snapshot) indexRooms() {
 		}
 	}
 	for i := range s.rooms {
-		s.loads[i] = loadOf(s.rooms[i], &s.members[i].Facts.Allocatable)
+		s.loads[i] = loadOf(s.rooms[i])
+		s.free[i] = s.loads[i].freePercent(&s.members[i].Facts.Allocatable)
 	}
 }
 
@@ -232,19 +233,18 @@ func take(room []node, need amount, k int64) []node {
 // load is the free room of a member as a whole.
 type load struct {
 	cpu, mem int64
-	percent  float64 // free share of what the member has least of, 0 to 100
 }
 
-func loadOf(room []node, allocatable *federation.Resources) load {
+func loadOf(room []node) load {
 	var sum load
 	for i := range room {
 		sum.cpu += room[i].count * max(room[i].free.cpu, 0)
 		sum.mem += room[i].count * max(room[i].free.mem, 0)
 	}
-	sum.percent = sum.freePercent(allocatable)
 	return sum
 }
 
+// freePercent is the free share of what the member has least of, 0 to 100.
 func (l load) freePercent(allocatable *federation.Resources) float64 {
 	share := 1.0
 	if allocatable.MilliCPU > 0 {

@@ -151,7 +151,7 @@ func (r *run) scoreOf(i int32, fits int64) int64 {
 		return 0
 	}
 	if r.common && r.running[i] < 0 && fits >= r.want {
-		return r.commonScore(r.p.loads[i].percent)
+		return r.commonScore(r.p.free[i])
 	}
 	var sum float64
 	for k := range r.scoring {
@@ -161,7 +161,7 @@ func (r *run) scoreOf(i int32, fits int64) int64 {
 		case s.plain == plainHeadroom && fits >= r.want:
 			sum += s.weight * 100
 		case s.plain == plainBalance && r.running[i] <= 0:
-			sum += s.weight * r.p.loads[i].percent
+			sum += s.weight * r.p.free[i]
 		default:
 			sum += s.weight * s.value(r, i, fits)
 		}
@@ -188,7 +188,7 @@ func scoreLatency(r *run, i int32, _ int64) float64 {
 func scoreBalance(r *run, i int32, _ int64) float64 {
 	own := max(r.running[i], 0)
 	if own == 0 {
-		return r.p.loads[i].percent
+		return r.p.free[i]
 	}
 	load := r.p.loads[i]
 	load.cpu += own * r.fits.need.cpu

@@ -28,6 +28,7 @@ type Snapshot struct {
 	topologies map[string]*topology
 	rooms      [][]node // free room by member, less the reservations
 	loads      []load
+	free       []float64             // percent, see load.freePercent
 	quotas     map[string]quotaTable // by namespace
 	resources  []string              // names of extended resources, sorted
 	assigned   map[federation.Key][]federation.AssignedMember

@@ -25,12 +25,11 @@ type constraint struct {
 
 // domain is one value of a constraint's key, for example one region.
 type domain struct {
-	id     int32   // in the topology
-	cap    int64   // replicas that its candidates may have at most
-	base   int64   // replicas that run there
-	count  int64   // replicas given so far
-	score  int64   // of its best candidate
-	free   float64 // percent, of its emptiest member that holds everything; below 0 without one
+	id     int32 // in the topology
+	cap    int64 // replicas that its candidates may have at most
+	base   int64 // replicas that run there
+	count  int64 // replicas given so far
+	score  int64 // of its best candidate
 	hash   uint64
 	must   bool // has what must not leave, or is needed near users
 	chosen bool
@@ -73,7 +72,7 @@ func (r *run) group(k int) {
 	c.ungroup()
 	for _, i := range r.active {
 		cand := &r.cands[i]
-		at := c.domainOf(r, cand.member)
+		at := c.domainAt(r, c.top.of[cand.member])
 		cand.dom[k] = at
 		c.domains[at].add(r, cand)
 	}
@@ -89,16 +88,15 @@ func (c *constraint) ungroup() {
 	c.domains, c.lacking = c.domains[:0], 0
 }
 
-// domainOf returns the index of member i's domain. Members without a value, which
-// only soft constraints let pass, share one domain.
-func (c *constraint) domainOf(r *run, i int32) int32 {
+// domainAt returns the index of the domain of value id. Members without a value,
+// which only soft constraints let pass, share one domain.
+func (c *constraint) domainAt(r *run, id int32) int32 {
 	slot := &c.lacking
-	id := c.top.of[i]
 	if id >= 0 {
 		slot = &c.slots[id]
 	}
 	if *slot == 0 {
-		c.domains = append(c.domains, domain{id: id, score: -1, free: -1, hash: mix(r.hash, uint64(id+1))})
+		c.domains = append(c.domains, domain{id: id, score: -1, hash: mix(r.hash, uint64(id+1))})
 		*slot = int32(len(c.domains))
 	}
 	return *slot - 1
@@ -161,21 +159,22 @@ func (r *run) tooFew(c *constraint) string {
 	return ""
 }
 
-// rankDomains orders the domains by preference, and by room.
+// rankDomains orders the domains by preference.
 func (c *constraint) rankDomains() {
 	c.ranking, c.largest = c.ranking[:0], c.largest[:0]
 	for i := range c.domains {
 		c.ranking = append(c.ranking, int32(i))
-		c.largest = append(c.largest, int32(i))
 	}
 	slices.SortFunc(c.ranking, func(a, b int32) int { return c.domains[a].compare(&c.domains[b]) })
-	slices.SortFunc(c.largest, func(a, b int32) int {
-		da, db := &c.domains[a], &c.domains[b]
-		if da.cap != db.cap {
-			return first(da.cap > db.cap)
-		}
-		return da.compare(db)
-	})
+}
+
+// rankRooms orders the domains by room, once for each ranking.
+func (c *constraint) rankRooms() {
+	if len(c.largest) > 0 {
+		return
+	}
+	c.largest = append(c.largest, c.ranking...)
+	slices.SortStableFunc(c.largest, func(a, b int32) int { return cmp.Compare(c.domains[b].cap, c.domains[a].cap) })
 }
 
 // compare orders domains: those that must be in, by what runs there, then by
@@ -212,13 +211,7 @@ func (r *run) choose(c *constraint) {
 		return
 	}
 	most = min(most, max(r.want/r.block(), 1))
-	var must int64
-	for i := range c.domains {
-		if c.domains[i].must {
-			must++
-		}
-	}
-	least := min(max(c.min, must, 1), most)
+	least := min(max(c.min, c.musts(), 1), most)
 	bestK, bestRoom := most, int64(-1)
 	for step := range most - least + 1 {
 		k := most - step
@@ -236,10 +229,28 @@ func (r *run) choose(c *constraint) {
 	c.greedy(bestK, r.want)
 }
 
+// musts counts the domains that must be in.
+func (c *constraint) musts() int64 {
+	var n int64
+	for i := range c.domains {
+		if c.domains[i].must {
+			n++
+		}
+	}
+	return n
+}
+
 // greedy chooses k domains and returns how many replicas they hold. It goes down
 // the ranking and takes a domain if the rest of the k can be filled up so that
 // want replicas fit; when no k domains hold want, it takes the k that hold most.
+//
+// When the first k hold want, they are the result: with the largest in the place of
+// some of them there would be no less room.
 func (c *constraint) greedy(k, want int64) int64 {
+	if room := c.first(k); room >= want {
+		return room
+	}
+	c.rankRooms()
 	for i := range c.domains {
 		c.domains[i].chosen = false
 	}
@@ -266,6 +277,14 @@ func (c *constraint) greedy(k, want int64) int64 {
 			c.domains[i].chosen = false
 			taken--
 		}
+	}
+	return c.roomWith(0)
+}
+
+// first chooses the k that rank first, and returns how many replicas they hold.
+func (c *constraint) first(k int64) int64 {
+	for rank, i := range c.ranking {
+		c.domains[i].chosen = int64(rank) < k
 	}
 	return c.roomWith(0)
 }
