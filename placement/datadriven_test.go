@@ -34,7 +34,7 @@ import (
 // After a change of the engine, go test -rewrite writes the answers anew; read
 // each of them before it is committed.
 func TestScripts(t *testing.T) {
-	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
+	datadriven.Walk(t, "testdata/scripts", func(t *testing.T, path string) {
 		s := &script{members: map[string]*Member{}, placed: map[federation.Key]*Request{}, external: map[string]map[string]float64{}}
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 			out, err := s.run(t, d)

@@ -76,11 +76,44 @@ func (r *run) buildCells() {
 			r.cells[c.cell].hi++
 		}
 	}
+	few := r.few()
 	for i := range r.cells {
-		for at := (r.cells[i].hi - r.cells[i].lo) / 2; at > 0; at-- {
-			r.sink(&r.cells[i], at-1)
+		if c := &r.cells[i]; c.hi-c.lo > few {
+			r.keepBestOf(c, few)
+		} else {
+			r.heapify(c)
 		}
 	}
+}
+
+// maxFew is the number of candidates that are sorted sooner by insertion.
+const maxFew = 8
+
+// few is the number of candidates of a cell that can get something: no more than
+// replicas are left, when they are given one by one.
+func (r *run) few() int32 {
+	left := r.left()
+	if left > maxFew || r.block() > 1 || r.spec.Replicas.By == "Aggregated" {
+		return MaxReplicas
+	}
+	return int32(max(left, 1))
+}
+
+// keepBestOf leaves the k most deserving of the cell, in order: a heap, too.
+func (r *run) keepBestOf(c *cell, k int32) {
+	all := r.order[c.lo:c.hi]
+	for next := range all {
+		at := min(int32(next), k)
+		if at == k {
+			if at--; !r.deserves(&r.cands[all[next]], &r.cands[all[at]]) {
+				continue
+			}
+		}
+		for all[at] = all[next]; at > 0 && r.deserves(&r.cands[all[at]], &r.cands[all[at-1]]); at-- {
+			all[at], all[at-1] = all[at-1], all[at]
+		}
+	}
+	c.hi = c.lo + k
 }
 
 // cellOf returns the candidate's cell. With one constraint or none, cells are
