@@ -2,6 +2,7 @@ package placement
 
 import (
 	"fmt"
+	"runtime"
 	"syscall"
 	"testing"
 	"time"
@@ -214,4 +215,30 @@ func BenchmarkReadiness(b *testing.B) {
 			b.Fatal(len(r.Scenarios))
 		}
 	}
+}
+
+// BenchmarkMemory is what a planner and its decisions hold for each placed workload.
+func BenchmarkMemory(b *testing.B) {
+	const n = 100_000
+	s := benchSnapshot(b, benchWorld(1000))
+	reqs := make([]Request, n)
+	for i := range reqs {
+		reqs[i] = benchRequest(i, commonPolicy())
+		reqs[i].Placement.Members = federation.MemberSelection{}
+	}
+	for b.Loop() {
+		before := heapInUse()
+		p := NewPlanner(s)
+		decisions := p.placeAll(reqs, nil)
+		b.ReportMetric(float64(heapInUse()-before)/n, "B/workload")
+		runtime.KeepAlive(decisions)
+		runtime.KeepAlive(p)
+	}
+}
+
+func heapInUse() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }
