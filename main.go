@@ -86,6 +86,9 @@ const hubFormat = 1
 
 // runHub runs bus, hub and gateway in one process until ctx ends.
 func runHub(ctx context.Context, c configs.Hub) error {
+	if err := catalogue.Extend(c.Places); err != nil {
+		return err
+	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
 	dir, err := datadir.Open(c.DataDir)
 	if err != nil {
@@ -108,6 +111,9 @@ func runHub(ctx context.Context, c configs.Hub) error {
 	}
 	defer conn.Close()
 	if err := conn.EnsureBuckets(ctx); err != nil {
+		return err
+	}
+	if err := catalogue.Extend(c.Places); err != nil {
 		return err
 	}
 	ca, err := os.ReadFile(c.Bus.CAFile)

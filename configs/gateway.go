@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
+
+	"github.com/hansa-io/hansa/placement/catalogue"
 )
 
 //go:embed gateway.yaml
@@ -14,8 +16,9 @@ var gatewayDefaults []byte
 // GatewayRole is the file of "hansa gateway", a gateway in a process of its own;
 // gateway.yaml documents its fields and defaults.
 type GatewayRole struct {
-	Name    string    `yaml:"name"`
-	Bus     BusClient `yaml:"bus"`
+	Name    string          `yaml:"name"`
+	Bus     BusClient       `yaml:"bus"`
+	Places  []catalogue.Own `yaml:"places"`
 	Gateway `yaml:",inline"`
 }
 

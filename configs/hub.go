@@ -6,6 +6,8 @@ import (
 	"net"
 	"path/filepath"
 	"time"
+
+	"github.com/hansa-io/hansa/placement/catalogue"
 )
 
 //go:embed hub.yaml
@@ -13,10 +15,11 @@ var hubDefaults []byte
 
 // Hub is the file of "hansa hub"; hub.yaml documents its fields and defaults.
 type Hub struct {
-	DataDir   string        `yaml:"dataDir"`
-	Bus       Bus           `yaml:"bus"`
-	Gateway   Gateway       `yaml:"gateway"`
-	Stabilise time.Duration `yaml:"stabilise"`
+	DataDir   string          `yaml:"dataDir"`
+	Bus       Bus             `yaml:"bus"`
+	Gateway   Gateway         `yaml:"gateway"`
+	Stabilise time.Duration   `yaml:"stabilise"`
+	Places    []catalogue.Own `yaml:"places"`
 }
 
 // Bus is the embedded bus of a hub.

@@ -50,6 +50,8 @@ type ProbeRequest struct {
 	URL     string // "https://127.0.0.1:7501"
 	CA      []byte // PEM
 	Timeout time.Duration
+	// Survey marks a look that only measures the way; it is no evidence.
+	Survey bool
 }
 
 // ProbeReply is what was seen.
@@ -57,6 +59,23 @@ type ProbeReply struct {
 	Member string // that was looked at
 	Signal Signal
 	Detail string // "HTTP 200 in 3 ms", "connection refused"
+	// RoundTrip to the API server: the time of TCP's handshake; 0 without one.
+	RoundTrip time.Duration
+	Survey    bool // as asked
+}
+
+// QueryReport says how often clients asked a gateway for services since its last
+// report.
+type QueryReport struct {
+	Gateway string
+	Counts  []QueryCount
+}
+
+// QueryCount is the number of queries for one service from one place.
+type QueryCount struct {
+	Service Key
+	At      string // a region or city of the catalogue, or "lat,long"
+	Queries int64
 }
 
 // GatewayBeat says what a gateway has applied of the hub's beats.

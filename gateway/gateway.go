@@ -56,6 +56,8 @@ type Gateway struct {
 	auth *grpcserver.Tokens
 	web  *httpserver.Server
 
+	queries *queries // since the hub was told last
+
 	mu      sync.Mutex
 	builder *route.Builder
 	missing map[string]bool // buckets whose snapshot is not complete
@@ -109,6 +111,7 @@ func (g *Gateway) listen(certificate tls.Certificate) error {
 	if err != nil {
 		return fmt.Errorf("new gateway: %w", err)
 	}
+	g.queries = counted.queries
 	grpc, err := grpcserver.New(grpcserver.Options{
 		Tables: g, Desired: g, Hub: g.opts.Bus, Tokens: g.auth, Place: g.opts.Place,
 		Certificate: certificate, Version: g.opts.Version, Connected: g.opts.Connected, Measure: counted,
@@ -146,6 +149,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	group.Go(func() error { return g.swap(ctx) })
 	g.follow(ctx, group)
 	group.Go(func() error { return g.beat(ctx) })
+	group.Go(func() error { return g.tellQueries(ctx) })
 	group.Go(func() error { return g.web.Run(ctx) })
 	g.log.Info("gateway listening", "address", g.Addr())
 	if err := group.Wait(); err != nil && !errors.Is(err, context.Canceled) {

@@ -20,6 +20,7 @@ type metrics struct {
 	duration *prometheus.HistogramVec // by method
 	hits     prometheus.Counter
 	misses   prometheus.Counter
+	queries  *queries
 }
 
 // NewRegistry returns a registry with the metrics of the Go runtime and of the
@@ -46,7 +47,7 @@ func newMetrics(r prometheus.Registerer, table func() *route.Table) (*metrics, e
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "hansa_gateway_request_duration_seconds", Help: "Time until a unary request was answered.", Buckets: requestBuckets,
 		}, []string{"method"}),
-		hits: answers.WithLabelValues("hit"), misses: answers.WithLabelValues("miss"),
+		hits: answers.WithLabelValues("hit"), misses: answers.WithLabelValues("miss"), queries: newQueries(),
 	}
 	for _, c := range []prometheus.Collector{m.requests, m.duration, answers, picture{table}} {
 		if err := r.Register(c); err != nil {
@@ -66,7 +67,8 @@ func (m *metrics) Request(method string, code codes.Code, took time.Duration) {
 }
 
 // Answer counts an answer about a service.
-func (m *metrics) Answer(cached bool) {
+func (m *metrics) Answer(service federation.Key, from string, cached bool) {
+	m.queries.count(service, from)
 	if cached {
 		m.hits.Inc()
 	} else {

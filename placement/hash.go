@@ -70,15 +70,22 @@ func hashWorld(s *Snapshot) string {
 		e.assigned(assignments[i].Members)
 	}
 	e.reservations(s.world.Reservations)
-	for _, name := range sortedKeys(s.world.External) {
-		e.str(name)
-		e.int(int64(len(s.world.External[name])))
-		for _, member := range sortedKeys(s.world.External[name]) {
-			e.str(member)
-			e.float(s.world.External[name][member])
-		}
+	e.figures(s.world.External)
+	if len(s.world.RoundTrips) > 0 {
+		e.figures(s.world.RoundTrips)
 	}
 	return e.sum()
+}
+
+func (e *encoder) figures(all map[string]map[string]float64) {
+	for _, name := range sortedKeys(all) {
+		e.str(name)
+		e.int(int64(len(all[name])))
+		for _, key := range sortedKeys(all[name]) {
+			e.str(key)
+			e.float(all[name][key])
+		}
+	}
 }
 
 func (e *encoder) member(m *Member) {

@@ -4,10 +4,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"time"
 
 	"github.com/hansa-io/hansa/federation"
-	"github.com/hansa-io/hansa/placement/catalogue"
 )
 
 // scoring is one score in use.
@@ -272,34 +270,3 @@ func (r *run) readUsers() error {
 	}
 	return nil
 }
-
-// latenciesFrom returns the round trip from a place of users to every member.
-func (p *Planner) latenciesFrom(at string) []float64 {
-	if ms, ok := p.latencies[at]; ok {
-		return ms
-	}
-	ms := make([]float64, len(p.s.members))
-	place, _ := catalogue.Parse(at)
-	for i := range ms {
-		ms[i] = math.Inf(1)
-		if there := p.s.members[i].Spec.Place; there.Located() && place.Located() {
-			ms[i] = milliseconds(catalogue.Latency(place, there))
-		}
-	}
-	p.latencies[at] = ms
-	return ms
-}
-
-// nearestUser returns the place of users that is nearest to member i, −1 when
-// none is known, and the round trip in ms.
-func (r *run) nearestUser(i int32) (int, float64) {
-	best, ms := -1, math.Inf(1)
-	for k := range r.users {
-		if r.users[k].ms[i] < ms {
-			best, ms = k, r.users[k].ms[i]
-		}
-	}
-	return best, ms
-}
-
-func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

@@ -14,6 +14,9 @@ type World struct {
 	// External holds scores from outside by name ("cost", "carbon", "locality"),
 	// then by member. Lower is better; the unit does not matter.
 	External map[string]map[string]float64
+	// RoundTrips holds measured round trips in ms between regions, in both
+	// directions. Where there is none, the estimate of catalogue.Latency stands.
+	RoundTrips map[string]map[string]float64
 }
 
 // Member is one member as the hub sees it at the time of the snapshot.

@@ -99,6 +99,16 @@ type AskProbe struct {
 	Timeout  time.Duration
 }
 
+// Survey has a member look at another one's API server, to learn how long the way
+// is. The answer, if one comes, is fed as Measured.
+type Survey struct {
+	Vantage string
+	Member  string
+	URL     string
+	CA      []byte // PEM
+	Timeout time.Duration
+}
+
 // Audit has placement.Readiness computed beside the machine, since it may take
 // seconds; Audited answers it. Nothing in it changes any more.
 type Audit struct {
@@ -134,6 +144,7 @@ func (DropWork) effect()         {}
 func (ReadRecord) effect()       {}
 func (SendHubBeat) effect()      {}
 func (AskProbe) effect()         {}
+func (Survey) effect()           {}
 func (Audit) effect()            {}
 func (PutEvent) effect()         {}
 func (Reply) effect()            {}

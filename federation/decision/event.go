@@ -99,6 +99,16 @@ type ProbeResult struct {
 	Reply   federation.ProbeReply
 }
 
+// Measured: the round trip from Vantage to the API server of Member, after Survey.
+type Measured struct {
+	Vantage   string
+	Member    string
+	RoundTrip time.Duration
+}
+
+// QueriesArrived: what clients asked a gateway for.
+type QueriesArrived struct{ Report federation.QueryReport }
+
 // GatewayBeatArrived: which of the hub's beats a gateway has applied.
 type GatewayBeatArrived struct{ Beat federation.GatewayBeat }
 
@@ -229,6 +239,8 @@ func (OperationLoaded) event()    {}
 func (Synced) event()             {}
 func (BeatArrived) event()        {}
 func (ProbeResult) event()        {}
+func (Measured) event()           {}
+func (QueriesArrived) event()     {}
 func (GatewayBeatArrived) event() {}
 func (Stalled) event()            {}
 func (HelloArrived) event()       {}

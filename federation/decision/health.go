@@ -205,11 +205,12 @@ func (m *Machine) serves(name string) bool {
 }
 
 func (m *Machine) describe(ev DescribeRequested) {
-	if _, ok := m.members[ev.Member]; !ok {
+	mem, ok := m.members[ev.Member]
+	if !ok {
 		m.refuse(ev.Request, "NotFound", fmt.Sprintf("no member %q; see: hansa get members", ev.Member))
 		return
 	}
-	m.reply(ev.Request, m.health.Evidence(m.now, ev.Member))
+	m.reply(ev.Request, append(m.health.Evidence(m.now, ev.Member), m.ways(mem.spec.stored.Place.Region)...))
 }
 
 // earliestHealth is when membership wants to be stepped; zero for never.

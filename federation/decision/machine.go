@@ -79,8 +79,10 @@ type Machine struct {
 	audit       audit
 	batches     []*batch                   // inputs of the last runs of placement, oldest first
 	feeds       map[string]federation.Feed // scores from outside, by name
-	patienceAt  time.Time                  // when a toleration or the wait for a node ends
-	strangers   map[string]*member         // members whose record has not come
+	survey      survey
+	observed    map[federation.Key]*observed // demand by service
+	patienceAt  time.Time                    // when a toleration or the wait for a node ends
+	strangers   map[string]*member           // members whose record has not come
 
 	writes   map[uint64]writing
 	lastID   uint64
@@ -112,6 +114,8 @@ func New(opts Options) *Machine {
 		startup:    map[federation.Key][]time.Duration{},
 		writes:     map[uint64]writing{},
 		feeds:      map[string]federation.Feed{},
+		survey:     survey{trips: map[regions]*trip{}},
+		observed:   map[federation.Key]*observed{},
 	}
 }
 
@@ -136,7 +140,7 @@ func (m *Machine) Deadline() (time.Time, bool) {
 		return m.now, true
 	}
 	next := m.beatAt
-	for _, at := range []time.Time{m.earliestHealth(), m.batchAt, m.worldAt, m.dwellAt, m.patienceAt, m.auditAt()} {
+	for _, at := range []time.Time{m.earliestHealth(), m.batchAt, m.worldAt, m.dwellAt, m.patienceAt, m.survey.nextAt, m.auditAt()} {
 		next = earlier(next, at)
 	}
 	for k := range m.timed {
@@ -175,6 +179,7 @@ func (m *Machine) settle() {
 		m.decide()
 		m.stepWorks()
 		m.stepRecords()
+		m.stepSurvey()
 		m.stepAudit()
 		if !m.restless() {
 			return
@@ -200,6 +205,10 @@ func (m *Machine) apply(ev Event) {
 		m.feedRemoved(ev.Name)
 	case Audited:
 		m.audited(ev.Report)
+	case Measured:
+		m.measured(ev)
+	case QueriesArrived:
+		m.queriesArrived(ev.Report)
 	case Synced:
 		m.applySynced(ev.Source)
 	case WriteDone:

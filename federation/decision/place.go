@@ -246,6 +246,7 @@ func (m *Machine) request(w *workload) placement.Request {
 	req := placement.Request{
 		Workload: w.key, Placement: spec, Demand: w.demand, Current: []federation.AssignedMember{},
 		Keep: map[string]string{}, Rebalance: w.rebalance || w.rebound != "", Explain: true,
+		Users: m.usersOf(w),
 	}
 	if !placed {
 		return req

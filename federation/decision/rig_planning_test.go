@@ -105,3 +105,32 @@ func (r *rig) cmdBusy(args []string) {
 	r.members[args[0]].busy = n
 	r.facts(r.members[args[0]])
 }
+
+// cmdWay sets how long the way is between two members: way tokyo-virginia 150ms.
+func (r *rig) cmdWay(args []string) { r.ways[args[0]] = r.duration(args[1]) }
+
+func (r *rig) survey(e Survey) {
+	way := r.ways[min(e.Vantage, e.Member)+"-"+max(e.Vantage, e.Member)]
+	if r.members[e.Vantage].alive && r.members[e.Member].alive && way > 0 {
+		r.later = append(r.later, later{r.now.Add(way), Measured{e.Vantage, e.Member, way}})
+	}
+}
+
+// cmdWays asks what is known of the ways from a member's region.
+func (r *rig) cmdWays(args []string) {
+	for _, e := range r.m.ways(r.members[args[0]].region) {
+		r.logf("%s %s (%s, by %s)", e.What, e.Detail, e.Signal, e.Observer)
+	}
+}
+
+// cmdQueries tells what clients asked a gateway for: queries shop/web osaka=30.
+func (r *rig) cmdQueries(args []string) {
+	report := federation.QueryReport{Gateway: "g1"}
+	for _, a := range args[1:] {
+		at, v, _ := strings.Cut(a, "=")
+		n, err := strconv.ParseInt(v, 10, 64)
+		r.ok(err)
+		report.Counts = append(report.Counts, federation.QueryCount{Service: r.key(args[0]), At: at, Queries: n})
+	}
+	r.step(QueriesArrived{report})
+}

@@ -31,6 +31,7 @@ type rig struct {
 	lines   []string
 	quiet   map[string]bool
 	gateway bool
+	ways    map[string]time.Duration // "tokyo-virginia" → round trip
 	beat    federation.HubBeat
 }
 
@@ -73,7 +74,7 @@ type run struct {
 }
 
 func newRig(t *testing.T) *rig {
-	r := &rig{t: t, now: epochStart, store: map[string]stored{}, members: map[string]*actor{}, quiet: map[string]bool{"Join": true}}
+	r := &rig{t: t, now: epochStart, store: map[string]stored{}, members: map[string]*actor{}, quiet: map[string]bool{"Join": true}, ways: map[string]time.Duration{}}
 	r.boot()
 	return r
 }
@@ -175,6 +176,8 @@ func (r *rig) execute(e Effect) {
 		r.hubBeat(e.Beat)
 	case AskProbe:
 		r.probe(e)
+	case Survey:
+		r.survey(e)
 	case Audit:
 		report := placement.Readiness(e.Snapshot, e.Requests)
 		r.later = append(r.later, later{r.now.Add(100 * time.Millisecond), Audited{report}})

@@ -86,6 +86,7 @@ func (r *rig) command(cmd string, args []string) {
 		"abort": r.cmdAbort, "approve": r.cmdApprove, "freeze": r.cmdFreeze, "unfreeze": r.cmdUnfreeze,
 		"member": r.cmdMember, "renew": r.cmdRenew, "show": r.cmdShow, "hello": r.cmdHello,
 		"stuck": r.cmdStuck, "rebalance": r.cmdRebalance, "replay": r.cmdReplay, "readiness": r.cmdReadiness, "feed": r.cmdFeed, "diff": r.cmdDiff, "busy": r.cmdBusy,
+		"way": r.cmdWay, "ways": r.cmdWays, "queries": r.cmdQueries,
 	}
 	run, ok := commands[cmd]
 	if !ok {
@@ -121,7 +122,7 @@ func (r *rig) cmdMembers(args []string) {
 		r.step(MemberChanged{spec, r.put("members:"+name, spec)})
 		room := federation.Resources{MilliCPU: 40000, MemoryBytes: 64 << 30, Pods: 200}
 		facts := federation.MemberFacts{
-			Member: name, Incarnation: 1, Sequence: 0, Nodes: 1, NodesReady: 1, Allocatable: room, Free: room, Kinds: []string{"apps/v1/Deployment"},
+			Member: name, Incarnation: 1, Sequence: 0, Nodes: 1, NodesReady: 1, Allocatable: room, Free: room, Kinds: []string{"apps/v1/Deployment", "v1/Service"},
 			Classes: []federation.NodeClass{{Nodes: 1, Allocatable: room, Room: room, Free: []federation.Resources{room}}},
 		}
 		r.put("facts:"+name, facts)
@@ -167,6 +168,13 @@ func (r *rig) cmdWorkload(args []string) {
 			w.Placement.Failover.Tier = n
 		case "preempts":
 			w.Placement.Preemption = "LowerTiers"
+		case "demand":
+			w.Placement.Replicas.By = "Demand"
+			w.Objects = append(w.Objects, federation.Object{APIVersion: "v1", Kind: "Service", Namespace: key.Namespace, Name: key.Name, Raw: json.RawMessage(fmt.Sprintf(`{"apiVersion":"v1","kind":"Service","metadata":{"namespace":%q,"name":%q}}`, key.Namespace, key.Name))})
+		case "users":
+			w.Placement.Geo.Users = append(w.Placement.Geo.Users, federation.UserShare{At: v, Share: 1})
+		case "farthest":
+			w.Placement.Geo.MaxLatency = federation.Duration(r.duration(v))
 		case "aggregated":
 			w.Placement.Replicas.By = "Aggregated"
 		case "duplicated":
@@ -180,7 +188,7 @@ func (r *rig) cmdWorkload(args []string) {
 	raw := fmt.Sprintf(`{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"namespace":%q,"name":%q},"spec":{"replicas":%s,
 		"selector":{"matchLabels":{"app":"x"}},"template":{"metadata":{"labels":{"app":"x"}},"spec":{"containers":[{"name":"c","image":"i","resources":{"requests":{"cpu":"%sm","memory":"1Mi"}}}]}}}}`,
 		key.Namespace, key.Name, replicas, cpu)
-	w.Objects = []federation.Object{{APIVersion: "apps/v1", Kind: "Deployment", Namespace: key.Namespace, Name: key.Name, Raw: json.RawMessage(raw)}}
+	w.Objects = append(w.Objects, federation.Object{APIVersion: "apps/v1", Kind: "Deployment", Namespace: key.Namespace, Name: key.Name, Raw: json.RawMessage(raw)})
 	w.Revision = r.put("workloads:"+key.String(), w)
 	r.step(WorkloadChanged{w})
 }

@@ -12,7 +12,7 @@ func (m *Machine) snapshot() (*placement.Snapshot, error) { return m.snapshotWit
 
 // snapshotWith is snapshot with members changed by change.
 func (m *Machine) snapshotWith(change func(*placement.Member)) (*placement.Snapshot, error) {
-	world := placement.World{External: m.external()}
+	world := placement.World{External: m.external(), RoundTrips: m.roundTrips()}
 	for _, name := range sortedNames(m.members) {
 		mem := m.members[name]
 		p := placement.Member{Spec: mem.spec.stored, Facts: mem.facts, Health: mem.verdict.Health, Masked: m.evacuating(name)}

@@ -145,6 +145,14 @@ func (l *leadership) ask(ctx context.Context, e decision.AskProbe) {
 	}
 }
 
+// survey asks an agent how long the way to another member is.
+func (l *leadership) survey(e decision.Survey) {
+	if account, ok := l.dir.accountOf(e.Vantage); ok {
+		request := federation.ProbeRequest{Member: e.Member, URL: e.URL, CA: e.CA, Timeout: e.Timeout, Survey: true}
+		_ = l.hub.opts.Bus.Publish(subject.Down(account, subject.DownProbe), federationv1.EncodeProbeRequest(request)) // its turn comes again
+	}
+}
+
 // ownVantage is the name of the hub's own process as a vantage point.
 const ownVantage = "hub"
 

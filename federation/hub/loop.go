@@ -141,6 +141,8 @@ func (l *leadership) execute(ctx context.Context, effect decision.Effect) {
 		l.beat(e.Beat)
 	case decision.AskProbe:
 		l.ask(ctx, e)
+	case decision.Survey:
+		l.survey(e)
 	case decision.Audit:
 		l.group.Go(func() error { l.audit(e); return nil })
 	case decision.Reply:

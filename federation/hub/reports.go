@@ -132,6 +132,10 @@ func (l *leadership) hearProbed(_ context.Context, m messaging.Message) ([]byte,
 	if err != nil || reply.Member == "" || reply.Member == vantage {
 		return nil, messaging.Errorf(messaging.Invalid, "probe by %s of %q: %v", vantage, reply.Member, err)
 	}
+	if reply.Survey {
+		l.events.Put(decision.Measured{Member: reply.Member, Vantage: vantage, RoundTrip: reply.RoundTrip})
+		return nil, nil
+	}
 	l.events.Put(decision.ProbeResult{Member: reply.Member, Vantage: vantage, Reply: reply})
 	return nil, nil
 }

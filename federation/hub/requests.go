@@ -57,6 +57,11 @@ func (l *leadership) answers() map[string]handler {
 			func(id uint64, member string) decision.Event {
 				return decision.DescribeRequested{Request: id, Member: member}
 			}),
+		subject.HubQueries: answer(federationv1.DecodeQueryReport, func(struct{}) []byte { return nil },
+			func(_ context.Context, r federation.QueryReport) (struct{}, error) {
+				l.events.Put(decision.QueriesArrived{Report: r})
+				return struct{}{}, nil
+			}),
 		subject.HubReadiness: decided(l, federationv1.DecodeReadinessRequest, federationv1.EncodeReadiness,
 			func(id uint64, _ struct{}) decision.Event { return decision.ReadinessRequested{Request: id} }),
 		subject.HubRebalance: decided(l, federationv1.DecodeRebalanceRequest, federationv1.EncodeSimulation,

@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"strings"
 	"syscall"
 	"time"
@@ -31,7 +32,7 @@ const Timeout = 400 * time.Millisecond
 // names no address. Detail is one short phrase for people.
 func Do(ctx context.Context, r federation.ProbeRequest) federation.ProbeReply {
 	reply := look(ctx, r)
-	reply.Member = r.Member
+	reply.Member, reply.Survey = r.Member, r.Survey
 	return reply
 }
 
@@ -50,14 +51,31 @@ func look(ctx context.Context, r federation.ProbeRequest) federation.ProbeReply 
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	begin := time.Now()
-	status, err := get(ctx, strings.TrimSuffix(r.URL, "/")+"/readyz", roots)
+	var way time.Duration
+	status, err := get(timed(ctx, &way), strings.TrimSuffix(r.URL, "/")+"/readyz", roots)
 	switch {
 	case err != nil:
-		return federation.ProbeReply{Signal: federation.Red, Detail: phrase(err, timeout)}
+		return federation.ProbeReply{Signal: federation.Red, Detail: phrase(err, timeout), RoundTrip: way}
 	case status != http.StatusOK:
-		return federation.ProbeReply{Signal: federation.Red, Detail: fmt.Sprintf("/readyz answered %d", status)}
+		return federation.ProbeReply{Signal: federation.Red, Detail: fmt.Sprintf("/readyz answered %d", status), RoundTrip: way}
 	}
-	return federation.ProbeReply{Signal: federation.Green, Detail: fmt.Sprintf("/readyz answered in %d ms", time.Since(begin).Milliseconds())}
+	return federation.ProbeReply{
+		Signal: federation.Green, Detail: fmt.Sprintf("/readyz answered in %d ms", time.Since(begin).Milliseconds()), RoundTrip: way,
+	}
+}
+
+// timed has way set to the time of TCP's handshake: one round trip, in which
+// nothing of the other side but its kernel takes part.
+func timed(ctx context.Context, way *time.Duration) context.Context {
+	var began time.Time
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		ConnectStart: func(string, string) { began = time.Now() },
+		ConnectDone: func(_, _ string, err error) {
+			if err == nil {
+				*way = time.Since(began)
+			}
+		},
+	})
 }
 
 func get(ctx context.Context, url string, roots *x509.CertPool) (int, error) {

@@ -110,6 +110,27 @@ func DecodeGatewayBeat(b []byte) (federation.GatewayBeat, error) {
 	})
 }
 
+// EncodeQueryReport writes a QueryReport.
+func EncodeQueryReport(r federation.QueryReport) []byte {
+	return encode(&QueryReport{Gateway: r.Gateway, Counts: each(r.Counts, func(c federation.QueryCount) *QueryCount {
+		return &QueryCount{Service: fromKey(c.Service), At: c.At, Queries: c.Queries}
+	})})
+}
+
+// DecodeQueryReport reads what EncodeQueryReport wrote.
+func DecodeQueryReport(b []byte) (federation.QueryReport, error) {
+	return decode("query report", b, &QueryReport{}, func(m *QueryReport) (federation.QueryReport, error) {
+		counts, err := eachErr(m.GetCounts(), func(c *QueryCount) (federation.QueryCount, error) {
+			key, err := toNamedKey(c.GetService())
+			return federation.QueryCount{Service: key, At: c.GetAt(), Queries: c.GetQueries()}, err
+		})
+		if err != nil {
+			return federation.QueryReport{}, err
+		}
+		return federation.QueryReport{Gateway: m.GetGateway(), Counts: counts}, named("gateway", m.GetGateway())
+	})
+}
+
 // EncodeHello writes a Hello.
 func EncodeHello(h federation.Hello) []byte {
 	return encode(&Hello{

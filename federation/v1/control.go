@@ -6,28 +6,32 @@ import (
 
 // EncodeProbeRequest writes a ProbeRequest.
 func EncodeProbeRequest(r federation.ProbeRequest) []byte {
-	return encode(&ProbeRequest{Member: r.Member, Url: r.URL, Ca: r.CA, Timeout: fromDuration(r.Timeout)})
+	return encode(&ProbeRequest{Member: r.Member, Url: r.URL, Ca: r.CA, Timeout: fromDuration(r.Timeout), Survey: r.Survey})
 }
 
 // DecodeProbeRequest reads what EncodeProbeRequest wrote.
 func DecodeProbeRequest(b []byte) (federation.ProbeRequest, error) {
 	return decode("probe request", b, &ProbeRequest{}, func(m *ProbeRequest) (federation.ProbeRequest, error) {
 		return federation.ProbeRequest{
-			Member: m.GetMember(), URL: m.GetUrl(), CA: m.GetCa(), Timeout: toDuration(m.GetTimeout()),
+			Member: m.GetMember(), URL: m.GetUrl(), CA: m.GetCa(), Timeout: toDuration(m.GetTimeout()), Survey: m.GetSurvey(),
 		}, named("member", m.GetMember())
 	})
 }
 
 // EncodeProbeReply writes a ProbeReply.
 func EncodeProbeReply(r federation.ProbeReply) []byte {
-	return encode(&ProbeReply{Member: r.Member, Signal: uint32(r.Signal), Detail: r.Detail})
+	return encode(&ProbeReply{
+		Member: r.Member, Signal: uint32(r.Signal), Detail: r.Detail, RoundTrip: fromDuration(r.RoundTrip), Survey: r.Survey,
+	})
 }
 
 // DecodeProbeReply reads what EncodeProbeReply wrote.
 func DecodeProbeReply(b []byte) (federation.ProbeReply, error) {
 	return decode("probe reply", b, &ProbeReply{}, func(m *ProbeReply) (federation.ProbeReply, error) {
 		s, err := toSignal(m.GetSignal())
-		return federation.ProbeReply{Member: m.GetMember(), Signal: s, Detail: m.GetDetail()}, err
+		return federation.ProbeReply{
+			Member: m.GetMember(), Signal: s, Detail: m.GetDetail(), RoundTrip: toDuration(m.GetRoundTrip()), Survey: m.GetSurvey(),
+		}, err
 	})
 }
 

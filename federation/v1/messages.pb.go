@@ -761,8 +761,10 @@ type ProbeRequest struct {
 	Member string                 `protobuf:"bytes,1,opt,name=member,proto3" json:"member,omitempty"`
 	Url    string                 `protobuf:"bytes,2,opt,name=url,proto3" json:"url,omitempty"`
 	// PEM.
-	Ca            []byte               `protobuf:"bytes,3,opt,name=ca,proto3" json:"ca,omitempty"`
-	Timeout       *durationpb.Duration `protobuf:"bytes,4,opt,name=timeout,proto3" json:"timeout,omitempty"`
+	Ca      []byte               `protobuf:"bytes,3,opt,name=ca,proto3" json:"ca,omitempty"`
+	Timeout *durationpb.Duration `protobuf:"bytes,4,opt,name=timeout,proto3" json:"timeout,omitempty"`
+	// The look only measures the way; it is no evidence.
+	Survey        bool `protobuf:"varint,5,opt,name=survey,proto3" json:"survey,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -825,13 +827,23 @@ func (x *ProbeRequest) GetTimeout() *durationpb.Duration {
 	return nil
 }
 
+func (x *ProbeRequest) GetSurvey() bool {
+	if x != nil {
+		return x.Survey
+	}
+	return false
+}
+
 // ProbeReply is what the agent saw; agent → hub.
 type ProbeReply struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Signal uint32                 `protobuf:"varint,1,opt,name=signal,proto3" json:"signal,omitempty"`
 	Detail string                 `protobuf:"bytes,2,opt,name=detail,proto3" json:"detail,omitempty"`
 	// That was looked at.
-	Member        string `protobuf:"bytes,3,opt,name=member,proto3" json:"member,omitempty"`
+	Member string `protobuf:"bytes,3,opt,name=member,proto3" json:"member,omitempty"`
+	// Time of TCP's handshake.
+	RoundTrip     *durationpb.Duration `protobuf:"bytes,4,opt,name=round_trip,json=roundTrip,proto3" json:"round_trip,omitempty"`
+	Survey        bool                 `protobuf:"varint,5,opt,name=survey,proto3" json:"survey,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -887,6 +899,135 @@ func (x *ProbeReply) GetMember() string {
 	return ""
 }
 
+func (x *ProbeReply) GetRoundTrip() *durationpb.Duration {
+	if x != nil {
+		return x.RoundTrip
+	}
+	return nil
+}
+
+func (x *ProbeReply) GetSurvey() bool {
+	if x != nil {
+		return x.Survey
+	}
+	return false
+}
+
+// QueryReport is what clients asked a gateway for; gateway → hub.
+type QueryReport struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Gateway       string                 `protobuf:"bytes,1,opt,name=gateway,proto3" json:"gateway,omitempty"`
+	Counts        []*QueryCount          `protobuf:"bytes,2,rep,name=counts,proto3" json:"counts,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *QueryReport) Reset() {
+	*x = QueryReport{}
+	mi := &file_federation_v1_messages_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QueryReport) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QueryReport) ProtoMessage() {}
+
+func (x *QueryReport) ProtoReflect() protoreflect.Message {
+	mi := &file_federation_v1_messages_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QueryReport.ProtoReflect.Descriptor instead.
+func (*QueryReport) Descriptor() ([]byte, []int) {
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *QueryReport) GetGateway() string {
+	if x != nil {
+		return x.Gateway
+	}
+	return ""
+}
+
+func (x *QueryReport) GetCounts() []*QueryCount {
+	if x != nil {
+		return x.Counts
+	}
+	return nil
+}
+
+// QueryCount is the number of queries for one service from one place.
+type QueryCount struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Service *Key                   `protobuf:"bytes,1,opt,name=service,proto3" json:"service,omitempty"`
+	// A region or city of the catalogue, or "lat,long".
+	At            string `protobuf:"bytes,2,opt,name=at,proto3" json:"at,omitempty"`
+	Queries       int64  `protobuf:"varint,3,opt,name=queries,proto3" json:"queries,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *QueryCount) Reset() {
+	*x = QueryCount{}
+	mi := &file_federation_v1_messages_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QueryCount) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QueryCount) ProtoMessage() {}
+
+func (x *QueryCount) ProtoReflect() protoreflect.Message {
+	mi := &file_federation_v1_messages_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QueryCount.ProtoReflect.Descriptor instead.
+func (*QueryCount) Descriptor() ([]byte, []int) {
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *QueryCount) GetService() *Key {
+	if x != nil {
+		return x.Service
+	}
+	return nil
+}
+
+func (x *QueryCount) GetAt() string {
+	if x != nil {
+		return x.At
+	}
+	return ""
+}
+
+func (x *QueryCount) GetQueries() int64 {
+	if x != nil {
+		return x.Queries
+	}
+	return 0
+}
+
 // JoinRequest is passed on by a gateway; see gateway/v1.
 type JoinRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -907,7 +1048,7 @@ type JoinRequest struct {
 
 func (x *JoinRequest) Reset() {
 	*x = JoinRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[11]
+	mi := &file_federation_v1_messages_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -919,7 +1060,7 @@ func (x *JoinRequest) String() string {
 func (*JoinRequest) ProtoMessage() {}
 
 func (x *JoinRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[11]
+	mi := &file_federation_v1_messages_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -932,7 +1073,7 @@ func (x *JoinRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinRequest.ProtoReflect.Descriptor instead.
 func (*JoinRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{11}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *JoinRequest) GetTokenId() string {
@@ -1026,7 +1167,7 @@ type JoinReply struct {
 
 func (x *JoinReply) Reset() {
 	*x = JoinReply{}
-	mi := &file_federation_v1_messages_proto_msgTypes[12]
+	mi := &file_federation_v1_messages_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1038,7 +1179,7 @@ func (x *JoinReply) String() string {
 func (*JoinReply) ProtoMessage() {}
 
 func (x *JoinReply) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[12]
+	mi := &file_federation_v1_messages_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1051,7 +1192,7 @@ func (x *JoinReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinReply.ProtoReflect.Descriptor instead.
 func (*JoinReply) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{12}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *JoinReply) GetUserJwt() string {
@@ -1100,7 +1241,7 @@ type TokenRequest struct {
 
 func (x *TokenRequest) Reset() {
 	*x = TokenRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[13]
+	mi := &file_federation_v1_messages_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1112,7 +1253,7 @@ func (x *TokenRequest) String() string {
 func (*TokenRequest) ProtoMessage() {}
 
 func (x *TokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[13]
+	mi := &file_federation_v1_messages_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1125,7 +1266,7 @@ func (x *TokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenRequest.ProtoReflect.Descriptor instead.
 func (*TokenRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{13}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *TokenRequest) GetMember() string {
@@ -1154,7 +1295,7 @@ type TokenReply struct {
 
 func (x *TokenReply) Reset() {
 	*x = TokenReply{}
-	mi := &file_federation_v1_messages_proto_msgTypes[14]
+	mi := &file_federation_v1_messages_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1166,7 +1307,7 @@ func (x *TokenReply) String() string {
 func (*TokenReply) ProtoMessage() {}
 
 func (x *TokenReply) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[14]
+	mi := &file_federation_v1_messages_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1179,7 +1320,7 @@ func (x *TokenReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenReply.ProtoReflect.Descriptor instead.
 func (*TokenReply) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{14}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *TokenReply) GetId() string {
@@ -1218,7 +1359,7 @@ type Token struct {
 
 func (x *Token) Reset() {
 	*x = Token{}
-	mi := &file_federation_v1_messages_proto_msgTypes[15]
+	mi := &file_federation_v1_messages_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1230,7 +1371,7 @@ func (x *Token) String() string {
 func (*Token) ProtoMessage() {}
 
 func (x *Token) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[15]
+	mi := &file_federation_v1_messages_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1243,7 +1384,7 @@ func (x *Token) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Token.ProtoReflect.Descriptor instead.
 func (*Token) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{15}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Token) GetId() string {
@@ -1298,7 +1439,7 @@ type SimulationRequest struct {
 
 func (x *SimulationRequest) Reset() {
 	*x = SimulationRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[16]
+	mi := &file_federation_v1_messages_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1310,7 +1451,7 @@ func (x *SimulationRequest) String() string {
 func (*SimulationRequest) ProtoMessage() {}
 
 func (x *SimulationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[16]
+	mi := &file_federation_v1_messages_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1323,7 +1464,7 @@ func (x *SimulationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SimulationRequest.ProtoReflect.Descriptor instead.
 func (*SimulationRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{16}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *SimulationRequest) GetLose() []string {
@@ -1377,7 +1518,7 @@ type Simulation struct {
 
 func (x *Simulation) Reset() {
 	*x = Simulation{}
-	mi := &file_federation_v1_messages_proto_msgTypes[17]
+	mi := &file_federation_v1_messages_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1389,7 +1530,7 @@ func (x *Simulation) String() string {
 func (*Simulation) ProtoMessage() {}
 
 func (x *Simulation) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[17]
+	mi := &file_federation_v1_messages_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1402,7 +1543,7 @@ func (x *Simulation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Simulation.ProtoReflect.Descriptor instead.
 func (*Simulation) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{17}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Simulation) GetMoves() []*Move {
@@ -1467,7 +1608,7 @@ type Move struct {
 
 func (x *Move) Reset() {
 	*x = Move{}
-	mi := &file_federation_v1_messages_proto_msgTypes[18]
+	mi := &file_federation_v1_messages_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1479,7 +1620,7 @@ func (x *Move) String() string {
 func (*Move) ProtoMessage() {}
 
 func (x *Move) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[18]
+	mi := &file_federation_v1_messages_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1492,7 +1633,7 @@ func (x *Move) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Move.ProtoReflect.Descriptor instead.
 func (*Move) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{18}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Move) GetWorkload() *Key {
@@ -1536,7 +1677,7 @@ type Unmet struct {
 
 func (x *Unmet) Reset() {
 	*x = Unmet{}
-	mi := &file_federation_v1_messages_proto_msgTypes[19]
+	mi := &file_federation_v1_messages_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1548,7 +1689,7 @@ func (x *Unmet) String() string {
 func (*Unmet) ProtoMessage() {}
 
 func (x *Unmet) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[19]
+	mi := &file_federation_v1_messages_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1561,7 +1702,7 @@ func (x *Unmet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Unmet.ProtoReflect.Descriptor instead.
 func (*Unmet) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{19}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Unmet) GetWorkload() *Key {
@@ -1605,7 +1746,7 @@ type Readiness struct {
 
 func (x *Readiness) Reset() {
 	*x = Readiness{}
-	mi := &file_federation_v1_messages_proto_msgTypes[20]
+	mi := &file_federation_v1_messages_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1617,7 +1758,7 @@ func (x *Readiness) String() string {
 func (*Readiness) ProtoMessage() {}
 
 func (x *Readiness) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[20]
+	mi := &file_federation_v1_messages_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1630,7 +1771,7 @@ func (x *Readiness) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Readiness.ProtoReflect.Descriptor instead.
 func (*Readiness) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{20}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Readiness) GetScore() float64 {
@@ -1676,7 +1817,7 @@ type Scenario struct {
 
 func (x *Scenario) Reset() {
 	*x = Scenario{}
-	mi := &file_federation_v1_messages_proto_msgTypes[21]
+	mi := &file_federation_v1_messages_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1688,7 +1829,7 @@ func (x *Scenario) String() string {
 func (*Scenario) ProtoMessage() {}
 
 func (x *Scenario) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[21]
+	mi := &file_federation_v1_messages_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1701,7 +1842,7 @@ func (x *Scenario) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Scenario.ProtoReflect.Descriptor instead.
 func (*Scenario) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{21}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Scenario) GetLost() string {
@@ -1755,7 +1896,7 @@ type ReadinessRequest struct {
 
 func (x *ReadinessRequest) Reset() {
 	*x = ReadinessRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[22]
+	mi := &file_federation_v1_messages_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1767,7 +1908,7 @@ func (x *ReadinessRequest) String() string {
 func (*ReadinessRequest) ProtoMessage() {}
 
 func (x *ReadinessRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[22]
+	mi := &file_federation_v1_messages_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1780,7 +1921,7 @@ func (x *ReadinessRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadinessRequest.ProtoReflect.Descriptor instead.
 func (*ReadinessRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{22}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{24}
 }
 
 // RebalanceRequest asks to place workloads anew; the answer is a Simulation.
@@ -1797,7 +1938,7 @@ type RebalanceRequest struct {
 
 func (x *RebalanceRequest) Reset() {
 	*x = RebalanceRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[23]
+	mi := &file_federation_v1_messages_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1809,7 +1950,7 @@ func (x *RebalanceRequest) String() string {
 func (*RebalanceRequest) ProtoMessage() {}
 
 func (x *RebalanceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[23]
+	mi := &file_federation_v1_messages_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1822,7 +1963,7 @@ func (x *RebalanceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RebalanceRequest.ProtoReflect.Descriptor instead.
 func (*RebalanceRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{23}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *RebalanceRequest) GetWorkload() *Key {
@@ -1863,7 +2004,7 @@ type ReplayRequest struct {
 
 func (x *ReplayRequest) Reset() {
 	*x = ReplayRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[24]
+	mi := &file_federation_v1_messages_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1875,7 +2016,7 @@ func (x *ReplayRequest) String() string {
 func (*ReplayRequest) ProtoMessage() {}
 
 func (x *ReplayRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[24]
+	mi := &file_federation_v1_messages_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1888,7 +2029,7 @@ func (x *ReplayRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReplayRequest.ProtoReflect.Descriptor instead.
 func (*ReplayRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{24}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ReplayRequest) GetWorkload() *Key {
@@ -1912,7 +2053,7 @@ type Replay struct {
 
 func (x *Replay) Reset() {
 	*x = Replay{}
-	mi := &file_federation_v1_messages_proto_msgTypes[25]
+	mi := &file_federation_v1_messages_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1924,7 +2065,7 @@ func (x *Replay) String() string {
 func (*Replay) ProtoMessage() {}
 
 func (x *Replay) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[25]
+	mi := &file_federation_v1_messages_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1937,7 +2078,7 @@ func (x *Replay) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Replay.ProtoReflect.Descriptor instead.
 func (*Replay) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{25}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Replay) GetWorkload() *Key {
@@ -1990,7 +2131,7 @@ type MemberChange struct {
 
 func (x *MemberChange) Reset() {
 	*x = MemberChange{}
-	mi := &file_federation_v1_messages_proto_msgTypes[26]
+	mi := &file_federation_v1_messages_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2002,7 +2143,7 @@ func (x *MemberChange) String() string {
 func (*MemberChange) ProtoMessage() {}
 
 func (x *MemberChange) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[26]
+	mi := &file_federation_v1_messages_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2015,7 +2156,7 @@ func (x *MemberChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MemberChange.ProtoReflect.Descriptor instead.
 func (*MemberChange) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{26}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *MemberChange) GetMember() string {
@@ -2056,7 +2197,7 @@ type DescribeRequest struct {
 
 func (x *DescribeRequest) Reset() {
 	*x = DescribeRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[27]
+	mi := &file_federation_v1_messages_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2068,7 +2209,7 @@ func (x *DescribeRequest) String() string {
 func (*DescribeRequest) ProtoMessage() {}
 
 func (x *DescribeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[27]
+	mi := &file_federation_v1_messages_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2081,7 +2222,7 @@ func (x *DescribeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DescribeRequest.ProtoReflect.Descriptor instead.
 func (*DescribeRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{27}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *DescribeRequest) GetMember() string {
@@ -2101,7 +2242,7 @@ type DescribeReply struct {
 
 func (x *DescribeReply) Reset() {
 	*x = DescribeReply{}
-	mi := &file_federation_v1_messages_proto_msgTypes[28]
+	mi := &file_federation_v1_messages_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2113,7 +2254,7 @@ func (x *DescribeReply) String() string {
 func (*DescribeReply) ProtoMessage() {}
 
 func (x *DescribeReply) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[28]
+	mi := &file_federation_v1_messages_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2126,7 +2267,7 @@ func (x *DescribeReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DescribeReply.ProtoReflect.Descriptor instead.
 func (*DescribeReply) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{28}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *DescribeReply) GetEvidence() []*Evidence {
@@ -2150,7 +2291,7 @@ type Evidence struct {
 
 func (x *Evidence) Reset() {
 	*x = Evidence{}
-	mi := &file_federation_v1_messages_proto_msgTypes[29]
+	mi := &file_federation_v1_messages_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2162,7 +2303,7 @@ func (x *Evidence) String() string {
 func (*Evidence) ProtoMessage() {}
 
 func (x *Evidence) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[29]
+	mi := &file_federation_v1_messages_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2175,7 +2316,7 @@ func (x *Evidence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Evidence.ProtoReflect.Descriptor instead.
 func (*Evidence) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{29}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Evidence) GetObserver() string {
@@ -2225,7 +2366,7 @@ type AbortRequest struct {
 
 func (x *AbortRequest) Reset() {
 	*x = AbortRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[30]
+	mi := &file_federation_v1_messages_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2237,7 +2378,7 @@ func (x *AbortRequest) String() string {
 func (*AbortRequest) ProtoMessage() {}
 
 func (x *AbortRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[30]
+	mi := &file_federation_v1_messages_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2250,7 +2391,7 @@ func (x *AbortRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AbortRequest.ProtoReflect.Descriptor instead.
 func (*AbortRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{30}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *AbortRequest) GetId() string {
@@ -2289,7 +2430,7 @@ type RenewRequest struct {
 
 func (x *RenewRequest) Reset() {
 	*x = RenewRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[31]
+	mi := &file_federation_v1_messages_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2301,7 +2442,7 @@ func (x *RenewRequest) String() string {
 func (*RenewRequest) ProtoMessage() {}
 
 func (x *RenewRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[31]
+	mi := &file_federation_v1_messages_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2314,7 +2455,7 @@ func (x *RenewRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenewRequest.ProtoReflect.Descriptor instead.
 func (*RenewRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{31}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *RenewRequest) GetMember() string {
@@ -2364,7 +2505,7 @@ type Grant struct {
 
 func (x *Grant) Reset() {
 	*x = Grant{}
-	mi := &file_federation_v1_messages_proto_msgTypes[32]
+	mi := &file_federation_v1_messages_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2376,7 +2517,7 @@ func (x *Grant) String() string {
 func (*Grant) ProtoMessage() {}
 
 func (x *Grant) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[32]
+	mi := &file_federation_v1_messages_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2389,7 +2530,7 @@ func (x *Grant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Grant.ProtoReflect.Descriptor instead.
 func (*Grant) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{32}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Grant) GetTtl() *durationpb.Duration {
@@ -2473,17 +2614,29 @@ const file_federation_v1_messages_proto_rawDesc = "" +
 	"\x06health\x18\x02 \x01(\tR\x06health\x120\n" +
 	"\x04keep\x18\x03 \x03(\v2\x1c.hansa.federation.v1.HoldingR\x04keep\x120\n" +
 	"\x04stop\x18\x04 \x03(\v2\x1c.hansa.federation.v1.HoldingR\x04stop\x12\x16\n" +
-	"\x06reason\x18\x05 \x01(\tR\x06reason\"}\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\"\x95\x01\n" +
 	"\fProbeRequest\x12\x16\n" +
 	"\x06member\x18\x01 \x01(\tR\x06member\x12\x10\n" +
 	"\x03url\x18\x02 \x01(\tR\x03url\x12\x0e\n" +
 	"\x02ca\x18\x03 \x01(\fR\x02ca\x123\n" +
-	"\atimeout\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\atimeout\"T\n" +
+	"\atimeout\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\atimeout\x12\x16\n" +
+	"\x06survey\x18\x05 \x01(\bR\x06survey\"\xa6\x01\n" +
 	"\n" +
 	"ProbeReply\x12\x16\n" +
 	"\x06signal\x18\x01 \x01(\rR\x06signal\x12\x16\n" +
 	"\x06detail\x18\x02 \x01(\tR\x06detail\x12\x16\n" +
-	"\x06member\x18\x03 \x01(\tR\x06member\"\xbd\x03\n" +
+	"\x06member\x18\x03 \x01(\tR\x06member\x128\n" +
+	"\n" +
+	"round_trip\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\troundTrip\x12\x16\n" +
+	"\x06survey\x18\x05 \x01(\bR\x06survey\"`\n" +
+	"\vQueryReport\x12\x18\n" +
+	"\agateway\x18\x01 \x01(\tR\agateway\x127\n" +
+	"\x06counts\x18\x02 \x03(\v2\x1f.hansa.federation.v1.QueryCountR\x06counts\"j\n" +
+	"\n" +
+	"QueryCount\x122\n" +
+	"\aservice\x18\x01 \x01(\v2\x18.hansa.federation.v1.KeyR\aservice\x12\x0e\n" +
+	"\x02at\x18\x02 \x01(\tR\x02at\x12\x18\n" +
+	"\aqueries\x18\x03 \x01(\x03R\aqueries\"\xbd\x03\n" +
 	"\vJoinRequest\x12\x19\n" +
 	"\btoken_id\x18\x01 \x01(\tR\atokenId\x12!\n" +
 	"\ftoken_secret\x18\x02 \x01(\tR\vtokenSecret\x12\x16\n" +
@@ -2626,7 +2779,7 @@ func file_federation_v1_messages_proto_rawDescGZIP() []byte {
 	return file_federation_v1_messages_proto_rawDescData
 }
 
-var file_federation_v1_messages_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
+var file_federation_v1_messages_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
 var file_federation_v1_messages_proto_goTypes = []any{
 	(*Beat)(nil),                  // 0: hansa.federation.v1.Beat
 	(*PeerObservation)(nil),       // 1: hansa.federation.v1.PeerObservation
@@ -2639,82 +2792,87 @@ var file_federation_v1_messages_proto_goTypes = []any{
 	(*HelloReply)(nil),            // 8: hansa.federation.v1.HelloReply
 	(*ProbeRequest)(nil),          // 9: hansa.federation.v1.ProbeRequest
 	(*ProbeReply)(nil),            // 10: hansa.federation.v1.ProbeReply
-	(*JoinRequest)(nil),           // 11: hansa.federation.v1.JoinRequest
-	(*JoinReply)(nil),             // 12: hansa.federation.v1.JoinReply
-	(*TokenRequest)(nil),          // 13: hansa.federation.v1.TokenRequest
-	(*TokenReply)(nil),            // 14: hansa.federation.v1.TokenReply
-	(*Token)(nil),                 // 15: hansa.federation.v1.Token
-	(*SimulationRequest)(nil),     // 16: hansa.federation.v1.SimulationRequest
-	(*Simulation)(nil),            // 17: hansa.federation.v1.Simulation
-	(*Move)(nil),                  // 18: hansa.federation.v1.Move
-	(*Unmet)(nil),                 // 19: hansa.federation.v1.Unmet
-	(*Readiness)(nil),             // 20: hansa.federation.v1.Readiness
-	(*Scenario)(nil),              // 21: hansa.federation.v1.Scenario
-	(*ReadinessRequest)(nil),      // 22: hansa.federation.v1.ReadinessRequest
-	(*RebalanceRequest)(nil),      // 23: hansa.federation.v1.RebalanceRequest
-	(*ReplayRequest)(nil),         // 24: hansa.federation.v1.ReplayRequest
-	(*Replay)(nil),                // 25: hansa.federation.v1.Replay
-	(*MemberChange)(nil),          // 26: hansa.federation.v1.MemberChange
-	(*DescribeRequest)(nil),       // 27: hansa.federation.v1.DescribeRequest
-	(*DescribeReply)(nil),         // 28: hansa.federation.v1.DescribeReply
-	(*Evidence)(nil),              // 29: hansa.federation.v1.Evidence
-	(*AbortRequest)(nil),          // 30: hansa.federation.v1.AbortRequest
-	(*RenewRequest)(nil),          // 31: hansa.federation.v1.RenewRequest
-	(*Grant)(nil),                 // 32: hansa.federation.v1.Grant
-	nil,                           // 33: hansa.federation.v1.JoinRequest.LabelsEntry
-	nil,                           // 34: hansa.federation.v1.SimulationRequest.ScaleEntry
-	nil,                           // 35: hansa.federation.v1.SimulationRequest.PoliciesEntry
-	(*durationpb.Duration)(nil),   // 36: google.protobuf.Duration
-	(*Key)(nil),                   // 37: hansa.federation.v1.Key
-	(*Place)(nil),                 // 38: hansa.federation.v1.Place
-	(*timestamppb.Timestamp)(nil), // 39: google.protobuf.Timestamp
-	(*MemberSpec)(nil),            // 40: hansa.federation.v1.MemberSpec
-	(*MemberFacts)(nil),           // 41: hansa.federation.v1.MemberFacts
+	(*QueryReport)(nil),           // 11: hansa.federation.v1.QueryReport
+	(*QueryCount)(nil),            // 12: hansa.federation.v1.QueryCount
+	(*JoinRequest)(nil),           // 13: hansa.federation.v1.JoinRequest
+	(*JoinReply)(nil),             // 14: hansa.federation.v1.JoinReply
+	(*TokenRequest)(nil),          // 15: hansa.federation.v1.TokenRequest
+	(*TokenReply)(nil),            // 16: hansa.federation.v1.TokenReply
+	(*Token)(nil),                 // 17: hansa.federation.v1.Token
+	(*SimulationRequest)(nil),     // 18: hansa.federation.v1.SimulationRequest
+	(*Simulation)(nil),            // 19: hansa.federation.v1.Simulation
+	(*Move)(nil),                  // 20: hansa.federation.v1.Move
+	(*Unmet)(nil),                 // 21: hansa.federation.v1.Unmet
+	(*Readiness)(nil),             // 22: hansa.federation.v1.Readiness
+	(*Scenario)(nil),              // 23: hansa.federation.v1.Scenario
+	(*ReadinessRequest)(nil),      // 24: hansa.federation.v1.ReadinessRequest
+	(*RebalanceRequest)(nil),      // 25: hansa.federation.v1.RebalanceRequest
+	(*ReplayRequest)(nil),         // 26: hansa.federation.v1.ReplayRequest
+	(*Replay)(nil),                // 27: hansa.federation.v1.Replay
+	(*MemberChange)(nil),          // 28: hansa.federation.v1.MemberChange
+	(*DescribeRequest)(nil),       // 29: hansa.federation.v1.DescribeRequest
+	(*DescribeReply)(nil),         // 30: hansa.federation.v1.DescribeReply
+	(*Evidence)(nil),              // 31: hansa.federation.v1.Evidence
+	(*AbortRequest)(nil),          // 32: hansa.federation.v1.AbortRequest
+	(*RenewRequest)(nil),          // 33: hansa.federation.v1.RenewRequest
+	(*Grant)(nil),                 // 34: hansa.federation.v1.Grant
+	nil,                           // 35: hansa.federation.v1.JoinRequest.LabelsEntry
+	nil,                           // 36: hansa.federation.v1.SimulationRequest.ScaleEntry
+	nil,                           // 37: hansa.federation.v1.SimulationRequest.PoliciesEntry
+	(*durationpb.Duration)(nil),   // 38: google.protobuf.Duration
+	(*Key)(nil),                   // 39: hansa.federation.v1.Key
+	(*Place)(nil),                 // 40: hansa.federation.v1.Place
+	(*timestamppb.Timestamp)(nil), // 41: google.protobuf.Timestamp
+	(*MemberSpec)(nil),            // 42: hansa.federation.v1.MemberSpec
+	(*MemberFacts)(nil),           // 43: hansa.federation.v1.MemberFacts
 }
 var file_federation_v1_messages_proto_depIdxs = []int32{
-	36, // 0: hansa.federation.v1.Beat.stall:type_name -> google.protobuf.Duration
-	36, // 1: hansa.federation.v1.Beat.hub_age:type_name -> google.protobuf.Duration
+	38, // 0: hansa.federation.v1.Beat.stall:type_name -> google.protobuf.Duration
+	38, // 1: hansa.federation.v1.Beat.hub_age:type_name -> google.protobuf.Duration
 	1,  // 2: hansa.federation.v1.Beat.peers:type_name -> hansa.federation.v1.PeerObservation
 	2,  // 3: hansa.federation.v1.Beat.holdings:type_name -> hansa.federation.v1.Holding
-	36, // 4: hansa.federation.v1.PeerObservation.age:type_name -> google.protobuf.Duration
-	37, // 5: hansa.federation.v1.Holding.workload:type_name -> hansa.federation.v1.Key
+	38, // 4: hansa.federation.v1.PeerObservation.age:type_name -> google.protobuf.Duration
+	39, // 5: hansa.federation.v1.Holding.workload:type_name -> hansa.federation.v1.Key
 	4,  // 6: hansa.federation.v1.HubBeat.members:type_name -> hansa.federation.v1.MemberBeat
 	5,  // 7: hansa.federation.v1.HubBeat.masks:type_name -> hansa.federation.v1.FaultMask
-	36, // 8: hansa.federation.v1.MemberBeat.heard_age:type_name -> google.protobuf.Duration
-	36, // 9: hansa.federation.v1.FaultMask.lifetime:type_name -> google.protobuf.Duration
+	38, // 8: hansa.federation.v1.MemberBeat.heard_age:type_name -> google.protobuf.Duration
+	38, // 9: hansa.federation.v1.FaultMask.lifetime:type_name -> google.protobuf.Duration
 	2,  // 10: hansa.federation.v1.Hello.holdings:type_name -> hansa.federation.v1.Holding
 	2,  // 11: hansa.federation.v1.HelloReply.keep:type_name -> hansa.federation.v1.Holding
 	2,  // 12: hansa.federation.v1.HelloReply.stop:type_name -> hansa.federation.v1.Holding
-	36, // 13: hansa.federation.v1.ProbeRequest.timeout:type_name -> google.protobuf.Duration
-	38, // 14: hansa.federation.v1.JoinRequest.place:type_name -> hansa.federation.v1.Place
-	33, // 15: hansa.federation.v1.JoinRequest.labels:type_name -> hansa.federation.v1.JoinRequest.LabelsEntry
-	39, // 16: hansa.federation.v1.JoinReply.expires_at:type_name -> google.protobuf.Timestamp
-	36, // 17: hansa.federation.v1.TokenRequest.ttl:type_name -> google.protobuf.Duration
-	39, // 18: hansa.federation.v1.TokenReply.expires_at:type_name -> google.protobuf.Timestamp
-	39, // 19: hansa.federation.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
-	34, // 20: hansa.federation.v1.SimulationRequest.scale:type_name -> hansa.federation.v1.SimulationRequest.ScaleEntry
-	40, // 21: hansa.federation.v1.SimulationRequest.add:type_name -> hansa.federation.v1.MemberSpec
-	41, // 22: hansa.federation.v1.SimulationRequest.add_facts:type_name -> hansa.federation.v1.MemberFacts
-	35, // 23: hansa.federation.v1.SimulationRequest.policies:type_name -> hansa.federation.v1.SimulationRequest.PoliciesEntry
-	18, // 24: hansa.federation.v1.Simulation.moves:type_name -> hansa.federation.v1.Move
-	19, // 25: hansa.federation.v1.Simulation.unmet:type_name -> hansa.federation.v1.Unmet
-	37, // 26: hansa.federation.v1.Move.workload:type_name -> hansa.federation.v1.Key
-	37, // 27: hansa.federation.v1.Unmet.workload:type_name -> hansa.federation.v1.Key
-	21, // 28: hansa.federation.v1.Readiness.scenarios:type_name -> hansa.federation.v1.Scenario
-	39, // 29: hansa.federation.v1.Readiness.checked_at:type_name -> google.protobuf.Timestamp
-	19, // 30: hansa.federation.v1.Scenario.unmet:type_name -> hansa.federation.v1.Unmet
-	37, // 31: hansa.federation.v1.RebalanceRequest.workload:type_name -> hansa.federation.v1.Key
-	37, // 32: hansa.federation.v1.ReplayRequest.workload:type_name -> hansa.federation.v1.Key
-	37, // 33: hansa.federation.v1.Replay.workload:type_name -> hansa.federation.v1.Key
-	29, // 34: hansa.federation.v1.DescribeReply.evidence:type_name -> hansa.federation.v1.Evidence
-	36, // 35: hansa.federation.v1.Evidence.age:type_name -> google.protobuf.Duration
-	37, // 36: hansa.federation.v1.RenewRequest.workload:type_name -> hansa.federation.v1.Key
-	36, // 37: hansa.federation.v1.Grant.ttl:type_name -> google.protobuf.Duration
-	38, // [38:38] is the sub-list for method output_type
-	38, // [38:38] is the sub-list for method input_type
-	38, // [38:38] is the sub-list for extension type_name
-	38, // [38:38] is the sub-list for extension extendee
-	0,  // [0:38] is the sub-list for field type_name
+	38, // 13: hansa.federation.v1.ProbeRequest.timeout:type_name -> google.protobuf.Duration
+	38, // 14: hansa.federation.v1.ProbeReply.round_trip:type_name -> google.protobuf.Duration
+	12, // 15: hansa.federation.v1.QueryReport.counts:type_name -> hansa.federation.v1.QueryCount
+	39, // 16: hansa.federation.v1.QueryCount.service:type_name -> hansa.federation.v1.Key
+	40, // 17: hansa.federation.v1.JoinRequest.place:type_name -> hansa.federation.v1.Place
+	35, // 18: hansa.federation.v1.JoinRequest.labels:type_name -> hansa.federation.v1.JoinRequest.LabelsEntry
+	41, // 19: hansa.federation.v1.JoinReply.expires_at:type_name -> google.protobuf.Timestamp
+	38, // 20: hansa.federation.v1.TokenRequest.ttl:type_name -> google.protobuf.Duration
+	41, // 21: hansa.federation.v1.TokenReply.expires_at:type_name -> google.protobuf.Timestamp
+	41, // 22: hansa.federation.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
+	36, // 23: hansa.federation.v1.SimulationRequest.scale:type_name -> hansa.federation.v1.SimulationRequest.ScaleEntry
+	42, // 24: hansa.federation.v1.SimulationRequest.add:type_name -> hansa.federation.v1.MemberSpec
+	43, // 25: hansa.federation.v1.SimulationRequest.add_facts:type_name -> hansa.federation.v1.MemberFacts
+	37, // 26: hansa.federation.v1.SimulationRequest.policies:type_name -> hansa.federation.v1.SimulationRequest.PoliciesEntry
+	20, // 27: hansa.federation.v1.Simulation.moves:type_name -> hansa.federation.v1.Move
+	21, // 28: hansa.federation.v1.Simulation.unmet:type_name -> hansa.federation.v1.Unmet
+	39, // 29: hansa.federation.v1.Move.workload:type_name -> hansa.federation.v1.Key
+	39, // 30: hansa.federation.v1.Unmet.workload:type_name -> hansa.federation.v1.Key
+	23, // 31: hansa.federation.v1.Readiness.scenarios:type_name -> hansa.federation.v1.Scenario
+	41, // 32: hansa.federation.v1.Readiness.checked_at:type_name -> google.protobuf.Timestamp
+	21, // 33: hansa.federation.v1.Scenario.unmet:type_name -> hansa.federation.v1.Unmet
+	39, // 34: hansa.federation.v1.RebalanceRequest.workload:type_name -> hansa.federation.v1.Key
+	39, // 35: hansa.federation.v1.ReplayRequest.workload:type_name -> hansa.federation.v1.Key
+	39, // 36: hansa.federation.v1.Replay.workload:type_name -> hansa.federation.v1.Key
+	31, // 37: hansa.federation.v1.DescribeReply.evidence:type_name -> hansa.federation.v1.Evidence
+	38, // 38: hansa.federation.v1.Evidence.age:type_name -> google.protobuf.Duration
+	39, // 39: hansa.federation.v1.RenewRequest.workload:type_name -> hansa.federation.v1.Key
+	38, // 40: hansa.federation.v1.Grant.ttl:type_name -> google.protobuf.Duration
+	41, // [41:41] is the sub-list for method output_type
+	41, // [41:41] is the sub-list for method input_type
+	41, // [41:41] is the sub-list for extension type_name
+	41, // [41:41] is the sub-list for extension extendee
+	0,  // [0:41] is the sub-list for field type_name
 }
 
 func init() { file_federation_v1_messages_proto_init() }
@@ -2729,7 +2887,7 @@ func file_federation_v1_messages_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_federation_v1_messages_proto_rawDesc), len(file_federation_v1_messages_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   36,
+			NumMessages:   38,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -41,14 +41,16 @@ func (s *Server) resolve(table *route.Table, r *gatewayv1.ResolveRequest, now ti
 		table: table.Revision, step: now.UnixNano() / int64(ageStep),
 	}
 	answer, cached := s.answers.Get(key)
-	s.opts.Measure.Answer(cached)
+	service := federation.Key{Namespace: r.GetNamespace(), Name: r.GetName()}
 	if cached {
+		s.opts.Measure.Answer(service, r.GetFrom(), true)
 		return answer, nil
 	}
 	answer, err := s.rank(table, r, now)
 	if err != nil {
 		return nil, err
 	}
+	s.opts.Measure.Answer(service, r.GetFrom(), false)
 	s.answers.Add(key, answer)
 	return answer, nil
 }

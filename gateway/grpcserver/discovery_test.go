@@ -39,7 +39,7 @@ func (*fixed) Request(context.Context, string, []byte) ([]byte, error) {
 type counted struct{ *fixed }
 
 func (counted) Request(string, codes.Code, time.Duration) {}
-func (c counted) Answer(cached bool) {
+func (c counted) Answer(_ federation.Key, _ string, cached bool) {
 	c.all++
 	if cached {
 		c.hits++

@@ -67,8 +67,9 @@ type Desired interface {
 type Measure interface {
 	// Request takes a request that has ended; took is 0 for a stream.
 	Request(method string, code codes.Code, took time.Duration)
-	// Answer takes an answer about a service, and whether it came from the cache.
-	Answer(cached bool)
+	// Answer takes an answer about a service to a caller who says where he is, or
+	// "", and whether it came from the cache.
+	Answer(service federation.Key, from string, cached bool)
 }
 
 // Options says what a Server answers from. All but Place and Version must be

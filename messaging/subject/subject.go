@@ -70,6 +70,7 @@ const (
 	HubReadiness = "readiness"
 	HubRebalance = "rebalance"
 	HubReplay    = "replay"
+	HubQueries   = "queries" // what clients asked for, and from where
 )
 
 // Methods that an agent asks of the hub.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,8 +12,54 @@ import (
 	"github.com/hansa-io/hansa/federation"
 )
 
-// byName is the whole catalogue under normalised names; it is never changed.
+// byName is the whole catalogue under normalised names. Extend replaces it; the map
+// itself is never changed.
 var byName = index()
+
+// Own is a place that the catalogue does not have.
+type Own struct {
+	Name         string  `yaml:"name"`
+	Jurisdiction string  `yaml:"jurisdiction"` // ISO 3166-1 alpha-2
+	Provider     string  `yaml:"provider"`
+	Latitude     float64 `yaml:"latitude"`
+	Longitude    float64 `yaml:"longitude"`
+}
+
+var ownName = regexp.MustCompile(`^[a-z0-9][-a-z0-9]*$`)
+
+// Extend adds regions to the catalogue, all or none, for the whole process: call it
+// before any other function of this package, which it must not run beside. The error names a place that is malformed or that
+// the catalogue has already.
+func Extend(places []Own) error {
+	all := maps.Clone(byName)
+	for i, o := range places {
+		if err := o.check(all); err != nil {
+			return fmt.Errorf("places[%d]: %w", i, err)
+		}
+		all[o.Name] = federation.Place{
+			Region: o.Name, Provider: o.Provider, Jurisdiction: o.Jurisdiction, Latitude: o.Latitude, Longitude: o.Longitude,
+		}
+	}
+	byName = all
+	return nil
+}
+
+func (o Own) check(known map[string]federation.Place) error {
+	_, taken := known[o.Name]
+	switch {
+	case !ownName.MatchString(o.Name):
+		return fmt.Errorf("name %q: want lower-case letters, digits and \"-\"", o.Name)
+	case taken:
+		return fmt.Errorf("%s is in the catalogue already: choose another name", o.Name)
+	case math.IsNaN(o.Latitude) || math.IsNaN(o.Longitude) || math.Abs(o.Latitude) > 90 || math.Abs(o.Longitude) > 180:
+		return fmt.Errorf("%s: latitude goes from -90 to 90, longitude from -180 to 180", o.Name)
+	case o.Latitude == 0 && o.Longitude == 0:
+		return fmt.Errorf("%s: latitude and longitude must be set", o.Name)
+	case len(o.Jurisdiction) != 0 && len(o.Jurisdiction) != 2:
+		return fmt.Errorf("%s: jurisdiction %q: want two letters, for example DE", o.Name, o.Jurisdiction)
+	}
+	return nil
+}
 
 func index() map[string]federation.Place {
 	all := make(map[string]federation.Place, 400)
@@ -32,10 +79,11 @@ func index() map[string]federation.Place {
 
 // Lookup returns the region or city of that name.
 func Lookup(name string) (federation.Place, bool) {
-	if p, ok := byName[name]; ok {
+	all := byName
+	if p, ok := all[name]; ok {
 		return p, true
 	}
-	p, ok := byName[normalise(name)]
+	p, ok := all[normalise(name)]
 	return p, ok
 }
 
@@ -87,8 +135,9 @@ func Cities() []string {
 
 func names(want func(federation.Place) bool) []string {
 	var out []string
-	for _, name := range slices.Sorted(maps.Keys(byName)) {
-		if want(byName[name]) {
+	all := byName
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		if want(all[name]) {
 			out = append(out, name)
 		}
 	}

@@ -2,6 +2,7 @@ package catalogue
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -132,4 +133,40 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("Parse(%q) = %+v", s, p)
 		}
 	})
+}
+
+func TestExtend(t *testing.T) {
+	before := byName
+	t.Cleanup(func() { byName = before })
+	nord := Own{Name: "hall-nord", Jurisdiction: "DE", Latitude: 53.5, Longitude: 9.9}
+	for _, c := range []struct {
+		own  Own
+		want string
+	}{
+		{Own{Name: "Nord", Latitude: 1}, "want lower-case letters"},
+		{Own{Name: "eu-central", Latitude: 1}, "is in the catalogue already"},
+		{Own{Name: "nord", Latitude: 91}, "latitude goes from"},
+		{Own{Name: "nord"}, "must be set"},
+		{Own{Name: "nord", Latitude: 1, Jurisdiction: "Germany"}, "want two letters"},
+	} {
+		if err := Extend([]Own{nord, c.own}); err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "places[1]") {
+			t.Errorf("%+v: got %v, want %q in it", c.own, err, c.want)
+		}
+		if _, ok := Lookup("hall-nord"); ok {
+			t.Fatal("half of the places were added")
+		}
+	}
+	if err := Extend([]Own{nord}); err != nil {
+		t.Fatal(err)
+	}
+	p, err := Parse("hall-nord")
+	if err != nil || p.Region != "hall-nord" || p.Jurisdiction != "DE" || !p.Located() {
+		t.Errorf("hall-nord is %+v, %v", p, err)
+	}
+	if got := Resolve(federation.Place{Region: "hall-nord"}); got.Latitude != 53.5 {
+		t.Errorf("resolved %+v", got)
+	}
+	if !slices.Contains(Regions(), "hall-nord") {
+		t.Error("it is not among the regions")
+	}
 }

@@ -52,6 +52,14 @@ func Latency(a, b federation.Place) time.Duration {
 	return fixedDelay + time.Duration(math.Round(ms*1000))*time.Microsecond
 }
 
+// LightTime is the least that a round trip between two places can take: twice the
+// great circle at the speed of light in vacuum. It is 0 when either place has no
+// coordinates.
+func LightTime(a, b federation.Place) time.Duration {
+	const vacuum = 299.792458 // km per ms
+	return time.Duration(2 * Distance(a, b) / vacuum * float64(time.Millisecond))
+}
+
 // Nearest returns the index of the place of among that is nearest to p, the
 // first one of equally near ones; −1 when p or all of them have no coordinates.
 func Nearest(p federation.Place, among []federation.Place) int {

@@ -12,5 +12,5 @@
 // A region's Place carries Region and, for clouds, Provider; a city's Place has
 // neither, since a city is not a failure domain.
 //
-// All functions are pure and safe for concurrent use.
+// All functions but Extend are pure and safe for concurrent use.
 package catalogue

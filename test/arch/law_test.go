@@ -29,6 +29,7 @@ var table = []row{
 	{"federation/rollout", pure, nil},
 	{"federation/decision", pure, []string{
 		"federation/membership", "federation/lease", "federation/recovery", "federation/rollout", "placement", "placement/manifest",
+		"placement/catalogue",
 	}},
 	{"placement/catalogue", pure, nil},
 	{"placement", pure, []string{"placement/catalogue"}},
@@ -50,7 +51,7 @@ var table = []row{
 	{"member/landing", adapter, []string{"member/kube"}},
 	{"member/cluster/...", adapter, []string{"member/cluster/..."}},
 	{"federation/probe", adapter, nil},
-	{"configs/...", adapter, nil},
+	{"configs/...", adapter, []string{"placement/catalogue"}},
 
 	{"federation/hub", shell, []string{
 		"configs", "federation/...", "placement/...", "messaging", "messaging/mailbox", "messaging/subject",

@@ -161,6 +161,7 @@ func (a *agent) Receive(m Message) {
 		a.hear(b)
 	case probeFor:
 		look(a.w, Link{a.name, b.Member}, b.Timeout, func(r federation.ProbeReply) {
+			r.Survey = b.Survey
 			a.w.Send(a.name, m.From, probed{Vantage: a.name, Reply: r})
 		})
 	}

@@ -228,6 +228,10 @@ func (h *hub) Receive(m Message) {
 	case federation.GatewayBeat:
 		h.step(decision.GatewayBeatArrived{Beat: b})
 	case probed:
+		if b.Reply.Survey {
+			h.step(decision.Measured{Member: b.Reply.Member, Vantage: b.Vantage, RoundTrip: b.Reply.RoundTrip})
+			return
+		}
 		h.step(decision.ProbeResult{Member: b.Reply.Member, Vantage: b.Vantage, Reply: b.Reply})
 	case hello:
 		h.step(decision.HelloArrived{Request: h.ask(m), Hello: b.Hello})

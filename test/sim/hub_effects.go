@@ -36,6 +36,8 @@ func (h *hub) execute(e decision.Effect) {
 		h.beat(e.Beat)
 	case decision.AskProbe:
 		h.probe(e)
+	case decision.Survey:
+		h.w.Send(h.name, e.Vantage, probeFor{Member: e.Member, Timeout: e.Timeout, Survey: true})
 	case decision.Audit:
 		h.audit(e)
 	case decision.Reply:
@@ -160,6 +162,7 @@ type probeTarget struct{}
 type probeFor struct {
 	Member  string
 	Timeout time.Duration
+	Survey  bool
 }
 
 func (h *hub) probe(e decision.AskProbe) {
@@ -176,12 +179,13 @@ func (h *hub) probe(e decision.AskProbe) {
 
 // look asks a member's API server from a node.
 func look(w *World, along Link, timeout time.Duration, done func(federation.ProbeReply)) {
+	began := w.now
 	w.Call(along, probeTarget{}, timeout, func(answer any, ok bool) {
 		r := federation.ProbeReply{Member: along.To, Signal: federation.Red, Detail: "no answer"}
 		if _, down := answer.(refused); ok && down {
 			r.Detail = "connection refused"
 		} else if ok {
-			r.Signal, r.Detail = federation.Green, "HTTP 200"
+			r.Signal, r.Detail, r.RoundTrip = federation.Green, "HTTP 200", w.now.Sub(began)
 		}
 		done(r)
 	})
