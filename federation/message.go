@@ -132,6 +132,19 @@ type Token struct {
 	Used       bool
 }
 
+// ApproveRequest lets an operation go on that waits for a person.
+type ApproveRequest struct {
+	ID  string
+	Who string
+}
+
+// FreezeRequest stops automation, or lets it act again.
+type FreezeRequest struct {
+	Frozen bool
+	Reason string
+	Who    string
+}
+
 // MemberChange asks the hub to change a member.
 type MemberChange struct {
 	Member string

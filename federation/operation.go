@@ -93,8 +93,9 @@ type OperationRequest struct {
 	Verb      string        `json:"verb"` // drill | shift | evacuate | failover | failback | …
 	Scope     Scope         `json:"scope"`
 	Mode      Mode          `json:"mode"`
-	Level     string        `json:"level,omitempty"` // of a drill: L3 | L4 | L5a | L5b
-	Hold      time.Duration `json:"hold,omitempty"`  // how long a drill keeps the fault after capacity was restored
+	Level     string        `json:"level,omitempty"`  // of a drill: L3 | L4 | L5a | L5b
+	Hold      time.Duration `json:"hold,omitempty"`   // how long a drill keeps the fault after capacity was restored
+	Budget    int64         `json:"budget,omitempty"` // replicas that a failback moves at most; 0: no bound
 	Initiator string        `json:"initiator,omitempty"`
 	Reason    string        `json:"reason,omitempty"`
 }
@@ -118,6 +119,7 @@ type Operation struct {
 	Objective ObjectiveSpec      `json:"objective,omitzero"` // the strictest of the workloads concerned
 	Achieved  Achieved           `json:"achieved,omitzero"`
 	CreatedAt time.Time          `json:"createdAt"`
+	Plan      *Simulation        `json:"plan,omitempty"` // of a dry run: what would move, and what would find no room
 }
 
 // Mark names a point of the clock of an operation.

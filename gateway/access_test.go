@@ -65,6 +65,14 @@ func TestRoles(t *testing.T) {
 			_, err := recovery.AbortOperation(ctx, &gatewayv1.AbortOperationRequest{})
 			return err
 		}},
+		{"ApproveOperation", operators, func(ctx context.Context) error {
+			_, err := recovery.ApproveOperation(ctx, &gatewayv1.ApproveOperationRequest{})
+			return err
+		}},
+		{"Freeze", operators, func(ctx context.Context) error {
+			_, err := recovery.Freeze(ctx, &gatewayv1.FreezeRequest{})
+			return err
+		}},
 		{"CreateToken", admins, func(ctx context.Context) error {
 			_, err := members.CreateToken(ctx, &gatewayv1.CreateTokenRequest{})
 			return err

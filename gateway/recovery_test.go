@@ -94,6 +94,54 @@ func TestOperations(t *testing.T) {
 	refused(t, err, codes.NotFound, `no operation "none"`)
 }
 
+// TestVerbs: a plan comes with a dry run, and the hub hears who asks.
+func TestVerbs(t *testing.T) {
+	w := newWorld(t)
+	api := gatewayv1.NewRecoveryServiceClient(w.conn)
+	w.hub(subject.HubOperation, func(b []byte) ([]byte, error) {
+		op := operation("7f3a", federation.OperationCompleted)
+		op.Request, _ = federationv1.DecodeOperationRequest(b)
+		op.Plan = &federation.Simulation{Fits: true, Headroom: 0.25, Moves: []federation.Move{{Workload: web, Member: "tokyo", From: 3, To: 1}}}
+		return federationv1.EncodeOperation(op), nil
+	})
+	started, err := api.StartOperation(w.as(operator), &gatewayv1.StartOperationRequest{Verb: "failback", Scope: "member=tokyo", Mode: "DryRun", Budget: 7})
+	must(t, err)
+	if plan := started.GetOperation().GetPlan(); !plan.GetFits() || plan.GetHeadroom() != 0.25 || plan.GetMoves()[0].GetTo() != 1 {
+		t.Errorf("planned %v", plan)
+	}
+	if r, err := federationv1.DecodeOperationRequest(w.lastAsked()); err != nil || r.Budget != 7 || r.Mode != federation.DryRun {
+		t.Errorf("the hub was asked for %+v %v", r, err)
+	}
+
+	w.hub(subject.HubApprove, func(b []byte) ([]byte, error) {
+		r, err := federationv1.DecodeApproveRequest(b)
+		if err != nil || r != (federation.ApproveRequest{ID: "7f3a", Who: "olga"}) {
+			return nil, messaging.Errorf(messaging.Invalid, "asked %+v", r)
+		}
+		return federationv1.EncodeOperation(operation("7f3a", federation.OperationRunning)), nil
+	})
+	approved, err := api.ApproveOperation(w.as(operator), &gatewayv1.ApproveOperationRequest{Id: "7f3a"})
+	must(t, err)
+	if approved.GetOperation().GetState() != "Running" {
+		t.Errorf("got %v", approved)
+	}
+
+	w.hub(subject.HubFreeze, func(b []byte) ([]byte, error) {
+		r, err := federationv1.DecodeFreezeRequest(b)
+		if err != nil || r != (federation.FreezeRequest{Frozen: true, Reason: "release day", Who: "olga"}) {
+			return nil, messaging.Errorf(messaging.Refused, "asked %+v", r)
+		}
+		return federationv1.EncodeOperation(operation("f0f0", federation.OperationHeld)), nil
+	})
+	frozen, err := api.Freeze(w.as(operator), &gatewayv1.FreezeRequest{Frozen: true, Reason: "release day"})
+	must(t, err)
+	if frozen.GetOperation().GetState() != "Held" {
+		t.Errorf("got %v", frozen)
+	}
+	_, err = api.Freeze(w.as(operator), &gatewayv1.FreezeRequest{})
+	refused(t, err, codes.FailedPrecondition, "asked {Frozen:false Reason: Who:olga}")
+}
+
 // TestWatchOperation: each state once, and the end of the stream with the end of
 // the operation.
 func TestWatchOperation(t *testing.T) {

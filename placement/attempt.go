@@ -239,7 +239,7 @@ func (r *run) coverUsers() string {
 // weighDemand gives each place of users' share to the nearest candidate; those
 // that are nearest to nobody take only what the others cannot hold.
 func (r *run) weighDemand() {
-	if r.spec.Replicas.By != "Demand" {
+	if r.by != "Demand" {
 		return
 	}
 	for _, i := range r.active {

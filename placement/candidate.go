@@ -45,8 +45,7 @@ func (r *run) candidates() {
 // plain reports the usual request: divided by capacity, with no score that asks for
 // more than a member's load, and no quota.
 func (r *run) plain() bool {
-	by := r.spec.Replicas.By
-	return r.common && r.weights > 0 && r.quota == nil && r.missing == "" && r.divided() && (by == "" || by == "Capacity" || by == "Aggregated")
+	return r.common && r.weights > 0 && r.quota == nil && r.missing == "" && r.divided() && (r.by == "Capacity" || r.by == "Aggregated")
 }
 
 // plainCandidates is addCandidate for each member of scratch, written out for those
@@ -131,7 +130,7 @@ func (r *run) bound(c *candidate, running int64) {
 		c.base = min(running, c.cap)
 	}
 	c.weight = c.fits
-	switch r.spec.Replicas.By {
+	switch r.by {
 	case "Static":
 		c.weight = 1
 		if r.static() {

@@ -93,7 +93,7 @@ const maxFew = 8
 // replicas are left, when they are given one by one.
 func (r *run) few() int32 {
 	left := r.left()
-	if left > maxFew || r.block() > 1 || r.spec.Replicas.By == "Aggregated" {
+	if left > maxFew || r.block() > 1 || r.by == "Aggregated" {
 		return MaxReplicas
 	}
 	return int32(max(left, 1))
@@ -283,7 +283,7 @@ func (r *run) award() {
 	for left > 0 {
 		var next int32
 		var chunk int64
-		if r.spec.Replicas.By == "Aggregated" {
+		if r.by == "Aggregated" {
 			next, chunk = r.nextAggregated(left)
 		} else {
 			next = r.nextDivided(left)

@@ -16,7 +16,8 @@
 //     many as max allows and as hold the workload within maxSkew.
 //  4. Division by Sainte-Laguë (Webster): each next replica goes to the largest
 //     weight/(2n+1) that fits and that the hard constraints allow. The weight is
-//     the room (Capacity), the static weight, or the share of users (Demand);
+//     the room (Capacity), the static weight, or the share of users (Demand, and
+//     Capacity while no users are known);
 //     Aggregated fills as few members as hold it. Ties go to the higher score,
 //     then to rendezvous hashing of workload and member.
 //  5. What found no place is Unmet, with the constraint that binds and, when

@@ -152,8 +152,11 @@ func (r *run) rules(d *Decision) []string {
 		out = append(out, r.spreadRule(s, d))
 	}
 	if r.divided() {
-		by := orElse(r.spec.Replicas.By, "Capacity")
-		out = append(out, fmt.Sprintf("replicas: %d divided by %s", r.want, by))
+		rule := fmt.Sprintf("replicas: %d divided by %s", r.want, r.by)
+		if r.spec.Replicas.By == "Demand" && r.by != "Demand" {
+			rule += ": no demand is known, by observed queries or by geo.users"
+		}
+		out = append(out, rule)
 	} else if r.req.Demand.Replicated {
 		out = append(out, fmt.Sprintf("replicas: %d in each of %d members", r.want, len(d.Members)))
 	}

@@ -41,7 +41,8 @@ type run struct {
 	order   []int32
 	cellIDs map[cellKey]int32
 
-	want     int64 // replicas to have, all members together
+	by       string // how the total is divided: replicas.by, unless nothing is known to divide by
+	want     int64  // replicas to have, all members together
 	best     outcome
 	bestN    []share // of the best attempt: who got something
 	survival survival
@@ -110,6 +111,10 @@ func (r *run) begin(req *Request) error {
 	if err := r.readUsers(); err != nil {
 		return fmt.Errorf("place %s: %w", req.Workload, err)
 	}
+	r.by = orElse(r.spec.Replicas.By, "Capacity")
+	if r.by == "Demand" && len(r.users) == 0 {
+		r.by = "Capacity"
+	}
 	r.hash = hashString(req.Workload.Namespace) ^ mix(1, hashString(req.Workload.Name))
 	r.current = r.p.currentOf(req)
 	for _, m := range r.current {
@@ -170,7 +175,7 @@ func (r *run) stopped() bool {
 }
 
 func (r *run) static() bool {
-	return r.divided() && r.spec.Replicas.By == "Static" && len(r.spec.Replicas.Weights) > 0
+	return r.divided() && r.by == "Static" && len(r.spec.Replicas.Weights) > 0
 }
 
 func (r *run) staticWeight(i int32) int64 {

@@ -258,9 +258,6 @@ func (r *run) readUsers() error {
 			}
 		}
 	}
-	if r.spec.Replicas.By == "Demand" && len(shares) == 0 {
-		return fmt.Errorf("replicas.by Demand: geo.users must say where the users are; none were observed either")
-	}
 	var sum float64
 	for _, u := range shares {
 		sum += u.Share

@@ -122,7 +122,7 @@ func (r *run) selectDomains(k int) string {
 	if broken := r.tooFew(c); broken != "" && !c.soft {
 		return broken
 	}
-	if c.max == 0 && c.skew == 0 && r.spec.Replicas.By != "Aggregated" {
+	if c.max == 0 && c.skew == 0 && r.by != "Aggregated" {
 		for i := range c.domains {
 			c.domains[i].chosen = true
 		}
@@ -215,7 +215,7 @@ func (r *run) choose(c *constraint) {
 	bestK, bestRoom := most, int64(-1)
 	for step := range most - least + 1 {
 		k := most - step
-		if r.spec.Replicas.By == "Aggregated" {
+		if r.by == "Aggregated" {
 			k = least + step
 		}
 		room := c.greedy(k, r.want)

@@ -33,8 +33,8 @@ func (o *observed) age(now time.Time) {
 	o.at = now
 }
 
-// queriesArrived takes what clients asked a gateway for. What runs does not move
-// because of it; what had no place, because nobody had asked for it, may find one.
+// queriesArrived takes what clients asked a gateway for. Nothing moves because of
+// it: it counts when something is decided anyway.
 func (m *Machine) queriesArrived(r federation.QueryReport) {
 	for _, c := range r.Counts {
 		o := m.observed[c.Service]
@@ -51,7 +51,6 @@ func (m *Machine) queriesArrived(r federation.QueryReport) {
 		}
 		o.forget()
 	}
-	m.worldChanged()
 }
 
 // forget drops the places beyond the bound that are asked from least.

@@ -106,6 +106,11 @@ func (m *Machine) scene(req federation.OperationRequest) (recovery.Scene, error)
 		}
 	}
 	scene.Workloads = m.concerned(scene.Members, func(*workload) bool { return true })
+	if req.Verb == "failback" {
+		if err := m.returning(req, &scene); err != nil {
+			return scene, err
+		}
+	}
 	scene.Budgets = m.budgets(scene.Workloads)
 	in := recovery.GateInput{
 		Request: req, Members: scene.Members, Total: len(m.members), Health: map[string]federation.Health{},
@@ -145,6 +150,38 @@ func (m *Machine) covered(s federation.Scope) []string {
 		}
 	}
 	return out
+}
+
+// returning finds what a failback moves: the workloads that, placed anew, would have
+// more in the scope than now, the smallest moves first, as far as the budget goes.
+func (m *Machine) returning(req federation.OperationRequest, scene *recovery.Scene) error {
+	snap, err := m.snapshotWith(func(p *placement.Member) {
+		if slices.Contains(scene.Members, p.Spec.Name) {
+			p.Masked = "" // a failback ends what empties them
+		}
+	})
+	if err != nil {
+		return err
+	}
+	candidates, _ := m.rebalanceable(federation.Key{})
+	in := func(shares []federation.AssignedMember) (n int64) {
+		for _, name := range scene.Members {
+			n += replicasIn(shares, name)
+		}
+		return n
+	}
+	scene.Workloads = nil
+	scene.Simulation = federation.Simulation{Fits: true, Moves: []federation.Move{}, Unmet: []federation.Unmet{}, SnapshotHash: snap.Hash()}
+	bounds := rebalancing{budget: req.Budget, only: func(before, after []federation.AssignedMember) bool { return in(after) > in(before) }}
+	for _, c := range m.better(snap, candidates, bounds) {
+		before := c.w.record.stored.Members
+		scene.Workloads = append(scene.Workloads, federation.WorkloadReport{
+			Workload: c.w.key, Objective: c.w.failover().Objective, From: names(before), Before: slices.Clone(before),
+		})
+		scene.Simulation.Moves = append(scene.Simulation.Moves, c.moves...)
+	}
+	slices.SortFunc(scene.Workloads, func(a, b federation.WorkloadReport) int { return a.Workload.Compare(b.Workload) })
+	return nil
 }
 
 // concerned lists the workloads that have a share in one of the members and

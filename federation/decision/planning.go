@@ -82,7 +82,7 @@ func (m *Machine) rebalance(ev RebalanceRequested) {
 		return
 	}
 	answer := federation.Simulation{Moves: []federation.Move{}, Unmet: []federation.Unmet{}, Lost: m.lost(), Fits: true, SnapshotHash: snap.Hash()}
-	for _, c := range m.better(snap, candidates, ask.Budget) {
+	for _, c := range m.better(snap, candidates, rebalancing{budget: ask.Budget}) {
 		answer.Moves = append(answer.Moves, c.moves...)
 		if ask.DryRun {
 			continue
@@ -159,9 +159,15 @@ type move struct {
 	replicas int64 // that move
 }
 
+// rebalancing bounds what may move.
+type rebalancing struct {
+	budget int64 // replicas; 0: no bound
+	only   func(before, after []federation.AssignedMember) bool
+}
+
 // better places the candidates anew and returns those that would move without
-// leaving more demand unmet, within the budget.
-func (m *Machine) better(snap *placement.Snapshot, candidates []*workload, budget int64) []move {
+// leaving more demand unmet, within the bounds.
+func (m *Machine) better(snap *placement.Snapshot, candidates []*workload, bounds rebalancing) []move {
 	reqs := make([]placement.Request, len(candidates))
 	for i, w := range candidates {
 		reqs[i] = m.request(w)
@@ -171,7 +177,7 @@ func (m *Machine) better(snap *placement.Snapshot, candidates []*workload, budge
 	var all []move
 	for i, d := range made.decide() {
 		old := candidates[i].record.stored
-		if d.Err != nil || d.Unmet > old.Unmet {
+		if d.Err != nil || d.Unmet > old.Unmet || bounds.only != nil && !bounds.only(old.Members, d.Members) {
 			continue
 		}
 		c := move{w: candidates[i], decision: d, made: made.at(i), moves: movesBetween(d.Workload, old.Members, d.Members)}
@@ -185,7 +191,7 @@ func (m *Machine) better(snap *placement.Snapshot, candidates []*workload, budge
 	slices.SortStableFunc(all, func(a, b move) int { return cmp.Compare(a.replicas, b.replicas) })
 	var spent int64
 	return slices.DeleteFunc(all, func(c move) bool {
-		if budget > 0 && spent+c.replicas > budget {
+		if bounds.budget > 0 && spent+c.replicas > bounds.budget {
 			return true
 		}
 		spent += c.replicas

@@ -241,6 +241,11 @@ func (r *rig) operation(verb, scope, level string, opts []string) {
 		if v, ok := strings.CutPrefix(o, "hold="); ok {
 			req.Hold = r.duration(v)
 		}
+		if v, ok := strings.CutPrefix(o, "budget="); ok {
+			n, err := strconv.ParseInt(v, 10, 64)
+			r.ok(err)
+			req.Budget = n
+		}
 		if o == "dry" {
 			req.Mode = federation.DryRun
 		}

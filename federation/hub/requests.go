@@ -49,6 +49,14 @@ func (l *leadership) answers() map[string]handler {
 			func(id uint64, r federation.AbortRequest) decision.Event {
 				return decision.AbortRequested{Request: id, Abort: r}
 			}),
+		subject.HubApprove: decided(l, federationv1.DecodeApproveRequest, federationv1.EncodeOperation,
+			func(id uint64, r federation.ApproveRequest) decision.Event {
+				return decision.ApproveRequested{Request: id, ID: r.ID, Who: r.Who}
+			}),
+		subject.HubFreeze: decided(l, federationv1.DecodeFreezeRequest, federationv1.EncodeOperation,
+			func(id uint64, r federation.FreezeRequest) decision.Event {
+				return decision.FreezeRequested{Request: id, Frozen: r.Frozen, Reason: r.Reason, Who: r.Who}
+			}),
 		subject.HubMember: decided(l, federationv1.DecodeMemberChange, federationv1.EncodeMemberSpec,
 			func(id uint64, r federation.MemberChange) decision.Event {
 				return decision.MemberCommand{Request: id, Change: r}

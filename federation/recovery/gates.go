@@ -31,8 +31,8 @@ type GateInput struct {
 func Gates(in GateInput) []Finding {
 	findings := []Finding{known(in), scoped(in)}
 	if findings[0].Pass && findings[1].Pass {
-		findings = append(findings, oneAtATime(in), notFrozen(in), survivors(in))
-		if in.Request.Mode != federation.Live {
+		findings = append(findings, oneAtATime(in), notFrozen(in), survivors(in), suited(in))
+		if in.Request.Verb == "drill" {
 			findings = append(findings, allWell(in), holdTime(in), leaseless(in))
 		}
 		if in.Request.Verb != "shift" && in.Request.Level != "L3" {
@@ -73,6 +73,32 @@ func oneAtATime(in GateInput) Finding {
 	if !f.Pass {
 		f.Text = fmt.Sprintf("operation %s runs", strings.Join(in.Running, ", "))
 		f.Remedy = "wait for it, or: hansa operation abort " + in.Running[0]
+	}
+	return f
+}
+
+// suited: a failover is for what is lost, everything else for what is there.
+func suited(in GateInput) Finding {
+	f := Finding{Rule: "health of the scope", Pass: true, Text: "the verb suits it"}
+	var lost, ill []string
+	for _, name := range in.Members {
+		switch h := in.Health[name]; h {
+		case federation.Healthy:
+		case federation.Unreachable, federation.Fenced:
+			lost = append(lost, name)
+		default:
+			ill = append(ill, fmt.Sprintf("%s is %s", name, h))
+		}
+	}
+	switch {
+	case in.Request.Verb == "failover" && len(lost) == 0:
+		f.Pass, f.Text = false, "nobody in "+in.Request.Scope.String()+" is lost"
+		f.Remedy = "to empty members that are well: hansa evacuate " + in.Request.Scope.String()
+	case in.Request.Verb == "failback" && len(lost)+len(ill) > 0:
+		for _, name := range lost {
+			ill = append(ill, name+" is lost")
+		}
+		f.Pass, f.Text, f.Remedy = false, strings.Join(ill, ", "), "fail back when everybody in the scope is Healthy"
 	}
 	return f
 }

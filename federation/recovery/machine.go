@@ -80,6 +80,7 @@ func New(now time.Time, id string, req federation.OperationRequest, scene Scene)
 	m.enter(now, federation.OperationGated, fmt.Sprintf("%d guardrails pass", len(scene.Findings)))
 	switch {
 	case req.Mode == federation.DryRun:
+		m.op.Plan = &scene.Simulation
 		m.op.Reason = "dry run: nothing was done"
 		m.end(now, federation.OperationCompleted, federation.Pass)
 	case scene.Approval:

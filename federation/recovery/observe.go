@@ -46,7 +46,8 @@ type MemberSeen struct {
 type WorkloadSeen struct {
 	Workload federation.Key
 	Members  []string // of the stored assignment, sorted
-	// Decided: the stored assignment has nothing in the scope.
+	// Decided: the stored assignment has nothing in the scope; of a failback, it was
+	// placed anew.
 	Decided bool
 	// First: a replica runs where none, or fewer, ran before; true when nothing
 	// had to grow.

@@ -41,7 +41,7 @@ func (m *Machine) clock(now time.Time, o Observed) {
 	if o.Elsewhere {
 		m.mark(federation.T6ServedElse, now)
 	}
-	if o.Withdrawn && (!m.verdict.IsZero() || m.Wants().Withdraw) {
+	if o.Withdrawn && !m.back() && (!m.verdict.IsZero() || m.Wants().Withdraw) {
 		m.mark(federation.T5Shifted, now)
 	}
 	m.workloads(now, o)
@@ -70,7 +70,7 @@ func (m *Machine) detection(now time.Time, o Observed) {
 	if !verdict.IsZero() {
 		m.mark(federation.T3Verdict, verdict)
 	}
-	if m.verdict.IsZero() && (!verdict.IsZero() || m.Wants().Withdraw) {
+	if m.verdict.IsZero() && (!verdict.IsZero() || m.Wants().Withdraw || m.back()) {
 		m.verdict = now
 	}
 }

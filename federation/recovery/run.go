@@ -135,19 +135,22 @@ func (m *Machine) comeBack(now time.Time, o Observed) {
 
 // moved: what this operation is about has happened and capacity is back.
 func (m *Machine) moved(o Observed) bool {
-	if !o.Withdrawn && m.op.Request.Verb != "failback" || m.verdict.IsZero() && m.silences() {
+	if !o.Withdrawn && !m.back() || m.verdict.IsZero() && m.silences() {
 		return false
 	}
 	if m.level("L3") || m.op.Request.Verb == "shift" {
 		return true
 	}
-	if m.op.Request.Verb == "failback" {
-		return settled(o)
+	if m.back() {
+		return settled(o) && !slices.ContainsFunc(o.Workloads, func(w WorkloadSeen) bool { return !w.Decided })
 	}
 	return !slices.ContainsFunc(o.Workloads, func(w WorkloadSeen) bool {
 		return !w.Waiting && (!w.Decided || !w.Whole) || m.op.Request.Level == "L4" && !w.Settled
 	})
 }
+
+// back says that the operation brings workloads into the scope, not out of it.
+func (m *Machine) back() bool { return m.op.Request.Verb == "failback" }
 
 // silences says that the operation is about members that fall silent.
 func (m *Machine) silences() bool {

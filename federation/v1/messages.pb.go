@@ -2415,6 +2415,120 @@ func (x *AbortRequest) GetWho() string {
 	return ""
 }
 
+// ApproveRequest lets an operation go on that waits for a person; gateway → hub.
+type ApproveRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Who           string                 `protobuf:"bytes,2,opt,name=who,proto3" json:"who,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ApproveRequest) Reset() {
+	*x = ApproveRequest{}
+	mi := &file_federation_v1_messages_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ApproveRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ApproveRequest) ProtoMessage() {}
+
+func (x *ApproveRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_federation_v1_messages_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ApproveRequest.ProtoReflect.Descriptor instead.
+func (*ApproveRequest) Descriptor() ([]byte, []int) {
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *ApproveRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ApproveRequest) GetWho() string {
+	if x != nil {
+		return x.Who
+	}
+	return ""
+}
+
+// FreezeRequest stops automation, or lets it act again; gateway → hub.
+type FreezeRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Frozen        bool                   `protobuf:"varint,1,opt,name=frozen,proto3" json:"frozen,omitempty"`
+	Reason        string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	Who           string                 `protobuf:"bytes,3,opt,name=who,proto3" json:"who,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FreezeRequest) Reset() {
+	*x = FreezeRequest{}
+	mi := &file_federation_v1_messages_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FreezeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FreezeRequest) ProtoMessage() {}
+
+func (x *FreezeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_federation_v1_messages_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FreezeRequest.ProtoReflect.Descriptor instead.
+func (*FreezeRequest) Descriptor() ([]byte, []int) {
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *FreezeRequest) GetFrozen() bool {
+	if x != nil {
+		return x.Frozen
+	}
+	return false
+}
+
+func (x *FreezeRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *FreezeRequest) GetWho() string {
+	if x != nil {
+		return x.Who
+	}
+	return ""
+}
+
 // RenewRequest asks for the right to run an at-most-one workload for a while.
 type RenewRequest struct {
 	state       protoimpl.MessageState `protogen:"open.v1"`
@@ -2430,7 +2544,7 @@ type RenewRequest struct {
 
 func (x *RenewRequest) Reset() {
 	*x = RenewRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[33]
+	mi := &file_federation_v1_messages_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2442,7 +2556,7 @@ func (x *RenewRequest) String() string {
 func (*RenewRequest) ProtoMessage() {}
 
 func (x *RenewRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[33]
+	mi := &file_federation_v1_messages_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2455,7 +2569,7 @@ func (x *RenewRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenewRequest.ProtoReflect.Descriptor instead.
 func (*RenewRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{33}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *RenewRequest) GetMember() string {
@@ -2505,7 +2619,7 @@ type Grant struct {
 
 func (x *Grant) Reset() {
 	*x = Grant{}
-	mi := &file_federation_v1_messages_proto_msgTypes[34]
+	mi := &file_federation_v1_messages_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2517,7 +2631,7 @@ func (x *Grant) String() string {
 func (*Grant) ProtoMessage() {}
 
 func (x *Grant) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[34]
+	mi := &file_federation_v1_messages_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2530,7 +2644,7 @@ func (x *Grant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Grant.ProtoReflect.Descriptor instead.
 func (*Grant) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{34}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Grant) GetTtl() *durationpb.Duration {
@@ -2756,6 +2870,13 @@ const file_federation_v1_messages_proto_rawDesc = "" +
 	"\fAbortRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x10\n" +
+	"\x03who\x18\x03 \x01(\tR\x03who\"2\n" +
+	"\x0eApproveRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x10\n" +
+	"\x03who\x18\x02 \x01(\tR\x03who\"Q\n" +
+	"\rFreezeRequest\x12\x16\n" +
+	"\x06frozen\x18\x01 \x01(\bR\x06frozen\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x10\n" +
 	"\x03who\x18\x03 \x01(\tR\x03who\"\xa8\x01\n" +
 	"\fRenewRequest\x12\x16\n" +
 	"\x06member\x18\x01 \x01(\tR\x06member\x12 \n" +
@@ -2779,7 +2900,7 @@ func file_federation_v1_messages_proto_rawDescGZIP() []byte {
 	return file_federation_v1_messages_proto_rawDescData
 }
 
-var file_federation_v1_messages_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
+var file_federation_v1_messages_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
 var file_federation_v1_messages_proto_goTypes = []any{
 	(*Beat)(nil),                  // 0: hansa.federation.v1.Beat
 	(*PeerObservation)(nil),       // 1: hansa.federation.v1.PeerObservation
@@ -2814,60 +2935,62 @@ var file_federation_v1_messages_proto_goTypes = []any{
 	(*DescribeReply)(nil),         // 30: hansa.federation.v1.DescribeReply
 	(*Evidence)(nil),              // 31: hansa.federation.v1.Evidence
 	(*AbortRequest)(nil),          // 32: hansa.federation.v1.AbortRequest
-	(*RenewRequest)(nil),          // 33: hansa.federation.v1.RenewRequest
-	(*Grant)(nil),                 // 34: hansa.federation.v1.Grant
-	nil,                           // 35: hansa.federation.v1.JoinRequest.LabelsEntry
-	nil,                           // 36: hansa.federation.v1.SimulationRequest.ScaleEntry
-	nil,                           // 37: hansa.federation.v1.SimulationRequest.PoliciesEntry
-	(*durationpb.Duration)(nil),   // 38: google.protobuf.Duration
-	(*Key)(nil),                   // 39: hansa.federation.v1.Key
-	(*Place)(nil),                 // 40: hansa.federation.v1.Place
-	(*timestamppb.Timestamp)(nil), // 41: google.protobuf.Timestamp
-	(*MemberSpec)(nil),            // 42: hansa.federation.v1.MemberSpec
-	(*MemberFacts)(nil),           // 43: hansa.federation.v1.MemberFacts
+	(*ApproveRequest)(nil),        // 33: hansa.federation.v1.ApproveRequest
+	(*FreezeRequest)(nil),         // 34: hansa.federation.v1.FreezeRequest
+	(*RenewRequest)(nil),          // 35: hansa.federation.v1.RenewRequest
+	(*Grant)(nil),                 // 36: hansa.federation.v1.Grant
+	nil,                           // 37: hansa.federation.v1.JoinRequest.LabelsEntry
+	nil,                           // 38: hansa.federation.v1.SimulationRequest.ScaleEntry
+	nil,                           // 39: hansa.federation.v1.SimulationRequest.PoliciesEntry
+	(*durationpb.Duration)(nil),   // 40: google.protobuf.Duration
+	(*Key)(nil),                   // 41: hansa.federation.v1.Key
+	(*Place)(nil),                 // 42: hansa.federation.v1.Place
+	(*timestamppb.Timestamp)(nil), // 43: google.protobuf.Timestamp
+	(*MemberSpec)(nil),            // 44: hansa.federation.v1.MemberSpec
+	(*MemberFacts)(nil),           // 45: hansa.federation.v1.MemberFacts
 }
 var file_federation_v1_messages_proto_depIdxs = []int32{
-	38, // 0: hansa.federation.v1.Beat.stall:type_name -> google.protobuf.Duration
-	38, // 1: hansa.federation.v1.Beat.hub_age:type_name -> google.protobuf.Duration
+	40, // 0: hansa.federation.v1.Beat.stall:type_name -> google.protobuf.Duration
+	40, // 1: hansa.federation.v1.Beat.hub_age:type_name -> google.protobuf.Duration
 	1,  // 2: hansa.federation.v1.Beat.peers:type_name -> hansa.federation.v1.PeerObservation
 	2,  // 3: hansa.federation.v1.Beat.holdings:type_name -> hansa.federation.v1.Holding
-	38, // 4: hansa.federation.v1.PeerObservation.age:type_name -> google.protobuf.Duration
-	39, // 5: hansa.federation.v1.Holding.workload:type_name -> hansa.federation.v1.Key
+	40, // 4: hansa.federation.v1.PeerObservation.age:type_name -> google.protobuf.Duration
+	41, // 5: hansa.federation.v1.Holding.workload:type_name -> hansa.federation.v1.Key
 	4,  // 6: hansa.federation.v1.HubBeat.members:type_name -> hansa.federation.v1.MemberBeat
 	5,  // 7: hansa.federation.v1.HubBeat.masks:type_name -> hansa.federation.v1.FaultMask
-	38, // 8: hansa.federation.v1.MemberBeat.heard_age:type_name -> google.protobuf.Duration
-	38, // 9: hansa.federation.v1.FaultMask.lifetime:type_name -> google.protobuf.Duration
+	40, // 8: hansa.federation.v1.MemberBeat.heard_age:type_name -> google.protobuf.Duration
+	40, // 9: hansa.federation.v1.FaultMask.lifetime:type_name -> google.protobuf.Duration
 	2,  // 10: hansa.federation.v1.Hello.holdings:type_name -> hansa.federation.v1.Holding
 	2,  // 11: hansa.federation.v1.HelloReply.keep:type_name -> hansa.federation.v1.Holding
 	2,  // 12: hansa.federation.v1.HelloReply.stop:type_name -> hansa.federation.v1.Holding
-	38, // 13: hansa.federation.v1.ProbeRequest.timeout:type_name -> google.protobuf.Duration
-	38, // 14: hansa.federation.v1.ProbeReply.round_trip:type_name -> google.protobuf.Duration
+	40, // 13: hansa.federation.v1.ProbeRequest.timeout:type_name -> google.protobuf.Duration
+	40, // 14: hansa.federation.v1.ProbeReply.round_trip:type_name -> google.protobuf.Duration
 	12, // 15: hansa.federation.v1.QueryReport.counts:type_name -> hansa.federation.v1.QueryCount
-	39, // 16: hansa.federation.v1.QueryCount.service:type_name -> hansa.federation.v1.Key
-	40, // 17: hansa.federation.v1.JoinRequest.place:type_name -> hansa.federation.v1.Place
-	35, // 18: hansa.federation.v1.JoinRequest.labels:type_name -> hansa.federation.v1.JoinRequest.LabelsEntry
-	41, // 19: hansa.federation.v1.JoinReply.expires_at:type_name -> google.protobuf.Timestamp
-	38, // 20: hansa.federation.v1.TokenRequest.ttl:type_name -> google.protobuf.Duration
-	41, // 21: hansa.federation.v1.TokenReply.expires_at:type_name -> google.protobuf.Timestamp
-	41, // 22: hansa.federation.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
-	36, // 23: hansa.federation.v1.SimulationRequest.scale:type_name -> hansa.federation.v1.SimulationRequest.ScaleEntry
-	42, // 24: hansa.federation.v1.SimulationRequest.add:type_name -> hansa.federation.v1.MemberSpec
-	43, // 25: hansa.federation.v1.SimulationRequest.add_facts:type_name -> hansa.federation.v1.MemberFacts
-	37, // 26: hansa.federation.v1.SimulationRequest.policies:type_name -> hansa.federation.v1.SimulationRequest.PoliciesEntry
+	41, // 16: hansa.federation.v1.QueryCount.service:type_name -> hansa.federation.v1.Key
+	42, // 17: hansa.federation.v1.JoinRequest.place:type_name -> hansa.federation.v1.Place
+	37, // 18: hansa.federation.v1.JoinRequest.labels:type_name -> hansa.federation.v1.JoinRequest.LabelsEntry
+	43, // 19: hansa.federation.v1.JoinReply.expires_at:type_name -> google.protobuf.Timestamp
+	40, // 20: hansa.federation.v1.TokenRequest.ttl:type_name -> google.protobuf.Duration
+	43, // 21: hansa.federation.v1.TokenReply.expires_at:type_name -> google.protobuf.Timestamp
+	43, // 22: hansa.federation.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
+	38, // 23: hansa.federation.v1.SimulationRequest.scale:type_name -> hansa.federation.v1.SimulationRequest.ScaleEntry
+	44, // 24: hansa.federation.v1.SimulationRequest.add:type_name -> hansa.federation.v1.MemberSpec
+	45, // 25: hansa.federation.v1.SimulationRequest.add_facts:type_name -> hansa.federation.v1.MemberFacts
+	39, // 26: hansa.federation.v1.SimulationRequest.policies:type_name -> hansa.federation.v1.SimulationRequest.PoliciesEntry
 	20, // 27: hansa.federation.v1.Simulation.moves:type_name -> hansa.federation.v1.Move
 	21, // 28: hansa.federation.v1.Simulation.unmet:type_name -> hansa.federation.v1.Unmet
-	39, // 29: hansa.federation.v1.Move.workload:type_name -> hansa.federation.v1.Key
-	39, // 30: hansa.federation.v1.Unmet.workload:type_name -> hansa.federation.v1.Key
+	41, // 29: hansa.federation.v1.Move.workload:type_name -> hansa.federation.v1.Key
+	41, // 30: hansa.federation.v1.Unmet.workload:type_name -> hansa.federation.v1.Key
 	23, // 31: hansa.federation.v1.Readiness.scenarios:type_name -> hansa.federation.v1.Scenario
-	41, // 32: hansa.federation.v1.Readiness.checked_at:type_name -> google.protobuf.Timestamp
+	43, // 32: hansa.federation.v1.Readiness.checked_at:type_name -> google.protobuf.Timestamp
 	21, // 33: hansa.federation.v1.Scenario.unmet:type_name -> hansa.federation.v1.Unmet
-	39, // 34: hansa.federation.v1.RebalanceRequest.workload:type_name -> hansa.federation.v1.Key
-	39, // 35: hansa.federation.v1.ReplayRequest.workload:type_name -> hansa.federation.v1.Key
-	39, // 36: hansa.federation.v1.Replay.workload:type_name -> hansa.federation.v1.Key
+	41, // 34: hansa.federation.v1.RebalanceRequest.workload:type_name -> hansa.federation.v1.Key
+	41, // 35: hansa.federation.v1.ReplayRequest.workload:type_name -> hansa.federation.v1.Key
+	41, // 36: hansa.federation.v1.Replay.workload:type_name -> hansa.federation.v1.Key
 	31, // 37: hansa.federation.v1.DescribeReply.evidence:type_name -> hansa.federation.v1.Evidence
-	38, // 38: hansa.federation.v1.Evidence.age:type_name -> google.protobuf.Duration
-	39, // 39: hansa.federation.v1.RenewRequest.workload:type_name -> hansa.federation.v1.Key
-	38, // 40: hansa.federation.v1.Grant.ttl:type_name -> google.protobuf.Duration
+	40, // 38: hansa.federation.v1.Evidence.age:type_name -> google.protobuf.Duration
+	41, // 39: hansa.federation.v1.RenewRequest.workload:type_name -> hansa.federation.v1.Key
+	40, // 40: hansa.federation.v1.Grant.ttl:type_name -> google.protobuf.Duration
 	41, // [41:41] is the sub-list for method output_type
 	41, // [41:41] is the sub-list for method input_type
 	41, // [41:41] is the sub-list for extension type_name
@@ -2887,7 +3010,7 @@ func file_federation_v1_messages_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_federation_v1_messages_proto_rawDesc), len(file_federation_v1_messages_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   38,
+			NumMessages:   40,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -6,8 +6,13 @@ import (
 
 // EncodeOperation writes an Operation.
 func EncodeOperation(o federation.Operation) []byte {
+	var plan []byte
+	if o.Plan != nil {
+		plan = EncodeSimulation(*o.Plan)
+	}
 	return encode(&Operation{
-		Id: o.ID, Request: fromOperationRequest(o.Request), State: string(o.State), Verdict: string(o.Verdict), Reason: o.Reason,
+		Plan: plan,
+		Id:   o.ID, Request: fromOperationRequest(o.Request), State: string(o.State), Verdict: string(o.Verdict), Reason: o.Reason,
 		Members: o.Members, SimulationHash: o.SimulationHash, PreviousHash: o.PreviousHash, Hash: o.Hash, Marks: fromMarks(o.Marks),
 		Workloads: each(o.Workloads, func(w federation.WorkloadReport) *WorkloadReport {
 			return &WorkloadReport{
@@ -34,6 +39,10 @@ func DecodeOperation(b []byte) (federation.Operation, error) {
 		if err != nil {
 			return federation.Operation{}, err
 		}
+		plan, err := toPlan(m.GetPlan())
+		if err != nil {
+			return federation.Operation{}, err
+		}
 		return federation.Operation{
 			ID: m.GetId(), Request: request, State: federation.OperationState(m.GetState()), Verdict: federation.Verdict(m.GetVerdict()),
 			Reason: m.GetReason(), Members: m.GetMembers(), SimulationHash: m.GetSimulationHash(), PreviousHash: m.GetPreviousHash(),
@@ -42,8 +51,17 @@ func DecodeOperation(b []byte) (federation.Operation, error) {
 				return federation.TimelineEntry{At: toTime(t.GetAt()), Text: t.GetText()}
 			}),
 			Objective: toObjective(m.GetObjective()), Achieved: toAchieved(m.GetAchieved()), CreatedAt: toTime(m.GetCreatedAt()),
+			Plan: plan,
 		}, named("id", m.GetId())
 	})
+}
+
+func toPlan(b []byte) (*federation.Simulation, error) {
+	if len(b) == 0 {
+		return nil, nil
+	}
+	s, err := DecodeSimulation(b)
+	return &s, err
 }
 
 func toWorkloadReport(w *WorkloadReport) (federation.WorkloadReport, error) {
@@ -68,7 +86,7 @@ func DecodeOperationRequest(b []byte) (federation.OperationRequest, error) {
 func fromOperationRequest(r federation.OperationRequest) *OperationRequest {
 	return &OperationRequest{
 		Verb: r.Verb, Scope: r.Scope.String(), Mode: string(r.Mode), Level: r.Level, Hold: fromDuration(r.Hold),
-		Initiator: r.Initiator, Reason: r.Reason,
+		Initiator: r.Initiator, Reason: r.Reason, Budget: r.Budget,
 	}
 }
 
@@ -79,7 +97,7 @@ func toOperationRequest(r *OperationRequest) (federation.OperationRequest, error
 	}
 	return federation.OperationRequest{
 		Verb: r.GetVerb(), Scope: scope, Mode: federation.Mode(r.GetMode()), Level: r.GetLevel(), Hold: toDuration(r.GetHold()),
-		Initiator: r.GetInitiator(), Reason: r.GetReason(),
+		Initiator: r.GetInitiator(), Reason: r.GetReason(), Budget: r.GetBudget(),
 	}, nil
 }
 
@@ -110,6 +128,30 @@ func EncodeAbortRequest(r federation.AbortRequest) []byte {
 func DecodeAbortRequest(b []byte) (federation.AbortRequest, error) {
 	return decode("abort request", b, &AbortRequest{}, func(m *AbortRequest) (federation.AbortRequest, error) {
 		return federation.AbortRequest{ID: m.GetId(), Reason: m.GetReason(), Who: m.GetWho()}, named("id", m.GetId())
+	})
+}
+
+// EncodeApproveRequest writes an ApproveRequest.
+func EncodeApproveRequest(r federation.ApproveRequest) []byte {
+	return encode(&ApproveRequest{Id: r.ID, Who: r.Who})
+}
+
+// DecodeApproveRequest reads what EncodeApproveRequest wrote.
+func DecodeApproveRequest(b []byte) (federation.ApproveRequest, error) {
+	return decode("approve request", b, &ApproveRequest{}, func(m *ApproveRequest) (federation.ApproveRequest, error) {
+		return federation.ApproveRequest{ID: m.GetId(), Who: m.GetWho()}, named("id", m.GetId())
+	})
+}
+
+// EncodeFreezeRequest writes a FreezeRequest.
+func EncodeFreezeRequest(r federation.FreezeRequest) []byte {
+	return encode(&FreezeRequest{Frozen: r.Frozen, Reason: r.Reason, Who: r.Who})
+}
+
+// DecodeFreezeRequest reads what EncodeFreezeRequest wrote.
+func DecodeFreezeRequest(b []byte) (federation.FreezeRequest, error) {
+	return decode("freeze request", b, &FreezeRequest{}, func(m *FreezeRequest) (federation.FreezeRequest, error) {
+		return federation.FreezeRequest{Frozen: m.GetFrozen(), Reason: m.GetReason(), Who: m.GetWho()}, nil
 	})
 }
 

@@ -2235,8 +2235,10 @@ type Operation struct {
 	Objective      *Objective                        `protobuf:"bytes,13,opt,name=objective,proto3" json:"objective,omitempty"`
 	Achieved       *Achieved                         `protobuf:"bytes,14,opt,name=achieved,proto3" json:"achieved,omitempty"`
 	CreatedAt      *timestamppb.Timestamp            `protobuf:"bytes,15,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Of a dry run: a Simulation.
+	Plan          []byte `protobuf:"bytes,16,opt,name=plan,proto3" json:"plan,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Operation) Reset() {
@@ -2374,17 +2376,26 @@ func (x *Operation) GetCreatedAt() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Operation) GetPlan() []byte {
+	if x != nil {
+		return x.Plan
+	}
+	return nil
+}
+
 // OperationRequest asks for an operation; gateway → hub.
 type OperationRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Verb  string                 `protobuf:"bytes,1,opt,name=verb,proto3" json:"verb,omitempty"`
 	// "region=eu-central".
-	Scope         string               `protobuf:"bytes,2,opt,name=scope,proto3" json:"scope,omitempty"`
-	Mode          string               `protobuf:"bytes,3,opt,name=mode,proto3" json:"mode,omitempty"`
-	Level         string               `protobuf:"bytes,4,opt,name=level,proto3" json:"level,omitempty"`
-	Hold          *durationpb.Duration `protobuf:"bytes,5,opt,name=hold,proto3" json:"hold,omitempty"`
-	Initiator     string               `protobuf:"bytes,6,opt,name=initiator,proto3" json:"initiator,omitempty"`
-	Reason        string               `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
+	Scope     string               `protobuf:"bytes,2,opt,name=scope,proto3" json:"scope,omitempty"`
+	Mode      string               `protobuf:"bytes,3,opt,name=mode,proto3" json:"mode,omitempty"`
+	Level     string               `protobuf:"bytes,4,opt,name=level,proto3" json:"level,omitempty"`
+	Hold      *durationpb.Duration `protobuf:"bytes,5,opt,name=hold,proto3" json:"hold,omitempty"`
+	Initiator string               `protobuf:"bytes,6,opt,name=initiator,proto3" json:"initiator,omitempty"`
+	Reason    string               `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Replicas that a failback moves at most; 0: no bound.
+	Budget        int64 `protobuf:"varint,8,opt,name=budget,proto3" json:"budget,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2466,6 +2477,13 @@ func (x *OperationRequest) GetReason() string {
 		return x.Reason
 	}
 	return ""
+}
+
+func (x *OperationRequest) GetBudget() int64 {
+	if x != nil {
+		return x.Budget
+	}
+	return 0
 }
 
 // Objective is what was promised.
@@ -3044,7 +3062,7 @@ const file_federation_v1_records_proto_rawDesc = "" +
 	"\vterminating\x18\x04 \x01(\bR\vterminating\x12\x12\n" +
 	"\x04zone\x18\x05 \x01(\tR\x04zone\x12\x12\n" +
 	"\x04node\x18\x06 \x01(\tR\x04node\x12\x1a\n" +
-	"\bhostname\x18\a \x01(\tR\bhostname\"\xee\x05\n" +
+	"\bhostname\x18\a \x01(\tR\bhostname\"\x82\x06\n" +
 	"\tOperation\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12?\n" +
 	"\arequest\x18\x02 \x01(\v2%.hansa.federation.v1.OperationRequestR\arequest\x12\x14\n" +
@@ -3062,11 +3080,12 @@ const file_federation_v1_records_proto_rawDesc = "" +
 	"\tobjective\x18\r \x01(\v2\x1e.hansa.federation.v1.ObjectiveR\tobjective\x129\n" +
 	"\bachieved\x18\x0e \x01(\v2\x1d.hansa.federation.v1.AchievedR\bachieved\x129\n" +
 	"\n" +
-	"created_at\x18\x0f \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x1aT\n" +
+	"created_at\x18\x0f \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x12\x12\n" +
+	"\x04plan\x18\x10 \x01(\fR\x04plan\x1aT\n" +
 	"\n" +
 	"MarksEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x120\n" +
-	"\x05value\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05value:\x028\x01\"\xcb\x01\n" +
+	"\x05value\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05value:\x028\x01\"\xe3\x01\n" +
 	"\x10OperationRequest\x12\x12\n" +
 	"\x04verb\x18\x01 \x01(\tR\x04verb\x12\x14\n" +
 	"\x05scope\x18\x02 \x01(\tR\x05scope\x12\x12\n" +
@@ -3074,7 +3093,8 @@ const file_federation_v1_records_proto_rawDesc = "" +
 	"\x05level\x18\x04 \x01(\tR\x05level\x12-\n" +
 	"\x04hold\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\x04hold\x12\x1c\n" +
 	"\tinitiator\x18\x06 \x01(\tR\tinitiator\x12\x16\n" +
-	"\x06reason\x18\a \x01(\tR\x06reason\"e\n" +
+	"\x06reason\x18\a \x01(\tR\x06reason\x12\x16\n" +
+	"\x06budget\x18\b \x01(\x03R\x06budget\"e\n" +
 	"\tObjective\x12+\n" +
 	"\x03rto\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x03rto\x12+\n" +
 	"\x03rpo\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x03rpo\"\xa1\x01\n" +

@@ -50,7 +50,7 @@ func operationTree(o *gatewayv1.Operation) object {
 		{"metadata", metadata},
 		{"spec", all.pick("verb", "scope", "mode", "level", "initiator")},
 		{"status", all.pick("state", "verdict", "reason", "members", "marks", "achieved", "objective",
-			"workloads", "timeline", "hash", "previousHash")},
+			"workloads", "timeline", "plan", "hash", "previousHash")},
 	}
 }
 

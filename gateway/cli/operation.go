@@ -17,7 +17,7 @@ import (
 
 func (a *app) operationCommand() *cobra.Command {
 	group := &cobra.Command{Use: "operation", Short: "Look at, follow or end one operation"}
-	group.AddCommand(a.operationGet(), a.operationWatch(), a.operationAbort())
+	group.AddCommand(a.operationGet(), a.operationWatch(), a.operationApprove(), a.operationAbort())
 	return group
 }
 
@@ -122,15 +122,18 @@ const (
 	retries    = 30
 )
 
-// follow shows an operation's timeline until it has ended, and returns it. A
-// gateway that goes away for a while is asked again.
-func (c call) follow(id string) (*gatewayv1.Operation, error) {
-	f := follower{progress: newProgress(c.cmd.ErrOrStderr())}
+// follow shows an operation's timeline until it has ended, and returns it.
+func (c call) follow(id string) (*gatewayv1.Operation, error) { return c.followUntil(id, ended) }
+
+// followUntil shows an operation's timeline until it has come so far, and returns it.
+// A gateway that goes away for a while is asked again.
+func (c call) followUntil(id string, done func(*gatewayv1.Operation) bool) (*gatewayv1.Operation, error) {
+	f := follower{progress: newProgress(c.cmd.ErrOrStderr()), enough: done}
 	defer f.progress.done()
 	for failures := 0; ; {
 		last, err := f.stream(c.cmd.Context(), c, id)
 		switch {
-		case last != nil && ended(last):
+		case last != nil && done(last):
 			return last, nil
 		case c.cmd.Context().Err() != nil:
 			return nil, fmt.Errorf("interrupted, operation %s goes on: \"hansa operation watch %s\" follows it, \"hansa operation abort %s\" ends it", id, id, id)
@@ -163,6 +166,7 @@ func pause(ctx context.Context, d time.Duration) {
 type follower struct {
 	progress *progress
 	printed  int
+	enough   func(*gatewayv1.Operation) bool
 }
 
 // stream follows until the operation has ended or the stream breaks, and returns
@@ -183,7 +187,7 @@ func (f *follower) stream(ctx context.Context, c call, id string) (*gatewayv1.Op
 		}
 		last = answer.GetOperation()
 		f.see(last)
-		if ended(last) {
+		if f.enough(last) {
 			return last, nil
 		}
 	}

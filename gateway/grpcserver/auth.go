@@ -95,7 +95,7 @@ func needed(method string) Role {
 	switch name {
 	case "CreateToken", "UpdateMember":
 		return Admin
-	case "Apply", "Delete", "StartOperation", "AbortOperation", "Rebalance", "SetScore":
+	case "Apply", "Delete", "StartOperation", "AbortOperation", "ApproveOperation", "Freeze", "Rebalance", "SetScore":
 		return Operator
 	}
 	return Viewer

@@ -26,7 +26,7 @@ func (s *Server) StartOperation(ctx context.Context, r *gatewayv1.StartOperation
 	}
 	request := federation.OperationRequest{
 		Verb: r.GetVerb(), Scope: scope, Mode: federation.Mode(r.GetMode()), Level: r.GetLevel(), Hold: r.GetHold().AsDuration(),
-		Initiator: who(ctx), Reason: r.GetReason(),
+		Initiator: who(ctx), Reason: r.GetReason(), Budget: r.GetBudget(),
 	}
 	op, err := s.operation(ctx, subject.HubOperation, federationv1.EncodeOperationRequest(request))
 	if err != nil {
@@ -43,6 +43,26 @@ func (s *Server) AbortOperation(ctx context.Context, r *gatewayv1.AbortOperation
 		return nil, err
 	}
 	return &gatewayv1.AbortOperationResponse{Operation: op}, nil
+}
+
+// ApproveOperation asks the hub to let an operation go on.
+func (s *Server) ApproveOperation(ctx context.Context, r *gatewayv1.ApproveOperationRequest) (*gatewayv1.ApproveOperationResponse, error) {
+	request := federation.ApproveRequest{ID: r.GetId(), Who: who(ctx)}
+	op, err := s.operation(ctx, subject.HubApprove, federationv1.EncodeApproveRequest(request))
+	if err != nil {
+		return nil, err
+	}
+	return &gatewayv1.ApproveOperationResponse{Operation: op}, nil
+}
+
+// Freeze asks the hub to stop automation, or to let it act again.
+func (s *Server) Freeze(ctx context.Context, r *gatewayv1.FreezeRequest) (*gatewayv1.FreezeResponse, error) {
+	request := federation.FreezeRequest{Frozen: r.GetFrozen(), Reason: r.GetReason(), Who: who(ctx)}
+	op, err := s.operation(ctx, subject.HubFreeze, federationv1.EncodeFreezeRequest(request))
+	if err != nil {
+		return nil, err
+	}
+	return &gatewayv1.FreezeResponse{Operation: op}, nil
 }
 
 func (s *Server) operation(ctx context.Context, method string, request []byte) (*gatewayv1.Operation, error) {
@@ -138,6 +158,9 @@ func toOperation(op federation.Operation) *gatewayv1.Operation {
 			Workload: w.Workload.String(), Marks: toMarks(w.Marks), Achieved: toAchieved(w.Marks, w.Achieved),
 			Objective: toObjective(w.Objective), From: w.From, To: w.To, Verdict: string(w.Verdict), Reason: w.Reason,
 		})
+	}
+	if op.Plan != nil {
+		out.Plan = toSimulation(*op.Plan)
 	}
 	for _, t := range op.Timeline {
 		out.Timeline = append(out.Timeline, &gatewayv1.TimelineEntry{At: toTime(t.At), Text: t.Text})

@@ -4768,9 +4768,11 @@ type StartOperationRequest struct {
 	// Live | Drill | DryRun
 	Mode string `protobuf:"bytes,3,opt,name=mode,proto3" json:"mode,omitempty"`
 	// Of a drill: L3 | L4 | L5a | L5b
-	Level         string               `protobuf:"bytes,4,opt,name=level,proto3" json:"level,omitempty"`
-	Hold          *durationpb.Duration `protobuf:"bytes,5,opt,name=hold,proto3" json:"hold,omitempty"`
-	Reason        string               `protobuf:"bytes,6,opt,name=reason,proto3" json:"reason,omitempty"`
+	Level  string               `protobuf:"bytes,4,opt,name=level,proto3" json:"level,omitempty"`
+	Hold   *durationpb.Duration `protobuf:"bytes,5,opt,name=hold,proto3" json:"hold,omitempty"`
+	Reason string               `protobuf:"bytes,6,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Replicas that a failback moves at most; 0: no bound.
+	Budget        int64 `protobuf:"varint,7,opt,name=budget,proto3" json:"budget,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4847,6 +4849,13 @@ func (x *StartOperationRequest) GetReason() string {
 	return ""
 }
 
+func (x *StartOperationRequest) GetBudget() int64 {
+	if x != nil {
+		return x.Budget
+	}
+	return 0
+}
+
 // StartOperationResponse is the operation as it starts.
 type StartOperationResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -4906,15 +4915,17 @@ type Operation struct {
 	Reason  string   `protobuf:"bytes,8,opt,name=reason,proto3" json:"reason,omitempty"`
 	Members []string `protobuf:"bytes,9,rep,name=members,proto3" json:"members,omitempty"`
 	// T0 … T11; a mark that was not reached is absent.
-	Marks         map[string]*timestamppb.Timestamp `protobuf:"bytes,10,rep,name=marks,proto3" json:"marks,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	Achieved      *Achieved                         `protobuf:"bytes,11,opt,name=achieved,proto3" json:"achieved,omitempty"`
-	Objective     *Objective                        `protobuf:"bytes,12,opt,name=objective,proto3" json:"objective,omitempty"`
-	Workloads     []*WorkloadReport                 `protobuf:"bytes,13,rep,name=workloads,proto3" json:"workloads,omitempty"`
-	Timeline      []*TimelineEntry                  `protobuf:"bytes,14,rep,name=timeline,proto3" json:"timeline,omitempty"`
-	Initiator     string                            `protobuf:"bytes,15,opt,name=initiator,proto3" json:"initiator,omitempty"`
-	CreatedAt     *timestamppb.Timestamp            `protobuf:"bytes,16,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
-	Hash          string                            `protobuf:"bytes,17,opt,name=hash,proto3" json:"hash,omitempty"`
-	PreviousHash  string                            `protobuf:"bytes,18,opt,name=previous_hash,json=previousHash,proto3" json:"previous_hash,omitempty"`
+	Marks        map[string]*timestamppb.Timestamp `protobuf:"bytes,10,rep,name=marks,proto3" json:"marks,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Achieved     *Achieved                         `protobuf:"bytes,11,opt,name=achieved,proto3" json:"achieved,omitempty"`
+	Objective    *Objective                        `protobuf:"bytes,12,opt,name=objective,proto3" json:"objective,omitempty"`
+	Workloads    []*WorkloadReport                 `protobuf:"bytes,13,rep,name=workloads,proto3" json:"workloads,omitempty"`
+	Timeline     []*TimelineEntry                  `protobuf:"bytes,14,rep,name=timeline,proto3" json:"timeline,omitempty"`
+	Initiator    string                            `protobuf:"bytes,15,opt,name=initiator,proto3" json:"initiator,omitempty"`
+	CreatedAt    *timestamppb.Timestamp            `protobuf:"bytes,16,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
+	Hash         string                            `protobuf:"bytes,17,opt,name=hash,proto3" json:"hash,omitempty"`
+	PreviousHash string                            `protobuf:"bytes,18,opt,name=previous_hash,json=previousHash,proto3" json:"previous_hash,omitempty"`
+	// Of a dry run: what would move, and what would find no room.
+	Plan          *SimulateResponse `protobuf:"bytes,19,opt,name=plan,proto3" json:"plan,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -5075,6 +5086,201 @@ func (x *Operation) GetPreviousHash() string {
 	return ""
 }
 
+func (x *Operation) GetPlan() *SimulateResponse {
+	if x != nil {
+		return x.Plan
+	}
+	return nil
+}
+
+// ApproveOperationRequest names the operation.
+type ApproveOperationRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ApproveOperationRequest) Reset() {
+	*x = ApproveOperationRequest{}
+	mi := &file_gateway_v1_gateway_proto_msgTypes[71]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ApproveOperationRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ApproveOperationRequest) ProtoMessage() {}
+
+func (x *ApproveOperationRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_gateway_v1_gateway_proto_msgTypes[71]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ApproveOperationRequest.ProtoReflect.Descriptor instead.
+func (*ApproveOperationRequest) Descriptor() ([]byte, []int) {
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{71}
+}
+
+func (x *ApproveOperationRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+// ApproveOperationResponse is the operation as it goes on.
+type ApproveOperationResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Operation     *Operation             `protobuf:"bytes,1,opt,name=operation,proto3" json:"operation,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ApproveOperationResponse) Reset() {
+	*x = ApproveOperationResponse{}
+	mi := &file_gateway_v1_gateway_proto_msgTypes[72]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ApproveOperationResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ApproveOperationResponse) ProtoMessage() {}
+
+func (x *ApproveOperationResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_gateway_v1_gateway_proto_msgTypes[72]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ApproveOperationResponse.ProtoReflect.Descriptor instead.
+func (*ApproveOperationResponse) Descriptor() ([]byte, []int) {
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{72}
+}
+
+func (x *ApproveOperationResponse) GetOperation() *Operation {
+	if x != nil {
+		return x.Operation
+	}
+	return nil
+}
+
+// FreezeRequest stops automation (frozen), or lets it act again.
+type FreezeRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Frozen        bool                   `protobuf:"varint,1,opt,name=frozen,proto3" json:"frozen,omitempty"`
+	Reason        string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FreezeRequest) Reset() {
+	*x = FreezeRequest{}
+	mi := &file_gateway_v1_gateway_proto_msgTypes[73]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FreezeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FreezeRequest) ProtoMessage() {}
+
+func (x *FreezeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_gateway_v1_gateway_proto_msgTypes[73]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FreezeRequest.ProtoReflect.Descriptor instead.
+func (*FreezeRequest) Descriptor() ([]byte, []int) {
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{73}
+}
+
+func (x *FreezeRequest) GetFrozen() bool {
+	if x != nil {
+		return x.Frozen
+	}
+	return false
+}
+
+func (x *FreezeRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// FreezeResponse is the freeze, or its end.
+type FreezeResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Operation     *Operation             `protobuf:"bytes,1,opt,name=operation,proto3" json:"operation,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FreezeResponse) Reset() {
+	*x = FreezeResponse{}
+	mi := &file_gateway_v1_gateway_proto_msgTypes[74]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FreezeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FreezeResponse) ProtoMessage() {}
+
+func (x *FreezeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_gateway_v1_gateway_proto_msgTypes[74]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FreezeResponse.ProtoReflect.Descriptor instead.
+func (*FreezeResponse) Descriptor() ([]byte, []int) {
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{74}
+}
+
+func (x *FreezeResponse) GetOperation() *Operation {
+	if x != nil {
+		return x.Operation
+	}
+	return nil
+}
+
 // Achieved is what was measured, in milliseconds; −1 when it was not reached.
 type Achieved struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -5087,7 +5293,7 @@ type Achieved struct {
 
 func (x *Achieved) Reset() {
 	*x = Achieved{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[71]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5099,7 +5305,7 @@ func (x *Achieved) String() string {
 func (*Achieved) ProtoMessage() {}
 
 func (x *Achieved) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[71]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5112,7 +5318,7 @@ func (x *Achieved) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Achieved.ProtoReflect.Descriptor instead.
 func (*Achieved) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{71}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *Achieved) GetRtoMs() float64 {
@@ -5147,7 +5353,7 @@ type Objective struct {
 
 func (x *Objective) Reset() {
 	*x = Objective{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[72]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5159,7 +5365,7 @@ func (x *Objective) String() string {
 func (*Objective) ProtoMessage() {}
 
 func (x *Objective) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[72]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5172,7 +5378,7 @@ func (x *Objective) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Objective.ProtoReflect.Descriptor instead.
 func (*Objective) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{72}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *Objective) GetRtoMs() float64 {
@@ -5206,7 +5412,7 @@ type WorkloadReport struct {
 
 func (x *WorkloadReport) Reset() {
 	*x = WorkloadReport{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[73]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5218,7 +5424,7 @@ func (x *WorkloadReport) String() string {
 func (*WorkloadReport) ProtoMessage() {}
 
 func (x *WorkloadReport) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[73]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5231,7 +5437,7 @@ func (x *WorkloadReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkloadReport.ProtoReflect.Descriptor instead.
 func (*WorkloadReport) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{73}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *WorkloadReport) GetWorkload() string {
@@ -5301,7 +5507,7 @@ type TimelineEntry struct {
 
 func (x *TimelineEntry) Reset() {
 	*x = TimelineEntry{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[74]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5313,7 +5519,7 @@ func (x *TimelineEntry) String() string {
 func (*TimelineEntry) ProtoMessage() {}
 
 func (x *TimelineEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[74]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5326,7 +5532,7 @@ func (x *TimelineEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TimelineEntry.ProtoReflect.Descriptor instead.
 func (*TimelineEntry) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{74}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *TimelineEntry) GetAt() *timestamppb.Timestamp {
@@ -5353,7 +5559,7 @@ type GetOperationRequest struct {
 
 func (x *GetOperationRequest) Reset() {
 	*x = GetOperationRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[75]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5365,7 +5571,7 @@ func (x *GetOperationRequest) String() string {
 func (*GetOperationRequest) ProtoMessage() {}
 
 func (x *GetOperationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[75]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5378,7 +5584,7 @@ func (x *GetOperationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetOperationRequest.ProtoReflect.Descriptor instead.
 func (*GetOperationRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{75}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *GetOperationRequest) GetId() string {
@@ -5398,7 +5604,7 @@ type GetOperationResponse struct {
 
 func (x *GetOperationResponse) Reset() {
 	*x = GetOperationResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[76]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5410,7 +5616,7 @@ func (x *GetOperationResponse) String() string {
 func (*GetOperationResponse) ProtoMessage() {}
 
 func (x *GetOperationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[76]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5423,7 +5629,7 @@ func (x *GetOperationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetOperationResponse.ProtoReflect.Descriptor instead.
 func (*GetOperationResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{76}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *GetOperationResponse) GetOperation() *Operation {
@@ -5442,7 +5648,7 @@ type ListOperationsRequest struct {
 
 func (x *ListOperationsRequest) Reset() {
 	*x = ListOperationsRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[77]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5454,7 +5660,7 @@ func (x *ListOperationsRequest) String() string {
 func (*ListOperationsRequest) ProtoMessage() {}
 
 func (x *ListOperationsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[77]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5467,7 +5673,7 @@ func (x *ListOperationsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListOperationsRequest.ProtoReflect.Descriptor instead.
 func (*ListOperationsRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{77}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{81}
 }
 
 // ListOperationsResponse lists operations, newest first.
@@ -5480,7 +5686,7 @@ type ListOperationsResponse struct {
 
 func (x *ListOperationsResponse) Reset() {
 	*x = ListOperationsResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[78]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5492,7 +5698,7 @@ func (x *ListOperationsResponse) String() string {
 func (*ListOperationsResponse) ProtoMessage() {}
 
 func (x *ListOperationsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[78]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5505,7 +5711,7 @@ func (x *ListOperationsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListOperationsResponse.ProtoReflect.Descriptor instead.
 func (*ListOperationsResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{78}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *ListOperationsResponse) GetItems() []*Operation {
@@ -5525,7 +5731,7 @@ type WatchOperationRequest struct {
 
 func (x *WatchOperationRequest) Reset() {
 	*x = WatchOperationRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[79]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5537,7 +5743,7 @@ func (x *WatchOperationRequest) String() string {
 func (*WatchOperationRequest) ProtoMessage() {}
 
 func (x *WatchOperationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[79]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5550,7 +5756,7 @@ func (x *WatchOperationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchOperationRequest.ProtoReflect.Descriptor instead.
 func (*WatchOperationRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{79}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *WatchOperationRequest) GetId() string {
@@ -5570,7 +5776,7 @@ type WatchOperationResponse struct {
 
 func (x *WatchOperationResponse) Reset() {
 	*x = WatchOperationResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[80]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5582,7 +5788,7 @@ func (x *WatchOperationResponse) String() string {
 func (*WatchOperationResponse) ProtoMessage() {}
 
 func (x *WatchOperationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[80]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5595,7 +5801,7 @@ func (x *WatchOperationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchOperationResponse.ProtoReflect.Descriptor instead.
 func (*WatchOperationResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{80}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *WatchOperationResponse) GetOperation() *Operation {
@@ -5616,7 +5822,7 @@ type AbortOperationRequest struct {
 
 func (x *AbortOperationRequest) Reset() {
 	*x = AbortOperationRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[81]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5628,7 +5834,7 @@ func (x *AbortOperationRequest) String() string {
 func (*AbortOperationRequest) ProtoMessage() {}
 
 func (x *AbortOperationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[81]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5641,7 +5847,7 @@ func (x *AbortOperationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AbortOperationRequest.ProtoReflect.Descriptor instead.
 func (*AbortOperationRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{81}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *AbortOperationRequest) GetId() string {
@@ -5668,7 +5874,7 @@ type AbortOperationResponse struct {
 
 func (x *AbortOperationResponse) Reset() {
 	*x = AbortOperationResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[82]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5680,7 +5886,7 @@ func (x *AbortOperationResponse) String() string {
 func (*AbortOperationResponse) ProtoMessage() {}
 
 func (x *AbortOperationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[82]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5693,7 +5899,7 @@ func (x *AbortOperationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AbortOperationResponse.ProtoReflect.Descriptor instead.
 func (*AbortOperationResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{82}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *AbortOperationResponse) GetOperation() *Operation {
@@ -5714,7 +5920,7 @@ type ListEventsRequest struct {
 
 func (x *ListEventsRequest) Reset() {
 	*x = ListEventsRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[83]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5726,7 +5932,7 @@ func (x *ListEventsRequest) String() string {
 func (*ListEventsRequest) ProtoMessage() {}
 
 func (x *ListEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[83]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5739,7 +5945,7 @@ func (x *ListEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEventsRequest.ProtoReflect.Descriptor instead.
 func (*ListEventsRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{83}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *ListEventsRequest) GetAbout() string {
@@ -5766,7 +5972,7 @@ type ListEventsResponse struct {
 
 func (x *ListEventsResponse) Reset() {
 	*x = ListEventsResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[84]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5778,7 +5984,7 @@ func (x *ListEventsResponse) String() string {
 func (*ListEventsResponse) ProtoMessage() {}
 
 func (x *ListEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[84]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5791,7 +5997,7 @@ func (x *ListEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEventsResponse.ProtoReflect.Descriptor instead.
 func (*ListEventsResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{84}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{88}
 }
 
 func (x *ListEventsResponse) GetItems() []*Event {
@@ -5815,7 +6021,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[85]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5827,7 +6033,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[85]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5840,7 +6046,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{85}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{89}
 }
 
 func (x *Event) GetAt() *timestamppb.Timestamp {
@@ -5887,7 +6093,7 @@ type GetStatusRequest struct {
 
 func (x *GetStatusRequest) Reset() {
 	*x = GetStatusRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[86]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[90]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5899,7 +6105,7 @@ func (x *GetStatusRequest) String() string {
 func (*GetStatusRequest) ProtoMessage() {}
 
 func (x *GetStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[86]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[90]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5912,7 +6118,7 @@ func (x *GetStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatusRequest.ProtoReflect.Descriptor instead.
 func (*GetStatusRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{86}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{90}
 }
 
 // GetStatusResponse says how hub, bus and gateway are.
@@ -5937,7 +6143,7 @@ type GetStatusResponse struct {
 
 func (x *GetStatusResponse) Reset() {
 	*x = GetStatusResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[87]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[91]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5949,7 +6155,7 @@ func (x *GetStatusResponse) String() string {
 func (*GetStatusResponse) ProtoMessage() {}
 
 func (x *GetStatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[87]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[91]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5962,7 +6168,7 @@ func (x *GetStatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatusResponse.ProtoReflect.Descriptor instead.
 func (*GetStatusResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{87}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{91}
 }
 
 func (x *GetStatusResponse) GetVersion() string {
@@ -6431,16 +6637,17 @@ const file_gateway_v1_gateway_proto_rawDesc = "" +
 	"\x06bus_ca\x18\x03 \x01(\fR\x05busCa\x12\x18\n" +
 	"\aaccount\x18\x04 \x01(\tR\aaccount\x129\n" +
 	"\n" +
-	"expires_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\"\xb2\x01\n" +
+	"expires_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\"\xca\x01\n" +
 	"\x15StartOperationRequest\x12\x12\n" +
 	"\x04verb\x18\x01 \x01(\tR\x04verb\x12\x14\n" +
 	"\x05scope\x18\x02 \x01(\tR\x05scope\x12\x12\n" +
 	"\x04mode\x18\x03 \x01(\tR\x04mode\x12\x14\n" +
 	"\x05level\x18\x04 \x01(\tR\x05level\x12-\n" +
 	"\x04hold\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\x04hold\x12\x16\n" +
-	"\x06reason\x18\x06 \x01(\tR\x06reason\"S\n" +
+	"\x06reason\x18\x06 \x01(\tR\x06reason\x12\x16\n" +
+	"\x06budget\x18\a \x01(\x03R\x06budget\"S\n" +
 	"\x16StartOperationResponse\x129\n" +
-	"\toperation\x18\x01 \x01(\v2\x1b.hansa.gateway.v1.OperationR\toperation\"\xe7\x05\n" +
+	"\toperation\x18\x01 \x01(\v2\x1b.hansa.gateway.v1.OperationR\toperation\"\x9f\x06\n" +
 	"\tOperation\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04verb\x18\x02 \x01(\tR\x04verb\x12\x14\n" +
@@ -6461,11 +6668,21 @@ const file_gateway_v1_gateway_proto_rawDesc = "" +
 	"\n" +
 	"created_at\x18\x10 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x12\x12\n" +
 	"\x04hash\x18\x11 \x01(\tR\x04hash\x12#\n" +
-	"\rprevious_hash\x18\x12 \x01(\tR\fpreviousHash\x1aT\n" +
+	"\rprevious_hash\x18\x12 \x01(\tR\fpreviousHash\x126\n" +
+	"\x04plan\x18\x13 \x01(\v2\".hansa.gateway.v1.SimulateResponseR\x04plan\x1aT\n" +
 	"\n" +
 	"MarksEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x120\n" +
-	"\x05value\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05value:\x028\x01\"_\n" +
+	"\x05value\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05value:\x028\x01\")\n" +
+	"\x17ApproveOperationRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"U\n" +
+	"\x18ApproveOperationResponse\x129\n" +
+	"\toperation\x18\x01 \x01(\v2\x1b.hansa.gateway.v1.OperationR\toperation\"?\n" +
+	"\rFreezeRequest\x12\x16\n" +
+	"\x06frozen\x18\x01 \x01(\bR\x06frozen\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"K\n" +
+	"\x0eFreezeResponse\x129\n" +
+	"\toperation\x18\x01 \x01(\v2\x1b.hansa.gateway.v1.OperationR\toperation\"_\n" +
 	"\bAchieved\x12\x15\n" +
 	"\x06rto_ms\x18\x01 \x01(\x01R\x05rtoMs\x12\x1f\n" +
 	"\vdowntime_ms\x18\x02 \x01(\x01R\n" +
@@ -6556,13 +6773,15 @@ const file_gateway_v1_gateway_proto_rawDesc = "" +
 	"\fUpdateMember\x12%.hansa.gateway.v1.UpdateMemberRequest\x1a&.hansa.gateway.v1.UpdateMemberResponse\x12Z\n" +
 	"\vCreateToken\x12$.hansa.gateway.v1.CreateTokenRequest\x1a%.hansa.gateway.v1.CreateTokenResponse2T\n" +
 	"\vJoinService\x12E\n" +
-	"\x04Join\x12\x1d.hansa.gateway.v1.JoinRequest\x1a\x1e.hansa.gateway.v1.JoinResponse2\x86\x04\n" +
+	"\x04Join\x12\x1d.hansa.gateway.v1.JoinRequest\x1a\x1e.hansa.gateway.v1.JoinResponse2\xbe\x05\n" +
 	"\x0fRecoveryService\x12c\n" +
 	"\x0eStartOperation\x12'.hansa.gateway.v1.StartOperationRequest\x1a(.hansa.gateway.v1.StartOperationResponse\x12]\n" +
 	"\fGetOperation\x12%.hansa.gateway.v1.GetOperationRequest\x1a&.hansa.gateway.v1.GetOperationResponse\x12c\n" +
 	"\x0eListOperations\x12'.hansa.gateway.v1.ListOperationsRequest\x1a(.hansa.gateway.v1.ListOperationsResponse\x12e\n" +
 	"\x0eWatchOperation\x12'.hansa.gateway.v1.WatchOperationRequest\x1a(.hansa.gateway.v1.WatchOperationResponse0\x01\x12c\n" +
-	"\x0eAbortOperation\x12'.hansa.gateway.v1.AbortOperationRequest\x1a(.hansa.gateway.v1.AbortOperationResponse2\xbe\x01\n" +
+	"\x0eAbortOperation\x12'.hansa.gateway.v1.AbortOperationRequest\x1a(.hansa.gateway.v1.AbortOperationResponse\x12i\n" +
+	"\x10ApproveOperation\x12).hansa.gateway.v1.ApproveOperationRequest\x1a*.hansa.gateway.v1.ApproveOperationResponse\x12K\n" +
+	"\x06Freeze\x12\x1f.hansa.gateway.v1.FreezeRequest\x1a .hansa.gateway.v1.FreezeResponse2\xbe\x01\n" +
 	"\rEventsService\x12W\n" +
 	"\n" +
 	"ListEvents\x12#.hansa.gateway.v1.ListEventsRequest\x1a$.hansa.gateway.v1.ListEventsResponse\x12T\n" +
@@ -6580,116 +6799,120 @@ func file_gateway_v1_gateway_proto_rawDescGZIP() []byte {
 	return file_gateway_v1_gateway_proto_rawDescData
 }
 
-var file_gateway_v1_gateway_proto_msgTypes = make([]protoimpl.MessageInfo, 97)
+var file_gateway_v1_gateway_proto_msgTypes = make([]protoimpl.MessageInfo, 101)
 var file_gateway_v1_gateway_proto_goTypes = []any{
-	(*Metadata)(nil),               // 0: hansa.gateway.v1.Metadata
-	(*Place)(nil),                  // 1: hansa.gateway.v1.Place
-	(*ResolveRequest)(nil),         // 2: hansa.gateway.v1.ResolveRequest
-	(*ResolveResponse)(nil),        // 3: hansa.gateway.v1.ResolveResponse
-	(*Tier)(nil),                   // 4: hansa.gateway.v1.Tier
-	(*ResolvedEndpoint)(nil),       // 5: hansa.gateway.v1.ResolvedEndpoint
-	(*WatchResolveRequest)(nil),    // 6: hansa.gateway.v1.WatchResolveRequest
-	(*WatchResolveResponse)(nil),   // 7: hansa.gateway.v1.WatchResolveResponse
-	(*ListServicesRequest)(nil),    // 8: hansa.gateway.v1.ListServicesRequest
-	(*ListServicesResponse)(nil),   // 9: hansa.gateway.v1.ListServicesResponse
-	(*Service)(nil),                // 10: hansa.gateway.v1.Service
-	(*ServiceStatus)(nil),          // 11: hansa.gateway.v1.ServiceStatus
-	(*ServicePort)(nil),            // 12: hansa.gateway.v1.ServicePort
-	(*ServiceMember)(nil),          // 13: hansa.gateway.v1.ServiceMember
-	(*File)(nil),                   // 14: hansa.gateway.v1.File
-	(*ApplyRequest)(nil),           // 15: hansa.gateway.v1.ApplyRequest
-	(*ApplyResponse)(nil),          // 16: hansa.gateway.v1.ApplyResponse
-	(*ApplyResult)(nil),            // 17: hansa.gateway.v1.ApplyResult
-	(*DeleteRequest)(nil),          // 18: hansa.gateway.v1.DeleteRequest
-	(*DeleteResponse)(nil),         // 19: hansa.gateway.v1.DeleteResponse
-	(*Workload)(nil),               // 20: hansa.gateway.v1.Workload
-	(*WorkloadSpec)(nil),           // 21: hansa.gateway.v1.WorkloadSpec
-	(*ObjectRef)(nil),              // 22: hansa.gateway.v1.ObjectRef
-	(*WorkloadStatus)(nil),         // 23: hansa.gateway.v1.WorkloadStatus
-	(*WorkloadMember)(nil),         // 24: hansa.gateway.v1.WorkloadMember
-	(*ObjectState)(nil),            // 25: hansa.gateway.v1.ObjectState
-	(*ListWorkloadsRequest)(nil),   // 26: hansa.gateway.v1.ListWorkloadsRequest
-	(*ListWorkloadsResponse)(nil),  // 27: hansa.gateway.v1.ListWorkloadsResponse
-	(*GetWorkloadRequest)(nil),     // 28: hansa.gateway.v1.GetWorkloadRequest
-	(*GetWorkloadResponse)(nil),    // 29: hansa.gateway.v1.GetWorkloadResponse
-	(*WatchWorkloadsRequest)(nil),  // 30: hansa.gateway.v1.WatchWorkloadsRequest
-	(*WatchWorkloadsResponse)(nil), // 31: hansa.gateway.v1.WatchWorkloadsResponse
-	(*ExplainRequest)(nil),         // 32: hansa.gateway.v1.ExplainRequest
-	(*ExplainResponse)(nil),        // 33: hansa.gateway.v1.ExplainResponse
-	(*Difference)(nil),             // 34: hansa.gateway.v1.Difference
-	(*MemberExplanation)(nil),      // 35: hansa.gateway.v1.MemberExplanation
-	(*Score)(nil),                  // 36: hansa.gateway.v1.Score
-	(*SimulateRequest)(nil),        // 37: hansa.gateway.v1.SimulateRequest
-	(*SimulateResponse)(nil),       // 38: hansa.gateway.v1.SimulateResponse
-	(*GetReadinessRequest)(nil),    // 39: hansa.gateway.v1.GetReadinessRequest
-	(*GetReadinessResponse)(nil),   // 40: hansa.gateway.v1.GetReadinessResponse
-	(*Scenario)(nil),               // 41: hansa.gateway.v1.Scenario
-	(*RebalanceRequest)(nil),       // 42: hansa.gateway.v1.RebalanceRequest
-	(*RebalanceResponse)(nil),      // 43: hansa.gateway.v1.RebalanceResponse
-	(*ReplayRequest)(nil),          // 44: hansa.gateway.v1.ReplayRequest
-	(*ReplayResponse)(nil),         // 45: hansa.gateway.v1.ReplayResponse
-	(*SetScoreRequest)(nil),        // 46: hansa.gateway.v1.SetScoreRequest
-	(*SetScoreResponse)(nil),       // 47: hansa.gateway.v1.SetScoreResponse
-	(*ListScoresRequest)(nil),      // 48: hansa.gateway.v1.ListScoresRequest
-	(*ListScoresResponse)(nil),     // 49: hansa.gateway.v1.ListScoresResponse
-	(*ExternalScore)(nil),          // 50: hansa.gateway.v1.ExternalScore
-	(*Move)(nil),                   // 51: hansa.gateway.v1.Move
-	(*Unmet)(nil),                  // 52: hansa.gateway.v1.Unmet
-	(*Member)(nil),                 // 53: hansa.gateway.v1.Member
-	(*MemberSpec)(nil),             // 54: hansa.gateway.v1.MemberSpec
-	(*Taint)(nil),                  // 55: hansa.gateway.v1.Taint
-	(*MemberStatus)(nil),           // 56: hansa.gateway.v1.MemberStatus
-	(*ListMembersRequest)(nil),     // 57: hansa.gateway.v1.ListMembersRequest
-	(*ListMembersResponse)(nil),    // 58: hansa.gateway.v1.ListMembersResponse
-	(*GetMemberRequest)(nil),       // 59: hansa.gateway.v1.GetMemberRequest
-	(*GetMemberResponse)(nil),      // 60: hansa.gateway.v1.GetMemberResponse
-	(*Evidence)(nil),               // 61: hansa.gateway.v1.Evidence
-	(*UpdateMemberRequest)(nil),    // 62: hansa.gateway.v1.UpdateMemberRequest
-	(*UpdateMemberResponse)(nil),   // 63: hansa.gateway.v1.UpdateMemberResponse
-	(*CreateTokenRequest)(nil),     // 64: hansa.gateway.v1.CreateTokenRequest
-	(*CreateTokenResponse)(nil),    // 65: hansa.gateway.v1.CreateTokenResponse
-	(*JoinRequest)(nil),            // 66: hansa.gateway.v1.JoinRequest
-	(*JoinResponse)(nil),           // 67: hansa.gateway.v1.JoinResponse
-	(*StartOperationRequest)(nil),  // 68: hansa.gateway.v1.StartOperationRequest
-	(*StartOperationResponse)(nil), // 69: hansa.gateway.v1.StartOperationResponse
-	(*Operation)(nil),              // 70: hansa.gateway.v1.Operation
-	(*Achieved)(nil),               // 71: hansa.gateway.v1.Achieved
-	(*Objective)(nil),              // 72: hansa.gateway.v1.Objective
-	(*WorkloadReport)(nil),         // 73: hansa.gateway.v1.WorkloadReport
-	(*TimelineEntry)(nil),          // 74: hansa.gateway.v1.TimelineEntry
-	(*GetOperationRequest)(nil),    // 75: hansa.gateway.v1.GetOperationRequest
-	(*GetOperationResponse)(nil),   // 76: hansa.gateway.v1.GetOperationResponse
-	(*ListOperationsRequest)(nil),  // 77: hansa.gateway.v1.ListOperationsRequest
-	(*ListOperationsResponse)(nil), // 78: hansa.gateway.v1.ListOperationsResponse
-	(*WatchOperationRequest)(nil),  // 79: hansa.gateway.v1.WatchOperationRequest
-	(*WatchOperationResponse)(nil), // 80: hansa.gateway.v1.WatchOperationResponse
-	(*AbortOperationRequest)(nil),  // 81: hansa.gateway.v1.AbortOperationRequest
-	(*AbortOperationResponse)(nil), // 82: hansa.gateway.v1.AbortOperationResponse
-	(*ListEventsRequest)(nil),      // 83: hansa.gateway.v1.ListEventsRequest
-	(*ListEventsResponse)(nil),     // 84: hansa.gateway.v1.ListEventsResponse
-	(*Event)(nil),                  // 85: hansa.gateway.v1.Event
-	(*GetStatusRequest)(nil),       // 86: hansa.gateway.v1.GetStatusRequest
-	(*GetStatusResponse)(nil),      // 87: hansa.gateway.v1.GetStatusResponse
-	nil,                            // 88: hansa.gateway.v1.Metadata.LabelsEntry
-	nil,                            // 89: hansa.gateway.v1.SimulateRequest.ScaleEntry
-	nil,                            // 90: hansa.gateway.v1.SetScoreRequest.ValuesEntry
-	nil,                            // 91: hansa.gateway.v1.ExternalScore.ValuesEntry
-	nil,                            // 92: hansa.gateway.v1.MemberStatus.CapacityEntry
-	nil,                            // 93: hansa.gateway.v1.MemberStatus.FreeEntry
-	nil,                            // 94: hansa.gateway.v1.JoinRequest.LabelsEntry
-	nil,                            // 95: hansa.gateway.v1.Operation.MarksEntry
-	nil,                            // 96: hansa.gateway.v1.WorkloadReport.MarksEntry
-	(*timestamppb.Timestamp)(nil),  // 97: google.protobuf.Timestamp
-	(*structpb.Struct)(nil),        // 98: google.protobuf.Struct
-	(*durationpb.Duration)(nil),    // 99: google.protobuf.Duration
+	(*Metadata)(nil),                 // 0: hansa.gateway.v1.Metadata
+	(*Place)(nil),                    // 1: hansa.gateway.v1.Place
+	(*ResolveRequest)(nil),           // 2: hansa.gateway.v1.ResolveRequest
+	(*ResolveResponse)(nil),          // 3: hansa.gateway.v1.ResolveResponse
+	(*Tier)(nil),                     // 4: hansa.gateway.v1.Tier
+	(*ResolvedEndpoint)(nil),         // 5: hansa.gateway.v1.ResolvedEndpoint
+	(*WatchResolveRequest)(nil),      // 6: hansa.gateway.v1.WatchResolveRequest
+	(*WatchResolveResponse)(nil),     // 7: hansa.gateway.v1.WatchResolveResponse
+	(*ListServicesRequest)(nil),      // 8: hansa.gateway.v1.ListServicesRequest
+	(*ListServicesResponse)(nil),     // 9: hansa.gateway.v1.ListServicesResponse
+	(*Service)(nil),                  // 10: hansa.gateway.v1.Service
+	(*ServiceStatus)(nil),            // 11: hansa.gateway.v1.ServiceStatus
+	(*ServicePort)(nil),              // 12: hansa.gateway.v1.ServicePort
+	(*ServiceMember)(nil),            // 13: hansa.gateway.v1.ServiceMember
+	(*File)(nil),                     // 14: hansa.gateway.v1.File
+	(*ApplyRequest)(nil),             // 15: hansa.gateway.v1.ApplyRequest
+	(*ApplyResponse)(nil),            // 16: hansa.gateway.v1.ApplyResponse
+	(*ApplyResult)(nil),              // 17: hansa.gateway.v1.ApplyResult
+	(*DeleteRequest)(nil),            // 18: hansa.gateway.v1.DeleteRequest
+	(*DeleteResponse)(nil),           // 19: hansa.gateway.v1.DeleteResponse
+	(*Workload)(nil),                 // 20: hansa.gateway.v1.Workload
+	(*WorkloadSpec)(nil),             // 21: hansa.gateway.v1.WorkloadSpec
+	(*ObjectRef)(nil),                // 22: hansa.gateway.v1.ObjectRef
+	(*WorkloadStatus)(nil),           // 23: hansa.gateway.v1.WorkloadStatus
+	(*WorkloadMember)(nil),           // 24: hansa.gateway.v1.WorkloadMember
+	(*ObjectState)(nil),              // 25: hansa.gateway.v1.ObjectState
+	(*ListWorkloadsRequest)(nil),     // 26: hansa.gateway.v1.ListWorkloadsRequest
+	(*ListWorkloadsResponse)(nil),    // 27: hansa.gateway.v1.ListWorkloadsResponse
+	(*GetWorkloadRequest)(nil),       // 28: hansa.gateway.v1.GetWorkloadRequest
+	(*GetWorkloadResponse)(nil),      // 29: hansa.gateway.v1.GetWorkloadResponse
+	(*WatchWorkloadsRequest)(nil),    // 30: hansa.gateway.v1.WatchWorkloadsRequest
+	(*WatchWorkloadsResponse)(nil),   // 31: hansa.gateway.v1.WatchWorkloadsResponse
+	(*ExplainRequest)(nil),           // 32: hansa.gateway.v1.ExplainRequest
+	(*ExplainResponse)(nil),          // 33: hansa.gateway.v1.ExplainResponse
+	(*Difference)(nil),               // 34: hansa.gateway.v1.Difference
+	(*MemberExplanation)(nil),        // 35: hansa.gateway.v1.MemberExplanation
+	(*Score)(nil),                    // 36: hansa.gateway.v1.Score
+	(*SimulateRequest)(nil),          // 37: hansa.gateway.v1.SimulateRequest
+	(*SimulateResponse)(nil),         // 38: hansa.gateway.v1.SimulateResponse
+	(*GetReadinessRequest)(nil),      // 39: hansa.gateway.v1.GetReadinessRequest
+	(*GetReadinessResponse)(nil),     // 40: hansa.gateway.v1.GetReadinessResponse
+	(*Scenario)(nil),                 // 41: hansa.gateway.v1.Scenario
+	(*RebalanceRequest)(nil),         // 42: hansa.gateway.v1.RebalanceRequest
+	(*RebalanceResponse)(nil),        // 43: hansa.gateway.v1.RebalanceResponse
+	(*ReplayRequest)(nil),            // 44: hansa.gateway.v1.ReplayRequest
+	(*ReplayResponse)(nil),           // 45: hansa.gateway.v1.ReplayResponse
+	(*SetScoreRequest)(nil),          // 46: hansa.gateway.v1.SetScoreRequest
+	(*SetScoreResponse)(nil),         // 47: hansa.gateway.v1.SetScoreResponse
+	(*ListScoresRequest)(nil),        // 48: hansa.gateway.v1.ListScoresRequest
+	(*ListScoresResponse)(nil),       // 49: hansa.gateway.v1.ListScoresResponse
+	(*ExternalScore)(nil),            // 50: hansa.gateway.v1.ExternalScore
+	(*Move)(nil),                     // 51: hansa.gateway.v1.Move
+	(*Unmet)(nil),                    // 52: hansa.gateway.v1.Unmet
+	(*Member)(nil),                   // 53: hansa.gateway.v1.Member
+	(*MemberSpec)(nil),               // 54: hansa.gateway.v1.MemberSpec
+	(*Taint)(nil),                    // 55: hansa.gateway.v1.Taint
+	(*MemberStatus)(nil),             // 56: hansa.gateway.v1.MemberStatus
+	(*ListMembersRequest)(nil),       // 57: hansa.gateway.v1.ListMembersRequest
+	(*ListMembersResponse)(nil),      // 58: hansa.gateway.v1.ListMembersResponse
+	(*GetMemberRequest)(nil),         // 59: hansa.gateway.v1.GetMemberRequest
+	(*GetMemberResponse)(nil),        // 60: hansa.gateway.v1.GetMemberResponse
+	(*Evidence)(nil),                 // 61: hansa.gateway.v1.Evidence
+	(*UpdateMemberRequest)(nil),      // 62: hansa.gateway.v1.UpdateMemberRequest
+	(*UpdateMemberResponse)(nil),     // 63: hansa.gateway.v1.UpdateMemberResponse
+	(*CreateTokenRequest)(nil),       // 64: hansa.gateway.v1.CreateTokenRequest
+	(*CreateTokenResponse)(nil),      // 65: hansa.gateway.v1.CreateTokenResponse
+	(*JoinRequest)(nil),              // 66: hansa.gateway.v1.JoinRequest
+	(*JoinResponse)(nil),             // 67: hansa.gateway.v1.JoinResponse
+	(*StartOperationRequest)(nil),    // 68: hansa.gateway.v1.StartOperationRequest
+	(*StartOperationResponse)(nil),   // 69: hansa.gateway.v1.StartOperationResponse
+	(*Operation)(nil),                // 70: hansa.gateway.v1.Operation
+	(*ApproveOperationRequest)(nil),  // 71: hansa.gateway.v1.ApproveOperationRequest
+	(*ApproveOperationResponse)(nil), // 72: hansa.gateway.v1.ApproveOperationResponse
+	(*FreezeRequest)(nil),            // 73: hansa.gateway.v1.FreezeRequest
+	(*FreezeResponse)(nil),           // 74: hansa.gateway.v1.FreezeResponse
+	(*Achieved)(nil),                 // 75: hansa.gateway.v1.Achieved
+	(*Objective)(nil),                // 76: hansa.gateway.v1.Objective
+	(*WorkloadReport)(nil),           // 77: hansa.gateway.v1.WorkloadReport
+	(*TimelineEntry)(nil),            // 78: hansa.gateway.v1.TimelineEntry
+	(*GetOperationRequest)(nil),      // 79: hansa.gateway.v1.GetOperationRequest
+	(*GetOperationResponse)(nil),     // 80: hansa.gateway.v1.GetOperationResponse
+	(*ListOperationsRequest)(nil),    // 81: hansa.gateway.v1.ListOperationsRequest
+	(*ListOperationsResponse)(nil),   // 82: hansa.gateway.v1.ListOperationsResponse
+	(*WatchOperationRequest)(nil),    // 83: hansa.gateway.v1.WatchOperationRequest
+	(*WatchOperationResponse)(nil),   // 84: hansa.gateway.v1.WatchOperationResponse
+	(*AbortOperationRequest)(nil),    // 85: hansa.gateway.v1.AbortOperationRequest
+	(*AbortOperationResponse)(nil),   // 86: hansa.gateway.v1.AbortOperationResponse
+	(*ListEventsRequest)(nil),        // 87: hansa.gateway.v1.ListEventsRequest
+	(*ListEventsResponse)(nil),       // 88: hansa.gateway.v1.ListEventsResponse
+	(*Event)(nil),                    // 89: hansa.gateway.v1.Event
+	(*GetStatusRequest)(nil),         // 90: hansa.gateway.v1.GetStatusRequest
+	(*GetStatusResponse)(nil),        // 91: hansa.gateway.v1.GetStatusResponse
+	nil,                              // 92: hansa.gateway.v1.Metadata.LabelsEntry
+	nil,                              // 93: hansa.gateway.v1.SimulateRequest.ScaleEntry
+	nil,                              // 94: hansa.gateway.v1.SetScoreRequest.ValuesEntry
+	nil,                              // 95: hansa.gateway.v1.ExternalScore.ValuesEntry
+	nil,                              // 96: hansa.gateway.v1.MemberStatus.CapacityEntry
+	nil,                              // 97: hansa.gateway.v1.MemberStatus.FreeEntry
+	nil,                              // 98: hansa.gateway.v1.JoinRequest.LabelsEntry
+	nil,                              // 99: hansa.gateway.v1.Operation.MarksEntry
+	nil,                              // 100: hansa.gateway.v1.WorkloadReport.MarksEntry
+	(*timestamppb.Timestamp)(nil),    // 101: google.protobuf.Timestamp
+	(*structpb.Struct)(nil),          // 102: google.protobuf.Struct
+	(*durationpb.Duration)(nil),      // 103: google.protobuf.Duration
 }
 var file_gateway_v1_gateway_proto_depIdxs = []int32{
-	88,  // 0: hansa.gateway.v1.Metadata.labels:type_name -> hansa.gateway.v1.Metadata.LabelsEntry
-	97,  // 1: hansa.gateway.v1.Metadata.creation_timestamp:type_name -> google.protobuf.Timestamp
+	92,  // 0: hansa.gateway.v1.Metadata.labels:type_name -> hansa.gateway.v1.Metadata.LabelsEntry
+	101, // 1: hansa.gateway.v1.Metadata.creation_timestamp:type_name -> google.protobuf.Timestamp
 	1,   // 2: hansa.gateway.v1.ResolveResponse.place:type_name -> hansa.gateway.v1.Place
 	4,   // 3: hansa.gateway.v1.ResolveResponse.tiers:type_name -> hansa.gateway.v1.Tier
 	5,   // 4: hansa.gateway.v1.Tier.endpoints:type_name -> hansa.gateway.v1.ResolvedEndpoint
-	97,  // 5: hansa.gateway.v1.ResolvedEndpoint.observed_at:type_name -> google.protobuf.Timestamp
+	101, // 5: hansa.gateway.v1.ResolvedEndpoint.observed_at:type_name -> google.protobuf.Timestamp
 	2,   // 6: hansa.gateway.v1.WatchResolveRequest.query:type_name -> hansa.gateway.v1.ResolveRequest
 	3,   // 7: hansa.gateway.v1.WatchResolveResponse.answer:type_name -> hansa.gateway.v1.ResolveResponse
 	10,  // 8: hansa.gateway.v1.ListServicesResponse.items:type_name -> hansa.gateway.v1.Service
@@ -6697,7 +6920,7 @@ var file_gateway_v1_gateway_proto_depIdxs = []int32{
 	11,  // 10: hansa.gateway.v1.Service.status:type_name -> hansa.gateway.v1.ServiceStatus
 	12,  // 11: hansa.gateway.v1.ServiceStatus.ports:type_name -> hansa.gateway.v1.ServicePort
 	13,  // 12: hansa.gateway.v1.ServiceStatus.members:type_name -> hansa.gateway.v1.ServiceMember
-	97,  // 13: hansa.gateway.v1.ServiceMember.observed_at:type_name -> google.protobuf.Timestamp
+	101, // 13: hansa.gateway.v1.ServiceMember.observed_at:type_name -> google.protobuf.Timestamp
 	14,  // 14: hansa.gateway.v1.ApplyRequest.files:type_name -> hansa.gateway.v1.File
 	17,  // 15: hansa.gateway.v1.ApplyResponse.results:type_name -> hansa.gateway.v1.ApplyResult
 	14,  // 16: hansa.gateway.v1.DeleteRequest.files:type_name -> hansa.gateway.v1.File
@@ -6705,133 +6928,140 @@ var file_gateway_v1_gateway_proto_depIdxs = []int32{
 	0,   // 18: hansa.gateway.v1.Workload.metadata:type_name -> hansa.gateway.v1.Metadata
 	21,  // 19: hansa.gateway.v1.Workload.spec:type_name -> hansa.gateway.v1.WorkloadSpec
 	23,  // 20: hansa.gateway.v1.Workload.status:type_name -> hansa.gateway.v1.WorkloadStatus
-	98,  // 21: hansa.gateway.v1.WorkloadSpec.placement:type_name -> google.protobuf.Struct
+	102, // 21: hansa.gateway.v1.WorkloadSpec.placement:type_name -> google.protobuf.Struct
 	22,  // 22: hansa.gateway.v1.WorkloadSpec.objects:type_name -> hansa.gateway.v1.ObjectRef
 	24,  // 23: hansa.gateway.v1.WorkloadStatus.members:type_name -> hansa.gateway.v1.WorkloadMember
-	97,  // 24: hansa.gateway.v1.WorkloadStatus.decided_at:type_name -> google.protobuf.Timestamp
-	97,  // 25: hansa.gateway.v1.WorkloadMember.observed_at:type_name -> google.protobuf.Timestamp
+	101, // 24: hansa.gateway.v1.WorkloadStatus.decided_at:type_name -> google.protobuf.Timestamp
+	101, // 25: hansa.gateway.v1.WorkloadMember.observed_at:type_name -> google.protobuf.Timestamp
 	25,  // 26: hansa.gateway.v1.WorkloadMember.objects:type_name -> hansa.gateway.v1.ObjectState
 	20,  // 27: hansa.gateway.v1.ListWorkloadsResponse.items:type_name -> hansa.gateway.v1.Workload
 	20,  // 28: hansa.gateway.v1.GetWorkloadResponse.workload:type_name -> hansa.gateway.v1.Workload
 	20,  // 29: hansa.gateway.v1.WatchWorkloadsResponse.workload:type_name -> hansa.gateway.v1.Workload
 	35,  // 30: hansa.gateway.v1.ExplainResponse.members:type_name -> hansa.gateway.v1.MemberExplanation
-	97,  // 31: hansa.gateway.v1.ExplainResponse.decided_at:type_name -> google.protobuf.Timestamp
+	101, // 31: hansa.gateway.v1.ExplainResponse.decided_at:type_name -> google.protobuf.Timestamp
 	34,  // 32: hansa.gateway.v1.ExplainResponse.changes:type_name -> hansa.gateway.v1.Difference
 	36,  // 33: hansa.gateway.v1.MemberExplanation.scores:type_name -> hansa.gateway.v1.Score
-	89,  // 34: hansa.gateway.v1.SimulateRequest.scale:type_name -> hansa.gateway.v1.SimulateRequest.ScaleEntry
+	93,  // 34: hansa.gateway.v1.SimulateRequest.scale:type_name -> hansa.gateway.v1.SimulateRequest.ScaleEntry
 	14,  // 35: hansa.gateway.v1.SimulateRequest.policies:type_name -> hansa.gateway.v1.File
 	14,  // 36: hansa.gateway.v1.SimulateRequest.add:type_name -> hansa.gateway.v1.File
 	51,  // 37: hansa.gateway.v1.SimulateResponse.moves:type_name -> hansa.gateway.v1.Move
 	52,  // 38: hansa.gateway.v1.SimulateResponse.unmet:type_name -> hansa.gateway.v1.Unmet
 	41,  // 39: hansa.gateway.v1.GetReadinessResponse.scenarios:type_name -> hansa.gateway.v1.Scenario
-	97,  // 40: hansa.gateway.v1.GetReadinessResponse.checked_at:type_name -> google.protobuf.Timestamp
+	101, // 40: hansa.gateway.v1.GetReadinessResponse.checked_at:type_name -> google.protobuf.Timestamp
 	52,  // 41: hansa.gateway.v1.Scenario.unmet:type_name -> hansa.gateway.v1.Unmet
 	51,  // 42: hansa.gateway.v1.RebalanceResponse.moves:type_name -> hansa.gateway.v1.Move
 	52,  // 43: hansa.gateway.v1.RebalanceResponse.unmet:type_name -> hansa.gateway.v1.Unmet
-	90,  // 44: hansa.gateway.v1.SetScoreRequest.values:type_name -> hansa.gateway.v1.SetScoreRequest.ValuesEntry
-	99,  // 45: hansa.gateway.v1.SetScoreRequest.max_age:type_name -> google.protobuf.Duration
+	94,  // 44: hansa.gateway.v1.SetScoreRequest.values:type_name -> hansa.gateway.v1.SetScoreRequest.ValuesEntry
+	103, // 45: hansa.gateway.v1.SetScoreRequest.max_age:type_name -> google.protobuf.Duration
 	50,  // 46: hansa.gateway.v1.SetScoreResponse.score:type_name -> hansa.gateway.v1.ExternalScore
 	50,  // 47: hansa.gateway.v1.ListScoresResponse.scores:type_name -> hansa.gateway.v1.ExternalScore
-	91,  // 48: hansa.gateway.v1.ExternalScore.values:type_name -> hansa.gateway.v1.ExternalScore.ValuesEntry
-	99,  // 49: hansa.gateway.v1.ExternalScore.max_age:type_name -> google.protobuf.Duration
-	97,  // 50: hansa.gateway.v1.ExternalScore.reported_at:type_name -> google.protobuf.Timestamp
+	95,  // 48: hansa.gateway.v1.ExternalScore.values:type_name -> hansa.gateway.v1.ExternalScore.ValuesEntry
+	103, // 49: hansa.gateway.v1.ExternalScore.max_age:type_name -> google.protobuf.Duration
+	101, // 50: hansa.gateway.v1.ExternalScore.reported_at:type_name -> google.protobuf.Timestamp
 	0,   // 51: hansa.gateway.v1.Member.metadata:type_name -> hansa.gateway.v1.Metadata
 	54,  // 52: hansa.gateway.v1.Member.spec:type_name -> hansa.gateway.v1.MemberSpec
 	56,  // 53: hansa.gateway.v1.Member.status:type_name -> hansa.gateway.v1.MemberStatus
 	1,   // 54: hansa.gateway.v1.MemberSpec.place:type_name -> hansa.gateway.v1.Place
 	55,  // 55: hansa.gateway.v1.MemberSpec.taints:type_name -> hansa.gateway.v1.Taint
-	97,  // 56: hansa.gateway.v1.MemberStatus.since:type_name -> google.protobuf.Timestamp
-	92,  // 57: hansa.gateway.v1.MemberStatus.capacity:type_name -> hansa.gateway.v1.MemberStatus.CapacityEntry
-	93,  // 58: hansa.gateway.v1.MemberStatus.free:type_name -> hansa.gateway.v1.MemberStatus.FreeEntry
-	97,  // 59: hansa.gateway.v1.MemberStatus.observed_at:type_name -> google.protobuf.Timestamp
+	101, // 56: hansa.gateway.v1.MemberStatus.since:type_name -> google.protobuf.Timestamp
+	96,  // 57: hansa.gateway.v1.MemberStatus.capacity:type_name -> hansa.gateway.v1.MemberStatus.CapacityEntry
+	97,  // 58: hansa.gateway.v1.MemberStatus.free:type_name -> hansa.gateway.v1.MemberStatus.FreeEntry
+	101, // 59: hansa.gateway.v1.MemberStatus.observed_at:type_name -> google.protobuf.Timestamp
 	53,  // 60: hansa.gateway.v1.ListMembersResponse.items:type_name -> hansa.gateway.v1.Member
 	53,  // 61: hansa.gateway.v1.GetMemberResponse.member:type_name -> hansa.gateway.v1.Member
 	61,  // 62: hansa.gateway.v1.GetMemberResponse.evidence:type_name -> hansa.gateway.v1.Evidence
 	53,  // 63: hansa.gateway.v1.UpdateMemberResponse.member:type_name -> hansa.gateway.v1.Member
-	99,  // 64: hansa.gateway.v1.CreateTokenRequest.ttl:type_name -> google.protobuf.Duration
-	97,  // 65: hansa.gateway.v1.CreateTokenResponse.expires_at:type_name -> google.protobuf.Timestamp
+	103, // 64: hansa.gateway.v1.CreateTokenRequest.ttl:type_name -> google.protobuf.Duration
+	101, // 65: hansa.gateway.v1.CreateTokenResponse.expires_at:type_name -> google.protobuf.Timestamp
 	1,   // 66: hansa.gateway.v1.JoinRequest.place:type_name -> hansa.gateway.v1.Place
-	94,  // 67: hansa.gateway.v1.JoinRequest.labels:type_name -> hansa.gateway.v1.JoinRequest.LabelsEntry
-	97,  // 68: hansa.gateway.v1.JoinResponse.expires_at:type_name -> google.protobuf.Timestamp
-	99,  // 69: hansa.gateway.v1.StartOperationRequest.hold:type_name -> google.protobuf.Duration
+	98,  // 67: hansa.gateway.v1.JoinRequest.labels:type_name -> hansa.gateway.v1.JoinRequest.LabelsEntry
+	101, // 68: hansa.gateway.v1.JoinResponse.expires_at:type_name -> google.protobuf.Timestamp
+	103, // 69: hansa.gateway.v1.StartOperationRequest.hold:type_name -> google.protobuf.Duration
 	70,  // 70: hansa.gateway.v1.StartOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
-	95,  // 71: hansa.gateway.v1.Operation.marks:type_name -> hansa.gateway.v1.Operation.MarksEntry
-	71,  // 72: hansa.gateway.v1.Operation.achieved:type_name -> hansa.gateway.v1.Achieved
-	72,  // 73: hansa.gateway.v1.Operation.objective:type_name -> hansa.gateway.v1.Objective
-	73,  // 74: hansa.gateway.v1.Operation.workloads:type_name -> hansa.gateway.v1.WorkloadReport
-	74,  // 75: hansa.gateway.v1.Operation.timeline:type_name -> hansa.gateway.v1.TimelineEntry
-	97,  // 76: hansa.gateway.v1.Operation.created_at:type_name -> google.protobuf.Timestamp
-	96,  // 77: hansa.gateway.v1.WorkloadReport.marks:type_name -> hansa.gateway.v1.WorkloadReport.MarksEntry
-	71,  // 78: hansa.gateway.v1.WorkloadReport.achieved:type_name -> hansa.gateway.v1.Achieved
-	72,  // 79: hansa.gateway.v1.WorkloadReport.objective:type_name -> hansa.gateway.v1.Objective
-	97,  // 80: hansa.gateway.v1.TimelineEntry.at:type_name -> google.protobuf.Timestamp
-	70,  // 81: hansa.gateway.v1.GetOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
-	70,  // 82: hansa.gateway.v1.ListOperationsResponse.items:type_name -> hansa.gateway.v1.Operation
-	70,  // 83: hansa.gateway.v1.WatchOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
-	70,  // 84: hansa.gateway.v1.AbortOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
-	85,  // 85: hansa.gateway.v1.ListEventsResponse.items:type_name -> hansa.gateway.v1.Event
-	97,  // 86: hansa.gateway.v1.Event.at:type_name -> google.protobuf.Timestamp
-	97,  // 87: hansa.gateway.v1.Operation.MarksEntry.value:type_name -> google.protobuf.Timestamp
-	97,  // 88: hansa.gateway.v1.WorkloadReport.MarksEntry.value:type_name -> google.protobuf.Timestamp
-	2,   // 89: hansa.gateway.v1.DiscoveryService.Resolve:input_type -> hansa.gateway.v1.ResolveRequest
-	6,   // 90: hansa.gateway.v1.DiscoveryService.WatchResolve:input_type -> hansa.gateway.v1.WatchResolveRequest
-	8,   // 91: hansa.gateway.v1.DiscoveryService.ListServices:input_type -> hansa.gateway.v1.ListServicesRequest
-	15,  // 92: hansa.gateway.v1.WorkloadsService.Apply:input_type -> hansa.gateway.v1.ApplyRequest
-	18,  // 93: hansa.gateway.v1.WorkloadsService.Delete:input_type -> hansa.gateway.v1.DeleteRequest
-	26,  // 94: hansa.gateway.v1.WorkloadsService.ListWorkloads:input_type -> hansa.gateway.v1.ListWorkloadsRequest
-	28,  // 95: hansa.gateway.v1.WorkloadsService.GetWorkload:input_type -> hansa.gateway.v1.GetWorkloadRequest
-	30,  // 96: hansa.gateway.v1.WorkloadsService.WatchWorkloads:input_type -> hansa.gateway.v1.WatchWorkloadsRequest
-	32,  // 97: hansa.gateway.v1.WorkloadsService.Explain:input_type -> hansa.gateway.v1.ExplainRequest
-	37,  // 98: hansa.gateway.v1.WorkloadsService.Simulate:input_type -> hansa.gateway.v1.SimulateRequest
-	39,  // 99: hansa.gateway.v1.WorkloadsService.GetReadiness:input_type -> hansa.gateway.v1.GetReadinessRequest
-	42,  // 100: hansa.gateway.v1.WorkloadsService.Rebalance:input_type -> hansa.gateway.v1.RebalanceRequest
-	44,  // 101: hansa.gateway.v1.WorkloadsService.Replay:input_type -> hansa.gateway.v1.ReplayRequest
-	46,  // 102: hansa.gateway.v1.WorkloadsService.SetScore:input_type -> hansa.gateway.v1.SetScoreRequest
-	48,  // 103: hansa.gateway.v1.WorkloadsService.ListScores:input_type -> hansa.gateway.v1.ListScoresRequest
-	57,  // 104: hansa.gateway.v1.MembersService.ListMembers:input_type -> hansa.gateway.v1.ListMembersRequest
-	59,  // 105: hansa.gateway.v1.MembersService.GetMember:input_type -> hansa.gateway.v1.GetMemberRequest
-	62,  // 106: hansa.gateway.v1.MembersService.UpdateMember:input_type -> hansa.gateway.v1.UpdateMemberRequest
-	64,  // 107: hansa.gateway.v1.MembersService.CreateToken:input_type -> hansa.gateway.v1.CreateTokenRequest
-	66,  // 108: hansa.gateway.v1.JoinService.Join:input_type -> hansa.gateway.v1.JoinRequest
-	68,  // 109: hansa.gateway.v1.RecoveryService.StartOperation:input_type -> hansa.gateway.v1.StartOperationRequest
-	75,  // 110: hansa.gateway.v1.RecoveryService.GetOperation:input_type -> hansa.gateway.v1.GetOperationRequest
-	77,  // 111: hansa.gateway.v1.RecoveryService.ListOperations:input_type -> hansa.gateway.v1.ListOperationsRequest
-	79,  // 112: hansa.gateway.v1.RecoveryService.WatchOperation:input_type -> hansa.gateway.v1.WatchOperationRequest
-	81,  // 113: hansa.gateway.v1.RecoveryService.AbortOperation:input_type -> hansa.gateway.v1.AbortOperationRequest
-	83,  // 114: hansa.gateway.v1.EventsService.ListEvents:input_type -> hansa.gateway.v1.ListEventsRequest
-	86,  // 115: hansa.gateway.v1.EventsService.GetStatus:input_type -> hansa.gateway.v1.GetStatusRequest
-	3,   // 116: hansa.gateway.v1.DiscoveryService.Resolve:output_type -> hansa.gateway.v1.ResolveResponse
-	7,   // 117: hansa.gateway.v1.DiscoveryService.WatchResolve:output_type -> hansa.gateway.v1.WatchResolveResponse
-	9,   // 118: hansa.gateway.v1.DiscoveryService.ListServices:output_type -> hansa.gateway.v1.ListServicesResponse
-	16,  // 119: hansa.gateway.v1.WorkloadsService.Apply:output_type -> hansa.gateway.v1.ApplyResponse
-	19,  // 120: hansa.gateway.v1.WorkloadsService.Delete:output_type -> hansa.gateway.v1.DeleteResponse
-	27,  // 121: hansa.gateway.v1.WorkloadsService.ListWorkloads:output_type -> hansa.gateway.v1.ListWorkloadsResponse
-	29,  // 122: hansa.gateway.v1.WorkloadsService.GetWorkload:output_type -> hansa.gateway.v1.GetWorkloadResponse
-	31,  // 123: hansa.gateway.v1.WorkloadsService.WatchWorkloads:output_type -> hansa.gateway.v1.WatchWorkloadsResponse
-	33,  // 124: hansa.gateway.v1.WorkloadsService.Explain:output_type -> hansa.gateway.v1.ExplainResponse
-	38,  // 125: hansa.gateway.v1.WorkloadsService.Simulate:output_type -> hansa.gateway.v1.SimulateResponse
-	40,  // 126: hansa.gateway.v1.WorkloadsService.GetReadiness:output_type -> hansa.gateway.v1.GetReadinessResponse
-	43,  // 127: hansa.gateway.v1.WorkloadsService.Rebalance:output_type -> hansa.gateway.v1.RebalanceResponse
-	45,  // 128: hansa.gateway.v1.WorkloadsService.Replay:output_type -> hansa.gateway.v1.ReplayResponse
-	47,  // 129: hansa.gateway.v1.WorkloadsService.SetScore:output_type -> hansa.gateway.v1.SetScoreResponse
-	49,  // 130: hansa.gateway.v1.WorkloadsService.ListScores:output_type -> hansa.gateway.v1.ListScoresResponse
-	58,  // 131: hansa.gateway.v1.MembersService.ListMembers:output_type -> hansa.gateway.v1.ListMembersResponse
-	60,  // 132: hansa.gateway.v1.MembersService.GetMember:output_type -> hansa.gateway.v1.GetMemberResponse
-	63,  // 133: hansa.gateway.v1.MembersService.UpdateMember:output_type -> hansa.gateway.v1.UpdateMemberResponse
-	65,  // 134: hansa.gateway.v1.MembersService.CreateToken:output_type -> hansa.gateway.v1.CreateTokenResponse
-	67,  // 135: hansa.gateway.v1.JoinService.Join:output_type -> hansa.gateway.v1.JoinResponse
-	69,  // 136: hansa.gateway.v1.RecoveryService.StartOperation:output_type -> hansa.gateway.v1.StartOperationResponse
-	76,  // 137: hansa.gateway.v1.RecoveryService.GetOperation:output_type -> hansa.gateway.v1.GetOperationResponse
-	78,  // 138: hansa.gateway.v1.RecoveryService.ListOperations:output_type -> hansa.gateway.v1.ListOperationsResponse
-	80,  // 139: hansa.gateway.v1.RecoveryService.WatchOperation:output_type -> hansa.gateway.v1.WatchOperationResponse
-	82,  // 140: hansa.gateway.v1.RecoveryService.AbortOperation:output_type -> hansa.gateway.v1.AbortOperationResponse
-	84,  // 141: hansa.gateway.v1.EventsService.ListEvents:output_type -> hansa.gateway.v1.ListEventsResponse
-	87,  // 142: hansa.gateway.v1.EventsService.GetStatus:output_type -> hansa.gateway.v1.GetStatusResponse
-	116, // [116:143] is the sub-list for method output_type
-	89,  // [89:116] is the sub-list for method input_type
-	89,  // [89:89] is the sub-list for extension type_name
-	89,  // [89:89] is the sub-list for extension extendee
-	0,   // [0:89] is the sub-list for field type_name
+	99,  // 71: hansa.gateway.v1.Operation.marks:type_name -> hansa.gateway.v1.Operation.MarksEntry
+	75,  // 72: hansa.gateway.v1.Operation.achieved:type_name -> hansa.gateway.v1.Achieved
+	76,  // 73: hansa.gateway.v1.Operation.objective:type_name -> hansa.gateway.v1.Objective
+	77,  // 74: hansa.gateway.v1.Operation.workloads:type_name -> hansa.gateway.v1.WorkloadReport
+	78,  // 75: hansa.gateway.v1.Operation.timeline:type_name -> hansa.gateway.v1.TimelineEntry
+	101, // 76: hansa.gateway.v1.Operation.created_at:type_name -> google.protobuf.Timestamp
+	38,  // 77: hansa.gateway.v1.Operation.plan:type_name -> hansa.gateway.v1.SimulateResponse
+	70,  // 78: hansa.gateway.v1.ApproveOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
+	70,  // 79: hansa.gateway.v1.FreezeResponse.operation:type_name -> hansa.gateway.v1.Operation
+	100, // 80: hansa.gateway.v1.WorkloadReport.marks:type_name -> hansa.gateway.v1.WorkloadReport.MarksEntry
+	75,  // 81: hansa.gateway.v1.WorkloadReport.achieved:type_name -> hansa.gateway.v1.Achieved
+	76,  // 82: hansa.gateway.v1.WorkloadReport.objective:type_name -> hansa.gateway.v1.Objective
+	101, // 83: hansa.gateway.v1.TimelineEntry.at:type_name -> google.protobuf.Timestamp
+	70,  // 84: hansa.gateway.v1.GetOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
+	70,  // 85: hansa.gateway.v1.ListOperationsResponse.items:type_name -> hansa.gateway.v1.Operation
+	70,  // 86: hansa.gateway.v1.WatchOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
+	70,  // 87: hansa.gateway.v1.AbortOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
+	89,  // 88: hansa.gateway.v1.ListEventsResponse.items:type_name -> hansa.gateway.v1.Event
+	101, // 89: hansa.gateway.v1.Event.at:type_name -> google.protobuf.Timestamp
+	101, // 90: hansa.gateway.v1.Operation.MarksEntry.value:type_name -> google.protobuf.Timestamp
+	101, // 91: hansa.gateway.v1.WorkloadReport.MarksEntry.value:type_name -> google.protobuf.Timestamp
+	2,   // 92: hansa.gateway.v1.DiscoveryService.Resolve:input_type -> hansa.gateway.v1.ResolveRequest
+	6,   // 93: hansa.gateway.v1.DiscoveryService.WatchResolve:input_type -> hansa.gateway.v1.WatchResolveRequest
+	8,   // 94: hansa.gateway.v1.DiscoveryService.ListServices:input_type -> hansa.gateway.v1.ListServicesRequest
+	15,  // 95: hansa.gateway.v1.WorkloadsService.Apply:input_type -> hansa.gateway.v1.ApplyRequest
+	18,  // 96: hansa.gateway.v1.WorkloadsService.Delete:input_type -> hansa.gateway.v1.DeleteRequest
+	26,  // 97: hansa.gateway.v1.WorkloadsService.ListWorkloads:input_type -> hansa.gateway.v1.ListWorkloadsRequest
+	28,  // 98: hansa.gateway.v1.WorkloadsService.GetWorkload:input_type -> hansa.gateway.v1.GetWorkloadRequest
+	30,  // 99: hansa.gateway.v1.WorkloadsService.WatchWorkloads:input_type -> hansa.gateway.v1.WatchWorkloadsRequest
+	32,  // 100: hansa.gateway.v1.WorkloadsService.Explain:input_type -> hansa.gateway.v1.ExplainRequest
+	37,  // 101: hansa.gateway.v1.WorkloadsService.Simulate:input_type -> hansa.gateway.v1.SimulateRequest
+	39,  // 102: hansa.gateway.v1.WorkloadsService.GetReadiness:input_type -> hansa.gateway.v1.GetReadinessRequest
+	42,  // 103: hansa.gateway.v1.WorkloadsService.Rebalance:input_type -> hansa.gateway.v1.RebalanceRequest
+	44,  // 104: hansa.gateway.v1.WorkloadsService.Replay:input_type -> hansa.gateway.v1.ReplayRequest
+	46,  // 105: hansa.gateway.v1.WorkloadsService.SetScore:input_type -> hansa.gateway.v1.SetScoreRequest
+	48,  // 106: hansa.gateway.v1.WorkloadsService.ListScores:input_type -> hansa.gateway.v1.ListScoresRequest
+	57,  // 107: hansa.gateway.v1.MembersService.ListMembers:input_type -> hansa.gateway.v1.ListMembersRequest
+	59,  // 108: hansa.gateway.v1.MembersService.GetMember:input_type -> hansa.gateway.v1.GetMemberRequest
+	62,  // 109: hansa.gateway.v1.MembersService.UpdateMember:input_type -> hansa.gateway.v1.UpdateMemberRequest
+	64,  // 110: hansa.gateway.v1.MembersService.CreateToken:input_type -> hansa.gateway.v1.CreateTokenRequest
+	66,  // 111: hansa.gateway.v1.JoinService.Join:input_type -> hansa.gateway.v1.JoinRequest
+	68,  // 112: hansa.gateway.v1.RecoveryService.StartOperation:input_type -> hansa.gateway.v1.StartOperationRequest
+	79,  // 113: hansa.gateway.v1.RecoveryService.GetOperation:input_type -> hansa.gateway.v1.GetOperationRequest
+	81,  // 114: hansa.gateway.v1.RecoveryService.ListOperations:input_type -> hansa.gateway.v1.ListOperationsRequest
+	83,  // 115: hansa.gateway.v1.RecoveryService.WatchOperation:input_type -> hansa.gateway.v1.WatchOperationRequest
+	85,  // 116: hansa.gateway.v1.RecoveryService.AbortOperation:input_type -> hansa.gateway.v1.AbortOperationRequest
+	71,  // 117: hansa.gateway.v1.RecoveryService.ApproveOperation:input_type -> hansa.gateway.v1.ApproveOperationRequest
+	73,  // 118: hansa.gateway.v1.RecoveryService.Freeze:input_type -> hansa.gateway.v1.FreezeRequest
+	87,  // 119: hansa.gateway.v1.EventsService.ListEvents:input_type -> hansa.gateway.v1.ListEventsRequest
+	90,  // 120: hansa.gateway.v1.EventsService.GetStatus:input_type -> hansa.gateway.v1.GetStatusRequest
+	3,   // 121: hansa.gateway.v1.DiscoveryService.Resolve:output_type -> hansa.gateway.v1.ResolveResponse
+	7,   // 122: hansa.gateway.v1.DiscoveryService.WatchResolve:output_type -> hansa.gateway.v1.WatchResolveResponse
+	9,   // 123: hansa.gateway.v1.DiscoveryService.ListServices:output_type -> hansa.gateway.v1.ListServicesResponse
+	16,  // 124: hansa.gateway.v1.WorkloadsService.Apply:output_type -> hansa.gateway.v1.ApplyResponse
+	19,  // 125: hansa.gateway.v1.WorkloadsService.Delete:output_type -> hansa.gateway.v1.DeleteResponse
+	27,  // 126: hansa.gateway.v1.WorkloadsService.ListWorkloads:output_type -> hansa.gateway.v1.ListWorkloadsResponse
+	29,  // 127: hansa.gateway.v1.WorkloadsService.GetWorkload:output_type -> hansa.gateway.v1.GetWorkloadResponse
+	31,  // 128: hansa.gateway.v1.WorkloadsService.WatchWorkloads:output_type -> hansa.gateway.v1.WatchWorkloadsResponse
+	33,  // 129: hansa.gateway.v1.WorkloadsService.Explain:output_type -> hansa.gateway.v1.ExplainResponse
+	38,  // 130: hansa.gateway.v1.WorkloadsService.Simulate:output_type -> hansa.gateway.v1.SimulateResponse
+	40,  // 131: hansa.gateway.v1.WorkloadsService.GetReadiness:output_type -> hansa.gateway.v1.GetReadinessResponse
+	43,  // 132: hansa.gateway.v1.WorkloadsService.Rebalance:output_type -> hansa.gateway.v1.RebalanceResponse
+	45,  // 133: hansa.gateway.v1.WorkloadsService.Replay:output_type -> hansa.gateway.v1.ReplayResponse
+	47,  // 134: hansa.gateway.v1.WorkloadsService.SetScore:output_type -> hansa.gateway.v1.SetScoreResponse
+	49,  // 135: hansa.gateway.v1.WorkloadsService.ListScores:output_type -> hansa.gateway.v1.ListScoresResponse
+	58,  // 136: hansa.gateway.v1.MembersService.ListMembers:output_type -> hansa.gateway.v1.ListMembersResponse
+	60,  // 137: hansa.gateway.v1.MembersService.GetMember:output_type -> hansa.gateway.v1.GetMemberResponse
+	63,  // 138: hansa.gateway.v1.MembersService.UpdateMember:output_type -> hansa.gateway.v1.UpdateMemberResponse
+	65,  // 139: hansa.gateway.v1.MembersService.CreateToken:output_type -> hansa.gateway.v1.CreateTokenResponse
+	67,  // 140: hansa.gateway.v1.JoinService.Join:output_type -> hansa.gateway.v1.JoinResponse
+	69,  // 141: hansa.gateway.v1.RecoveryService.StartOperation:output_type -> hansa.gateway.v1.StartOperationResponse
+	80,  // 142: hansa.gateway.v1.RecoveryService.GetOperation:output_type -> hansa.gateway.v1.GetOperationResponse
+	82,  // 143: hansa.gateway.v1.RecoveryService.ListOperations:output_type -> hansa.gateway.v1.ListOperationsResponse
+	84,  // 144: hansa.gateway.v1.RecoveryService.WatchOperation:output_type -> hansa.gateway.v1.WatchOperationResponse
+	86,  // 145: hansa.gateway.v1.RecoveryService.AbortOperation:output_type -> hansa.gateway.v1.AbortOperationResponse
+	72,  // 146: hansa.gateway.v1.RecoveryService.ApproveOperation:output_type -> hansa.gateway.v1.ApproveOperationResponse
+	74,  // 147: hansa.gateway.v1.RecoveryService.Freeze:output_type -> hansa.gateway.v1.FreezeResponse
+	88,  // 148: hansa.gateway.v1.EventsService.ListEvents:output_type -> hansa.gateway.v1.ListEventsResponse
+	91,  // 149: hansa.gateway.v1.EventsService.GetStatus:output_type -> hansa.gateway.v1.GetStatusResponse
+	121, // [121:150] is the sub-list for method output_type
+	92,  // [92:121] is the sub-list for method input_type
+	92,  // [92:92] is the sub-list for extension type_name
+	92,  // [92:92] is the sub-list for extension extendee
+	0,   // [0:92] is the sub-list for field type_name
 }
 
 func init() { file_gateway_v1_gateway_proto_init() }
@@ -6845,7 +7075,7 @@ func file_gateway_v1_gateway_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_gateway_v1_gateway_proto_rawDesc), len(file_gateway_v1_gateway_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   97,
+			NumMessages:   101,
 			NumExtensions: 0,
 			NumServices:   6,
 		},

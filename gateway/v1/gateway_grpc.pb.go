@@ -1112,11 +1112,13 @@ var JoinService_ServiceDesc = grpc.ServiceDesc{
 }
 
 const (
-	RecoveryService_StartOperation_FullMethodName = "/hansa.gateway.v1.RecoveryService/StartOperation"
-	RecoveryService_GetOperation_FullMethodName   = "/hansa.gateway.v1.RecoveryService/GetOperation"
-	RecoveryService_ListOperations_FullMethodName = "/hansa.gateway.v1.RecoveryService/ListOperations"
-	RecoveryService_WatchOperation_FullMethodName = "/hansa.gateway.v1.RecoveryService/WatchOperation"
-	RecoveryService_AbortOperation_FullMethodName = "/hansa.gateway.v1.RecoveryService/AbortOperation"
+	RecoveryService_StartOperation_FullMethodName   = "/hansa.gateway.v1.RecoveryService/StartOperation"
+	RecoveryService_GetOperation_FullMethodName     = "/hansa.gateway.v1.RecoveryService/GetOperation"
+	RecoveryService_ListOperations_FullMethodName   = "/hansa.gateway.v1.RecoveryService/ListOperations"
+	RecoveryService_WatchOperation_FullMethodName   = "/hansa.gateway.v1.RecoveryService/WatchOperation"
+	RecoveryService_AbortOperation_FullMethodName   = "/hansa.gateway.v1.RecoveryService/AbortOperation"
+	RecoveryService_ApproveOperation_FullMethodName = "/hansa.gateway.v1.RecoveryService/ApproveOperation"
+	RecoveryService_Freeze_FullMethodName           = "/hansa.gateway.v1.RecoveryService/Freeze"
 )
 
 // RecoveryServiceClient is the client API for RecoveryService service.
@@ -1135,6 +1137,11 @@ type RecoveryServiceClient interface {
 	WatchOperation(ctx context.Context, in *WatchOperationRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchOperationResponse], error)
 	// AbortOperation ends an operation and rolls back what it did.
 	AbortOperation(ctx context.Context, in *AbortOperationRequest, opts ...grpc.CallOption) (*AbortOperationResponse, error)
+	// ApproveOperation lets an operation go on that waits for a person, or that the
+	// brake has paused.
+	ApproveOperation(ctx context.Context, in *ApproveOperationRequest, opts ...grpc.CallOption) (*ApproveOperationResponse, error)
+	// Freeze stops automation, or lets it act again; the freeze is an operation.
+	Freeze(ctx context.Context, in *FreezeRequest, opts ...grpc.CallOption) (*FreezeResponse, error)
 }
 
 type recoveryServiceClient struct {
@@ -1204,6 +1211,26 @@ func (c *recoveryServiceClient) AbortOperation(ctx context.Context, in *AbortOpe
 	return out, nil
 }
 
+func (c *recoveryServiceClient) ApproveOperation(ctx context.Context, in *ApproveOperationRequest, opts ...grpc.CallOption) (*ApproveOperationResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ApproveOperationResponse)
+	err := c.cc.Invoke(ctx, RecoveryService_ApproveOperation_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *recoveryServiceClient) Freeze(ctx context.Context, in *FreezeRequest, opts ...grpc.CallOption) (*FreezeResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(FreezeResponse)
+	err := c.cc.Invoke(ctx, RecoveryService_Freeze_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // RecoveryServiceServer is the server API for RecoveryService service.
 // All implementations must embed UnimplementedRecoveryServiceServer
 // for forward compatibility.
@@ -1220,6 +1247,11 @@ type RecoveryServiceServer interface {
 	WatchOperation(*WatchOperationRequest, grpc.ServerStreamingServer[WatchOperationResponse]) error
 	// AbortOperation ends an operation and rolls back what it did.
 	AbortOperation(context.Context, *AbortOperationRequest) (*AbortOperationResponse, error)
+	// ApproveOperation lets an operation go on that waits for a person, or that the
+	// brake has paused.
+	ApproveOperation(context.Context, *ApproveOperationRequest) (*ApproveOperationResponse, error)
+	// Freeze stops automation, or lets it act again; the freeze is an operation.
+	Freeze(context.Context, *FreezeRequest) (*FreezeResponse, error)
 	mustEmbedUnimplementedRecoveryServiceServer()
 }
 
@@ -1244,6 +1276,12 @@ func (UnimplementedRecoveryServiceServer) WatchOperation(*WatchOperationRequest,
 }
 func (UnimplementedRecoveryServiceServer) AbortOperation(context.Context, *AbortOperationRequest) (*AbortOperationResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method AbortOperation not implemented")
+}
+func (UnimplementedRecoveryServiceServer) ApproveOperation(context.Context, *ApproveOperationRequest) (*ApproveOperationResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ApproveOperation not implemented")
+}
+func (UnimplementedRecoveryServiceServer) Freeze(context.Context, *FreezeRequest) (*FreezeResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Freeze not implemented")
 }
 func (UnimplementedRecoveryServiceServer) mustEmbedUnimplementedRecoveryServiceServer() {}
 func (UnimplementedRecoveryServiceServer) testEmbeddedByValue()                         {}
@@ -1349,6 +1387,42 @@ func _RecoveryService_AbortOperation_Handler(srv interface{}, ctx context.Contex
 	return interceptor(ctx, in, info, handler)
 }
 
+func _RecoveryService_ApproveOperation_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ApproveOperationRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RecoveryServiceServer).ApproveOperation(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RecoveryService_ApproveOperation_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RecoveryServiceServer).ApproveOperation(ctx, req.(*ApproveOperationRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RecoveryService_Freeze_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(FreezeRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RecoveryServiceServer).Freeze(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RecoveryService_Freeze_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RecoveryServiceServer).Freeze(ctx, req.(*FreezeRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // RecoveryService_ServiceDesc is the grpc.ServiceDesc for RecoveryService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -1371,6 +1445,14 @@ var RecoveryService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "AbortOperation",
 			Handler:    _RecoveryService_AbortOperation_Handler,
+		},
+		{
+			MethodName: "ApproveOperation",
+			Handler:    _RecoveryService_ApproveOperation_Handler,
+		},
+		{
+			MethodName: "Freeze",
+			Handler:    _RecoveryService_Freeze_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

@@ -65,6 +65,8 @@ const (
 	HubSimulate  = "simulate"
 	HubOperation = "operation"
 	HubAbort     = "abort"
+	HubApprove   = "approve"
+	HubFreeze    = "freeze" // and unfreeze
 	HubMember    = "member" // cordon, uncordon, labels, leave
 	HubDescribe  = "describe"
 	HubReadiness = "readiness"

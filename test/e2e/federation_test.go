@@ -34,6 +34,7 @@ func TestFederation(t *testing.T) {
 		{"drill", checkDrill},
 		{"kill", checkKill},
 		{"return", checkReturn},
+		{"verbs", checkVerbs},
 		{"readme", checkReadme},
 		{"hub restart", checkDeadHub},
 		{"attach", checkAttach},

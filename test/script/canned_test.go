@@ -32,7 +32,7 @@ func newFederation() *federation {
 	}
 	f.workloads = []*gatewayv1.Workload{f.web(), f.cart()}
 	f.operations = map[string]*gatewayv1.Operation{
-		"7f3a": f.passed(), "8b21": f.refused(), "9c0d": f.failed(), "a1e2": f.aborted(), "f00d": f.endless(),
+		"7f3a": f.passed(), "8b21": f.refused(), "9c0d": f.failed(), "a1e2": f.aborted(), "f00d": f.endless(), "5e1f": f.standing(),
 	}
 	return f
 }
@@ -100,6 +100,14 @@ func (f *federation) cart() *gatewayv1.Workload {
 		},
 	}
 	return w
+}
+
+// standing is a shift of virginia.
+func (f *federation) standing() *gatewayv1.Operation {
+	return &gatewayv1.Operation{
+		Id: "5e1f", Verb: "shift", Scope: "member=virginia", Mode: "Live", State: "Held", Members: []string{"virginia"}, CreatedAt: at(0),
+		Timeline: []*gatewayv1.TimelineEntry{{At: at(0.1), Text: "started by ann"}, {At: at(0.4), Text: "until: hansa operation abort 5e1f, or failback"}},
+	}
 }
 
 // start is T0 of every canned drill.

@@ -21,8 +21,16 @@ type recovery struct {
 // StartOperation starts the canned drill of the scope; one of a zone is refused
 // at once.
 func (s recovery) StartOperation(_ context.Context, request *gatewayv1.StartOperationRequest) (*gatewayv1.StartOperationResponse, error) {
+	if request.GetMode() == "DryRun" {
+		return &gatewayv1.StartOperationResponse{Operation: &gatewayv1.Operation{
+			Id: "d0d0", Verb: request.GetVerb(), Scope: request.GetScope(), Mode: "DryRun", State: "Completed", Verdict: "PASS",
+			Plan: &gatewayv1.SimulateResponse{
+				Fits: true, Headroom: 0.4, Moves: []*gatewayv1.Move{{Workload: "shop/web", Member: "frankfurt", To: int32(request.GetBudget())}},
+			},
+		}}, nil
+	}
 	for _, o := range s.f.operations {
-		if o.GetScope() != request.GetScope() {
+		if o.GetScope() != request.GetScope() || o.GetVerb() != request.GetVerb() {
 			continue
 		}
 		if o.GetState() == "Refused" {
@@ -68,10 +76,24 @@ func (s recovery) WatchOperation(request *gatewayv1.WatchOperationRequest, strea
 			return status.Error(codes.Unavailable, "the gateway stops")
 		}
 	}
+	if err := stream.Send(&gatewayv1.WatchOperationResponse{Operation: final}); err != nil {
+		return err
+	}
 	if final.GetState() == "Held" {
 		<-stream.Context().Done()
 	}
-	return stream.Send(&gatewayv1.WatchOperationResponse{Operation: final})
+	return nil
+}
+
+func (s recovery) ApproveOperation(_ context.Context, request *gatewayv1.ApproveOperationRequest) (*gatewayv1.ApproveOperationResponse, error) {
+	return &gatewayv1.ApproveOperationResponse{Operation: &gatewayv1.Operation{Id: request.GetId(), State: "Running"}}, nil
+}
+
+func (s recovery) Freeze(_ context.Context, request *gatewayv1.FreezeRequest) (*gatewayv1.FreezeResponse, error) {
+	if !request.GetFrozen() {
+		return nil, status.Error(codes.FailedPrecondition, "automation is not frozen")
+	}
+	return &gatewayv1.FreezeResponse{Operation: &gatewayv1.Operation{Id: "f0f0", Verb: "freeze", State: "Held", Reason: request.GetReason()}}, nil
 }
 
 // breaks reports, once, that the stream of 9c0d is to be cut after two lines.

@@ -1,0 +1,215 @@
+package cli
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/hansa-io/hansa/federation"
+	gatewayv1 "github.com/hansa-io/hansa/gateway/v1"
+)
+
+// verb is an operation that people start on a scope.
+type verb struct {
+	name, short, long string
+	question          string // with the scope for %s
+	standing          bool   // it stays in force until it is aborted
+	budgeted          bool
+}
+
+var verbs = []verb{
+	{
+		name: "shift", short: "Take the traffic off a scope; workloads stay", standing: true, question: "Take the traffic off %s?",
+		long: `Take a scope's endpoints out of every answer. Its workloads go on running. The
+shift stands until "hansa failback SCOPE", or "hansa operation abort ID".`,
+	},
+	{
+		name: "evacuate", short: "Move traffic and workloads off a scope, gracefully", standing: true, question: "Move everything off %s?",
+		long: `Move everything off a scope whose members are well: replacements are ready before
+anything is taken away, and traffic leaves first. The evacuation stands until "hansa
+failback SCOPE", or "hansa operation abort ID".`,
+	},
+	{
+		name: "failover", short: "Move workloads off lost members now", question: "Move what runs in %s elsewhere, without waiting any longer?",
+		long: `Move the workloads of lost members without waiting for their dwell, for the brake,
+or for an approval that failover.mode asks for. Workloads that run at most once still
+wait until their leases have run out.`,
+	},
+	{
+		name: "failback", short: "Let workloads use a scope again", budgeted: true, question: "Place workloads in %s again?",
+		long: `Place again, with the room of a scope that is well, what would have more replicas
+there than now. Shifts and evacuations of the scope end. Workloads that move the fewest
+replicas go first; --budget bounds how many move in all.`,
+	},
+}
+
+func (a *app) verbCommands() []*cobra.Command {
+	out := make([]*cobra.Command, 0, len(verbs)+2)
+	for _, v := range verbs {
+		out = append(out, a.verbCommand(v))
+	}
+	return append(out, a.freezeCommand(), a.unfreezeCommand())
+}
+
+type verbFlags struct {
+	dryRun bool
+	budget int64
+	reason string
+}
+
+func (a *app) verbCommand(v verb) *cobra.Command {
+	var f verbFlags
+	cmd := &cobra.Command{
+		Use:     v.name + " SCOPE",
+		Short:   v.short,
+		Long:    v.long + "\n\nSCOPE is member=NAME, zone=ZONE or region=REGION.",
+		Example: fmt.Sprintf("  hansa %[1]s region=eu-central --dry-run\n  hansa %[1]s member=frankfurt --reason \"new etcd disks\" --yes", v.name),
+		Args:    one("SCOPE, for example region=eu-central,"),
+	}
+	out := outputFlag(cmd, formatText, formatJSON, formatYAML)
+	flags := cmd.Flags()
+	flags.BoolVar(&f.dryRun, "dry-run", false, "say what would move and whether it fits")
+	flags.StringVar(&f.reason, "reason", "", "why, for the record")
+	if v.budgeted {
+		flags.Int64Var(&f.budget, "budget", 0, "replicas that may move at most; 0: no bound")
+	}
+	YesFlag(cmd)
+	cmd.PreRunE = func(_ *cobra.Command, args []string) error {
+		if f.budget < 0 {
+			return Usagef("--budget %d: want 0 (no bound) or more", f.budget)
+		}
+		return checkScope(args[0], "member", "zone", "region")
+	}
+	cmd.RunE = a.asking(func(c call, args []string) error {
+		if !f.dryRun {
+			if err := Confirm(cmd, fmt.Sprintf(v.question, args[0])); err != nil {
+				return err
+			}
+		}
+		o, err := c.start(v, args[0], f)
+		switch {
+		case err != nil:
+			return err
+		case out.structured():
+			return out.print(cmd.OutOrStdout(), operationTree(o))
+		case f.dryRun:
+			return printPlan(c, o)
+		}
+		printReport(cmd.OutOrStdout(), o)
+		return v.verdict(o)
+	})
+	return cmd
+}
+
+// start starts an operation and follows it until it has ended, or stands.
+func (c call) start(v verb, scope string, f verbFlags) (*gatewayv1.Operation, error) {
+	mode := federation.Live
+	if f.dryRun {
+		mode = federation.DryRun
+	}
+	answer, err := c.Recovery.StartOperation(c.cmd.Context(), &gatewayv1.StartOperationRequest{
+		Verb: v.name, Scope: scope, Mode: string(mode), Reason: f.reason, Budget: f.budget,
+	})
+	if err != nil {
+		return nil, err
+	}
+	o := answer.GetOperation()
+	if v.stopped(o) {
+		return o, nil
+	}
+	fmt.Fprintf(c.cmd.ErrOrStderr(), "%s %s of %s\n", v.name, o.GetId(), scope)
+	return c.followUntil(o.GetId(), v.stopped)
+}
+
+func (v verb) stopped(o *gatewayv1.Operation) bool {
+	return ended(o) || v.standing && o.GetState() == string(federation.OperationHeld)
+}
+
+// verdict is an error unless the operation has passed, or stands.
+func (v verb) verdict(o *gatewayv1.Operation) error {
+	if o.GetVerdict() == string(federation.Pass) || !ended(o) {
+		return nil
+	}
+	return fmt.Errorf("%s %s: %s: %s", v.name, o.GetId(), or(o.GetVerdict(), o.GetState()), or(o.GetReason(), "see \"hansa operation get "+o.GetId()+"\""))
+}
+
+// printPlan says what an operation would do.
+func printPlan(c call, o *gatewayv1.Operation) error {
+	fmt.Fprintf(c.cmd.OutOrStdout(), "%s of %s would pass its guardrails; nothing was done\n\n", o.GetVerb(), o.GetScope())
+	switch moves := o.GetPlan().GetMoves(); {
+	case o.GetVerb() != "failback":
+		return printSimulation(c, o.GetPlan())
+	case len(moves) == 0:
+		fmt.Fprintln(c.cmd.OutOrStdout(), "nothing would have more there than now")
+		return nil
+	default:
+		return printMoves(c.cmd.OutOrStdout(), moves)
+	}
+}
+
+func (a *app) freezeCommand() *cobra.Command {
+	var reason string
+	cmd := &cobra.Command{
+		Use:   "freeze --reason TEXT",
+		Short: "Stop automatic failover until \"hansa unfreeze\"",
+		Long: `Stop automation: losses are still noticed and traffic still leaves lost members, but
+no workload moves by itself. "hansa failover SCOPE" still moves them.`,
+		Args: cobra.NoArgs,
+	}
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for everybody who wonders")
+	cmd.PreRunE = func(*cobra.Command, []string) error {
+		if reason == "" {
+			return Usagef("--reason is missing: others will want to know why nothing moves")
+		}
+		return nil
+	}
+	cmd.RunE = a.asking(func(c call, _ []string) error {
+		answer, err := c.Recovery.Freeze(cmd.Context(), &gatewayv1.FreezeRequest{Frozen: true, Reason: reason})
+		if err == nil {
+			fmt.Fprintf(cmd.OutOrStdout(), "automation is frozen by operation %s: \"hansa unfreeze\" ends it\n", answer.GetOperation().GetId())
+		}
+		return err
+	})
+	return cmd
+}
+
+func (a *app) unfreezeCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "unfreeze",
+		Short: "Let automation act again",
+		Args:  cobra.NoArgs,
+		RunE: a.asking(func(c call, _ []string) error {
+			_, err := c.Recovery.Freeze(c.cmd.Context(), &gatewayv1.FreezeRequest{})
+			if err == nil {
+				fmt.Fprintln(c.cmd.OutOrStdout(), "automation acts again")
+			}
+			return err
+		}),
+	}
+}
+
+func (a *app) operationApprove() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "approve ID",
+		Short: "Let an operation go on that waits for a person, or for the brake",
+		Args:  one("ID of an operation"),
+	}
+	YesFlag(cmd)
+	cmd.RunE = a.asking(func(c call, args []string) error {
+		o, err := c.operation(args[0])
+		if err != nil {
+			return err
+		}
+		if err := Confirm(cmd, fmt.Sprintf("Let %s %s of %s go on?", o.GetVerb(), o.GetId(), o.GetScope())); err != nil {
+			return err
+		}
+		answer, err := c.Recovery.ApproveOperation(cmd.Context(), &gatewayv1.ApproveOperationRequest{Id: args[0]})
+		if err != nil {
+			return err
+		}
+		o = answer.GetOperation()
+		fmt.Fprintf(cmd.OutOrStdout(), "operation %s is %s: \"hansa operation watch %s\" follows it\n", o.GetId(), o.GetState(), o.GetId())
+		return nil
+	})
+	return cmd
+}

@@ -1,0 +1,67 @@
+package e2e
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// checkWays: agents measure the way to the other regions. All members are on this
+// machine and say that they are continents apart, so that no figure is believed.
+func checkWays(t *testing.T, f federation) {
+	f.await(t, 60*time.Second, func() string {
+		out := f.run(t, "hansa", "describe", "member", "tokyo")
+		for _, region := range []string{"eu-central", "us-east"} {
+			if !strings.Contains(out, "way to "+region) {
+				return out
+			}
+		}
+		if !strings.Contains(out, "not believed, light needs") {
+			t.Errorf("a way faster than light is believed:\n%s", out)
+		}
+		return ""
+	})
+}
+
+// checkDemand: a workload that is divided by demand runs where clients ask from.
+func checkDemand(t *testing.T, f federation) {
+	f.apply(t, strings.Replace(deployment("demand", ", replicas: {by: Demand}", "", 4), "resources: [", "resources: [{apiVersion: v1, kind: Service, name: demand}, {apiVersion: multicluster.x-k8s.io/v1alpha1, kind: ServiceExport, name: demand}, ", 1)+`---
+apiVersion: v1
+kind: Service
+metadata: {namespace: plan, name: demand}
+spec: {selector: {app: demand}, ports: [{port: 80}]}
+---
+apiVersion: multicluster.x-k8s.io/v1alpha1
+kind: ServiceExport
+metadata: {namespace: plan, name: demand}
+`)
+	f.await(t, 30*time.Second, func() string {
+		if w := f.workload(t, "plan/demand"); w.Status.State != "Ready" {
+			return w.Status.State
+		}
+		return ""
+	})
+	if out := f.run(t, "hansa", "explain", "plan/demand"); !strings.Contains(out, "divided by Capacity: no demand is known") {
+		t.Errorf("nobody asked for it, which is not told:\n%s", out)
+	}
+	f.await(t, 30*time.Second, func() string {
+		if out, code := f.try(t, "hansa", "resolve", "plan/demand", "--from", "osaka"); code != 0 {
+			return out
+		}
+		return ""
+	})
+	for range 40 {
+		f.run(t, "hansa", "resolve", "plan/demand", "--from", "osaka")
+	}
+	f.await(t, 60*time.Second, func() string {
+		f.run(t, "hansa", "rebalance", "plan/demand", "--yes")
+		if shares := f.shares(t, "plan/demand"); len(shares) != 1 || shares["tokyo"] != 4 {
+			return fmt.Sprint(shares)
+		}
+		return ""
+	})
+	if out := f.run(t, "hansa", "explain", "plan/demand"); !strings.Contains(out, "divided by Demand") {
+		t.Errorf("that demand was observed is not told:\n%s", out)
+	}
+}
