@@ -161,8 +161,10 @@ func (l *leadership) listen(ctx context.Context) error {
 	if _, err := bus.Subscribe(ctx, subject.GatewayBeat(), l.hearGateway); err != nil {
 		return fmt.Errorf("subscribe to gateway beats: %w", err)
 	}
-	for method, answer := range l.answers() {
-		l.group.Go(func() error { return bus.Respond(ctx, subject.Hub(method), answer) })
+	for _, methods := range []map[string]handler{l.answers(), l.questions()} {
+		for method, answer := range methods {
+			l.group.Go(func() error { return bus.Respond(ctx, subject.Hub(method), answer) })
+		}
 	}
 	for method, answer := range l.reports() {
 		l.group.Go(func() error { return bus.Respond(ctx, subject.Up("*", method), answer) })

@@ -17,7 +17,7 @@ const answerLimit = 10 * time.Second
 // handler answers one method of the hub.
 type handler = func(context.Context, messaging.Message) ([]byte, error)
 
-// answers are the methods that gateways ask for.
+// answers are the methods that people ask for.
 func (l *leadership) answers() map[string]handler {
 	t := tokens{bucket: l.buckets[subject.Tokens]}
 	j := joins{
@@ -65,6 +65,12 @@ func (l *leadership) answers() map[string]handler {
 			func(id uint64, member string) decision.Event {
 				return decision.DescribeRequested{Request: id, Member: member}
 			}),
+	}
+}
+
+// questions are the methods of planning and of what gateways tell.
+func (l *leadership) questions() map[string]handler {
+	return map[string]handler{
 		subject.HubQueries: answer(federationv1.DecodeQueryReport, func(struct{}) []byte { return nil },
 			func(_ context.Context, r federation.QueryReport) (struct{}, error) {
 				l.events.Put(decision.QueriesArrived{Report: r})

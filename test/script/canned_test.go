@@ -105,8 +105,8 @@ func (f *federation) cart() *gatewayv1.Workload {
 // standing is a shift of virginia.
 func (f *federation) standing() *gatewayv1.Operation {
 	return &gatewayv1.Operation{
-		Id: "5e1f", Verb: "shift", Scope: "member=virginia", Mode: "Live", State: "Held", Members: []string{"virginia"}, CreatedAt: at(0),
-		Timeline: []*gatewayv1.TimelineEntry{{At: at(0.1), Text: "started by ann"}, {At: at(0.4), Text: "until: hansa operation abort 5e1f, or failback"}},
+		Id: "5e1f", Verb: "shift", Scope: "member=virginia", Mode: "Live", State: "Held", Members: []string{"virginia"}, CreatedAt: f.ago(2 * time.Hour),
+		Timeline: []*gatewayv1.TimelineEntry{{At: f.ago(2*time.Hour - 100*time.Millisecond), Text: "started by ann"}, {At: f.ago(2*time.Hour - 400*time.Millisecond), Text: "until: hansa operation abort 5e1f, or failback"}},
 	}
 }
 
