@@ -107,7 +107,7 @@ func (r *rig) status(a *actor, st federation.WorkStatus, w federation.Work) {
 	st.Workload, st.Member, st.Incarnation, st.Sequence = w.Workload, a.name, a.inc, a.reports
 	st.Epoch, st.WorkloadRevision = w.Epoch, w.WorkloadRevision
 	st.Unschedulable = min(a.nodeless[w.Workload], st.Replicas)
-	st.Ready = min(st.Ready, st.Replicas-st.Unschedulable)
+	st.Ready = max(0, min(st.Ready, st.Replicas-st.Unschedulable-a.sick[w.Workload]))
 	r.put("status:"+a.name+"/"+w.Workload.String(), st)
 	r.step(StatusChanged{st})
 	r.facts(a) // newer than the status, so they count its pods

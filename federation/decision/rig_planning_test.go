@@ -35,6 +35,16 @@ func (r *rig) cmdStuck(args []string) {
 	}
 }
 
+func (r *rig) cmdSick(args []string) {
+	a, k := r.members[args[0]], r.key(args[1])
+	n, err := strconv.ParseInt(args[2], 10, 64)
+	r.ok(err)
+	a.sick[k] = n
+	if run := a.runs[k]; run != nil {
+		r.report(a, k, run.work.Epoch, federation.WorkProgressing, run)
+	}
+}
+
 func (r *rig) cmdRebalance(args []string) {
 	r.asked++
 	ask := federation.RebalanceRequest{Who: "ann"}

@@ -65,6 +65,7 @@ type actor struct {
 	busy    int64
 	// nodeless are replicas that the member's scheduler finds no node for.
 	nodeless map[federation.Key]int64
+	sick     map[federation.Key]int64 // replicas that are not ready
 }
 
 type run struct {

@@ -85,7 +85,7 @@ func (r *rig) command(cmd string, args []string) {
 		"restart": r.cmdRestart, "gateway": r.cmdGateway, "fault": r.cmdFault, "drill": r.cmdDrill, "op": r.cmdOp,
 		"abort": r.cmdAbort, "approve": r.cmdApprove, "freeze": r.cmdFreeze, "unfreeze": r.cmdUnfreeze,
 		"member": r.cmdMember, "renew": r.cmdRenew, "show": r.cmdShow, "hello": r.cmdHello,
-		"stuck": r.cmdStuck, "rebalance": r.cmdRebalance, "replay": r.cmdReplay, "readiness": r.cmdReadiness, "feed": r.cmdFeed, "diff": r.cmdDiff, "busy": r.cmdBusy,
+		"sick": r.cmdSick, "stuck": r.cmdStuck, "rebalance": r.cmdRebalance, "replay": r.cmdReplay, "readiness": r.cmdReadiness, "feed": r.cmdFeed, "diff": r.cmdDiff, "busy": r.cmdBusy,
 		"way": r.cmdWay, "ways": r.cmdWays, "queries": r.cmdQueries,
 	}
 	run, ok := commands[cmd]
@@ -112,7 +112,7 @@ func (r *rig) cmdMembers(args []string) {
 		name, region, _ := strings.Cut(a, "=")
 		m := &actor{
 			name: name, region: region, alive: true, inc: 1, ready: 2 * time.Second,
-			runs: map[federation.Key]*run{}, inbox: map[federation.Key]federation.Work{}, nodeless: map[federation.Key]int64{},
+			runs: map[federation.Key]*run{}, inbox: map[federation.Key]federation.Work{}, nodeless: map[federation.Key]int64{}, sick: map[federation.Key]int64{},
 		}
 		r.members[name] = m
 		spec := federation.MemberSpec{

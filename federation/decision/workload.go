@@ -33,7 +33,8 @@ type workload struct {
 	leased    bool                 // this hub has granted it
 	rebalance bool                 // the user changed the Placement
 	made      origin               // what the last decision came from
-	stuck     map[string]*stuck    // member → replicas that find no node there
+	stuck     map[string]*stuck    // member → replicas that do not run there
+	whole     map[string]wholeness // member → what was all ready there
 	counted   map[string]int64     // member → ready replicas that its facts knew before its last status
 	tried     uint64               // the world in which it was decided last
 	changedAt time.Time            // when the user's last change arrived
@@ -88,7 +89,7 @@ func (m *Machine) workload(k federation.Key) *workload {
 	if !ok {
 		w = &workload{
 			key: k, statuses: map[string]federation.WorkStatus{}, works: map[string]*work{},
-			dwells: map[string]time.Time{}, released: map[string]string{}, stuck: map[string]*stuck{}, counted: map[string]int64{},
+			dwells: map[string]time.Time{}, released: map[string]string{}, stuck: map[string]*stuck{}, whole: map[string]wholeness{}, counted: map[string]int64{},
 		}
 		m.workloads[k] = w
 	}
