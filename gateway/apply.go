@@ -52,9 +52,39 @@ func (g *Gateway) Apply(ctx context.Context, r grpcserver.Apply) ([]grpcserver.A
 	}
 	if r.Prune {
 		pruned, err := g.prune(ctx, bucket, r, workloads)
-		return append(out, pruned...), err
+		out = append(out, pruned...)
+		if err != nil {
+			return out, err
+		}
+	}
+	if !r.DryRun {
+		g.awaitOwn(ctx, out)
 	}
 	return out, nil
+}
+
+// ownWithin is how long a write waits for this gateway's table to have it.
+const ownWithin = 2 * time.Second
+
+// awaitOwn waits until the table has what was written, so that who writes and then
+// reads here finds it. A table that is late does no harm but that.
+func (g *Gateway) awaitOwn(ctx context.Context, written []grpcserver.Applied) {
+	ctx, cancel := context.WithTimeout(ctx, ownWithin)
+	defer cancel()
+	for _, a := range written {
+		for {
+			changed := g.Changed()
+			w, there := g.Table().Workloads[a.Key]
+			if a.Action == "pruned" && !there || a.Action != "pruned" && w.Revision >= a.Revision {
+				break
+			}
+			select {
+			case <-ctx.Done():
+				return
+			case <-changed:
+			}
+		}
+	}
 }
 
 // maxRecord is the largest workload record, in bytes: the bus takes 8 MiB.
@@ -182,6 +212,9 @@ func (g *Gateway) Delete(ctx context.Context, r grpcserver.Delete) ([]grpcserver
 			return out, err
 		}
 		out = append(out, done)
+	}
+	if !r.DryRun {
+		g.awaitOwn(ctx, out)
 	}
 	return out, nil
 }

@@ -175,3 +175,23 @@ func TestConcurrentApplies(t *testing.T) {
 		t.Errorf("%d of %d applies were written", written, writers)
 	}
 }
+
+// TestOwnWritesAreRead: who applies or deletes and then reads at the same gateway
+// finds what was written.
+func TestOwnWritesAreRead(t *testing.T) {
+	w := newWorld(t)
+	api := gatewayv1.NewWorkloadsServiceClient(w.conn)
+	for i := range 30 {
+		name := fmt.Sprintf("w%d", i)
+		_, err := api.Apply(w.as(operator), &gatewayv1.ApplyRequest{Files: files(strings.ReplaceAll(good, "name: web", "name: "+name))})
+		must(t, err)
+		_, err = api.GetWorkload(w.as(viewer), &gatewayv1.GetWorkloadRequest{Namespace: "shop", Name: name})
+		must(t, err)
+		_, err = api.Delete(w.as(operator), &gatewayv1.DeleteRequest{Namespace: "shop", Name: name})
+		must(t, err)
+		_, err = api.GetWorkload(w.as(viewer), &gatewayv1.GetWorkloadRequest{Namespace: "shop", Name: name})
+		if status.Code(err) != codes.NotFound {
+			t.Fatalf("a deleted workload is still read: %v", err)
+		}
+	}
+}

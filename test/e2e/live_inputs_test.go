@@ -65,3 +65,35 @@ metadata: {namespace: plan, name: demand}
 		t.Errorf("that demand was observed is not told:\n%s", out)
 	}
 }
+
+// checkSick: replicas that were ready and are no more leave a member that is well.
+// Their pods are made unready by hand, since simulated ones do not fail by themselves.
+func checkSick(t *testing.T, f federation) {
+	f.apply(t, deployment("sick", ", failover: {dwell: 1s}", "", 6))
+	var before map[string]int
+	f.await(t, 30*time.Second, func() string {
+		if w := f.workload(t, "plan/sick"); w.Status.State != "Ready" || w.Status.Unmet > 0 {
+			return w.Status.State
+		}
+		before = f.shares(t, "plan/sick")
+		return ""
+	})
+	if before["virginia"] == 0 {
+		t.Fatalf("virginia has none of it: %v", before)
+	}
+	kubectl := []string{"kubectl", "--kubeconfig", f.kubeconfig(t, "virginia"), "-n", "plan"}
+	pods := strings.Fields(f.run(t, kubectl[0], append(kubectl[1:], "get", "pods", "-l", "app=sick", "-o", "name")...))
+	for _, pod := range pods {
+		f.run(t, kubectl[0], append(kubectl[1:], "patch", pod, "--subresource=status", "-p", `{"status":{"conditions":[{"type":"Ready","status":"False"}]}}`)...)
+	}
+	f.await(t, 90*time.Second, func() string {
+		shares, w := f.shares(t, "plan/sick"), f.workload(t, "plan/sick")
+		if shares["virginia"] > 0 || w.Status.State != "Ready" || w.Status.Unmet > 0 {
+			return fmt.Sprintf("%v %s", shares, w.Status.State)
+		}
+		return ""
+	})
+	if out := f.run(t, "hansa", "explain", "plan/sick"); !strings.Contains(out, "were not ready in virginia") {
+		t.Errorf("why virginia lost its share is not told:\n%s", out)
+	}
+}

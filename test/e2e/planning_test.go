@@ -59,9 +59,10 @@ func checkPlanning(t *testing.T, f federation) {
 	t.Run("scores", func(t *testing.T) { checkScores(t, f) })
 	t.Run("ways", func(t *testing.T) { checkWays(t, f) })
 	t.Run("demand", func(t *testing.T) { checkDemand(t, f) })
+	t.Run("sick", func(t *testing.T) { checkSick(t, f) })
 	t.Run("no node", func(t *testing.T) { checkNoNode(t, f) })
 	t.Run("preemption", func(t *testing.T) { checkPreemption(t, f) })
-	f.run(t, "hansa", "delete", "plan/quota", "plan/taint", "plan/score", "plan/demand", "plan/nowhere", "plan/fill", "plan/first", "--yes")
+	f.run(t, "hansa", "delete", "plan/quota", "plan/taint", "plan/score", "plan/demand", "plan/sick", "plan/nowhere", "plan/fill", "plan/first", "--yes")
 	f.await(t, 30*time.Second, func() string {
 		out := f.run(t, "hansa", "get", "workloads", "-n", "plan", "-o", "json")
 		if strings.Contains(out, `"plan"`) {
