@@ -198,7 +198,7 @@ func runAgent(ctx context.Context, c configs.Agent) error {
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
 	agent, err := member.New(member.Options{
 		Name: c.Name, Place: federation.Place(c.Place), Labels: c.Labels, StateDir: c.StateDir, JoinToken: c.JoinToken,
-		Kubeconfig: c.Kubeconfig, Context: c.Context, ProbeURL: c.ProbeURL, ProbeCA: ca, NoProbe: c.NoProbe, Version: release,
+		Kubeconfig: c.Kubeconfig, Context: c.Context, AdmissionListen: c.Admission.Listen, AdmissionURL: c.Admission.URL, ProbeURL: c.ProbeURL, ProbeCA: ca, NoProbe: c.NoProbe, Version: release,
 		NewKey: nats.NewUserKey, Logger: log,
 		Dial: func(c member.Credentials, name string) (member.Bus, error) {
 			return nats.Dial(nats.DialOptions{

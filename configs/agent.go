@@ -22,6 +22,14 @@ type Agent struct {
 	NoProbe     bool              `yaml:"noProbe"`
 	StateDir    string            `yaml:"stateDir"`
 	JoinToken   string            `yaml:"joinToken"`
+	Admission   Admission         `yaml:"admission"`
+}
+
+// Admission says where the cluster's API server asks about pods of at-most-one
+// workloads.
+type Admission struct {
+	Listen string `yaml:"listen"` // host:port; empty means that nobody asks
+	URL    string `yaml:"url"`    // https://host:port; empty means listen
 }
 
 // LoadAgent reads the file at path over the defaults, makes its paths absolute and
@@ -55,6 +63,8 @@ func (a Agent) validate() error {
 		return errors.New("kubeconfig must be set: the file by which the agent reaches the cluster")
 	case a.StateDir == "":
 		return errors.New("stateDir must be set")
+	case a.Admission.URL != "" && a.Admission.Listen == "":
+		return errors.New("admission.listen must be set with admission.url")
 	case a.ProbeURL != "" && a.ProbeCAFile == "":
 		return errors.New("probeCAFile must be set with probeURL: the CA that signs the API server's certificate")
 	}

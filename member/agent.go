@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hansa-io/hansa/federation"
+	"github.com/hansa-io/hansa/member/admit"
 	"github.com/hansa-io/hansa/member/guard"
 	"github.com/hansa-io/hansa/member/kube"
 	"github.com/hansa-io/hansa/member/landing"
@@ -52,6 +53,10 @@ type Options struct {
 	ProbeURL string
 	ProbeCA  []byte // PEM
 	NoProbe  bool
+	// AdmissionListen is host:port where the cluster's API server asks before it
+	// stores a pod of an at-most-one workload; AdmissionURL is how it reaches that, by
+	// default the same. Empty means that nobody asks.
+	AdmissionListen, AdmissionURL string
 	// JoinToken is needed once, while StateDir has no identity.
 	JoinToken string
 	Version   string
@@ -78,6 +83,9 @@ type Agent struct {
 	inbox          *mailbox.Box[input]
 	reports        *reporter
 	facts          *factsSource
+
+	admission *admit.Server // nil without one
+	leases    atomic.Pointer[map[federation.Key]time.Time]
 
 	vitals  atomic.Pointer[vitals]
 	hub     atomic.Pointer[hubHeard]
@@ -119,7 +127,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	defer a.beats.Close()
 	roles, running := errgroup.WithContext(ctx)
 	for _, role := range []func(context.Context) error{
-		a.decide, a.beat, a.look, a.lander.Run, a.reports.run, a.followWorks, a.listen, a.observe, a.keepFacts,
+		a.admit, a.decide, a.beat, a.look, a.lander.Run, a.reports.run, a.followWorks, a.listen, a.observe, a.keepFacts,
 	} {
 		roles.Go(func() error { return role(running) })
 	}
@@ -151,6 +159,9 @@ func (a *Agent) prepare(ctx context.Context) error {
 		return err
 	}
 	if err := a.cluster.InstallServiceAPI(ctx); err != nil {
+		return err
+	}
+	if err := a.openAdmission(ctx); err != nil {
 		return err
 	}
 	a.watch = a.cluster.Watch(a.changed)

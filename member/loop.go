@@ -106,7 +106,10 @@ func earliest(a, b time.Time) time.Time {
 
 func (a *Agent) step(ctx context.Context, ev guard.Event) error {
 	now := time.Now()
-	for _, effect := range a.guard.Step(now, ev) {
+	effects := a.guard.Step(now, ev)
+	leases := a.guard.Leases()
+	a.leases.Store(&leases) // before anything is landed whose pods are asked about
+	for _, effect := range effects {
 		if err := a.execute(ctx, now, effect); err != nil {
 			return err
 		}

@@ -49,6 +49,17 @@ func (m *Machine) stepLeases() {
 	}
 }
 
+// Leases lists the at-most-one workloads that may run here, and until when.
+func (m *Machine) Leases() map[federation.Key]time.Time {
+	out := map[federation.Key]time.Time{}
+	for k, it := range m.items {
+		if it.AtMostOne && it.Phase == holding && it.lease.running {
+			out[k] = it.lease.StopAt()
+		}
+	}
+	return out
+}
+
 func (m *Machine) halt(it *item, why string) {
 	m.out = append(m.out, Stop{Workload: it.Workload, Epoch: it.Epoch, Reason: why})
 	m.report(it, federation.WorkHeld, why)

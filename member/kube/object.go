@@ -86,6 +86,16 @@ func (c *Client) Apply(ctx context.Context, u *unstructured.Unstructured, dryRun
 	return out, explain("apply", r, err)
 }
 
+// ApplyJSON is Apply of an object in JSON.
+func (c *Client) ApplyJSON(ctx context.Context, raw []byte) error {
+	u := &unstructured.Unstructured{}
+	if err := u.UnmarshalJSON(raw); err != nil {
+		return fmt.Errorf("apply: %w", err)
+	}
+	_, err := c.Apply(ctx, u, false)
+	return err
+}
+
 // Delete asks for the deletion of exactly the object with that uid; the object
 // goes once its dependents are gone (Foreground), or leaves them (Orphan).
 func (c *Client) Delete(ctx context.Context, r Ref, uid types.UID, policy metav1.DeletionPropagation) error {

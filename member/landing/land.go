@@ -14,12 +14,13 @@ import (
 	"k8s.io/apimachinery/pkg/util/json" // keeps whole numbers whole
 
 	"github.com/hansa-io/hansa/federation"
+	"github.com/hansa-io/hansa/member/admit"
 	"github.com/hansa-io/hansa/member/kube"
 )
 
 // The annotations of what Hansa makes; package placement/manifest writes the same.
 const (
-	workloadAnnotation = "hansa.io/workload"
+	workloadAnnotation = admit.Annotation
 	epochAnnotation    = "hansa.io/epoch"
 )
 
@@ -93,6 +94,12 @@ func objectsOf(w federation.Work) ([]*unstructured.Unstructured, error) {
 	}
 	for _, u := range out {
 		mark(u, w)
+		if w.Continuity != federation.AtMostOne {
+			continue
+		}
+		if err := markPods(u, w.Workload); err != nil {
+			return nil, fmt.Errorf("%s of %s: its pods cannot be marked: %w", kube.RefOf(u), w.Workload, err)
+		}
 	}
 	slices.SortStableFunc(out, func(a, b *unstructured.Unstructured) int { return sequence(kube.RefOf(a), kube.RefOf(b)) })
 	return out, nil

@@ -48,7 +48,8 @@ var table = []row{
 	{"messaging/nats/...", adapter, []string{"messaging", "messaging/subject", "messaging/nats/..."}},
 	{"messaging/messagingtest", adapter, []string{"messaging", "messaging/subject"}},
 	{"member/kube", adapter, []string{"member/observe"}},
-	{"member/landing", adapter, []string{"member/kube"}},
+	{"member/admit", adapter, nil},
+	{"member/landing", adapter, []string{"member/admit", "member/kube"}},
 	{"member/cluster/...", adapter, []string{"member/cluster/..."}},
 	{"federation/probe", adapter, nil},
 	{"configs/...", adapter, []string{"placement/catalogue"}},
@@ -57,7 +58,7 @@ var table = []row{
 		"configs", "federation/...", "placement/...", "messaging", "messaging/mailbox", "messaging/subject",
 	}},
 	{"member", shell, []string{
-		"configs", "federation/probe", "federation/v1", "gateway/v1", "member/guard", "member/kube", "member/landing", "member/observe",
+		"configs", "federation/probe", "federation/v1", "gateway/v1", "member/admit", "member/guard", "member/kube", "member/landing", "member/observe",
 		"messaging", "messaging/mailbox", "messaging/subject",
 	}},
 	{"gateway/cli", shell, []string{"configs", "gateway/v1"}},

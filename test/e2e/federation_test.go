@@ -37,6 +37,7 @@ func TestFederation(t *testing.T) {
 		{"verbs", checkVerbs},
 		{"readme", checkReadme},
 		{"hub restart", checkDeadHub},
+		{"once", checkOnce},
 		{"attach", checkAttach},
 		{"gateway", checkGateway},
 		{"down", checkDown},

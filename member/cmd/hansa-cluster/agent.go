@@ -28,7 +28,7 @@ func runAgent(ctx context.Context, cfg config.Config, c *cluster.Cluster, log lo
 		Place: federation.Place{
 			Region: cfg.Place.Region, Zone: cfg.Place.Zone, Latitude: cfg.Place.Latitude, Longitude: cfg.Place.Longitude,
 		},
-		Kubeconfig: c.Kubeconfig(cluster.AgentKubeconfig), Version: release,
+		Kubeconfig: c.Kubeconfig(cluster.AgentKubeconfig), Version: release, AdmissionListen: "127.0.0.1:0",
 		NewKey: nats.NewUserKey, Dial: dialer(log.own), Logger: log.own,
 	})
 	if err != nil {

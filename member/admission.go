@@ -1,0 +1,54 @@
+package member
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/hansa-io/hansa/federation"
+	"github.com/hansa-io/hansa/member/admit"
+)
+
+// openAdmission has the API server ask this agent about pods of at-most-one
+// workloads, before it lands the first.
+func (a *Agent) openAdmission(ctx context.Context) error {
+	a.leases.Store(&map[federation.Key]time.Time{})
+	if a.opts.AdmissionListen == "" {
+		a.log.Info("no admission server: pods of at-most-one workloads are not held back by the API server")
+		return nil
+	}
+	server, err := admit.New(admit.Options{Listen: a.opts.AdmissionListen, URL: a.opts.AdmissionURL, May: a.mayStart, Log: a.log})
+	if err != nil {
+		return err
+	}
+	configuration, err := server.Configuration()
+	if err == nil {
+		err = a.cluster.ApplyJSON(ctx, configuration)
+	}
+	if err != nil {
+		server.Close()
+		return fmt.Errorf("let the API server ask about pods of at-most-one workloads: %w", err)
+	}
+	a.admission = server
+	return nil
+}
+
+// admit answers the API server until ctx ends.
+func (a *Agent) admit(ctx context.Context) error {
+	if a.admission == nil {
+		return nil
+	}
+	return a.admission.Run(ctx)
+}
+
+// mayStart says whether a pod of an at-most-one workload may start now.
+func (a *Agent) mayStart(k federation.Key, now time.Time) (bool, string) {
+	until, held := (*a.leases.Load())[k]
+	switch {
+	case !held:
+		return false, "this member has no lease of it"
+	case !now.Before(until):
+		return false, "its lease has ended"
+	}
+	return true, ""
+}

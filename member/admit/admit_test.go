@@ -1,0 +1,133 @@
+package admit
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hansa-io/hansa/federation"
+)
+
+// serve runs a server that lets shop/once start, and returns how to ask it as the
+// API server does: at the URL and with the CA of its configuration.
+func serve(t *testing.T) func(body string) (int, review) {
+	t.Helper()
+	s, err := New(Options{
+		Listen: "127.0.0.1:0", Log: slog.New(slog.DiscardHandler),
+		May: func(k federation.Key, _ time.Time) (bool, string) {
+			return k == federation.Key{Namespace: "shop", Name: "once"}, "its lease has ended"
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	var c struct {
+		Webhooks []struct {
+			FailurePolicy  string
+			ClientConfig   struct{ URL, CABundle string }
+			ObjectSelector struct{ MatchLabels map[string]string }
+		}
+	}
+	b, err := s.Configuration()
+	if err == nil {
+		err = json.Unmarshal(b, &c)
+	}
+	if err != nil || len(c.Webhooks) != 1 || c.Webhooks[0].FailurePolicy != "Fail" || c.Webhooks[0].ObjectSelector.MatchLabels[Label] != "true" {
+		t.Fatalf("configuration %s: %v", b, err)
+	}
+	var ca []byte
+	if err := json.Unmarshal([]byte(`"`+c.Webhooks[0].ClientConfig.CABundle+`"`), &ca); err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(ca) {
+		t.Fatal("the configuration has no CA")
+	}
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}}
+	t.Cleanup(client.CloseIdleConnections)
+	return func(body string) (int, review) {
+		t.Helper()
+		r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.Webhooks[0].ClientConfig.URL, bytes.NewReader([]byte(body)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		var answer review
+		_ = json.NewDecoder(resp.Body).Decode(&answer)
+		return resp.StatusCode, answer
+	}
+}
+
+func podReview(annotations string) string {
+	return fmt.Sprintf(`{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"u1","object":{"metadata":{"annotations":%s}}}}`, annotations)
+}
+
+func TestReview(t *testing.T) {
+	ask := serve(t)
+	for _, c := range []struct{ name, annotations, refusal string }{
+		{"with a lease", `{"hansa.io/workload":"shop/once"}`, ""},
+		{"without one", `{"hansa.io/workload":"shop/other"}`, "workload shop/other runs at most once, and not here: its lease has ended"},
+		{"of nobody", `{}`, "needs the annotation hansa.io/workload"},
+		{"of no workload", `{"hansa.io/workload":"once"}`, "needs the annotation hansa.io/workload"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			code, a := ask(podReview(c.annotations))
+			if code != http.StatusOK || a.APIVersion != "admission.k8s.io/v1" || a.Kind != "AdmissionReview" || a.Response == nil || a.Response.UID != "u1" {
+				t.Fatalf("answered %d %+v", code, a)
+			}
+			if a.Response.Allowed != (c.refusal == "") {
+				t.Fatalf("allowed: %v", a.Response.Allowed)
+			}
+			if c.refusal != "" && (a.Response.Status == nil || !strings.Contains(a.Response.Status.Message, c.refusal)) {
+				t.Fatalf("refused with %+v", a.Response.Status)
+			}
+		})
+	}
+}
+
+func TestBadReviews(t *testing.T) {
+	ask := serve(t)
+	for _, body := range []string{"", "{", "{}", `{"request":{}}`, strings.Repeat("x", maxReview+1)} {
+		if code, _ := ask(body); code != http.StatusBadRequest {
+			t.Errorf("%.20q: status %d", body, code)
+		}
+	}
+}
+
+func TestNewRefuses(t *testing.T) {
+	may := func(federation.Key, time.Time) (bool, string) { return false, "" }
+	log := slog.New(slog.DiscardHandler)
+	for _, c := range []struct {
+		opts Options
+		want string
+	}{
+		{Options{Listen: "127.0.0.1:0", Log: log}, "May and Log must be set"},
+		{Options{Listen: "127.0.0.1", Log: log, May: may}, "listen for admission reviews"},
+		{Options{Listen: "127.0.0.1:0", URL: "http://h", Log: log, May: may}, "want https://HOST"},
+	} {
+		if s, err := New(c.opts); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%+v: %v, want %q", s, err, c.want)
+		}
+	}
+}
