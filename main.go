@@ -113,9 +113,6 @@ func runHub(ctx context.Context, c configs.Hub) error {
 	if err := conn.EnsureBuckets(ctx); err != nil {
 		return err
 	}
-	if err := catalogue.Extend(c.Places); err != nil {
-		return err
-	}
 	ca, err := os.ReadFile(c.Bus.CAFile)
 	if err != nil {
 		return fmt.Errorf("read the bus's CA: %w", err)
@@ -165,6 +162,9 @@ func newGateway(c configs.Gateway, bus *nats.Conn, o gateway.Options) (*gateway.
 
 // runGateway runs a gateway until ctx ends.
 func runGateway(ctx context.Context, c configs.GatewayRole) error {
+	if err := catalogue.Extend(c.Places); err != nil {
+		return err
+	}
 	ca, err := os.ReadFile(c.Bus.CAFile)
 	if err != nil {
 		return fmt.Errorf("read bus.caFile: %w", err)

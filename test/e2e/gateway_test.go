@@ -13,6 +13,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/hansa-io/hansa/configs"
+	"github.com/hansa-io/hansa/placement/catalogue"
 )
 
 // checkGateway runs a second gateway in a process of its own: it gives the answers
@@ -34,6 +35,7 @@ func checkGateway(t *testing.T, f federation) {
 		Gateway: hub.Gateway,
 	}
 	role.Listen, role.MetricsListen = address, ""
+	role.Places = []catalogue.Own{{Name: "hall-nord", Jurisdiction: "DE", Latitude: 53.5, Longitude: 9.9}}
 	text, err := yaml.Marshal(role)
 	if err != nil {
 		t.Fatal(err)
@@ -65,6 +67,9 @@ func checkGateway(t *testing.T, f federation) {
 		}
 		return ""
 	})
+	if out, code := of("resolve", "shop/web", "--from", "hall-nord"); code != 0 || !strings.Contains(out, "frankfurt") {
+		t.Errorf("a place of the configuration is not known: exit %d\n%s", code, out)
+	}
 	if err := gateway.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
