@@ -76,11 +76,28 @@ func (w *workload) seen() federation.Epoch { return w.highest }
 func (w *workload) deadline() time.Time {
 	var next time.Time
 	for _, wk := range w.works {
-		if wk.write == 0 {
-			next = earlier(next, wk.retryAt)
+		if wk.write == 0 && !wk.retryAt.IsZero() {
+			next = earlier(next, latest(wk.retryAt, wk.lookAt))
 		}
 	}
 	return next
+}
+
+// postpone lets what could not be retried, because something else has to happen
+// first, be looked at again in a while. When that has happened it is retried at once.
+func (w *workload) postpone(now time.Time) {
+	for _, wk := range w.works {
+		if wk.write == 0 && !wk.retryAt.IsZero() && !now.Before(wk.retryAt) {
+			wk.lookAt = now.Add(retryWork)
+		}
+	}
+}
+
+func latest(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 // workload returns the workload under k, made when it is new.

@@ -14,6 +14,7 @@ type work struct {
 	write   uint64    // ID of the write under way; 0: the order is durable
 	drop    bool      // the write under way deletes the record
 	retryAt time.Time // after a write whose outcome is not known
+	lookAt  time.Time // when it is looked at again, since it could not be retried when due
 	failed  string    // why the order can never be written
 	at      time.Time // when it was handed over, for the time to ready
 }
@@ -44,6 +45,7 @@ func (m *Machine) stepWorks() {
 			delete(m.timed, k)
 		} else if at := w.deadline(); !at.IsZero() && !m.now.Before(at) {
 			m.handOut(w)
+			w.postpone(m.now)
 		}
 	}
 }
