@@ -23,6 +23,9 @@ type HelloReply struct {
 	Stop []Holding
 	// Reason says why the member waits, for people.
 	Reason string
+	// Synced is that of the Hello that is answered: what a member has learned since
+	// then, the hub does not know.
+	Synced bool
 }
 
 // RenewRequest asks the hub for the right to run an at-most-one workload.

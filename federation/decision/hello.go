@@ -30,7 +30,7 @@ func (m *Machine) hello(ev HelloArrived) {
 		m.refuse(ev.Request, "Denied", fmt.Sprintf("member %s is another cluster (%s); join under another name", h.Member, mem.spec.stored.ClusterID))
 		return
 	}
-	reply := federation.HelloReply{Term: m.opts.Term, Health: mem.verdict.Health}
+	reply := federation.HelloReply{Term: m.opts.Term, Health: mem.verdict.Health, Synced: h.Synced}
 	switch {
 	case m.maskOf(mem.name) != "":
 		reply.Reason = "a drill is being restored; ask again"

@@ -156,7 +156,7 @@ func DecodeHello(b []byte) (federation.Hello, error) {
 // EncodeHelloReply writes a HelloReply.
 func EncodeHelloReply(r federation.HelloReply) []byte {
 	return encode(&HelloReply{
-		Term: r.Term, Health: r.Health.String(), Keep: each(r.Keep, fromHolding), Stop: each(r.Stop, fromHolding), Reason: r.Reason,
+		Term: r.Term, Health: r.Health.String(), Keep: each(r.Keep, fromHolding), Stop: each(r.Stop, fromHolding), Reason: r.Reason, Synced: r.Synced,
 	})
 }
 
@@ -172,6 +172,6 @@ func DecodeHelloReply(b []byte) (federation.HelloReply, error) {
 			return federation.HelloReply{}, err
 		}
 		stop, err := eachErr(m.GetStop(), toHolding)
-		return federation.HelloReply{Term: m.GetTerm(), Health: h, Keep: keep, Stop: stop, Reason: m.GetReason()}, err
+		return federation.HelloReply{Term: m.GetTerm(), Health: h, Keep: keep, Stop: stop, Reason: m.GetReason(), Synced: m.GetSynced()}, err
 	})
 }

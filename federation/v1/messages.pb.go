@@ -685,7 +685,9 @@ type HelloReply struct {
 	// What must be stopped, and proven so by the next Hello.
 	Stop []*Holding `protobuf:"bytes,4,rep,name=stop,proto3" json:"stop,omitempty"`
 	// Why the member waits, for people.
-	Reason        string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	Reason string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	// As in the Hello that is answered.
+	Synced        bool `protobuf:"varint,6,opt,name=synced,proto3" json:"synced,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -753,6 +755,13 @@ func (x *HelloReply) GetReason() string {
 		return x.Reason
 	}
 	return ""
+}
+
+func (x *HelloReply) GetSynced() bool {
+	if x != nil {
+		return x.Synced
+	}
+	return false
 }
 
 // ProbeRequest asks an agent to look at another member; hub → agent.
@@ -2721,14 +2730,15 @@ const file_federation_v1_messages_proto_rawDesc = "" +
 	"\n" +
 	"cluster_id\x18\x03 \x01(\tR\tclusterId\x128\n" +
 	"\bholdings\x18\x04 \x03(\v2\x1c.hansa.federation.v1.HoldingR\bholdings\x12\x16\n" +
-	"\x06synced\x18\x05 \x01(\bR\x06synced\"\xb4\x01\n" +
+	"\x06synced\x18\x05 \x01(\bR\x06synced\"\xcc\x01\n" +
 	"\n" +
 	"HelloReply\x12\x12\n" +
 	"\x04term\x18\x01 \x01(\x04R\x04term\x12\x16\n" +
 	"\x06health\x18\x02 \x01(\tR\x06health\x120\n" +
 	"\x04keep\x18\x03 \x03(\v2\x1c.hansa.federation.v1.HoldingR\x04keep\x120\n" +
 	"\x04stop\x18\x04 \x03(\v2\x1c.hansa.federation.v1.HoldingR\x04stop\x12\x16\n" +
-	"\x06reason\x18\x05 \x01(\tR\x06reason\"\x95\x01\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\x12\x16\n" +
+	"\x06synced\x18\x06 \x01(\bR\x06synced\"\x95\x01\n" +
 	"\fProbeRequest\x12\x16\n" +
 	"\x06member\x18\x01 \x01(\tR\x06member\x12\x10\n" +
 	"\x03url\x18\x02 \x01(\tR\x03url\x12\x0e\n" +

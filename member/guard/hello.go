@@ -82,7 +82,7 @@ func (m *Machine) replied(r federation.HelloReply) {
 	}
 	if belongs(r.Health) {
 		m.answered = true
-		m.content = m.synced && len(r.Stop) == 0
+		m.content = r.Synced && len(r.Stop) == 0
 	} else if len(r.Stop) > 0 {
 		m.answered = true
 	}
