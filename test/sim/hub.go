@@ -33,8 +33,10 @@ type hub struct {
 	term     uint64
 	requests map[uint64]Message
 	last     uint64
-	said     map[string]string // last line about each member and operation
-	newest   map[string]age    // report of each record in this term
+	said     map[string]string  // last line about each member and operation
+	newest   map[string]age     // report of each record in this term
+	synced   map[string]bool    // buckets of which the snapshot was read in this term
+	early    map[string][]entry // changes that came before it: the bus gives both in order
 }
 
 // What agents, gateways and clients ask of the hub that leads.
@@ -99,7 +101,7 @@ func (h *hub) lead(ev lease.Event) {
 		case lease.Lead:
 			h.w.say("%s leads, term %d", h.name, e.Term)
 			h.term, h.m = e.Term, decision.New(decision.Options{Term: e.Term})
-			h.newest = map[string]age{}
+			h.newest, h.synced, h.early = map[string]age{}, map[string]bool{}, map[string][]entry{}
 			h.load()
 		case lease.StepDown:
 			h.w.say("%s steps down: %s", h.name, e.Reason)
@@ -154,9 +156,10 @@ func (h *hub) follow(m *decision.Machine, s decision.Source) {
 		case !ok || !read:
 			h.follow(m, s)
 		default:
-			for _, e := range all {
+			for _, e := range append(all, h.early[string(s)]...) {
 				h.record(string(s), e)
 			}
+			h.synced[string(s)] = true
 			h.step(decision.Synced{Source: s})
 		}
 	})
@@ -222,6 +225,10 @@ func (h *hub) Receive(m Message) {
 	}
 	switch b := m.Body.(type) {
 	case change:
+		if !h.synced[b.Bucket] {
+			h.early[b.Bucket] = append(h.early[b.Bucket], b.Entry)
+			return
+		}
 		h.record(b.Bucket, b.Entry)
 	case federation.Beat:
 		h.step(decision.BeatArrived{Beat: b})
