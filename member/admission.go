@@ -33,6 +33,13 @@ func (a *Agent) openAdmission(ctx context.Context) error {
 	return nil
 }
 
+// closeAdmission gives the port back, also when the agent never came to answer.
+func (a *Agent) closeAdmission() {
+	if a.admission != nil {
+		a.admission.Close()
+	}
+}
+
 // admit answers the API server until ctx ends.
 func (a *Agent) admit(ctx context.Context) error {
 	if a.admission == nil {

@@ -117,6 +117,7 @@ func New(opts Options) (*Agent, error) {
 // Run joins if needed and serves until ctx ends. The error says what to do.
 func (a *Agent) Run(ctx context.Context) error {
 	defer a.state.close()
+	defer a.closeAdmission()
 	if err := a.prepare(ctx); err != nil {
 		if ctx.Err() != nil {
 			return nil

@@ -71,13 +71,12 @@ func hashWorld(s *Snapshot) string {
 	}
 	e.reservations(s.world.Reservations)
 	e.figures(s.world.External)
-	if len(s.world.RoundTrips) > 0 {
-		e.figures(s.world.RoundTrips)
-	}
+	e.figures(s.world.RoundTrips)
 	return e.sum()
 }
 
 func (e *encoder) figures(all map[string]map[string]float64) {
+	e.int(int64(len(all)))
 	for _, name := range sortedKeys(all) {
 		e.str(name)
 		e.int(int64(len(all[name])))

@@ -38,4 +38,9 @@ func TestMeasuredRoundTripsReplaceTheEstimate(t *testing.T) {
 	if benchSnapshot(t, w).Hash() == benchSnapshot(t, without).Hash() {
 		t.Error("the hash does not tell what was measured")
 	}
+	scores := without
+	scores.External = w.RoundTrips
+	if benchSnapshot(t, w).Hash() == benchSnapshot(t, scores).Hash() {
+		t.Error("the hash takes round trips for scores from outside")
+	}
 }

@@ -52,20 +52,16 @@ func (r *run) narrows() bool {
 // sumDomains adds up what each domain's candidates would hold.
 func (r *run) sumDomains(c *constraint) {
 	c.ungroup()
+	others := r.refused // members in which the workload does not run
+	copy(others, r.scratch)
+	others.and(r.open)
 	for i := range r.current {
 		if at, ok := r.p.s.index[r.current[i].Member]; ok && r.scratch.has(at) {
+			others.unset(at)
 			r.sumCandidate(c, at)
 		}
 	}
 	settled := c.musts() >= c.max // the workload stays in the domains where it runs
-	others := r.refused           // members in which the workload does not run
-	copy(others, r.scratch)
-	others.and(r.open)
-	for i := range r.current {
-		if at, ok := r.p.s.index[r.current[i].Member]; ok {
-			others.unset(at)
-		}
-	}
 	for id := range c.top.sets {
 		if settled && c.slots[id] == 0 {
 			continue

@@ -26,6 +26,9 @@ type observed struct {
 }
 
 func (o *observed) age(now time.Time) {
+	if now.Equal(o.at) {
+		return
+	}
 	factor := math.Exp2(-now.Sub(o.at).Hours() / demandHalfLife.Hours())
 	for at := range o.weight {
 		o.weight[at] *= factor

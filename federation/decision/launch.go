@@ -96,18 +96,11 @@ func overlaps(a, b map[string]bool) bool {
 func (m *Machine) scene(req federation.OperationRequest) (recovery.Scene, error) {
 	scene := recovery.Scene{Members: m.covered(req.Scope)}
 	if len(scene.Members) > 0 {
-		snap, err := m.snapshot()
-		if err != nil {
-			return scene, err
+		fill := m.leaving
+		if req.Verb == "failback" {
+			fill = m.returning
 		}
-		scene.Simulation, err = placement.Simulate(snap, m.requests(), federation.SimulationRequest{Lose: []federation.Scope{req.Scope}})
-		if err != nil {
-			return scene, err
-		}
-	}
-	scene.Workloads = m.concerned(scene.Members, func(*workload) bool { return true })
-	if req.Verb == "failback" {
-		if err := m.returning(req, &scene); err != nil {
+		if err := fill(req, &scene); err != nil {
 			return scene, err
 		}
 	}
@@ -152,6 +145,17 @@ func (m *Machine) covered(s federation.Scope) []string {
 	return out
 }
 
+// leaving finds what is in the scope, and where it would go without it.
+func (m *Machine) leaving(req federation.OperationRequest, scene *recovery.Scene) error {
+	snap, err := m.snapshot()
+	if err != nil {
+		return err
+	}
+	scene.Workloads = m.concerned(scene.Members, func(*workload) bool { return true })
+	scene.Simulation, err = placement.Simulate(snap, m.requests(), federation.SimulationRequest{Lose: []federation.Scope{req.Scope}})
+	return err
+}
+
 // returning finds what a failback moves: the workloads that, placed anew, would have
 // more in the scope than now, the smallest moves first, as far as the budget goes.
 func (m *Machine) returning(req federation.OperationRequest, scene *recovery.Scene) error {
@@ -170,14 +174,10 @@ func (m *Machine) returning(req federation.OperationRequest, scene *recovery.Sce
 		}
 		return n
 	}
-	scene.Workloads = nil
 	scene.Simulation = federation.Simulation{Fits: true, Moves: []federation.Move{}, Unmet: []federation.Unmet{}, SnapshotHash: snap.Hash()}
 	bounds := rebalancing{budget: req.Budget, only: func(before, after []federation.AssignedMember) bool { return in(after) > in(before) }}
 	for _, c := range m.better(snap, candidates, bounds) {
-		before := c.w.record.stored.Members
-		scene.Workloads = append(scene.Workloads, federation.WorkloadReport{
-			Workload: c.w.key, Objective: c.w.failover().Objective, From: names(before), Before: slices.Clone(before),
-		})
+		scene.Workloads = append(scene.Workloads, c.w.report())
 		scene.Simulation.Moves = append(scene.Simulation.Moves, c.moves...)
 	}
 	slices.SortFunc(scene.Workloads, func(a, b federation.WorkloadReport) int { return a.Workload.Compare(b.Workload) })
@@ -194,11 +194,15 @@ func (m *Machine) concerned(members []string, pick func(*workload) bool) []feder
 		if !ok || w.spec == nil || !pick(w) || !slices.ContainsFunc(a.Members, func(s federation.AssignedMember) bool { return slices.Contains(members, s.Member) }) {
 			continue
 		}
-		out = append(out, federation.WorkloadReport{
-			Workload: k, Objective: w.failover().Objective, From: names(a.Members), Before: slices.Clone(a.Members),
-		})
+		out = append(out, w.report())
 	}
 	return out
+}
+
+// report begins the workload's part of an operation: where it is.
+func (w *workload) report() federation.WorkloadReport {
+	members := w.record.stored.Members
+	return federation.WorkloadReport{Workload: w.key, Objective: w.failover().Objective, From: names(members), Before: slices.Clone(members)}
 }
 
 func names(shares []federation.AssignedMember) []string {

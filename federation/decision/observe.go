@@ -60,9 +60,9 @@ func (m *Machine) seeWorkload(o *operation, w *workload) recovery.WorkloadSeen {
 		Workload: w.key, Members: names(a.Members), Decided: w.current(), First: true, Whole: !w.record.busy() && a.Unmet == 0,
 		Restored: w.plan == nil && !w.record.busy() && !m.dirty[w.key], Settled: m.settled(w),
 	}
-	back := o.wants.Rebound
-	if op := o.value(); op.Request.Verb == "failback" {
-		seen.Decided = seen.Decided && back && w.rebound == "" && !m.dirty[w.key]
+	back := o.value().Request.Verb == "failback"
+	if back {
+		seen.Decided = seen.Decided && o.wants.Rebound && w.rebound == "" && !m.dirty[w.key]
 	}
 	grows := false
 	for _, s := range a.Members {

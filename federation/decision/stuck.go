@@ -126,10 +126,9 @@ func (m *Machine) unstick(w *workload, req *placement.Request) {
 			continue
 		}
 		if why := m.stuckIn(w, s.Member); why != "" {
-			s.Replicas = max(0, s.Replicas-k.replicas)
-			req.Keep[s.Member] = why
-			if s.Replicas == 0 {
-				delete(req.Keep, s.Member)
+			if s.Replicas = max(0, s.Replicas-k.replicas); s.Replicas > 0 {
+				req.Keep[s.Member] = why
+			} else {
 				exclude(req, s.Member, why)
 			}
 		} else if m.now.Before(k.awayTill) && req.Keep[s.Member] == "" {

@@ -37,17 +37,31 @@ func pairOf(a, b string) regions { return regions{min(a, b), max(a, b)} }
 
 // trip is what was measured between two regions.
 type trip struct {
-	samples  []time.Duration // the newest ones
-	from, to string          // the members of the newest
-	least    time.Duration   // that light needs between these two
-	at       time.Time       // of the newest
+	samples []look    // the newest ones
+	at      time.Time // of the newest
 }
 
-func (t *trip) shortest() time.Duration { return slices.Min(t.samples) }
+// look is one figure: from one member to another.
+type look struct {
+	from, to string
+	took     time.Duration
+	least    time.Duration // that light needs between these two
+}
+
+// shortest is the sample that counts, the newest of equal ones.
+func (t *trip) shortest() look {
+	best := t.samples[0]
+	for _, l := range t.samples {
+		if l.took <= best.took {
+			best = l
+		}
+	}
+	return best
+}
 
 // believed says that the figure can be true. What is faster than light is between
 // members that are nearer to each other than they say, on one machine for example.
-func (t *trip) believed() bool { return t.shortest() >= t.least }
+func (l look) believed() bool { return l.took >= l.least }
 
 // stepSurvey has the next pair looked at when its time has come.
 func (m *Machine) stepSurvey() {
@@ -106,14 +120,11 @@ func (m *Machine) measured(ev Measured) {
 		t = &trip{}
 		m.survey.trips[pairOf(a.Region, b.Region)] = t
 	}
-	if least := catalogue.LightTime(a, b); least != t.least {
-		t.samples, t.least = nil, least // the members have another place than those before
-	}
 	if len(t.samples) == surveySamples {
 		t.samples = t.samples[1:]
 	}
-	t.samples = append(t.samples, ev.RoundTrip)
-	t.from, t.to, t.at = ev.Vantage, ev.Member, m.now
+	t.samples = append(t.samples, look{ev.Vantage, ev.Member, ev.RoundTrip, catalogue.LightTime(a, b)})
+	t.at = m.now
 }
 
 // roundTrips lists what is known between regions, in ms and in both directions.
@@ -126,8 +137,8 @@ func (m *Machine) roundTrips() map[string]map[string]float64 {
 		out[a][b] = ms
 	}
 	for pair, t := range m.survey.trips {
-		if t.believed() && m.now.Sub(t.at) < surveyOld {
-			ms := float64(t.shortest().Microseconds()) / 1000
+		if best := t.shortest(); best.believed() && m.now.Sub(t.at) < surveyOld {
+			ms := float64(best.took.Microseconds()) / 1000
 			put(pair.a, pair.b, ms)
 			put(pair.b, pair.a, ms)
 		}
@@ -146,13 +157,14 @@ func (m *Machine) ways(region string) []federation.Evidence {
 		if other == region {
 			other = pair.b
 		}
+		best := t.shortest()
 		e := federation.Evidence{
-			Observer: t.from, What: "way to " + other, Signal: federation.Green, Age: m.now.Sub(t.at),
-			Detail: fmt.Sprintf("round trip %s, from %s to %s", rounded(t.shortest()), t.from, t.to),
+			Observer: best.from, What: "way to " + other, Signal: federation.Green, Age: m.now.Sub(t.at),
+			Detail: fmt.Sprintf("round trip %s, from %s to %s", rounded(best.took), best.from, best.to),
 		}
-		if !t.believed() {
+		if !best.believed() {
 			e.Signal = federation.Absent
-			e.Detail += fmt.Sprintf(": not believed, light needs %s between these places; the estimate stands", rounded(t.least))
+			e.Detail += fmt.Sprintf(": not believed, light needs %s between these places; the estimate stands", rounded(best.least))
 		}
 		out = append(out, e)
 	}

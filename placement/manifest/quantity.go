@@ -63,8 +63,6 @@ func (q quantity) units(perUnit int64) (int64, error) {
 	return whole.Int64(), nil
 }
 
-// plainNumber accepts digits with a point and a small exponent, and none of the
-// other forms that big.Rat reads.
 // ParseResources reads quantities by resource name: "cpu", "memory", "pods", and
 // extended resources. The error names the resource.
 func ParseResources(quantities map[string]string) (federation.Resources, error) {
@@ -95,6 +93,8 @@ func ParseResources(quantities map[string]string) (federation.Resources, error) 
 	return r, nil
 }
 
+// plainNumber accepts digits with a point and a small exponent, and none of the
+// other forms that big.Rat reads.
 func plainNumber(s string) bool {
 	mantissa, exponent := s, ""
 	if i := strings.IndexAny(s, "eE"); i >= 0 {
