@@ -66,6 +66,9 @@ func (g GatewayRole) validate() error {
 	case g.Listen == "":
 		return errors.New("listen must be set")
 	}
+	if err := catalogue.Check(g.Places); err != nil {
+		return err
+	}
 	return g.Gateway.validate("")
 }
 

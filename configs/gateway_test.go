@@ -13,6 +13,7 @@ func TestLoadGateway(t *testing.T) {
 		{"no bus", "listen: 127.0.0.1:1\n", "bus.urls must name"},
 		{"no address", "bus: {urls: [\"tls://h:1\"]}\nlisten: \"\"\n", "listen must be set"},
 		{"no port", "bus: {urls: [\"tls://h:1\"]}\nmetricsListen: localhost\n", `metricsListen: "localhost" is not HOST:PORT`},
+		{"places", "bus: {urls: [\"tls://h:1\"]}\nplaces: [{name: Nord}]\n", `gateway.yaml: places[0]: `},
 		{"unknown field", "bus: {url: x}\n", `gateway.yaml:1: unknown field "url": did you mean "urls"?`},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -94,5 +94,5 @@ func (h Hub) validate() error {
 	if h.Stabilise < 0 {
 		return fmt.Errorf("stabilise: %v is negative", h.Stabilise)
 	}
-	return nil
+	return catalogue.Check(h.Places)
 }

@@ -23,6 +23,7 @@ func TestLoadHub(t *testing.T) {
 		{"relative paths", "dataDir: data\nbus: {certFile: a.crt, keyFile: a.key, caFile: ca.crt}\n", ""},
 		{"unknown field", "datadir: x\n", `hub.yaml:1: unknown field "datadir": did you mean "dataDir"?`},
 		{"no port", "bus: {listen: localhost}\n", `bus.listen: "localhost" is not HOST:PORT`},
+		{"places", "places: [{name: Nord}]\n", `hub.yaml: places[0]: `},
 		{"negative", "stabilise: -1s\n", "stabilise: -1s is negative"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

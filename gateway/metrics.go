@@ -66,9 +66,11 @@ func (m *metrics) Request(method string, code codes.Code, took time.Duration) {
 	}
 }
 
-// Answer counts an answer about a service.
-func (m *metrics) Answer(service federation.Key, from string, cached bool) {
-	m.queries.count(service, from)
+// Asked counts where a service is asked for.
+func (m *metrics) Asked(service federation.Key, from string) { m.queries.count(service, from) }
+
+// Answer counts an answer by where it came from.
+func (m *metrics) Answer(cached bool) {
 	if cached {
 		m.hits.Inc()
 	} else {

@@ -49,7 +49,7 @@ func TestMetrics(t *testing.T) {
 		`hansa_gateway_requests_total{code="OK",method="/hansa.gateway.v1.MembersService/ListMembers"} 1`,
 		`hansa_gateway_requests_total{code="Unauthenticated",method="/hansa.gateway.v1.MembersService/ListMembers"} 1`,
 		`hansa_gateway_request_duration_seconds_count{method="/hansa.gateway.v1.DiscoveryService/Resolve"} 3`,
-		`hansa_gateway_answers_total{cache="miss"} 1`,
+		`hansa_gateway_answers_total{cache="miss"} 3`,
 		`hansa_gateway_synced 1`, `hansa_gateway_table_revision `, `hansa_gateway_hub_age_seconds `,
 		`hansa_gateway_member_age_seconds{member="tokyo"} `, `hansa_gateway_members{health="Healthy"} 2`, `hansa_gateway_workloads{state="Ready"} 1`,
 		`go_goroutines `, `process_resident_memory_bytes `,

@@ -63,7 +63,9 @@ it restores what was before.
 		if err := Confirm(cmd, question); err != nil {
 			return err
 		}
-		o, err := c.drill(args[0], f)
+		o, err := c.start(&gatewayv1.StartOperationRequest{
+			Verb: "drill", Scope: args[0], Mode: string(federation.Drill), Level: f.level, Hold: durationpb.New(f.hold), Reason: f.reason,
+		}, ended)
 		if err != nil {
 			return err
 		}
@@ -90,31 +92,29 @@ func (f drillFlags) check(scope string) error {
 	return nil
 }
 
-// drill starts a drill and follows it to its end.
-func (c call) drill(scope string, f drillFlags) (*gatewayv1.Operation, error) {
-	answer, err := c.Recovery.StartOperation(c.cmd.Context(), &gatewayv1.StartOperationRequest{
-		Verb: "drill", Scope: scope, Mode: string(federation.Drill), Level: f.level, Hold: durationpb.New(f.hold), Reason: f.reason,
-	})
+// start starts an operation and follows it until it has come so far.
+func (c call) start(request *gatewayv1.StartOperationRequest, done func(*gatewayv1.Operation) bool) (*gatewayv1.Operation, error) {
+	answer, err := c.Recovery.StartOperation(c.cmd.Context(), request)
 	if err != nil {
 		return nil, err
 	}
 	o := answer.GetOperation()
-	if ended(o) {
+	if done(o) {
 		return o, nil
 	}
-	fmt.Fprintf(c.cmd.ErrOrStderr(), "drill %s of %s\n", o.GetId(), scope)
-	return c.follow(o.GetId())
+	fmt.Fprintf(c.cmd.ErrOrStderr(), "%s %s of %s\n", request.GetVerb(), o.GetId(), request.GetScope())
+	return c.followUntil(o.GetId(), done)
 }
 
-// verdict is an error unless the drill has passed.
+// verdict is an error unless the operation has passed.
 func verdict(o *gatewayv1.Operation) error {
 	switch {
 	case o.GetVerdict() == string(federation.Pass):
 		return nil
 	case o.GetState() == string(federation.OperationRefused):
-		return fmt.Errorf("drill %s was refused: %s", o.GetId(), or(o.GetReason(), "no reason was given"))
+		return fmt.Errorf("%s %s was refused: %s", o.GetVerb(), o.GetId(), or(o.GetReason(), "no reason was given"))
 	}
-	return fmt.Errorf("drill %s: %s: %s", o.GetId(), or(o.GetVerdict(), o.GetState()), or(o.GetReason(), "see \"hansa operation get "+o.GetId()+"\""))
+	return fmt.Errorf("%s %s: %s: %s", o.GetVerb(), o.GetId(), or(o.GetVerdict(), o.GetState()), or(o.GetReason(), "see \"hansa operation get "+o.GetId()+"\""))
 }
 
 func printDrill(cmd *cobra.Command, out *format, o *gatewayv1.Operation) error {

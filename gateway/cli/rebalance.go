@@ -27,11 +27,11 @@ move in all.`,
 	}
 	out := outputFlag(cmd, formatTable, formatJSON, formatYAML)
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "say what would move")
-	cmd.Flags().Int64Var(&budget, "budget", 0, "replicas that may move at most; 0: no bound")
+	budgetFlag(cmd, &budget)
 	YesFlag(cmd)
 	cmd.PreRunE = func(_ *cobra.Command, args []string) error {
-		if budget < 0 {
-			return Usagef("--budget %d: want 0 (no bound) or more", budget)
+		if err := checkBudget(budget); err != nil {
+			return err
 		}
 		if len(args) == 1 {
 			_, err := key(args[0])
@@ -68,4 +68,16 @@ move in all.`,
 		return printMoves(cmd.OutOrStdout(), answer.GetMoves())
 	})
 	return cmd
+}
+
+// budgetFlag adds the bound of a verb that moves replicas by choice.
+func budgetFlag(cmd *cobra.Command, budget *int64) {
+	cmd.Flags().Int64Var(budget, "budget", 0, "replicas that may move at most; 0: no bound")
+}
+
+func checkBudget(budget int64) error {
+	if budget < 0 {
+		return Usagef("--budget %d: want 0 (no bound) or more", budget)
+	}
+	return nil
 }

@@ -71,12 +71,12 @@ func (a *app) verbCommand(v verb) *cobra.Command {
 	flags.BoolVar(&f.dryRun, "dry-run", false, "say what would move and whether it fits")
 	flags.StringVar(&f.reason, "reason", "", "why, for the record")
 	if v.budgeted {
-		flags.Int64Var(&f.budget, "budget", 0, "replicas that may move at most; 0: no bound")
+		budgetFlag(cmd, &f.budget)
 	}
 	YesFlag(cmd)
 	cmd.PreRunE = func(_ *cobra.Command, args []string) error {
-		if f.budget < 0 {
-			return Usagef("--budget %d: want 0 (no bound) or more", f.budget)
+		if err := checkBudget(f.budget); err != nil {
+			return err
 		}
 		return checkScope(args[0], "member", "zone", "region")
 	}
@@ -86,51 +86,37 @@ func (a *app) verbCommand(v verb) *cobra.Command {
 				return err
 			}
 		}
-		o, err := c.start(v, args[0], f)
-		switch {
-		case err != nil:
-			return err
-		case out.structured():
-			return out.print(cmd.OutOrStdout(), operationTree(o))
-		case f.dryRun:
-			return printPlan(c, o)
+		mode := federation.Live
+		if f.dryRun {
+			mode = federation.DryRun
 		}
-		printReport(cmd.OutOrStdout(), o)
-		return v.verdict(o)
+		o, err := c.start(&gatewayv1.StartOperationRequest{
+			Verb: v.name, Scope: args[0], Mode: string(mode), Reason: f.reason, Budget: f.budget,
+		}, v.stopped)
+		if err != nil {
+			return err
+		}
+		if err := v.print(c, out, o); err != nil || !ended(o) {
+			return err
+		}
+		return verdict(o)
 	})
 	return cmd
-}
-
-// start starts an operation and follows it until it has ended, or stands.
-func (c call) start(v verb, scope string, f verbFlags) (*gatewayv1.Operation, error) {
-	mode := federation.Live
-	if f.dryRun {
-		mode = federation.DryRun
-	}
-	answer, err := c.Recovery.StartOperation(c.cmd.Context(), &gatewayv1.StartOperationRequest{
-		Verb: v.name, Scope: scope, Mode: string(mode), Reason: f.reason, Budget: f.budget,
-	})
-	if err != nil {
-		return nil, err
-	}
-	o := answer.GetOperation()
-	if v.stopped(o) {
-		return o, nil
-	}
-	fmt.Fprintf(c.cmd.ErrOrStderr(), "%s %s of %s\n", v.name, o.GetId(), scope)
-	return c.followUntil(o.GetId(), v.stopped)
 }
 
 func (v verb) stopped(o *gatewayv1.Operation) bool {
 	return ended(o) || v.standing && o.GetState() == string(federation.OperationHeld)
 }
 
-// verdict is an error unless the operation has passed, or stands.
-func (v verb) verdict(o *gatewayv1.Operation) error {
-	if o.GetVerdict() == string(federation.Pass) || !ended(o) {
-		return nil
+func (v verb) print(c call, out *format, o *gatewayv1.Operation) error {
+	switch {
+	case out.structured():
+		return out.print(c.cmd.OutOrStdout(), operationTree(o))
+	case o.GetPlan() != nil:
+		return printPlan(c, o)
 	}
-	return fmt.Errorf("%s %s: %s: %s", v.name, o.GetId(), or(o.GetVerdict(), o.GetState()), or(o.GetReason(), "see \"hansa operation get "+o.GetId()+"\""))
+	printReport(c.cmd.OutOrStdout(), o)
+	return nil
 }
 
 // printPlan says what an operation would do.

@@ -32,7 +32,15 @@ func (s *Server) Resolve(_ context.Context, r *gatewayv1.ResolveRequest) (*gatew
 	if err != nil {
 		return nil, err
 	}
-	return s.resolve(table, r, time.Now())
+	answer, err := s.resolve(table, r, time.Now())
+	if err == nil {
+		s.opts.Measure.Asked(serviceOf(r), r.GetFrom())
+	}
+	return answer, err
+}
+
+func serviceOf(r *gatewayv1.ResolveRequest) federation.Key {
+	return federation.Key{Namespace: r.GetNamespace(), Name: r.GetName()}
 }
 
 func (s *Server) resolve(table *route.Table, r *gatewayv1.ResolveRequest, now time.Time) (*gatewayv1.ResolveResponse, error) {
@@ -41,23 +49,21 @@ func (s *Server) resolve(table *route.Table, r *gatewayv1.ResolveRequest, now ti
 		table: table.Revision, step: now.UnixNano() / int64(ageStep),
 	}
 	answer, cached := s.answers.Get(key)
-	service := federation.Key{Namespace: r.GetNamespace(), Name: r.GetName()}
+	s.opts.Measure.Answer(cached)
 	if cached {
-		s.opts.Measure.Answer(service, r.GetFrom(), true)
 		return answer, nil
 	}
 	answer, err := s.rank(table, r, now)
 	if err != nil {
 		return nil, err
 	}
-	s.opts.Measure.Answer(service, r.GetFrom(), false)
 	s.answers.Add(key, answer)
 	return answer, nil
 }
 
 // rank makes an answer; it is shared between callers and never changed.
 func (s *Server) rank(table *route.Table, r *gatewayv1.ResolveRequest, now time.Time) (*gatewayv1.ResolveResponse, error) {
-	service := federation.Key{Namespace: r.GetNamespace(), Name: r.GetName()}
+	service := serviceOf(r)
 	place, source, err := s.placeOf(r.GetFrom())
 	if err != nil {
 		return nil, err
@@ -116,6 +122,9 @@ func (s *Server) WatchResolve(r *gatewayv1.WatchResolveRequest, stream grpc.Serv
 		if last == nil || !sameEndpoints(last, answer) || time.Since(sent) >= watchAge {
 			if err := stream.Send(&gatewayv1.WatchResolveResponse{Answer: answer}); err != nil {
 				return err
+			}
+			if last == nil {
+				s.opts.Measure.Asked(serviceOf(r.GetQuery()), r.GetQuery().GetFrom())
 			}
 			last, sent = answer, time.Now()
 		}

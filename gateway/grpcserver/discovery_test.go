@@ -39,7 +39,8 @@ func (*fixed) Request(context.Context, string, []byte) ([]byte, error) {
 type counted struct{ *fixed }
 
 func (counted) Request(string, codes.Code, time.Duration) {}
-func (c counted) Answer(_ federation.Key, _ string, cached bool) {
+func (counted) Asked(federation.Key, string)              {}
+func (c counted) Answer(cached bool) {
 	c.all++
 	if cached {
 		c.hits++

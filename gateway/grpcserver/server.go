@@ -67,9 +67,11 @@ type Desired interface {
 type Measure interface {
 	// Request takes a request that has ended; took is 0 for a stream.
 	Request(method string, code codes.Code, took time.Duration)
-	// Answer takes an answer about a service to a caller who says where he is, or
-	// "", and whether it came from the cache.
-	Answer(service federation.Key, from string, cached bool)
+	// Answer takes whether an answer about a service came from the cache.
+	Answer(cached bool)
+	// Asked takes that a caller, who says where he is, or "", was told about a
+	// service: once for each watch.
+	Asked(service federation.Key, from string)
 }
 
 // Options says what a Server answers from. All but Place and Version must be

@@ -31,17 +31,30 @@ var ownName = regexp.MustCompile(`^[a-z0-9][-a-z0-9]*$`)
 // before any other function of this package, which it must not run beside. The error names a place that is malformed or that
 // the catalogue has already.
 func Extend(places []Own) error {
+	all, err := extended(places)
+	if err == nil {
+		byName = all
+	}
+	return err
+}
+
+// Check is what Extend would say.
+func Check(places []Own) error {
+	_, err := extended(places)
+	return err
+}
+
+func extended(places []Own) (map[string]federation.Place, error) {
 	all := maps.Clone(byName)
 	for i, o := range places {
 		if err := o.check(all); err != nil {
-			return fmt.Errorf("places[%d]: %w", i, err)
+			return nil, fmt.Errorf("places[%d]: %w", i, err)
 		}
 		all[o.Name] = federation.Place{
 			Region: o.Name, Provider: o.Provider, Jurisdiction: o.Jurisdiction, Latitude: o.Latitude, Longitude: o.Longitude,
 		}
 	}
-	byName = all
-	return nil
+	return all, nil
 }
 
 func (o Own) check(known map[string]federation.Place) error {

@@ -2,8 +2,6 @@ package e2e
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -84,11 +82,7 @@ func checkOnce(t *testing.T, f federation) {
 // checkWithoutHub kills the hub until the lease has run out.
 func (o once) checkWithoutHub(t *testing.T) {
 	t.Helper()
-	pid, err := os.ReadFile(filepath.Join(o.federation.home, "hub", "pid"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	o.run(t, "sh", "-c", "kill -9 "+strings.Fields(string(pid))[0])
+	o.killHub(t)
 	o.await(t, time.Minute, func() string {
 		if pods := o.pods(t, o.home); len(pods) > 0 {
 			return fmt.Sprintf("%v run without a lease", pods)

@@ -144,11 +144,7 @@ func checkTakenPort(t *testing.T, f federation) {
 func checkDeadHub(t *testing.T, f federation) {
 	before := f.workload(t, "shop/web")
 	uid := f.webUID(t, "tokyo")
-	pid, err := os.ReadFile(filepath.Join(f.home, "hub", "pid"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	f.run(t, "sh", "-c", "kill -9 "+strings.Fields(string(pid))[0])
+	f.killHub(t)
 	f.refused(t, "gateway", "hansa", "get", "members")
 	if got := f.webUID(t, "tokyo"); got != uid {
 		t.Errorf("web of tokyo changed without a hub: %s, then %s", uid, got)
@@ -165,6 +161,16 @@ func checkDeadHub(t *testing.T, f federation) {
 	if after := f.workload(t, "shop/web"); after.Status.Epoch != before.Status.Epoch || f.webUID(t, "tokyo") != uid {
 		t.Errorf("a new hub moved web: %+v, then %+v", before, after)
 	}
+}
+
+// killHub ends the process of hub, bus and gateway by kill -9.
+func (f federation) killHub(t *testing.T) {
+	t.Helper()
+	pid, err := os.ReadFile(filepath.Join(f.home, "hub", "pid"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.run(t, "sh", "-c", "kill -9 "+strings.Fields(string(pid))[0])
 }
 
 // freeAddress is a port of 127.0.0.1 that nobody listens on.

@@ -32,7 +32,7 @@ func newFederation() *federation {
 	}
 	f.workloads = []*gatewayv1.Workload{f.web(), f.cart()}
 	f.operations = map[string]*gatewayv1.Operation{
-		"7f3a": f.passed(), "8b21": f.refused(), "9c0d": f.failed(), "a1e2": f.aborted(), "f00d": f.endless(), "5e1f": f.standing(),
+		"7f3a": f.passed(), "8b21": f.refused(), "9c0d": f.failed(), "a1e2": f.aborted(), "f00d": f.endless(), "5e1f": f.standing(), "fb01": f.missed(),
 	}
 	return f
 }
@@ -100,6 +100,14 @@ func (f *federation) cart() *gatewayv1.Workload {
 		},
 	}
 	return w
+}
+
+// missed is a failback that did not come to its end.
+func (f *federation) missed() *gatewayv1.Operation {
+	return &gatewayv1.Operation{
+		Id: "fb01", Verb: "failback", Scope: "region=us-east", Mode: "Live", State: "Completed", Verdict: "FAIL",
+		Reason: "shop/web: its capacity did not come back", Members: []string{"virginia"}, CreatedAt: f.ago(2 * time.Hour),
+	}
 }
 
 // standing is a shift of virginia.
