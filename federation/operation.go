@@ -90,8 +90,9 @@ const (
 
 // OperationRequest asks for an operation.
 type OperationRequest struct {
-	Verb      string        `json:"verb"` // drill | shift | evacuate | failover | failback | …
+	Verb      string        `json:"verb"` // drill | shift | evacuate | relocate | failover | failback | fence | …
 	Scope     Scope         `json:"scope"`
+	To        Scope         `json:"to,omitzero"` // where a relocation goes; zero: anywhere else
 	Mode      Mode          `json:"mode"`
 	Level     string        `json:"level,omitempty"`  // of a drill: L3 | L4 | L5a | L5b
 	Hold      time.Duration `json:"hold,omitempty"`   // how long a drill keeps the fault after capacity was restored
@@ -164,7 +165,9 @@ type WorkloadReport struct {
 	Achieved  Achieved           `json:"achieved"`
 	From      []string           `json:"from"` // members that ran it before
 	// Before is where a drill found the workload, and where it puts it back.
-	Before  []AssignedMember `json:"before,omitempty"`
+	Before []AssignedMember `json:"before,omitempty"`
+	// After is where a relocation puts it.
+	After   []AssignedMember `json:"after,omitempty"`
 	To      []string         `json:"to"` // members that ran it at T9
 	Verdict Verdict          `json:"verdict"`
 	Reason  string           `json:"reason,omitempty"`

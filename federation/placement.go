@@ -180,6 +180,7 @@ type FailoverSpec struct {
 	Mode       string        `json:"mode,omitempty"`       // Automatic (default) | Approve | Never
 	Dwell      string        `json:"dwell,omitempty"`      // Auto (default) or a duration
 	Continuity Continuity    `json:"continuity,omitempty"` // KeepRunning (default) | AtMostOne
+	Lease      string        `json:"lease,omitempty"`      // of AtMostOne: Fast (default, 15 s) | Balanced (90 s) | Manual (until fenced)
 	Survive    string        `json:"survive,omitempty"`    // None (default) | Member | Zone | Region
 	Tier       int           `json:"tier,omitempty"`       // 0 first … 4 last
 	Objective  ObjectiveSpec `json:"objective,omitzero"`
@@ -232,6 +233,9 @@ func (p PlacementSpec) Defaulted() PlacementSpec {
 	p.Failover.Mode = or(p.Failover.Mode, "Automatic")
 	p.Failover.Dwell = or(p.Failover.Dwell, "Auto")
 	p.Failover.Continuity = or(p.Failover.Continuity, KeepRunning)
+	if p.Failover.Continuity == AtMostOne {
+		p.Failover.Lease = or(p.Failover.Lease, "Fast")
+	}
 	p.Failover.Survive = or(p.Failover.Survive, "None")
 	p.Preemption = or(p.Preemption, "Never")
 	p.Landing.Takeover = or(p.Landing.Takeover, "Never")

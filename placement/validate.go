@@ -54,6 +54,7 @@ var (
 	dependencies  = []string{"Follow", "None"}
 	failovers     = []string{"Automatic", "Approve", "Never"}
 	continuities  = []string{string(federation.KeepRunning), string(federation.AtMostOne)}
+	leases        = []string{"Fast", "Balanced", "Manual"}
 	takeovers     = []string{"Never", "IfNoDiff", "Always"}
 	drifts        = []string{"Correct", "Report"}
 	deletions     = []string{"Background", "Foreground", "Orphan"}
@@ -64,6 +65,7 @@ func validateChoices(p *federation.PlacementSpec) error {
 		{"dependencies", p.Dependencies, dependencies},
 		{"failover.mode", p.Failover.Mode, failovers},
 		{"failover.continuity", string(p.Failover.Continuity), continuities},
+		{"failover.lease", p.Failover.Lease, leases},
 		{"landing.takeover", p.Landing.Takeover, takeovers},
 		{"landing.drift", p.Landing.Drift, drifts},
 		{"landing.deletion", p.Landing.Deletion, deletions},

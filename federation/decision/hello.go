@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/hansa-io/hansa/federation"
-	"github.com/hansa-io/hansa/federation/lease"
 	"github.com/hansa-io/hansa/federation/membership"
 )
 
@@ -62,6 +61,9 @@ func (m *Machine) judge(mem *member, h federation.Hello, reply *federation.Hello
 			len(reply.Stop), len(held), budget, mem.name)
 		m.step(mem, h, membership.Answered)
 		reply.Keep, reply.Stop = nil, nil
+	} else if o := m.fenceOf(mem.name); o != nil && back {
+		m.step(mem, h, membership.Answered)
+		reply.Reason = fenced(o, mem.name)
 	} else {
 		m.advance(mem, h, len(reply.Stop) == 0)
 		if len(reply.Stop) > 0 {
@@ -130,51 +132,4 @@ func (m *Machine) confirm(ev MemberCommand, mem *member) {
 	mem.confirmed = true
 	m.record("Health", mem, ev.Change)
 	m.reply(ev.Request, mem.spec.stored)
-}
-
-// renew grants, or denies, the right to run an at-most-one workload for a while.
-func (m *Machine) renew(ev RenewArrived) {
-	r := ev.Renew
-	w, ok := m.workloads[r.Workload]
-	if !ok || w.record.busy() || w.record.revision == 0 {
-		m.reply(ev.Request, federation.Grant{Denied: fmt.Sprintf("%s is not decided", r.Workload)})
-		return
-	}
-	if _, assigned := w.record.stored.Replicas(r.Member); !assigned || w.deleted() {
-		m.reply(ev.Request, federation.Grant{Denied: fmt.Sprintf("%s is not assigned to %s", r.Workload, r.Member)})
-		return
-	}
-	if mem, known := m.members[r.Member]; !known || mem.lost() || m.maskOf(r.Member) != "" {
-		m.reply(ev.Request, federation.Grant{Denied: r.Member + " is not in the federation's hands"})
-		return
-	}
-	claim := lease.Claim{Workload: r.Workload, Member: r.Member, Epoch: r.Epoch}
-	assigned := lease.Claim{Workload: r.Workload, Member: r.Member, Epoch: w.record.stored.Epoch}
-	if r.Held && !w.leased && claim == assigned {
-		m.grants.Assume(m.now, claim)
-	}
-	g, granted := m.grants.Renew(m.now, claim, assigned)
-	w.leased = w.leased || granted
-	m.reply(ev.Request, g)
-}
-
-// assumeLeases: a new hub does not know who was granted what. Only who holds a
-// lease still, and is assigned, gets it again before all of them have run out.
-func (m *Machine) assumeLeases() {
-	for _, k := range m.workloadKeys() {
-		if w := m.workloads[k]; w.record.revision != 0 && w.failover().Continuity == federation.AtMostOne {
-			m.grants.Assume(m.now, lease.Claim{Workload: k, Epoch: w.record.stored.Epoch})
-		}
-	}
-}
-
-// proveStopped ends the grants of at-most-one workloads that the member does not
-// run: it says so itself.
-func (m *Machine) proveStopped(name string, held map[federation.Key]bool) {
-	for _, k := range m.workloadKeys() {
-		w := m.workloads[k]
-		if w.failover().Continuity == federation.AtMostOne && !held[k] {
-			m.grants.Prove(m.now, lease.Claim{Workload: k, Member: name, Epoch: max(w.record.stored.Epoch, w.seen())})
-		}
-	}
 }

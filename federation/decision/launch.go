@@ -63,12 +63,15 @@ func (m *Machine) requestOperation(ev OperationRequested) {
 		return
 	}
 	m.endStanding(o, req)
-	if w := o.value(); w.Request.Verb == "drill" || w.Request.Verb == "failback" || w.Request.Verb == "failover" {
+	if w := o.value(); slices.Contains(claiming, w.Request.Verb) {
 		for _, r := range w.Workloads {
 			m.claim(o, r.Workload)
 		}
 	}
 }
+
+// claiming verbs move workloads that no other operation may move meanwhile.
+var claiming = []string{"drill", "failback", "failover", recovery.Relocate}
 
 // endStanding ends the shifts and evacuations of a scope that fails back.
 func (m *Machine) endStanding(o *operation, req federation.OperationRequest) {
@@ -95,10 +98,16 @@ func overlaps(a, b map[string]bool) bool {
 // scene gathers what an operation starts from, guardrails included.
 func (m *Machine) scene(req federation.OperationRequest) (recovery.Scene, error) {
 	scene := recovery.Scene{Members: m.covered(req.Scope)}
+	if req.Verb == recovery.Relocate {
+		scene.Members = m.sources(req)
+	}
 	if len(scene.Members) > 0 {
 		fill := m.leaving
-		if req.Verb == "failback" {
+		switch req.Verb {
+		case "failback":
 			fill = m.returning
+		case recovery.Relocate:
+			fill = m.relocating
 		}
 		if err := fill(req, &scene); err != nil {
 			return scene, err
@@ -113,7 +122,7 @@ func (m *Machine) scene(req federation.OperationRequest) (recovery.Scene, error)
 		in.Health[name] = mem.verdict.Health
 	}
 	for _, o := range m.runningOperations() {
-		if v := o.value().Request.Verb; v != recovery.Freeze && (req.Verb != "failback" || v != "shift" && v != "evacuate") {
+		if hinders(o.value().Request.Verb, req.Verb) {
 			in.Running = append(in.Running, o.id)
 		}
 	}
@@ -122,6 +131,20 @@ func (m *Machine) scene(req federation.OperationRequest) (recovery.Scene, error)
 		scene.Findings = append(scene.Findings, recovery.Brake(m.brakeInput(scene.Members))...)
 	}
 	return scene, nil
+}
+
+// hinders says that an operation of the verb running keeps one of the verb asked
+// from starting.
+func hinders(running, asked string) bool {
+	switch {
+	case running == recovery.Freeze, asked == recovery.Fence:
+		return false
+	case running == recovery.Fence:
+		return asked == "failback" || asked == "drill"
+	case asked == "failback":
+		return running != "shift" && running != "evacuate"
+	}
+	return true
 }
 
 func (m *Machine) alone(reports []federation.WorkloadReport) []string {

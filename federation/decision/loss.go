@@ -42,6 +42,7 @@ func (m *Machine) lose(fallen []fall) {
 			continue
 		}
 		m.dwellFrom(mem, m.now)
+		m.fenceFrom(mem)
 		if m.maskOf(f.member) == "" {
 			lost = append(lost, f.member)
 		}
@@ -76,6 +77,7 @@ func (m *Machine) resumeLoss(mem *member) {
 	}
 	mem.lostAt, mem.suspectAt = mem.verdict.Since, mem.verdict.Since
 	m.dwellFrom(mem, mem.verdict.Since)
+	m.fenceFrom(mem)
 	for _, w := range m.workloads {
 		if at, ok := w.dwells[mem.name]; ok && at.Before(m.now.Add(graceAfterRestart)) {
 			w.dwells[mem.name] = m.now.Add(graceAfterRestart)
@@ -131,6 +133,7 @@ func (m *Machine) stepDwells() {
 			switch {
 			case m.approvedFor(w, s.Member):
 				approved = append(approved, share{w, s.Member})
+			case m.bound(w, mem): // looked at again when it is fenced
 			case dwells && !m.now.Before(at):
 				due = append(due, share{w, s.Member})
 			case dwells:
@@ -256,6 +259,8 @@ func (m *Machine) keeps(w *workload, name string) string {
 	switch mode := w.failover().Mode; {
 	case mode != "Automatic":
 		return fmt.Sprintf("%s is lost, but failover.mode is %s", name, mode)
+	case m.bound(w, m.members[name]):
+		return fmt.Sprintf("%s is lost, and %s may still run there; once it surely does not: hansa fence member=%s", name, w.key, name)
 	case dwells && m.now.Before(at):
 		return fmt.Sprintf("%s is lost, its dwell runs for another %s", name, at.Sub(m.now).Round(time.Second))
 	case m.refusal != "":

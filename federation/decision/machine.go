@@ -140,7 +140,7 @@ func (m *Machine) Deadline() (time.Time, bool) {
 		return m.now, true
 	}
 	next := m.beatAt
-	for _, at := range []time.Time{m.earliestHealth(), m.batchAt, m.worldAt, m.dwellAt, m.patienceAt, m.survey.nextAt, m.auditAt()} {
+	for _, at := range []time.Time{m.earliestHealth(), m.batchAt, m.worldAt, m.dwellAt, m.patienceAt, m.fencesAt(), m.survey.nextAt, m.auditAt()} {
 		next = earlier(next, at)
 	}
 	for k := range m.timed {
@@ -173,6 +173,7 @@ func (m *Machine) settle() {
 	for range maxRounds {
 		m.stepHealth()
 		m.stepOperations()
+		m.stepFences()
 		m.stepDwells()
 		m.stepPatience()
 		m.stepBeat()
@@ -302,8 +303,8 @@ func (m *Machine) applySynced(s Source) {
 	m.ready, m.unsaved, m.began, m.beatAt = true, true, m.now, m.now
 	m.world++
 	m.resumeOperations()
-	m.startHealth()
 	m.assumeLeases()
+	m.startHealth()
 	for k := range m.workloads {
 		m.touch(k)
 	}

@@ -22,6 +22,7 @@ type member struct {
 	heardAt   time.Time                      // when its last beat came
 	suspectAt time.Time                      // when it became Suspect last
 	lostAt    time.Time                      // when it became Unreachable last
+	fenceAt   time.Time                      // when it is fenced by itself; zero: never
 	factor    float64                        // by which an Auto dwell is longer, for want of evidence
 	asked     []pending                      // commands that wait for the record's write
 	tainted   map[federation.Taint]time.Time // since when it has each NoExecute taint
@@ -104,6 +105,7 @@ func (m *Machine) memberRemoved(name string) {
 	delete(m.members, name)
 	m.unwatch(name)
 	for _, w := range m.workloads {
+		m.releaseBound(w, name)
 		delete(w.statuses, name)
 		delete(w.works, name)
 		delete(w.dwells, name)

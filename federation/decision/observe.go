@@ -64,6 +64,9 @@ func (m *Machine) seeWorkload(o *operation, w *workload) recovery.WorkloadSeen {
 	if back {
 		seen.Decided = seen.Decided && o.wants.Rebound && w.rebound == "" && !m.dirty[w.key]
 	}
+	if o.value().Request.Verb == recovery.Relocate {
+		seen.Decided = seen.Decided && o.wants.Relocate && w.plan == nil && !m.dirty[w.key]
+	}
 	grows := false
 	for _, s := range a.Members {
 		if o.covers[s.Member] && !back {

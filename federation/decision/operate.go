@@ -155,6 +155,8 @@ func (m *Machine) obey(o *operation) {
 		wants.Shadow = wants.Shadow && was.Shadow
 		wants.Restore = wants.Restore && was.Restore
 		wants.Rebound = wants.Rebound && was.Rebound
+		wants.Relocate = wants.Relocate && was.Relocate
+		wants.Fence = wants.Fence && was.Fence
 	}
 	if wants == o.wants {
 		return
@@ -165,7 +167,7 @@ func (m *Machine) obey(o *operation) {
 	if wants.Restore && !o.planned {
 		m.layOutReturn(o)
 	}
-	if wants.Evacuate != was.Evacuate || wants.Rebound != was.Rebound {
+	if wants.Evacuate != was.Evacuate || wants.Rebound != was.Rebound || wants.Relocate != was.Relocate {
 		m.startMoving(o)
 	}
 	if wants.Shadow && o.shadow == nil {
@@ -186,6 +188,9 @@ func (m *Machine) startMoving(o *operation) {
 			}
 			if o.wants.Rebound {
 				w.operation, w.rebound = o.id, fmt.Sprintf("failback %s", o.id)
+			}
+			if o.wants.Relocate {
+				w.operation, w.plan = o.id, o.relocation(r)
 			}
 			m.touch(w.key)
 		}

@@ -152,7 +152,7 @@ func (r *rig) cmdWorkload(args []string) {
 		case "rto":
 			w.Placement.Failover.Objective.RTO = federation.Duration(r.duration(v))
 		case "once":
-			w.Placement.Failover.Continuity = federation.AtMostOne
+			w.Placement.Failover.Continuity, w.Placement.Failover.Lease = federation.AtMostOne, v
 		case "spread":
 			w.Placement.Spread = []federation.SpreadConstraint{{By: "region", MaxSkew: 1}}
 		case "tolerate":
@@ -245,6 +245,10 @@ func (r *rig) operation(verb, scope, level string, opts []string) {
 			n, err := strconv.ParseInt(v, 10, 64)
 			r.ok(err)
 			req.Budget = n
+		}
+		if v, ok := strings.CutPrefix(o, "to="); ok {
+			req.To, err = federation.ParseScope(v)
+			r.ok(err)
 		}
 		if o == "dry" {
 			req.Mode = federation.DryRun

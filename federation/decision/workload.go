@@ -31,6 +31,7 @@ type workload struct {
 	rebound   string               // the failback that has it placed anew
 	highest   federation.Epoch     // that any member has shown
 	leased    bool                 // this hub has granted it
+	disowned  map[string]bool      // members that do not hold a Manual lease of an earlier hub
 	rebalance bool                 // the user changed the Placement
 	made      origin               // what the last decision came from
 	stuck     map[string]*stuck    // member → replicas that do not run there
@@ -160,7 +161,7 @@ func (m *Machine) statusChanged(s federation.WorkStatus) {
 	}
 	w.counted[s.Member] = m.countedIn(w, s.Member)
 	w.statuses[s.Member] = s
-	if s.State == federation.WorkRemoved && w.failover().Continuity == federation.AtMostOne {
+	if s.State == federation.WorkRemoved && w.once() {
 		m.grants.Prove(m.now, lease.Claim{Workload: s.Workload, Member: s.Member, Epoch: s.Epoch})
 	}
 	m.measure(w, old, s)

@@ -17,10 +17,10 @@ func claim(member string, epoch federation.Epoch) Claim {
 }
 
 func TestTimes(t *testing.T) {
-	if got := StopAt(start, TTL).Sub(start); got != 9850*time.Millisecond {
+	if got := StopAt(start, TTL(Fast)).Sub(start); got != 9850*time.Millisecond {
 		t.Errorf("a holder stops after %v", got)
 	}
-	if got := FreeAt(start, TTL).Sub(start); got != 15650*time.Millisecond {
+	if got := FreeAt(start, TTL(Fast)).Sub(start); got != 15650*time.Millisecond {
 		t.Errorf("another may start after %v", got)
 	}
 }
@@ -29,8 +29,8 @@ func TestGrants(t *testing.T) {
 	var g Grants
 	granted := func(at time.Duration, c, assigned Claim, want bool) {
 		t.Helper()
-		answer, ok := g.Renew(after(at), c, assigned)
-		if ok != want || ok != (answer.Denied == "") || ok != (answer.TTL == TTL) {
+		answer, ok := g.Renew(after(at), c, assigned, TTL(Fast))
+		if ok != want || ok != (answer.Denied == "") || ok != (answer.TTL == TTL(Fast)) {
 			t.Errorf("at %v %v: %v %+v, want %v", at, c, ok, answer, want)
 		}
 	}
@@ -46,16 +46,53 @@ func TestGrants(t *testing.T) {
 	granted(20*time.Second, eu2, eu2, false)
 	g.Prove(after(20*time.Second), us2)
 	granted(20*time.Second, eu2, eu2, true)
-	if free, ok := g.FreeAt(web); !ok || !free.Equal(after(20*time.Second+15650*time.Millisecond)) {
+	if who, free, ok := g.Holder(web); !ok || who != "eu" || !free.Equal(after(20*time.Second+15650*time.Millisecond)) {
 		t.Errorf("free at %v, %v", free, ok)
 	}
 	g.Forget(web)
-	if _, ok := g.FreeAt(web); ok {
+	if _, _, ok := g.Holder(web); ok {
 		t.Error("held after Forget")
 	}
-	g.Assume(after(time.Minute), Claim{Workload: web})
+	g.Assume(after(time.Minute), Claim{Workload: web}, TTL(Fast))
 	granted(61*time.Second, eu2, eu2, false)
 	granted(76*time.Second, eu2, eu2, true)
+}
+
+// TestClasses: a Balanced lease lasts longer, and a Manual one until it is proven
+// that the holder has stopped, or that it is denied.
+func TestClasses(t *testing.T) {
+	var g Grants
+	eu1, us2 := claim("eu", 1), claim("us", 2)
+	if _, ok := g.Renew(start, eu1, eu1, TTL(Balanced)); !ok {
+		t.Fatal("the first is denied")
+	}
+	if _, ok := g.Renew(after(91*time.Second), us2, us2, TTL(Balanced)); ok {
+		t.Error("granted to another before the end of a Balanced lease by any clock")
+	}
+	if _, ok := g.Renew(after(92*time.Second), us2, us2, TTL(Manual)); !ok {
+		t.Error("denied after its end")
+	}
+	eu3 := claim("eu", 3)
+	answer, ok := g.Renew(after(1000*time.Hour), eu3, eu3, TTL(Manual))
+	if want := "shop/web may still run in us until that is fenced: hansa fence member=NAME"; ok || answer.Denied != want {
+		t.Errorf("got %v %q, want %q", ok, answer.Denied, want)
+	}
+	g.Prove(after(1000*time.Hour), us2)
+	if _, ok := g.Renew(after(1000*time.Hour), eu3, eu3, TTL(Manual)); !ok {
+		t.Error("denied after the proof")
+	}
+	var h Hold
+	h.Answered(start, federation.Grant{TTL: TTL(Manual)})
+	if !h.Endless() || !h.MayRun(after(10000*time.Hour)) || h.RenewEvery() != 3*time.Second {
+		t.Errorf("a Manual hold: %v, asks every %v", h.StopAt(), h.RenewEvery())
+	}
+	h.Answered(after(time.Hour), federation.Grant{Denied: "fenced"})
+	if h.MayRun(after(time.Hour)) || h.Endless() {
+		t.Error("runs although denied")
+	}
+	if h.Answered(start, federation.Grant{TTL: TTL(Balanced)}); h.RenewEvery() != 3*time.Second {
+		t.Errorf("an answer out of order counts: %v", h.RenewEvery())
+	}
 }
 
 func TestHold(t *testing.T) {
@@ -63,7 +100,7 @@ func TestHold(t *testing.T) {
 	if h.MayRun(start) {
 		t.Error("the zero Hold may run")
 	}
-	h.Answered(after(3*time.Second), federation.Grant{TTL: TTL})
+	h.Answered(after(3*time.Second), federation.Grant{TTL: TTL(Fast)})
 	h.Answered(start, federation.Grant{Denied: "late"})
 	if !h.MayRun(after(12849*time.Millisecond)) || h.MayRun(after(12850*time.Millisecond)) {
 		t.Errorf("stops at %v", h.StopAt().Sub(start))
@@ -125,7 +162,7 @@ func TestNeverTwice(t *testing.T) {
 				assigned = claim(rapid.SampledFrom([]string{"eu", "us"}).Draw(t, "to"), assigned.Epoch+1)
 			case 3:
 				g = Grants{}
-				g.Assume(now, Claim{Workload: web})
+				g.Assume(now, Claim{Workload: web}, TTL(Fast))
 			}
 			for _, r := range members {
 				deliver(t, r, &g, assigned, now)
@@ -150,7 +187,7 @@ func deliver(t *rapid.T, r *runner, g *Grants, assigned Claim, now time.Time) {
 	var left []request
 	for _, q := range r.asked {
 		if q.at.Equal(now) {
-			answer, _ := g.Renew(now, q.c, assigned)
+			answer, _ := g.Renew(now, q.c, assigned, TTL(Fast))
 			if rapid.IntRange(0, 9).Draw(t, "lost") == 0 {
 				continue
 			}
@@ -163,7 +200,7 @@ func deliver(t *rapid.T, r *runner, g *Grants, assigned Claim, now time.Time) {
 		case q.back.After(now):
 			left = append(left, q)
 		case q.c.Member == "granted":
-			r.hold.Answered(q.sent, federation.Grant{TTL: TTL})
+			r.hold.Answered(q.sent, federation.Grant{TTL: TTL(Fast)})
 		case q.c == Claim{}:
 			r.hold.Answered(q.sent, federation.Grant{Denied: "no"})
 		}

@@ -2,6 +2,7 @@ package recovery
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -51,10 +52,10 @@ func known(in GateInput) Finding {
 		default:
 			f.Pass, f.Text, f.Remedy = false, fmt.Sprintf("level %q is not known", in.Request.Level), "choose L3, L4, L5a or L5b"
 		}
-	case "shift", "evacuate", "failover", "failback":
+	case "shift", "evacuate", "failover", "failback", Relocate, Fence:
 	default:
 		f.Pass, f.Text = false, fmt.Sprintf("verb %q is not known", in.Request.Verb)
-		f.Remedy = "choose drill, shift, evacuate, failover or failback"
+		f.Remedy = "choose drill, shift, evacuate, relocate, failover, failback or fence"
 	}
 	return f
 }
@@ -94,11 +95,14 @@ func suited(in GateInput) Finding {
 	case in.Request.Verb == "failover" && len(lost) == 0:
 		f.Pass, f.Text = false, "nobody in "+in.Request.Scope.String()+" is lost"
 		f.Remedy = "to empty members that are well: hansa evacuate " + in.Request.Scope.String()
-	case in.Request.Verb == "failback" && len(lost)+len(ill) > 0:
+	case (in.Request.Verb == "failback" || in.Request.Verb == Relocate) && len(lost)+len(ill) > 0:
 		for _, name := range lost {
 			ill = append(ill, name+" is lost")
 		}
 		f.Pass, f.Text, f.Remedy = false, strings.Join(ill, ", "), "fail back when everybody in the scope is Healthy"
+		if in.Request.Verb == Relocate {
+			f.Remedy = "to move workloads off lost members: hansa failover " + in.Request.Scope.String()
+		}
 	}
 	return f
 }
@@ -153,8 +157,11 @@ func leaseless(in GateInput) Finding {
 	return f
 }
 
+// unbounded verbs are not refused for want of room: what they are for is worse.
+var unbounded = []string{"failover", "failback", Fence}
+
 func fits(in GateInput) Finding {
-	f := Finding{Rule: "G1 capacity", Pass: in.Simulation.Fits || in.Request.Verb == "failover" || in.Request.Verb == "failback"}
+	f := Finding{Rule: "G1 capacity", Pass: in.Simulation.Fits || slices.Contains(unbounded, in.Request.Verb)}
 	f.Text = fmt.Sprintf("everything fits without the scope, headroom %.0f %%", 100*in.Simulation.Headroom)
 	if f.Pass {
 		return f

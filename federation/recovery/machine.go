@@ -15,7 +15,7 @@ type Budgets struct {
 	Steady  time.Duration // how long it must stay well to count as steady; 0 means 2 s
 	Verify  time.Duration // until it is steady; 0 means 1 min
 	Restore time.Duration // until everything is as before; 0 means 3 min
-	Live    time.Duration // until a live failover is given up as failed; 0 means 15 min
+	Live    time.Duration // until a live failover or relocation is given up as failed; 0 means 15 min
 }
 
 func (b Budgets) defaulted() Budgets {
@@ -153,16 +153,30 @@ func (m *Machine) Wants() Wants {
 	return Wants{
 		Mask:     on && m.level("L5b"),
 		Shadow:   on && m.level("L5a"),
-		Withdraw: on && (m.level("L3") || m.level("L4") || verb == "shift" || verb == "evacuate"),
-		Evacuate: on && (m.level("L4") || verb == "evacuate"),
+		Withdraw: on && (m.level("L3") || m.level("L4") || standing(verb)),
+		Evacuate: on && (m.level("L4") || verb == "evacuate" || verb == Fence),
 		Restore:  m.restoring() && moved,
 		Release:  m.release || on && verb == "failover" && m.op.Request.Initiator != Hub,
 		Rebound:  on && verb == "failback",
+		Relocate: on && verb == Relocate,
+		Fence:    on && verb == Fence,
 	}
 }
 
-// Freeze is the verb that stops automation. It stands until it is aborted.
-const Freeze = "freeze"
+// Verbs that the hub has to know by name.
+const (
+	// Freeze stops automation. It stands until it is aborted.
+	Freeze = "freeze"
+	// Fence is a person's word that the scope runs nothing that must run once, or
+	// order that it shall not. It stands until it is aborted.
+	Fence = "fence"
+	// Relocate moves workloads from where they are well.
+	Relocate = "relocate"
+)
+
+// standing says that an operation of the verb keeps the traffic away until somebody
+// ends it.
+func standing(verb string) bool { return verb == "shift" || verb == "evacuate" || verb == Fence }
 
 // Hub is the initiator of what automation starts.
 const Hub = "hub"
@@ -207,7 +221,7 @@ func (m *Machine) overAt() time.Time {
 	case m.restoring():
 		return m.since.Add(m.budgets.Restore)
 	case !m.drill():
-		if m.op.State == federation.OperationRunning && m.op.Request.Verb == "failover" {
+		if m.op.State == federation.OperationRunning && (m.op.Request.Verb == "failover" || m.op.Request.Verb == Relocate) {
 			return m.since.Add(m.budgets.Live)
 		}
 	case m.op.State == federation.OperationRunning && m.verdict.IsZero():
@@ -268,7 +282,7 @@ func (m *Machine) abort(now time.Time, reason string) {
 		return
 	}
 	m.op.Reason = reason
-	if m.op.Request.Verb == Freeze {
+	if v := m.op.Request.Verb; v == Freeze || v == Fence {
 		m.end(now, federation.OperationCompleted, federation.Pass)
 		return
 	}

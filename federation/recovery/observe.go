@@ -47,7 +47,7 @@ type WorkloadSeen struct {
 	Workload federation.Key
 	Members  []string // of the stored assignment, sorted
 	// Decided: the stored assignment has nothing in the scope; of a failback, it was
-	// placed anew.
+	// placed anew; of a relocation, it is also as planned.
 	Decided bool
 	// First: a replica runs where none, or fewer, ran before; true when nothing
 	// had to grow.
@@ -119,4 +119,6 @@ type Wants struct {
 	Restore  bool // the workloads go back to where they were
 	Release  bool // the shares of the lost members may move although the brake says no
 	Rebound  bool // workloads are placed anew, so that the scope is used again (failback)
+	Relocate bool // workloads go where the plan says
+	Fence    bool // the scope may run nothing that must run once, and does not come back
 }

@@ -41,7 +41,7 @@ func (m *Machine) clock(now time.Time, o Observed) {
 	if o.Elsewhere {
 		m.mark(federation.T6ServedElse, now)
 	}
-	if o.Withdrawn && !m.back() && (!m.verdict.IsZero() || m.Wants().Withdraw) {
+	if o.Withdrawn && !m.back() && !m.relocates() && (!m.verdict.IsZero() || m.Wants().Withdraw) {
 		m.mark(federation.T5Shifted, now)
 	}
 	m.workloads(now, o)
@@ -70,7 +70,7 @@ func (m *Machine) detection(now time.Time, o Observed) {
 	if !verdict.IsZero() {
 		m.mark(federation.T3Verdict, verdict)
 	}
-	if m.verdict.IsZero() && (!verdict.IsZero() || m.Wants().Withdraw || m.back()) {
+	if m.verdict.IsZero() && (!verdict.IsZero() || m.Wants().Withdraw || m.back() || m.relocates()) {
 		m.verdict = now
 	}
 }
@@ -156,7 +156,7 @@ func (m *Machine) report(o Observed) {
 		if j >= 0 {
 			r.To = slices.Clone(o.Workloads[j].Members)
 		}
-		if m.level("L3") || m.op.Request.Verb == "shift" {
+		if m.trafficOnly() {
 			m.judgeTraffic(r, j >= 0 && o.Workloads[j].Served)
 			continue
 		}

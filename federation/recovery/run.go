@@ -135,13 +135,13 @@ func (m *Machine) comeBack(now time.Time, o Observed) {
 
 // moved: what this operation is about has happened and capacity is back.
 func (m *Machine) moved(o Observed) bool {
-	if !o.Withdrawn && !m.back() || m.verdict.IsZero() && m.silences() {
+	if !o.Withdrawn && !m.back() && !m.relocates() || m.verdict.IsZero() && m.silences() {
 		return false
 	}
-	if m.level("L3") || m.op.Request.Verb == "shift" {
+	if m.trafficOnly() {
 		return true
 	}
-	if m.back() {
+	if m.back() || m.relocates() {
 		return settled(o) && !slices.ContainsFunc(o.Workloads, func(w WorkloadSeen) bool { return !w.Decided })
 	}
 	return !slices.ContainsFunc(o.Workloads, func(w WorkloadSeen) bool {
@@ -151,6 +151,15 @@ func (m *Machine) moved(o Observed) bool {
 
 // back says that the operation brings workloads into the scope, not out of it.
 func (m *Machine) back() bool { return m.op.Request.Verb == "failback" }
+
+// trafficOnly says that the operation is done when the traffic has left: a fence is in
+// force then, whatever finds no room elsewhere.
+func (m *Machine) trafficOnly() bool {
+	return m.level("L3") || m.op.Request.Verb == "shift" || m.op.Request.Verb == Fence
+}
+
+// relocates says that the operation moves workloads and leaves the scope as it is.
+func (m *Machine) relocates() bool { return m.op.Request.Verb == Relocate }
 
 // silences says that the operation is about members that fall silent.
 func (m *Machine) silences() bool {
@@ -174,7 +183,9 @@ func (m *Machine) verifying(now time.Time, o Observed) {
 	switch {
 	case m.drill():
 		m.enter(now, federation.OperationHeld, fmt.Sprintf("steady; held for %s", m.op.Request.Hold))
-	case m.op.Request.Verb == "shift" || m.op.Request.Verb == "evacuate":
+	case m.op.Request.Verb == Fence:
+		m.enter(now, federation.OperationHeld, "until: hansa unfence "+m.op.Request.Scope.String())
+	case standing(m.op.Request.Verb):
 		m.enter(now, federation.OperationHeld, "until: hansa operation abort "+m.op.ID+", or failback")
 	default:
 		m.conclude(now, m.judge())

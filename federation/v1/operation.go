@@ -18,7 +18,7 @@ func EncodeOperation(o federation.Operation) []byte {
 			return &WorkloadReport{
 				Workload: fromKey(w.Workload), Marks: fromMarks(w.Marks), Objective: fromObjective(w.Objective),
 				Achieved: fromAchieved(w.Achieved), From: w.From, To: w.To, Verdict: string(w.Verdict), Reason: w.Reason,
-				Before: each(w.Before, fromAssignedMember),
+				Before: each(w.Before, fromAssignedMember), After: each(w.After, fromAssignedMember),
 			}
 		}),
 		Timeline: each(o.Timeline, func(t federation.TimelineEntry) *TimelineEntry {
@@ -69,7 +69,7 @@ func toWorkloadReport(w *WorkloadReport) (federation.WorkloadReport, error) {
 	return federation.WorkloadReport{
 		Workload: key, Marks: toMarks(w.GetMarks()), Objective: toObjective(w.GetObjective()), Achieved: toAchieved(w.GetAchieved()),
 		From: w.GetFrom(), To: w.GetTo(), Verdict: federation.Verdict(w.GetVerdict()), Reason: w.GetReason(),
-		Before: each(w.GetBefore(), toAssignedMember),
+		Before: each(w.GetBefore(), toAssignedMember), After: each(w.GetAfter(), toAssignedMember),
 	}, err
 }
 
@@ -87,7 +87,23 @@ func fromOperationRequest(r federation.OperationRequest) *OperationRequest {
 	return &OperationRequest{
 		Verb: r.Verb, Scope: r.Scope.String(), Mode: string(r.Mode), Level: r.Level, Hold: fromDuration(r.Hold),
 		Initiator: r.Initiator, Reason: r.Reason, Budget: r.Budget,
+		To: fromScope(r.To),
 	}
+}
+
+// fromScope writes no scope as nothing.
+func fromScope(s federation.Scope) string {
+	if s == (federation.Scope{}) {
+		return ""
+	}
+	return s.String()
+}
+
+func toScope(s string) (federation.Scope, error) {
+	if s == "" {
+		return federation.Scope{}, nil
+	}
+	return federation.ParseScope(s)
 }
 
 func toOperationRequest(r *OperationRequest) (federation.OperationRequest, error) {
@@ -95,8 +111,12 @@ func toOperationRequest(r *OperationRequest) (federation.OperationRequest, error
 	if err != nil {
 		return federation.OperationRequest{}, err
 	}
+	to, err := toScope(r.GetTo())
+	if err != nil {
+		return federation.OperationRequest{}, err
+	}
 	return federation.OperationRequest{
-		Verb: r.GetVerb(), Scope: scope, Mode: federation.Mode(r.GetMode()), Level: r.GetLevel(), Hold: toDuration(r.GetHold()),
+		Verb: r.GetVerb(), Scope: scope, To: to, Mode: federation.Mode(r.GetMode()), Level: r.GetLevel(), Hold: toDuration(r.GetHold()),
 		Initiator: r.GetInitiator(), Reason: r.GetReason(), Budget: r.GetBudget(),
 	}, nil
 }

@@ -2395,7 +2395,9 @@ type OperationRequest struct {
 	Initiator string               `protobuf:"bytes,6,opt,name=initiator,proto3" json:"initiator,omitempty"`
 	Reason    string               `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
 	// Replicas that a failback moves at most; 0: no bound.
-	Budget        int64 `protobuf:"varint,8,opt,name=budget,proto3" json:"budget,omitempty"`
+	Budget int64 `protobuf:"varint,8,opt,name=budget,proto3" json:"budget,omitempty"`
+	// Where a relocation goes, like scope; empty: anywhere else.
+	To            string `protobuf:"bytes,9,opt,name=to,proto3" json:"to,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2484,6 +2486,13 @@ func (x *OperationRequest) GetBudget() int64 {
 		return x.Budget
 	}
 	return 0
+}
+
+func (x *OperationRequest) GetTo() string {
+	if x != nil {
+		return x.To
+	}
+	return ""
 }
 
 // Objective is what was promised.
@@ -2612,6 +2621,7 @@ type WorkloadReport struct {
 	Verdict       string                            `protobuf:"bytes,7,opt,name=verdict,proto3" json:"verdict,omitempty"`
 	Reason        string                            `protobuf:"bytes,8,opt,name=reason,proto3" json:"reason,omitempty"`
 	Before        []*AssignedMember                 `protobuf:"bytes,9,rep,name=before,proto3" json:"before,omitempty"`
+	After         []*AssignedMember                 `protobuf:"bytes,10,rep,name=after,proto3" json:"after,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2705,6 +2715,13 @@ func (x *WorkloadReport) GetReason() string {
 func (x *WorkloadReport) GetBefore() []*AssignedMember {
 	if x != nil {
 		return x.Before
+	}
+	return nil
+}
+
+func (x *WorkloadReport) GetAfter() []*AssignedMember {
+	if x != nil {
+		return x.After
 	}
 	return nil
 }
@@ -3085,7 +3102,7 @@ const file_federation_v1_records_proto_rawDesc = "" +
 	"\n" +
 	"MarksEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x120\n" +
-	"\x05value\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05value:\x028\x01\"\xe3\x01\n" +
+	"\x05value\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05value:\x028\x01\"\xf3\x01\n" +
 	"\x10OperationRequest\x12\x12\n" +
 	"\x04verb\x18\x01 \x01(\tR\x04verb\x12\x14\n" +
 	"\x05scope\x18\x02 \x01(\tR\x05scope\x12\x12\n" +
@@ -3094,14 +3111,15 @@ const file_federation_v1_records_proto_rawDesc = "" +
 	"\x04hold\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\x04hold\x12\x1c\n" +
 	"\tinitiator\x18\x06 \x01(\tR\tinitiator\x12\x16\n" +
 	"\x06reason\x18\a \x01(\tR\x06reason\x12\x16\n" +
-	"\x06budget\x18\b \x01(\x03R\x06budget\"e\n" +
+	"\x06budget\x18\b \x01(\x03R\x06budget\x12\x0e\n" +
+	"\x02to\x18\t \x01(\tR\x02to\"e\n" +
 	"\tObjective\x12+\n" +
 	"\x03rto\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x03rto\x12+\n" +
 	"\x03rpo\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x03rpo\"\xa1\x01\n" +
 	"\bAchieved\x12+\n" +
 	"\x03rto\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x03rto\x125\n" +
 	"\bdowntime\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\bdowntime\x121\n" +
-	"\x06detect\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x06detect\"\xee\x03\n" +
+	"\x06detect\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x06detect\"\xa9\x04\n" +
 	"\x0eWorkloadReport\x124\n" +
 	"\bworkload\x18\x01 \x01(\v2\x18.hansa.federation.v1.KeyR\bworkload\x12D\n" +
 	"\x05marks\x18\x02 \x03(\v2..hansa.federation.v1.WorkloadReport.MarksEntryR\x05marks\x12<\n" +
@@ -3111,7 +3129,9 @@ const file_federation_v1_records_proto_rawDesc = "" +
 	"\x02to\x18\x06 \x03(\tR\x02to\x12\x18\n" +
 	"\averdict\x18\a \x01(\tR\averdict\x12\x16\n" +
 	"\x06reason\x18\b \x01(\tR\x06reason\x12;\n" +
-	"\x06before\x18\t \x03(\v2#.hansa.federation.v1.AssignedMemberR\x06before\x1aT\n" +
+	"\x06before\x18\t \x03(\v2#.hansa.federation.v1.AssignedMemberR\x06before\x129\n" +
+	"\x05after\x18\n" +
+	" \x03(\v2#.hansa.federation.v1.AssignedMemberR\x05after\x1aT\n" +
 	"\n" +
 	"MarksEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x120\n" +
@@ -3237,15 +3257,16 @@ var file_federation_v1_records_proto_depIdxs = []int32{
 	27, // 52: hansa.federation.v1.WorkloadReport.objective:type_name -> hansa.federation.v1.Objective
 	28, // 53: hansa.federation.v1.WorkloadReport.achieved:type_name -> hansa.federation.v1.Achieved
 	13, // 54: hansa.federation.v1.WorkloadReport.before:type_name -> hansa.federation.v1.AssignedMember
-	38, // 55: hansa.federation.v1.TimelineEntry.at:type_name -> google.protobuf.Timestamp
-	38, // 56: hansa.federation.v1.Event.at:type_name -> google.protobuf.Timestamp
-	38, // 57: hansa.federation.v1.Operation.MarksEntry.value:type_name -> google.protobuf.Timestamp
-	38, // 58: hansa.federation.v1.WorkloadReport.MarksEntry.value:type_name -> google.protobuf.Timestamp
-	59, // [59:59] is the sub-list for method output_type
-	59, // [59:59] is the sub-list for method input_type
-	59, // [59:59] is the sub-list for extension type_name
-	59, // [59:59] is the sub-list for extension extendee
-	0,  // [0:59] is the sub-list for field type_name
+	13, // 55: hansa.federation.v1.WorkloadReport.after:type_name -> hansa.federation.v1.AssignedMember
+	38, // 56: hansa.federation.v1.TimelineEntry.at:type_name -> google.protobuf.Timestamp
+	38, // 57: hansa.federation.v1.Event.at:type_name -> google.protobuf.Timestamp
+	38, // 58: hansa.federation.v1.Operation.MarksEntry.value:type_name -> google.protobuf.Timestamp
+	38, // 59: hansa.federation.v1.WorkloadReport.MarksEntry.value:type_name -> google.protobuf.Timestamp
+	60, // [60:60] is the sub-list for method output_type
+	60, // [60:60] is the sub-list for method input_type
+	60, // [60:60] is the sub-list for extension type_name
+	60, // [60:60] is the sub-list for extension extendee
+	0,  // [0:60] is the sub-list for field type_name
 }
 
 func init() { file_federation_v1_records_proto_init() }

@@ -4,7 +4,10 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
+	"github.com/hansa-io/hansa/federation"
 	gatewayv1 "github.com/hansa-io/hansa/gateway/v1"
 )
 
@@ -48,10 +51,66 @@ func (c call) update(member, action, done string) (*gatewayv1.Member, error) {
 }
 
 func (a *app) cordonCommand() *cobra.Command {
-	return a.membersVerb("cordon", "Let a member keep what it has and take nothing new", func(c call, member string) error {
+	var dryRun bool
+	cmd := a.membersVerb("cordon", "Let a member keep what it has and take nothing new", func(c call, member string) error {
+		if dryRun {
+			return c.planCordon(member)
+		}
 		_, err := c.update(member, cordonAction, "cordoned")
 		return err
 	})
+	dryRunFlag(cmd, &dryRun)
+	return cmd
+}
+
+func dryRunFlag(cmd *cobra.Command, dryRun *bool) {
+	cmd.Flags().BoolVar(dryRun, "dry-run", false, "say what would move and whether it fits")
+}
+
+// planCordon says what a cordon would do: it moves nothing, so the question is what
+// takes what is new.
+func (c call) planCordon(member string) error {
+	answer, err := c.Members.GetMember(c.cmd.Context(), &gatewayv1.GetMemberRequest{Name: member})
+	if err != nil {
+		return err
+	}
+	s := answer.GetMember().GetStatus()
+	fmt.Fprintf(c.cmd.OutOrStdout(), "%s would keep its %d workloads and take nothing new: %s of its CPU and %s of its memory would not be used\n",
+		member, s.GetWorkloads(), or(s.GetFree()["cpu"], "0"), or(s.GetFree()["memory"], "0"))
+	return nil
+}
+
+// planDrain says what a drain would move: the same as an evacuation.
+func (c call) planDrain(member string) error {
+	answer, err := c.Recovery.StartOperation(c.cmd.Context(), &gatewayv1.StartOperationRequest{
+		Verb: "evacuate", Scope: "member=" + member, Mode: string(federation.DryRun),
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(c.cmd.OutOrStdout(), "drain of %s; nothing was done\n\n", member)
+	return printSimulation(c, answer.GetOperation().GetPlan())
+}
+
+// awaitDrained shows how much is left in the member until it is empty.
+func (c call) awaitDrained(member string) error {
+	show := newProgress(c.cmd.ErrOrStderr())
+	defer show.done()
+	for {
+		answer, err := c.Members.GetMember(c.cmd.Context(), &gatewayv1.GetMemberRequest{Name: member})
+		switch left := answer.GetMember().GetStatus().GetWorkloads(); {
+		case c.cmd.Context().Err() != nil:
+			return fmt.Errorf("interrupted, %s goes on being drained: \"hansa uncordon %s\" ends it", member, member)
+		case err != nil && status.Code(err) != codes.Unavailable:
+			return err
+		case err == nil && left == 0:
+			fmt.Fprintf(c.cmd.OutOrStdout(), "member %s is empty: \"hansa uncordon %s\" lets it take workloads again\n", member, member)
+			return nil
+		case err == nil:
+			show.show("%d workloads left in %s", left, member)
+		}
+		pause(c.cmd.Context(), retryEvery)
+	}
 }
 
 // uncordonCommand also ends a drain, as kubectl's does.
@@ -69,13 +128,22 @@ func (a *app) uncordonCommand() *cobra.Command {
 }
 
 func (a *app) drainCommand() *cobra.Command {
+	var dryRun, wait bool
 	cmd := a.membersVerb("drain", "Move all workloads off a member", func(c call, member string) error {
+		if dryRun {
+			return c.planDrain(member)
+		}
 		if err := Confirm(c.cmd, fmt.Sprintf("Move all workloads off %s?", member)); err != nil {
 			return err
 		}
 		_, err := c.update(member, drainAction, "is draining: \"hansa get workloads -w\" follows it, \"hansa uncordon "+member+"\" ends it")
-		return err
+		if err != nil || !wait {
+			return err
+		}
+		return c.awaitDrained(member)
 	})
+	dryRunFlag(cmd, &dryRun)
+	cmd.Flags().BoolVar(&wait, "wait", false, "go on until the member is empty")
 	YesFlag(cmd)
 	return cmd
 }

@@ -24,8 +24,14 @@ func (s *Server) StartOperation(ctx context.Context, r *gatewayv1.StartOperation
 	if err != nil {
 		return nil, messaging.Errorf(messaging.Invalid, "%v", err)
 	}
+	var to federation.Scope
+	if r.GetTo() != "" {
+		if to, err = federation.ParseScope(r.GetTo()); err != nil {
+			return nil, messaging.Errorf(messaging.Invalid, "to: %v", err)
+		}
+	}
 	request := federation.OperationRequest{
-		Verb: r.GetVerb(), Scope: scope, Mode: federation.Mode(r.GetMode()), Level: r.GetLevel(), Hold: r.GetHold().AsDuration(),
+		Verb: r.GetVerb(), Scope: scope, To: to, Mode: federation.Mode(r.GetMode()), Level: r.GetLevel(), Hold: r.GetHold().AsDuration(),
 		Initiator: who(ctx), Reason: r.GetReason(), Budget: r.GetBudget(),
 	}
 	op, err := s.operation(ctx, subject.HubOperation, federationv1.EncodeOperationRequest(request))

@@ -4761,9 +4761,9 @@ func (x *JoinResponse) GetExpiresAt() *timestamppb.Timestamp {
 // StartOperationRequest asks for an operation.
 type StartOperationRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// drill | shift | evacuate | failover | failback
+	// drill | shift | evacuate | relocate | failover | failback | fence
 	Verb string `protobuf:"bytes,1,opt,name=verb,proto3" json:"verb,omitempty"`
-	// "region=eu-central".
+	// "region=eu-central"; of relocate also "workload=shop/web".
 	Scope string `protobuf:"bytes,2,opt,name=scope,proto3" json:"scope,omitempty"`
 	// Live | Drill | DryRun
 	Mode string `protobuf:"bytes,3,opt,name=mode,proto3" json:"mode,omitempty"`
@@ -4772,7 +4772,9 @@ type StartOperationRequest struct {
 	Hold   *durationpb.Duration `protobuf:"bytes,5,opt,name=hold,proto3" json:"hold,omitempty"`
 	Reason string               `protobuf:"bytes,6,opt,name=reason,proto3" json:"reason,omitempty"`
 	// Replicas that a failback moves at most; 0: no bound.
-	Budget        int64 `protobuf:"varint,7,opt,name=budget,proto3" json:"budget,omitempty"`
+	Budget int64 `protobuf:"varint,7,opt,name=budget,proto3" json:"budget,omitempty"`
+	// Where a relocation goes, "member=tokyo"; empty: anywhere else.
+	To            string `protobuf:"bytes,8,opt,name=to,proto3" json:"to,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4854,6 +4856,13 @@ func (x *StartOperationRequest) GetBudget() int64 {
 		return x.Budget
 	}
 	return 0
+}
+
+func (x *StartOperationRequest) GetTo() string {
+	if x != nil {
+		return x.To
+	}
+	return ""
 }
 
 // StartOperationResponse is the operation as it starts.
@@ -6637,7 +6646,7 @@ const file_gateway_v1_gateway_proto_rawDesc = "" +
 	"\x06bus_ca\x18\x03 \x01(\fR\x05busCa\x12\x18\n" +
 	"\aaccount\x18\x04 \x01(\tR\aaccount\x129\n" +
 	"\n" +
-	"expires_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\"\xca\x01\n" +
+	"expires_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\"\xda\x01\n" +
 	"\x15StartOperationRequest\x12\x12\n" +
 	"\x04verb\x18\x01 \x01(\tR\x04verb\x12\x14\n" +
 	"\x05scope\x18\x02 \x01(\tR\x05scope\x12\x12\n" +
@@ -6645,7 +6654,8 @@ const file_gateway_v1_gateway_proto_rawDesc = "" +
 	"\x05level\x18\x04 \x01(\tR\x05level\x12-\n" +
 	"\x04hold\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\x04hold\x12\x16\n" +
 	"\x06reason\x18\x06 \x01(\tR\x06reason\x12\x16\n" +
-	"\x06budget\x18\a \x01(\x03R\x06budget\"S\n" +
+	"\x06budget\x18\a \x01(\x03R\x06budget\x12\x0e\n" +
+	"\x02to\x18\b \x01(\tR\x02to\"S\n" +
 	"\x16StartOperationResponse\x129\n" +
 	"\toperation\x18\x01 \x01(\v2\x1b.hansa.gateway.v1.OperationR\toperation\"\x9f\x06\n" +
 	"\tOperation\x12\x0e\n" +

@@ -13,7 +13,7 @@ func (m *Machine) Check() error {
 		if it.Phase != holding && it.lease.running {
 			return fmt.Errorf("law 6: %s is %s and runs under a lease", k, it.Phase)
 		}
-		if it.AtMostOne && it.lease.running && it.lease.StopAt().IsZero() {
+		if it.AtMostOne && it.lease.running && it.lease.StopAt().IsZero() && !it.lease.Endless() {
 			return fmt.Errorf("law 6: %s runs without a lease", k)
 		}
 	}

@@ -43,7 +43,7 @@ func (m *Machine) stepLeases() {
 			m.halt(it, "this agent restarted and has no lease")
 		}
 		if !m.now.Before(it.lease.askAt) {
-			it.lease.askAt = m.now.Add(lease.RenewEvery)
+			it.lease.askAt = m.now.Add(it.lease.RenewEvery())
 			m.out = append(m.out, RenewLease{Workload: k, Epoch: it.Epoch, Held: it.lease.running && it.lease.MayRun(m.now)})
 		}
 	}
@@ -55,6 +55,9 @@ func (m *Machine) Leases() map[federation.Key]time.Time {
 	for k, it := range m.items {
 		if it.AtMostOne && it.Phase == holding && it.lease.running {
 			out[k] = it.lease.StopAt()
+			if it.lease.Endless() {
+				out[k] = m.now.Add(lease.Forever)
+			}
 		}
 	}
 	return out
@@ -72,6 +75,9 @@ func (m *Machine) renewed(ev RenewAnswered) {
 		return
 	}
 	it.lease.Answered(ev.SentAt, ev.Grant)
+	if endless := it.lease.Endless(); endless != it.Endless {
+		it.Endless, m.dirty = endless, true
+	}
 	if ev.Grant.Denied != "" {
 		if !it.lease.running {
 			m.report(it, federation.WorkHeld, ev.Grant.Denied)

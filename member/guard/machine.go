@@ -238,7 +238,7 @@ func (m *Machine) land(it *item, prune bool) {
 
 func (m *Machine) remove(it *item, why string) {
 	it.removeAt = m.now.Add(removeEvery)
-	it.lease = leaseState{}
+	it.lease, it.Endless = leaseState{}, false
 	m.out = append(m.out, Remove{Workload: it.Workload, Epoch: it.Epoch, Landing: it.Landing, Reason: why})
 	m.report(it, federation.WorkRemoving, why)
 }

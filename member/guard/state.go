@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/hansa-io/hansa/federation"
+	"github.com/hansa-io/hansa/federation/lease"
 )
 
 // version of the persisted state; a newer one is refused.
@@ -38,9 +39,11 @@ type memory struct {
 	Revision federation.Revision `json:"revision,omitempty"`
 	// Life is the workload's own revision at the last order: what is older than
 	// a removal belongs to the life that was removed.
-	Life      federation.Revision    `json:"life,omitempty"`
-	AtMostOne bool                   `json:"atMostOne,omitempty"`
-	Landing   federation.LandingSpec `json:"landing,omitzero"`
+	Life      federation.Revision `json:"life,omitempty"`
+	AtMostOne bool                `json:"atMostOne,omitempty"`
+	// Endless: it runs under a Manual lease, which a restart does not end.
+	Endless bool                   `json:"endless,omitempty"`
+	Landing federation.LandingSpec `json:"landing,omitzero"`
 }
 
 func (m *Machine) encode() []byte {
@@ -75,7 +78,11 @@ func Restore(opts Options, state []byte) (*Machine, error) {
 	}
 	m := New(opts)
 	for _, v := range s.Works {
-		m.items[v.Workload] = &item{memory: v, stop: v.AtMostOne && v.Phase == holding}
+		it := &item{memory: v, stop: v.AtMostOne && v.Phase == holding && !v.Endless}
+		if v.Endless && v.Phase == holding {
+			it.lease = leaseState{Hold: lease.Resumed(), running: true}
+		}
+		m.items[v.Workload] = it
 	}
 	return m, nil
 }

@@ -32,7 +32,7 @@ func newFederation() *federation {
 	}
 	f.workloads = []*gatewayv1.Workload{f.web(), f.cart()}
 	f.operations = map[string]*gatewayv1.Operation{
-		"7f3a": f.passed(), "8b21": f.refused(), "9c0d": f.failed(), "a1e2": f.aborted(), "f00d": f.endless(), "5e1f": f.standing(), "fb01": f.missed(),
+		"7f3a": f.passed(), "8b21": f.refused(), "9c0d": f.failed(), "a1e2": f.aborted(), "f00d": f.endless(), "5e1f": f.standing(), "fb01": f.missed(), "fe0c": f.fence(),
 	}
 	return f
 }
@@ -116,6 +116,13 @@ func (f *federation) standing() *gatewayv1.Operation {
 		Id: "5e1f", Verb: "shift", Scope: "member=virginia", Mode: "Live", State: "Held", Members: []string{"virginia"}, CreatedAt: f.ago(2 * time.Hour),
 		Timeline: []*gatewayv1.TimelineEntry{{At: f.ago(2*time.Hour - 100*time.Millisecond), Text: "started by ann"}, {At: f.ago(2*time.Hour - 400*time.Millisecond), Text: "until: hansa operation abort 5e1f, or failback"}},
 	}
+}
+
+// fence is one of virginia.
+func (f *federation) fence() *gatewayv1.Operation {
+	o := f.standing()
+	o.Id, o.Verb, o.CreatedAt = "fe0c", "fence", f.ago(2*time.Hour)
+	return o
 }
 
 // start is T0 of every canned drill.
