@@ -90,6 +90,9 @@ type Assignment struct {
 	Reason           string           `json:"reason,omitempty"`     // why it was computed: "applied", "frankfurt unreachable", "drill 7f3a"
 	DecidedAt        time.Time        `json:"decidedAt"`
 	Operation        string           `json:"operation,omitempty"` // id of the operation that asked for it
+	// ReadyIn is how long a share needs from the order until it is ready: the 95th
+	// percentile of what was measured, and with it an Auto dwell. Zero: not measured.
+	ReadyIn time.Duration `json:"readyIn,omitempty"`
 }
 
 // AssignedMember is one member's share of an assignment.

@@ -300,28 +300,3 @@ func shares(a federation.Assignment) string {
 	}
 	return joined(parts)
 }
-
-// measured bounds how many times to ready are remembered of one workload.
-const measured = 20
-
-// measure notes how long a share took from the order until it was ready.
-func (m *Machine) measure(w *workload, old, s federation.WorkStatus) {
-	m.lookAgain = true
-	wk := w.works[s.Member]
-	if wk == nil || wk.at.IsZero() || s.State != federation.WorkReady || s.Epoch < wk.order.epoch ||
-		old.State == federation.WorkReady && old.Replicas == s.Replicas || s.WorkloadRevision < wk.order.revision {
-		return
-	}
-	list := append(m.startup[w.key], m.now.Sub(wk.at))
-	m.startup[w.key] = list[max(0, len(list)-measured):]
-	wk.at = time.Time{}
-}
-
-// timeToReady is the 95th percentile of what was measured.
-func (m *Machine) timeToReady(k federation.Key) (time.Duration, bool) {
-	list := slices.Sorted(slices.Values(m.startup[k]))
-	if len(list) == 0 {
-		return 0, false
-	}
-	return list[(len(list)*95-1)/100], true
-}

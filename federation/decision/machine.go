@@ -65,6 +65,9 @@ type Machine struct {
 	claims  map[federation.Key]map[string]bool // operations that a workload's move belongs to
 	startup map[federation.Key][]time.Duration // measured times to ready
 
+	unrecorded map[federation.Key]bool // measured, and not yet in the record
+	recordAt   time.Time               // when it goes there
+
 	fallen      []fall    // verdicts of this Step
 	lookAgain   bool      // operations have to look at the federation
 	unsaved     bool      // a verdict or an operation may have to be written
@@ -112,6 +115,7 @@ func New(opts Options) *Machine {
 		claims:     map[federation.Key]map[string]bool{},
 		strangers:  map[string]*member{},
 		startup:    map[federation.Key][]time.Duration{},
+		unrecorded: map[federation.Key]bool{},
 		writes:     map[uint64]writing{},
 		feeds:      map[string]federation.Feed{},
 		survey:     survey{trips: map[regions]*trip{}},
@@ -140,7 +144,7 @@ func (m *Machine) Deadline() (time.Time, bool) {
 		return m.now, true
 	}
 	next := m.beatAt
-	for _, at := range []time.Time{m.earliestHealth(), m.batchAt, m.worldAt, m.dwellAt, m.patienceAt, m.fencesAt(), m.survey.nextAt, m.auditAt()} {
+	for _, at := range []time.Time{m.earliestHealth(), m.batchAt, m.worldAt, m.dwellAt, m.patienceAt, m.fencesAt(), m.recordAt, m.survey.nextAt, m.auditAt()} {
 		next = earlier(next, at)
 	}
 	for k := range m.timed {
@@ -178,6 +182,7 @@ func (m *Machine) settle() {
 		m.stepPatience()
 		m.stepBeat()
 		m.decide()
+		m.stepMeasured()
 		m.stepWorks()
 		m.stepRecords()
 		m.stepSurvey()

@@ -127,6 +127,7 @@ func (m *Machine) applyWorkload(ev Event) {
 		w := m.workload(ev.Key)
 		if w.record.load(ev.Assignment, ev.Revision) {
 			w.before = nil
+			m.recall(w)
 		}
 		m.touch(ev.Key)
 	case StatusChanged:
@@ -205,6 +206,9 @@ func (m *Machine) assignmentDone(wr writing, ev WriteDone) {
 	if wr.gone {
 		m.forget(w)
 		return
+	}
+	if old != 0 && before.DecidedAt.Equal(w.record.stored.DecidedAt) {
+		return // the same decision, with what was measured since
 	}
 	w.before = map[string]int64{}
 	if old != 0 && before.Reason != reasonDeleted {

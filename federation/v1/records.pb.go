@@ -1020,8 +1020,10 @@ type Assignment struct {
 	Reason           string                 `protobuf:"bytes,8,opt,name=reason,proto3" json:"reason,omitempty"`
 	DecidedAt        *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=decided_at,json=decidedAt,proto3" json:"decided_at,omitempty"`
 	Operation        string                 `protobuf:"bytes,10,opt,name=operation,proto3" json:"operation,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// From the order until a share is ready, the 95th percentile; 0: not measured.
+	ReadyIn       *durationpb.Duration `protobuf:"bytes,11,opt,name=ready_in,json=readyIn,proto3" json:"ready_in,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Assignment) Reset() {
@@ -1122,6 +1124,13 @@ func (x *Assignment) GetOperation() string {
 		return x.Operation
 	}
 	return ""
+}
+
+func (x *Assignment) GetReadyIn() *durationpb.Duration {
+	if x != nil {
+		return x.ReadyIn
+	}
+	return nil
 }
 
 // AssignedMember is one member's share.
@@ -2955,7 +2964,7 @@ const file_federation_v1_records_proto_rawDesc = "" +
 	"\n" +
 	"applied_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\tappliedAt\x12\x1d\n" +
 	"\n" +
-	"applied_by\x18\x06 \x01(\tR\tappliedBy\"\xb0\x03\n" +
+	"applied_by\x18\x06 \x01(\tR\tappliedBy\"\xe6\x03\n" +
 	"\n" +
 	"Assignment\x124\n" +
 	"\bworkload\x18\x01 \x01(\v2\x18.hansa.federation.v1.KeyR\bworkload\x12+\n" +
@@ -2970,7 +2979,8 @@ const file_federation_v1_records_proto_rawDesc = "" +
 	"\n" +
 	"decided_at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\tdecidedAt\x12\x1c\n" +
 	"\toperation\x18\n" +
-	" \x01(\tR\toperation\"t\n" +
+	" \x01(\tR\toperation\x124\n" +
+	"\bready_in\x18\v \x01(\v2\x19.google.protobuf.DurationR\areadyIn\"t\n" +
 	"\x0eAssignedMember\x12\x16\n" +
 	"\x06member\x18\x01 \x01(\tR\x06member\x12\x1a\n" +
 	"\breplicas\x18\x02 \x01(\x03R\breplicas\x12\x14\n" +
@@ -3224,49 +3234,50 @@ var file_federation_v1_records_proto_depIdxs = []int32{
 	13, // 19: hansa.federation.v1.Assignment.members:type_name -> hansa.federation.v1.AssignedMember
 	14, // 20: hansa.federation.v1.Assignment.explanation:type_name -> hansa.federation.v1.Explanation
 	38, // 21: hansa.federation.v1.Assignment.decided_at:type_name -> google.protobuf.Timestamp
-	16, // 22: hansa.federation.v1.Explanation.members:type_name -> hansa.federation.v1.MemberExplanation
-	15, // 23: hansa.federation.v1.Explanation.changes:type_name -> hansa.federation.v1.Difference
-	17, // 24: hansa.federation.v1.MemberExplanation.scores:type_name -> hansa.federation.v1.Score
-	0,  // 25: hansa.federation.v1.Work.workload:type_name -> hansa.federation.v1.Key
-	0,  // 26: hansa.federation.v1.WorkStatus.workload:type_name -> hansa.federation.v1.Key
-	21, // 27: hansa.federation.v1.WorkStatus.objects:type_name -> hansa.federation.v1.ObjectStatus
-	38, // 28: hansa.federation.v1.WorkStatus.observed_at:type_name -> google.protobuf.Timestamp
-	35, // 29: hansa.federation.v1.Feed.values:type_name -> hansa.federation.v1.Feed.ValuesEntry
-	39, // 30: hansa.federation.v1.Feed.max_age:type_name -> google.protobuf.Duration
-	38, // 31: hansa.federation.v1.Feed.reported_at:type_name -> google.protobuf.Timestamp
-	0,  // 32: hansa.federation.v1.Export.service:type_name -> hansa.federation.v1.Key
-	23, // 33: hansa.federation.v1.Export.ports:type_name -> hansa.federation.v1.Port
-	24, // 34: hansa.federation.v1.Export.endpoints:type_name -> hansa.federation.v1.Endpoint
-	38, // 35: hansa.federation.v1.Export.exported_at:type_name -> google.protobuf.Timestamp
-	38, // 36: hansa.federation.v1.Export.observed_at:type_name -> google.protobuf.Timestamp
-	26, // 37: hansa.federation.v1.Operation.request:type_name -> hansa.federation.v1.OperationRequest
-	36, // 38: hansa.federation.v1.Operation.marks:type_name -> hansa.federation.v1.Operation.MarksEntry
-	29, // 39: hansa.federation.v1.Operation.workloads:type_name -> hansa.federation.v1.WorkloadReport
-	30, // 40: hansa.federation.v1.Operation.timeline:type_name -> hansa.federation.v1.TimelineEntry
-	27, // 41: hansa.federation.v1.Operation.objective:type_name -> hansa.federation.v1.Objective
-	28, // 42: hansa.federation.v1.Operation.achieved:type_name -> hansa.federation.v1.Achieved
-	38, // 43: hansa.federation.v1.Operation.created_at:type_name -> google.protobuf.Timestamp
-	39, // 44: hansa.federation.v1.OperationRequest.hold:type_name -> google.protobuf.Duration
-	39, // 45: hansa.federation.v1.Objective.rto:type_name -> google.protobuf.Duration
-	39, // 46: hansa.federation.v1.Objective.rpo:type_name -> google.protobuf.Duration
-	39, // 47: hansa.federation.v1.Achieved.rto:type_name -> google.protobuf.Duration
-	39, // 48: hansa.federation.v1.Achieved.downtime:type_name -> google.protobuf.Duration
-	39, // 49: hansa.federation.v1.Achieved.detect:type_name -> google.protobuf.Duration
-	0,  // 50: hansa.federation.v1.WorkloadReport.workload:type_name -> hansa.federation.v1.Key
-	37, // 51: hansa.federation.v1.WorkloadReport.marks:type_name -> hansa.federation.v1.WorkloadReport.MarksEntry
-	27, // 52: hansa.federation.v1.WorkloadReport.objective:type_name -> hansa.federation.v1.Objective
-	28, // 53: hansa.federation.v1.WorkloadReport.achieved:type_name -> hansa.federation.v1.Achieved
-	13, // 54: hansa.federation.v1.WorkloadReport.before:type_name -> hansa.federation.v1.AssignedMember
-	13, // 55: hansa.federation.v1.WorkloadReport.after:type_name -> hansa.federation.v1.AssignedMember
-	38, // 56: hansa.federation.v1.TimelineEntry.at:type_name -> google.protobuf.Timestamp
-	38, // 57: hansa.federation.v1.Event.at:type_name -> google.protobuf.Timestamp
-	38, // 58: hansa.federation.v1.Operation.MarksEntry.value:type_name -> google.protobuf.Timestamp
-	38, // 59: hansa.federation.v1.WorkloadReport.MarksEntry.value:type_name -> google.protobuf.Timestamp
-	60, // [60:60] is the sub-list for method output_type
-	60, // [60:60] is the sub-list for method input_type
-	60, // [60:60] is the sub-list for extension type_name
-	60, // [60:60] is the sub-list for extension extendee
-	0,  // [0:60] is the sub-list for field type_name
+	39, // 22: hansa.federation.v1.Assignment.ready_in:type_name -> google.protobuf.Duration
+	16, // 23: hansa.federation.v1.Explanation.members:type_name -> hansa.federation.v1.MemberExplanation
+	15, // 24: hansa.federation.v1.Explanation.changes:type_name -> hansa.federation.v1.Difference
+	17, // 25: hansa.federation.v1.MemberExplanation.scores:type_name -> hansa.federation.v1.Score
+	0,  // 26: hansa.federation.v1.Work.workload:type_name -> hansa.federation.v1.Key
+	0,  // 27: hansa.federation.v1.WorkStatus.workload:type_name -> hansa.federation.v1.Key
+	21, // 28: hansa.federation.v1.WorkStatus.objects:type_name -> hansa.federation.v1.ObjectStatus
+	38, // 29: hansa.federation.v1.WorkStatus.observed_at:type_name -> google.protobuf.Timestamp
+	35, // 30: hansa.federation.v1.Feed.values:type_name -> hansa.federation.v1.Feed.ValuesEntry
+	39, // 31: hansa.federation.v1.Feed.max_age:type_name -> google.protobuf.Duration
+	38, // 32: hansa.federation.v1.Feed.reported_at:type_name -> google.protobuf.Timestamp
+	0,  // 33: hansa.federation.v1.Export.service:type_name -> hansa.federation.v1.Key
+	23, // 34: hansa.federation.v1.Export.ports:type_name -> hansa.federation.v1.Port
+	24, // 35: hansa.federation.v1.Export.endpoints:type_name -> hansa.federation.v1.Endpoint
+	38, // 36: hansa.federation.v1.Export.exported_at:type_name -> google.protobuf.Timestamp
+	38, // 37: hansa.federation.v1.Export.observed_at:type_name -> google.protobuf.Timestamp
+	26, // 38: hansa.federation.v1.Operation.request:type_name -> hansa.federation.v1.OperationRequest
+	36, // 39: hansa.federation.v1.Operation.marks:type_name -> hansa.federation.v1.Operation.MarksEntry
+	29, // 40: hansa.federation.v1.Operation.workloads:type_name -> hansa.federation.v1.WorkloadReport
+	30, // 41: hansa.federation.v1.Operation.timeline:type_name -> hansa.federation.v1.TimelineEntry
+	27, // 42: hansa.federation.v1.Operation.objective:type_name -> hansa.federation.v1.Objective
+	28, // 43: hansa.federation.v1.Operation.achieved:type_name -> hansa.federation.v1.Achieved
+	38, // 44: hansa.federation.v1.Operation.created_at:type_name -> google.protobuf.Timestamp
+	39, // 45: hansa.federation.v1.OperationRequest.hold:type_name -> google.protobuf.Duration
+	39, // 46: hansa.federation.v1.Objective.rto:type_name -> google.protobuf.Duration
+	39, // 47: hansa.federation.v1.Objective.rpo:type_name -> google.protobuf.Duration
+	39, // 48: hansa.federation.v1.Achieved.rto:type_name -> google.protobuf.Duration
+	39, // 49: hansa.federation.v1.Achieved.downtime:type_name -> google.protobuf.Duration
+	39, // 50: hansa.federation.v1.Achieved.detect:type_name -> google.protobuf.Duration
+	0,  // 51: hansa.federation.v1.WorkloadReport.workload:type_name -> hansa.federation.v1.Key
+	37, // 52: hansa.federation.v1.WorkloadReport.marks:type_name -> hansa.federation.v1.WorkloadReport.MarksEntry
+	27, // 53: hansa.federation.v1.WorkloadReport.objective:type_name -> hansa.federation.v1.Objective
+	28, // 54: hansa.federation.v1.WorkloadReport.achieved:type_name -> hansa.federation.v1.Achieved
+	13, // 55: hansa.federation.v1.WorkloadReport.before:type_name -> hansa.federation.v1.AssignedMember
+	13, // 56: hansa.federation.v1.WorkloadReport.after:type_name -> hansa.federation.v1.AssignedMember
+	38, // 57: hansa.federation.v1.TimelineEntry.at:type_name -> google.protobuf.Timestamp
+	38, // 58: hansa.federation.v1.Event.at:type_name -> google.protobuf.Timestamp
+	38, // 59: hansa.federation.v1.Operation.MarksEntry.value:type_name -> google.protobuf.Timestamp
+	38, // 60: hansa.federation.v1.WorkloadReport.MarksEntry.value:type_name -> google.protobuf.Timestamp
+	61, // [61:61] is the sub-list for method output_type
+	61, // [61:61] is the sub-list for method input_type
+	61, // [61:61] is the sub-list for extension type_name
+	61, // [61:61] is the sub-list for extension extendee
+	0,  // [0:61] is the sub-list for field type_name
 }
 
 func init() { file_federation_v1_records_proto_init() }

@@ -120,6 +120,9 @@ func (l *laws) assigned(k federation.Key, old, now entry) {
 	case had && a.Epoch == before.Epoch && !slices.Equal(set, membersOf(before)):
 		l.failf("epochs", "%s: %v instead of %v under the same epoch %d", k, set, membersOf(before), a.Epoch)
 	}
+	if had && a.DecidedAt.Equal(before.DecidedAt) {
+		return // the same decision, with what was measured since
+	}
 	l.history[k] = append(l.history[k], decided{epoch: a.Epoch, members: set})
 	l.w.say("%s epoch %d: %s (%s)", k, a.Epoch, sharesText(a), a.Reason)
 	if err := l.placed(k, a); err != nil {
