@@ -177,13 +177,16 @@ const (
 
 // FailoverSpec says what happens when a member of the assignment is lost.
 type FailoverSpec struct {
-	Mode       string        `json:"mode,omitempty"`       // Automatic (default) | Approve | Never
-	Dwell      string        `json:"dwell,omitempty"`      // Auto (default) or a duration
-	Continuity Continuity    `json:"continuity,omitempty"` // KeepRunning (default) | AtMostOne
-	Lease      string        `json:"lease,omitempty"`      // of AtMostOne: Fast (default, 15 s) | Balanced (90 s) | Manual (until fenced)
-	Survive    string        `json:"survive,omitempty"`    // None (default) | Member | Zone | Region
-	Tier       int           `json:"tier,omitempty"`       // 0 first … 4 last
-	Objective  ObjectiveSpec `json:"objective,omitzero"`
+	Mode       string     `json:"mode,omitempty"`       // Automatic (default) | Approve | Never
+	Dwell      string     `json:"dwell,omitempty"`      // Auto (default) or a duration
+	Continuity Continuity `json:"continuity,omitempty"` // KeepRunning (default) | AtMostOne
+	Lease      string     `json:"lease,omitempty"`      // of AtMostOne: Fast (default, 15 s) | Balanced (90 s) | Manual (until fenced)
+	Survive    string     `json:"survive,omitempty"`    // None (default) | Member | Zone | Region
+	Tier       int        `json:"tier,omitempty"`       // 0 first … 4 last
+	// After names workloads, NAMESPACE/NAME, that have to be whole again first when
+	// the same loss has taken them too; at most 5 min are waited for them.
+	After     []string      `json:"after,omitempty"`
+	Objective ObjectiveSpec `json:"objective,omitzero"`
 }
 
 // ObjectiveSpec is what was promised; zero means nothing was.

@@ -174,6 +174,7 @@ type Work struct {
 	Replicas         int64
 	Landing          LandingSpec
 	Continuity       Continuity
+	Tier             int // 0 lands first … 4 last
 	// Objects are ready to be landed: replicas set, overrides applied.
 	Objects []Object
 	// Removed asks the member to remove what it runs of the workload under an

@@ -79,6 +79,11 @@ func validateChoices(p *federation.PlacementSpec) error {
 			return fmt.Errorf("failover.dwell %q: want Auto or a duration, for example \"10s\"", d)
 		}
 	}
+	for i, name := range p.Failover.After {
+		if _, err := federation.ParseKey(name); err != nil {
+			return fmt.Errorf("failover.after[%d]: %w", i, err)
+		}
+	}
 	if p.Failover.Tier < 0 || p.Failover.Tier > 4 {
 		return fmt.Errorf("failover.tier %d: want 0 (first) to 4 (last)", p.Failover.Tier)
 	}

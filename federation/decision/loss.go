@@ -134,6 +134,8 @@ func (m *Machine) stepDwells() {
 			case m.approvedFor(w, s.Member):
 				approved = append(approved, share{w, s.Member})
 			case m.bound(w, mem): // looked at again when it is fenced
+			case dwells && !m.now.Before(at) && m.behind(w, at) != "":
+				m.dwellAt = earlier(m.dwellAt, m.now.Add(retryEvery))
 			case dwells && !m.now.Before(at):
 				due = append(due, share{w, s.Member})
 			case dwells:
@@ -261,6 +263,8 @@ func (m *Machine) keeps(w *workload, name string) string {
 		return fmt.Sprintf("%s is lost, but failover.mode is %s", name, mode)
 	case m.bound(w, m.members[name]):
 		return fmt.Sprintf("%s is lost, and %s may still run there; once it surely does not: hansa fence member=%s", name, w.key, name)
+	case dwells && !m.now.Before(at) && m.behind(w, at) != "":
+		return fmt.Sprintf("%s is lost, but %s is to be whole first", name, m.behind(w, at))
 	case dwells && m.now.Before(at):
 		return fmt.Sprintf("%s is lost, its dwell runs for another %s", name, at.Sub(m.now).Round(time.Second))
 	case m.refusal != "":

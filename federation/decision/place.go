@@ -59,7 +59,7 @@ func (m *Machine) decide() {
 	ripe := !m.batchAt.IsZero() && !m.now.Before(m.batchAt)
 	var batch []*workload
 	var reasons []string
-	for _, k := range sortedKeys(m.dirty) {
+	for _, k := range m.byTier(m.dirty) {
 		w := m.workloads[k]
 		if w == nil {
 			delete(m.dirty, k)

@@ -153,6 +153,8 @@ func (r *rig) cmdWorkload(args []string) {
 			w.Placement.Failover.Objective.RTO = federation.Duration(r.duration(v))
 		case "once":
 			w.Placement.Failover.Continuity, w.Placement.Failover.Lease = federation.AtMostOne, v
+		case "after":
+			w.Placement.Failover.After = []string{v}
 		case "spread":
 			w.Placement.Spread = []federation.SpreadConstraint{{By: "region", MaxSkew: 1}}
 		case "tolerate":

@@ -1,7 +1,9 @@
 package decision
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/hansa-io/hansa/federation"
@@ -33,7 +35,7 @@ const retryWork = time.Second
 // stepWorks hands out what the touched workloads' assignments ask for and
 // members do not have yet.
 func (m *Machine) stepWorks() {
-	for _, k := range sortedKeys(m.touched) {
+	for _, k := range m.byTier(m.touched) {
 		if w := m.workloads[k]; w != nil {
 			m.handOut(w)
 		}
@@ -48,6 +50,20 @@ func (m *Machine) stepWorks() {
 			w.postpone(m.now)
 		}
 	}
+}
+
+// byTier sorts workloads by tier, then by name.
+func (m *Machine) byTier(set map[federation.Key]bool) []federation.Key {
+	keys := sortedKeys(set)
+	slices.SortStableFunc(keys, func(a, b federation.Key) int { return cmp.Compare(m.tierOf(a), m.tierOf(b)) })
+	return keys
+}
+
+func (m *Machine) tierOf(k federation.Key) int {
+	if w := m.workloads[k]; w != nil {
+		return w.failover().Tier
+	}
+	return 0
 }
 
 // handOut brings the works of one workload to where its assignment wants them.
@@ -170,7 +186,7 @@ func (m *Machine) putWork(w *workload, wk *work, mem *member, want order) {
 	wk.order = want
 	m.sendWork(wk, mem, federation.Work{
 		Workload: w.key, Member: mem.name, Epoch: a.Epoch, WorkloadRevision: a.WorkloadRevision, Replicas: want.replicas,
-		Landing: p.Landing, Continuity: p.Failover.Continuity, Objects: objects,
+		Landing: p.Landing, Continuity: p.Failover.Continuity, Tier: p.Failover.Tier, Objects: objects,
 	})
 }
 

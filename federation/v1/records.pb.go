@@ -1547,8 +1547,10 @@ type Work struct {
 	Deletion         string                 `protobuf:"bytes,8,opt,name=deletion,proto3" json:"deletion,omitempty"`
 	Continuity       string                 `protobuf:"bytes,9,opt,name=continuity,proto3" json:"continuity,omitempty"`
 	// Objects, compressed.
-	ObjectsZstd   []byte `protobuf:"bytes,10,opt,name=objects_zstd,json=objectsZstd,proto3" json:"objects_zstd,omitempty"`
-	Removed       bool   `protobuf:"varint,11,opt,name=removed,proto3" json:"removed,omitempty"`
+	ObjectsZstd []byte `protobuf:"bytes,10,opt,name=objects_zstd,json=objectsZstd,proto3" json:"objects_zstd,omitempty"`
+	Removed     bool   `protobuf:"varint,11,opt,name=removed,proto3" json:"removed,omitempty"`
+	// 0 lands first … 4 last.
+	Tier          int32 `protobuf:"varint,12,opt,name=tier,proto3" json:"tier,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1658,6 +1660,13 @@ func (x *Work) GetRemoved() bool {
 		return x.Removed
 	}
 	return false
+}
+
+func (x *Work) GetTier() int32 {
+	if x != nil {
+		return x.Tier
+	}
+	return 0
 }
 
 // WorkStatus is sent by agents and stored by the hub in bucket "status".
@@ -3015,7 +3024,7 @@ const file_federation_v1_records_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x01R\x05value\x12\x16\n" +
 	"\x06weight\x18\x03 \x01(\x01R\x06weight\x12\x16\n" +
-	"\x06detail\x18\x04 \x01(\tR\x06detail\"\xde\x02\n" +
+	"\x06detail\x18\x04 \x01(\tR\x06detail\"\xf2\x02\n" +
 	"\x04Work\x124\n" +
 	"\bworkload\x18\x01 \x01(\v2\x18.hansa.federation.v1.KeyR\bworkload\x12\x16\n" +
 	"\x06member\x18\x02 \x01(\tR\x06member\x12\x14\n" +
@@ -3030,7 +3039,8 @@ const file_federation_v1_records_proto_rawDesc = "" +
 	"continuity\x12!\n" +
 	"\fobjects_zstd\x18\n" +
 	" \x01(\fR\vobjectsZstd\x12\x18\n" +
-	"\aremoved\x18\v \x01(\bR\aremoved\"\xdd\x03\n" +
+	"\aremoved\x18\v \x01(\bR\aremoved\x12\x12\n" +
+	"\x04tier\x18\f \x01(\x05R\x04tier\"\xdd\x03\n" +
 	"\n" +
 	"WorkStatus\x124\n" +
 	"\bworkload\x18\x01 \x01(\v2\x18.hansa.federation.v1.KeyR\bworkload\x12\x16\n" +

@@ -120,7 +120,7 @@ func EncodeWork(w federation.Work) []byte {
 	return encode(&Work{
 		Workload: fromKey(w.Workload), Member: w.Member, Epoch: uint64(w.Epoch), WorkloadRevision: uint64(w.WorkloadRevision),
 		Replicas: w.Replicas, Takeover: w.Landing.Takeover, Drift: w.Landing.Drift, Deletion: w.Landing.Deletion,
-		Continuity: string(w.Continuity), ObjectsZstd: fromObjects(w.Objects), Removed: w.Removed,
+		Continuity: string(w.Continuity), Tier: int32(w.Tier), ObjectsZstd: fromObjects(w.Objects), Removed: w.Removed,
 	})
 }
 
@@ -139,7 +139,7 @@ func DecodeWork(b []byte) (federation.Work, error) {
 			Workload: key, Member: m.GetMember(), Epoch: federation.Epoch(m.GetEpoch()),
 			WorkloadRevision: federation.Revision(m.GetWorkloadRevision()), Replicas: m.GetReplicas(),
 			Landing:    federation.LandingSpec{Takeover: m.GetTakeover(), Drift: m.GetDrift(), Deletion: m.GetDeletion()},
-			Continuity: federation.Continuity(m.GetContinuity()), Objects: objects, Removed: m.GetRemoved(),
+			Continuity: federation.Continuity(m.GetContinuity()), Tier: int(m.GetTier()), Objects: objects, Removed: m.GetRemoved(),
 		}, named("member", m.GetMember())
 	})
 }

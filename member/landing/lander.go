@@ -83,6 +83,7 @@ const (
 // workloads side by side.
 type Lander struct {
 	opts Options
+	pace *pacer
 
 	mu    sync.Mutex
 	ctx   context.Context // of Run; nil outside
@@ -103,7 +104,7 @@ type work struct {
 
 // New makes a lander.
 func New(opts Options) *Lander {
-	return &Lander{opts: opts, works: map[federation.Key]*work{}}
+	return &Lander{opts: opts, pace: newPacer(), works: map[federation.Key]*work{}}
 }
 
 // Run lets orders be carried out until ctx ends, and returns when none is under
@@ -221,10 +222,20 @@ func (l *Lander) fail(w *work, why string) bool {
 }
 
 func (l *Lander) carryOut(ctx context.Context, o Order) error {
-	if o.Do == Land {
-		return l.land(ctx, o)
+	if o.Do != Land {
+		return l.remove(ctx, o) // what has to stop waits for nothing
 	}
-	return l.remove(ctx, o)
+	if err := l.pace.enter(ctx, o.Work.Tier); err != nil {
+		return err
+	}
+	began := time.Now()
+	err := l.land(ctx, o)
+	objects := len(o.Work.Objects)
+	if err != nil {
+		objects = 0
+	}
+	l.pace.leave(objects, time.Since(began))
+	return err
 }
 
 // keep notes an inventory as written.
