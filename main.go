@@ -18,6 +18,7 @@ import (
 	"github.com/hansa-io/hansa/configs"
 	"github.com/hansa-io/hansa/federation"
 	"github.com/hansa-io/hansa/federation/hub"
+	"github.com/hansa-io/hansa/federation/recovery"
 	"github.com/hansa-io/hansa/gateway"
 	"github.com/hansa-io/hansa/gateway/cli"
 	"github.com/hansa-io/hansa/gateway/cli/local"
@@ -120,6 +121,9 @@ func runHub(ctx context.Context, c configs.Hub) error {
 	metrics := gateway.NewRegistry()
 	decides, err := hub.New(hub.Options{
 		Bus: conn, Accounts: bus.Accounts, Works: conn, BusURLs: bus.Advertised(c.Bus.Advertise), BusCA: ca, Stabilise: c.Stabilise, Metrics: metrics, Log: log,
+		Brake: recovery.BrakeLimits{
+			Most: c.Safety.Most, Unexplained: c.Safety.Unexplained, Reversals: c.Safety.Reversals, Headroom: c.Safety.Headroom, Places: c.Safety.Places,
+		},
 	})
 	if err != nil {
 		return err

@@ -19,7 +19,17 @@ type Hub struct {
 	Bus       Bus             `yaml:"bus"`
 	Gateway   Gateway         `yaml:"gateway"`
 	Stabilise time.Duration   `yaml:"stabilise"`
+	Safety    Safety          `yaml:"safety"`
 	Places    []catalogue.Own `yaml:"places"`
+}
+
+// Safety bounds what automation and operations may do.
+type Safety struct {
+	Most        float64 `yaml:"most"`        // share of all members
+	Unexplained float64 `yaml:"unexplained"` // share of all members
+	Reversals   int     `yaml:"reversals"`   // within 10 min
+	Headroom    float64 `yaml:"headroom"`    // share of the capacity that is left
+	Places      int     `yaml:"places"`      // members
 }
 
 // Bus is the embedded bus of a hub.
@@ -94,5 +104,28 @@ func (h Hub) validate() error {
 	if h.Stabilise < 0 {
 		return fmt.Errorf("stabilise: %v is negative", h.Stabilise)
 	}
+	if err := h.Safety.validate(); err != nil {
+		return err
+	}
 	return catalogue.Check(h.Places)
+}
+
+func (s Safety) validate() error {
+	for _, f := range []struct {
+		name  string
+		share float64
+	}{{"most", s.Most}, {"unexplained", s.Unexplained}, {"headroom", s.Headroom}} {
+		if f.share < 0 || f.share > 1 {
+			return fmt.Errorf("safety.%s: %v is not a share between 0 and 1", f.name, f.share)
+		}
+	}
+	switch {
+	case s.Most == 0 || s.Unexplained == 0:
+		return fmt.Errorf("safety.most and safety.unexplained must be above 0; to stop automation: hansa freeze")
+	case s.Reversals < 1:
+		return fmt.Errorf("safety.reversals: %d is less than 1", s.Reversals)
+	case s.Places < 1:
+		return fmt.Errorf("safety.places: %d is less than 1", s.Places)
+	}
+	return nil
 }

@@ -23,6 +23,9 @@ func TestLoadHub(t *testing.T) {
 		{"relative paths", "dataDir: data\nbus: {certFile: a.crt, keyFile: a.key, caFile: ca.crt}\n", ""},
 		{"unknown field", "datadir: x\n", `hub.yaml:1: unknown field "datadir": did you mean "dataDir"?`},
 		{"no port", "bus: {listen: localhost}\n", `bus.listen: "localhost" is not HOST:PORT`},
+		{"share", "safety: {headroom: 20}\n", `safety.headroom: 20 is not a share between 0 and 1`},
+		{"no places", "safety: {places: 0}\n", `safety.places: 0 is less than 1`},
+		{"always frozen", "safety: {most: 0}\n", `to stop automation: hansa freeze`},
 		{"places", "places: [{name: Nord}]\n", `hub.yaml: places[0]: `},
 		{"negative", "stabilise: -1s\n", "stabilise: -1s is negative"},
 	} {

@@ -117,6 +117,7 @@ func (m *Machine) scene(req federation.OperationRequest) (recovery.Scene, error)
 	in := recovery.GateInput{
 		Request: req, Members: scene.Members, Total: len(m.members), Health: map[string]federation.Health{},
 		Simulation: scene.Simulation, Frozen: m.Frozen(), Alone: m.alone(scene.Workloads),
+		Limits: m.opts.Brake, Left: m.placesLeft(scene),
 	}
 	for name, mem := range m.members {
 		in.Health[name] = mem.verdict.Health
@@ -155,6 +156,25 @@ func (m *Machine) alone(reports []federation.WorkloadReport) []string {
 		}
 	}
 	return out
+}
+
+// placesLeft counts, for each workload of the scene that has a Service, the members
+// outside of the scope in which it is ready.
+func (m *Machine) placesLeft(scene recovery.Scene) map[federation.Key]int {
+	left := map[federation.Key]int{}
+	for _, r := range scene.Workloads {
+		w := m.workloads[r.Workload]
+		if !slices.ContainsFunc(w.spec.Objects, func(o federation.Object) bool { return o.Kind == "Service" }) {
+			continue
+		}
+		left[w.key] = 0
+		for _, s := range w.record.stored.Members {
+			if st := w.statuses[s.Member]; !slices.Contains(scene.Members, s.Member) && m.serves(s.Member) && running(st) && st.Ready > 0 {
+				left[w.key]++
+			}
+		}
+	}
+	return left
 }
 
 // covered lists the members of a scope, sorted.

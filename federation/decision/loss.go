@@ -195,6 +195,9 @@ func (m *Machine) releaseIfAllowed(due []share) {
 func (m *Machine) mayMove(due []share) []recovery.Finding {
 	in := m.brakeInput(m.lost())
 	in.Unmet, in.Binding = m.displaced(due)
+	if in.Limits.Headroom > 0 {
+		in.Headroom = m.headroom(in.Lost)
+	}
 	return recovery.Brake(in)
 }
 
@@ -253,6 +256,23 @@ func (m *Machine) displaced(due []share) (unmet int64, binding string) {
 		}
 	}
 	return unmet, binding
+}
+
+// headroom is the free share of the capacity that is left without the members.
+func (m *Machine) headroom(lost []string) float64 {
+	snap, err := m.snapshot()
+	if err != nil {
+		return 0
+	}
+	ask := federation.SimulationRequest{}
+	for _, name := range lost {
+		ask.Lose = append(ask.Lose, federation.Scope{By: "member", Value: name})
+	}
+	sim, err := placement.Simulate(snap, m.requests(), ask)
+	if err != nil {
+		return 0
+	}
+	return sim.Headroom
 }
 
 // keeps says why a share stays in a lost member.

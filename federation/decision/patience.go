@@ -90,7 +90,8 @@ func (m *Machine) stepPatience() {
 	}
 	m.patienceAt = time.Time{}
 	for k, w := range m.workloads {
-		for _, s := range w.stuck {
+		for name, s := range w.stuck {
+			m.tellSick(w, name, s)
 			switch {
 			case s.replicas > 0 && s.dueAt.After(m.now):
 				m.patienceAt = earlier(m.patienceAt, s.dueAt)

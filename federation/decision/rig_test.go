@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/hansa-io/hansa/federation"
+	"github.com/hansa-io/hansa/federation/recovery"
 	"github.com/hansa-io/hansa/placement"
 )
 
@@ -17,6 +18,7 @@ var epochStart = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 // rig is a machine with a store and members that obey at once and become ready
 // after a while. Time is virtual; one step is 50 ms.
 type rig struct {
+	brake   recovery.BrakeLimits
 	t       *testing.T
 	now     time.Time
 	term    uint64
@@ -84,7 +86,7 @@ func newRig(t *testing.T) *rig {
 func (r *rig) boot() {
 	r.term++
 	r.later = nil
-	r.m = New(Options{Term: r.term})
+	r.m = New(Options{Term: r.term, Brake: r.brake})
 	keys := make([]string, 0, len(r.store))
 	for k := range r.store {
 		keys = append(keys, k)

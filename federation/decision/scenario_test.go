@@ -86,7 +86,7 @@ func (r *rig) command(cmd string, args []string) {
 		"abort": r.cmdAbort, "approve": r.cmdApprove, "freeze": r.cmdFreeze, "unfreeze": r.cmdUnfreeze,
 		"member": r.cmdMember, "renew": r.cmdRenew, "show": r.cmdShow, "hello": r.cmdHello,
 		"sick": r.cmdSick, "stuck": r.cmdStuck, "rebalance": r.cmdRebalance, "replay": r.cmdReplay, "readiness": r.cmdReadiness, "feed": r.cmdFeed, "diff": r.cmdDiff, "busy": r.cmdBusy,
-		"way": r.cmdWay, "ways": r.cmdWays, "queries": r.cmdQueries,
+		"way": r.cmdWay, "ways": r.cmdWays, "queries": r.cmdQueries, "safety": r.cmdSafety,
 	}
 	run, ok := commands[cmd]
 	if !ok {
@@ -172,7 +172,7 @@ func (r *rig) cmdWorkload(args []string) {
 			w.Placement.Preemption = "LowerTiers"
 		case "demand":
 			w.Placement.Replicas.By = "Demand"
-			w.Objects = append(w.Objects, federation.Object{APIVersion: "v1", Kind: "Service", Namespace: key.Namespace, Name: key.Name, Raw: json.RawMessage(fmt.Sprintf(`{"apiVersion":"v1","kind":"Service","metadata":{"namespace":%q,"name":%q}}`, key.Namespace, key.Name))})
+			w.Objects = append(w.Objects, serviceOf(key))
 		case "users":
 			w.Placement.Geo.Users = append(w.Placement.Geo.Users, federation.UserShare{At: v, Share: 1})
 		case "farthest":
@@ -181,6 +181,8 @@ func (r *rig) cmdWorkload(args []string) {
 			w.Placement.Replicas.By = "Aggregated"
 		case "duplicated":
 			w.Placement.Replicas.Mode = "Duplicated"
+		case "service":
+			w.Objects = append(w.Objects, serviceOf(key))
 		case "in":
 			w.Placement.Members.Names = strings.Split(v, ",")
 		default:
@@ -193,6 +195,26 @@ func (r *rig) cmdWorkload(args []string) {
 	w.Objects = append(w.Objects, federation.Object{APIVersion: "apps/v1", Kind: "Deployment", Namespace: key.Namespace, Name: key.Name, Raw: json.RawMessage(raw)})
 	w.Revision = r.put("workloads:"+key.String(), w)
 	r.step(WorkloadChanged{w})
+}
+
+func serviceOf(k federation.Key) federation.Object {
+	raw := fmt.Sprintf(`{"apiVersion":"v1","kind":"Service","metadata":{"namespace":%q,"name":%q}}`, k.Namespace, k.Name)
+	return federation.Object{APIVersion: "v1", Kind: "Service", Namespace: k.Namespace, Name: k.Name, Raw: json.RawMessage(raw)}
+}
+
+// cmdSafety sets the limits of the next hub.
+func (r *rig) cmdSafety(args []string) {
+	for _, a := range args {
+		name, v, _ := strings.Cut(a, "=")
+		n, err := strconv.ParseFloat(v, 64)
+		r.ok(err)
+		switch name {
+		case "headroom":
+			r.brake.Headroom = n
+		case "places":
+			r.brake.Places = int(n)
+		}
+	}
 }
 
 func (r *rig) cmdDelete(args []string) {

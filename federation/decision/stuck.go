@@ -23,6 +23,7 @@ type stuck struct {
 	since    time.Time
 	replicas int64
 	sick     bool
+	told     bool      // a person was told that it waits for him
 	dueAt    time.Time // when they are placed elsewhere
 	awayTill time.Time // they were; zero before
 }
@@ -49,6 +50,7 @@ func (m *Machine) noteStuck(w *workload, s federation.WorkStatus) {
 			k = &stuck{}
 			w.stuck[s.Member] = k
 		}
+		k.told = false
 		k.since, k.replicas, k.sick, k.dueAt = m.now, now.replicas, now.sick, m.now.Add(now.patience)
 		m.patienceAt = earlier(m.patienceAt, k.dueAt)
 	default:
@@ -80,7 +82,7 @@ func (m *Machine) sickness(w *workload, s federation.WorkStatus) trouble {
 	case s.Ready >= share:
 		w.whole[s.Member] = had
 		return trouble{}
-	case w.whole[s.Member] != had || w.failover().Mode != "Automatic":
+	case w.whole[s.Member] != had || w.failover().Mode == "Never":
 		return trouble{}
 	}
 	return trouble{replicas: share - s.Ready, sick: true, patience: max(m.dwell(w, mem), sickPatience)}
@@ -100,10 +102,21 @@ func (m *Machine) stuckIn(w *workload, member string) string {
 		return ""
 	case !k.sick:
 		return fmt.Sprintf("%d replicas found no node in %s for %s", k.replicas, member, m.now.Sub(k.since).Round(time.Second))
-	case mem == nil || mem.verdict.Health != federation.Healthy || m.frozenBy() != "":
+	case mem == nil || mem.verdict.Health != federation.Healthy || m.frozenBy() != "" || w.failover().Mode != "Automatic":
 		return ""
 	}
 	return fmt.Sprintf("%d replicas were not ready in %s for %s", k.replicas, member, m.now.Sub(k.since).Round(time.Second))
+}
+
+// tellSick tells people about a workload that does not run where it is, and that moves
+// only when one of them says so.
+func (m *Machine) tellSick(w *workload, member string, k *stuck) {
+	if !k.sick || k.told || m.now.Before(k.dueAt) || w.failover().Mode != "Approve" {
+		return
+	}
+	k.told = true
+	m.note("Approval", "workload/"+w.key.String(), fmt.Sprintf("%s: %d replicas were not ready in %s for %s, and failover.mode is Approve: to move it: hansa relocate workload=%s",
+		w.key, k.replicas, member, m.now.Sub(k.since).Round(time.Second), w.key))
 }
 
 // dueStuck says that replicas are to leave a member in which they do not run.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/hansa-io/hansa/federation/recovery"
 	"github.com/hansa-io/hansa/messaging"
 	"github.com/hansa-io/hansa/messaging/subject"
 )
@@ -36,6 +37,9 @@ type Options struct {
 	// Stabilise is how long a member that came back must be healthy without a
 	// break; 3 s by default.
 	Stabilise time.Duration
+	// Brake bounds what automation and operations may do; the zero value has the
+	// defaults.
+	Brake recovery.BrakeLimits
 	// Metrics takes the hub's metrics; nil means that nobody looks.
 	Metrics prometheus.Registerer
 	// Log gets one line per transition; nothing is logged by default.

@@ -51,7 +51,7 @@ func (h *Hub) lead(ctx context.Context, term uint64) error {
 	group, ctx := errgroup.WithContext(ctx)
 	l := &leadership{
 		hub: h, log: h.log.With("term", term), term: term,
-		machine: decision.New(decision.Options{Term: term, Stabilise: h.opts.Stabilise}),
+		machine: decision.New(decision.Options{Term: term, Stabilise: h.opts.Stabilise, Brake: h.opts.Brake}),
 		events:  mailbox.New[decision.Event](), dir: newDirectory(),
 		buckets: map[string]messaging.Bucket{}, writers: map[string]*mailbox.Box[write]{},
 		group: group, pending: newPending(), told: map[string]federation.OperationState{},

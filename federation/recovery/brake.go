@@ -48,6 +48,12 @@ type BrakeLimits struct {
 	Reversals int
 	// ReversalWindow is that window; 0 means 10 min.
 	ReversalWindow time.Duration
+	// Headroom is the least free share of the survivors' capacity that has to be left
+	// after what automation or an operation does; 0 asks for none.
+	Headroom float64
+	// Places is in how many members, at least, a workload with a Service has to be
+	// ready when traffic is taken off others; 0 means 1.
+	Places int
 }
 
 // Defaulted returns the limits with every unset one at its default.
@@ -64,6 +70,9 @@ func (l BrakeLimits) Defaulted() BrakeLimits {
 	if l.ReversalWindow == 0 {
 		l.ReversalWindow = 10 * time.Minute
 	}
+	if l.Places == 0 {
+		l.Places = 1
+	}
 	return l
 }
 
@@ -76,6 +85,9 @@ type BrakeInput struct {
 	// constraint that keeps it so.
 	Unmet   int64
 	Binding string
+	// Headroom is the free share of the survivors' capacity after the move; looked at
+	// only when the limits ask for some.
+	Headroom float64
 	// Reversals counts how often each member was lost and came back within
 	// the window.
 	Reversals map[string]int
@@ -89,7 +101,7 @@ type BrakeInput struct {
 // that the refusal names all that is wrong at once.
 func Brake(in BrakeInput) []Finding {
 	in.Limits = in.Limits.Defaulted()
-	return []Finding{frozen(in), selfCheck(in), oneDomain(in), half(in), room(in), flapping(in)}
+	return []Finding{frozen(in), selfCheck(in), oneDomain(in), half(in), room(in), headroom(in), flapping(in)}
 }
 
 func frozen(in BrakeInput) Finding {
@@ -148,6 +160,15 @@ func room(in BrakeInput) Finding {
 			f.Text += " (" + in.Binding + ")"
 		}
 		f.Remedy = "add capacity, or move what fits, lowest tier first: hansa failover SCOPE --yes"
+	}
+	return f
+}
+
+func headroom(in BrakeInput) Finding {
+	f := Finding{Rule: "minimum capacity", Pass: in.Limits.Headroom <= 0 || in.Headroom >= in.Limits.Headroom, Text: "enough is left free"}
+	if !f.Pass {
+		f.Text = fmt.Sprintf("%.0f %% of the survivors' capacity would be left, at least %.0f %% are asked for", 100*in.Headroom, 100*in.Limits.Headroom)
+		f.Remedy = "add capacity, or: hansa failover SCOPE --yes"
 	}
 	return f
 }

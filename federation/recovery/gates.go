@@ -26,6 +26,10 @@ type GateInput struct {
 	// Alone lists the at-most-one workloads in the scope.
 	Alone  []string
 	Frozen string
+	Limits BrakeLimits
+	// Left says of each workload concerned that has a Service in how many members
+	// outside the scope it is ready now.
+	Left map[federation.Key]int
 }
 
 // Gates evaluates the guardrails before an operation starts.
@@ -36,7 +40,9 @@ func Gates(in GateInput) []Finding {
 		if in.Request.Verb == "drill" {
 			findings = append(findings, allWell(in), holdTime(in), leaseless(in))
 		}
-		if in.Request.Verb != "shift" && in.Request.Level != "L3" {
+		if in.Request.Verb == "shift" || in.Request.Level == "L3" {
+			findings = append(findings, placesOn(in))
+		} else {
 			findings = append(findings, fits(in))
 		}
 	}
@@ -157,12 +163,40 @@ func leaseless(in GateInput) Finding {
 	return f
 }
 
+// placesOn: where only traffic moves, every service has to be ready elsewhere already.
+func placesOn(in GateInput) Finding {
+	least := in.Limits.Defaulted().Places
+	f := Finding{Rule: "G3 places on", Pass: true, Text: fmt.Sprintf("every service stays ready in %d members or more", least)}
+	var few []string
+	for k, n := range in.Left {
+		if n < least {
+			few = append(few, fmt.Sprintf("%s in %d", k, n))
+		}
+	}
+	if len(few) == 0 {
+		return f
+	}
+	slices.Sort(few)
+	if more := len(few) - 3; more > 0 {
+		few = append(few[:3], fmt.Sprintf("and %d more", more))
+	}
+	f.Pass, f.Text = false, fmt.Sprintf("outside the scope %s members are ready, at least %d are asked for", strings.Join(few, ", "), least)
+	f.Remedy = "move them first: hansa evacuate " + in.Request.Scope.String()
+	return f
+}
+
 // unbounded verbs are not refused for want of room: what they are for is worse.
 var unbounded = []string{"failover", "failback", Fence}
 
 func fits(in GateInput) Finding {
 	f := Finding{Rule: "G1 capacity", Pass: in.Simulation.Fits || slices.Contains(unbounded, in.Request.Verb)}
 	f.Text = fmt.Sprintf("everything fits without the scope, headroom %.0f %%", 100*in.Simulation.Headroom)
+	if least := in.Limits.Headroom; f.Pass && in.Simulation.Headroom < least && in.Request.Verb != Relocate && !slices.Contains(unbounded, in.Request.Verb) {
+		f.Pass = false
+		f.Text = fmt.Sprintf("without the scope %.0f %% of the capacity would be left, at least %.0f %% are asked for", 100*in.Simulation.Headroom, 100*least)
+		f.Remedy = "add capacity, or see: hansa simulate --lose " + in.Request.Scope.String()
+		return f
+	}
 	if f.Pass {
 		return f
 	}

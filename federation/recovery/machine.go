@@ -58,6 +58,7 @@ type Machine struct {
 	verdict time.Time // when the whole scope was unreachable
 	failed  string    // why the verdict cannot be PASS
 	release bool
+	served  bool                         // everything concerned was ready outside the scope
 	darkAt  map[federation.Key]time.Time // workloads without a ready replica, and since when
 	out     []Effect
 }
@@ -146,15 +147,19 @@ func (m *Machine) restoring() bool {
 		m.op.State == federation.OperationRollingBack
 }
 
-// Wants follows from the state alone.
+// evacuates says that the operation empties the scope gracefully.
+func (m *Machine) evacuates() bool { return m.level("L4") || m.op.Request.Verb == "evacuate" }
+
+// Wants follows from the state alone, but for the withdrawal of an evacuation, which
+// waits until everything is served elsewhere.
 func (m *Machine) Wants() Wants {
 	verb, on := m.op.Request.Verb, m.active()
 	moved := m.level("L4") || m.level("L5b")
 	return Wants{
 		Mask:     on && m.level("L5b"),
 		Shadow:   on && m.level("L5a"),
-		Withdraw: on && (m.level("L3") || m.level("L4") || standing(verb)),
-		Evacuate: on && (m.level("L4") || verb == "evacuate" || verb == Fence),
+		Withdraw: on && (m.level("L3") || verb == "shift" || verb == Fence || m.evacuates() && m.served),
+		Evacuate: on && (m.evacuates() || verb == Fence),
 		Restore:  m.restoring() && moved,
 		Release:  m.release || on && verb == "failover" && m.op.Request.Initiator != Hub,
 		Rebound:  on && verb == "failback",

@@ -70,7 +70,7 @@ func (m *Machine) detection(now time.Time, o Observed) {
 	if !verdict.IsZero() {
 		m.mark(federation.T3Verdict, verdict)
 	}
-	if m.verdict.IsZero() && (!verdict.IsZero() || m.Wants().Withdraw || m.back() || m.relocates()) {
+	if m.verdict.IsZero() && (!verdict.IsZero() || m.Wants().Withdraw || m.Wants().Evacuate || m.back() || m.relocates()) {
 		m.verdict = now
 	}
 }

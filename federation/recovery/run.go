@@ -15,6 +15,7 @@ func (m *Machine) observe(now time.Time, o Observed) {
 		m.note(now, "real fault: "+o.Fault)
 		m.abort(now, "a real fault ended the drill: "+o.Fault)
 	}
+	m.served = m.served || !slices.ContainsFunc(o.Workloads, func(w WorkloadSeen) bool { return !w.Served })
 	m.clock(now, o)
 	for range 4 {
 		before := m.op.State
