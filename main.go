@@ -24,6 +24,7 @@ import (
 	"github.com/hansa-io/hansa/gateway/cli/local"
 	"github.com/hansa-io/hansa/member"
 	"github.com/hansa-io/hansa/member/cluster/datadir"
+	"github.com/hansa-io/hansa/member/wrap"
 	"github.com/hansa-io/hansa/messaging/nats"
 	"github.com/hansa-io/hansa/placement/catalogue"
 )
@@ -39,7 +40,7 @@ func main() {
 		configs.Role("gateway", "Run a gateway in a process of its own", configs.LoadGateway, runGateway),
 		configs.Role("agent", "Run the agent of a cluster that Hansa did not start", configs.LoadAgent, runAgent),
 	}
-	os.Exit(cli.Main(ctx, os.Args[1:], cli.Options{Version: release, Commands: append(local.Commands(), roles...)}))
+	os.Exit(cli.Main(ctx, os.Args[1:], cli.Options{Version: release, Commands: append(local.Commands(), append(roles, wrap.Command())...)}))
 }
 
 // hubCommand is the role hub, and what is asked of its keys without it.

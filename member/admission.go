@@ -1,6 +1,7 @@
 package member
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"time"
@@ -17,9 +18,21 @@ func (a *Agent) openAdmission(ctx context.Context) error {
 		a.log.Info("no admission server: pods of at-most-one workloads are not held back by the API server")
 		return nil
 	}
-	server, err := admit.New(admit.Options{Listen: a.opts.AdmissionListen, URL: a.opts.AdmissionURL, May: a.mayStart, Log: a.log})
+	identity, err := a.state.read(admissionFile)
 	if err != nil {
 		return err
+	}
+	server, err := admit.New(admit.Options{
+		Listen: a.opts.AdmissionListen, URL: a.opts.AdmissionURL, Identity: identity, Left: a.leftOf, Log: a.log,
+	})
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(identity, server.Identity()) {
+		if err := a.state.write(admissionFile, server.Identity()); err != nil {
+			server.Close()
+			return err
+		}
 	}
 	configuration, err := server.Configuration()
 	if err == nil {
@@ -48,14 +61,23 @@ func (a *Agent) admit(ctx context.Context) error {
 	return a.admission.Run(ctx)
 }
 
-// mayStart says whether a pod of an at-most-one workload may start now.
-func (a *Agent) mayStart(k federation.Key, now time.Time) (bool, string) {
+// leftOf says for how long the at-most-one workload may run here from now on.
+func (a *Agent) leftOf(k federation.Key, now time.Time) (time.Duration, string) {
 	until, held := (*a.leases.Load())[k]
 	switch {
 	case !held:
-		return false, "this member has no lease of it"
+		return 0, "this member has no lease of it"
 	case !now.Before(until):
-		return false, "its lease has ended"
+		return 0, "its lease has ended"
 	}
-	return true, ""
+	return until.Sub(now), ""
+}
+
+// guardEnv is what the pods of an at-most-one workload need to ask for its lease; nil
+// without an admission server.
+func (a *Agent) guardEnv(k federation.Key) map[string]string {
+	if a.admission == nil {
+		return nil
+	}
+	return a.admission.GuardEnv(k)
 }

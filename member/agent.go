@@ -166,7 +166,7 @@ func (a *Agent) prepare(ctx context.Context) error {
 		return err
 	}
 	a.watch = a.cluster.Watch(a.changed)
-	a.lander = landing.New(landing.Options{Cluster: a.cluster, Views: a.watch, Done: a.landed, Changed: a.statusChanged, Logger: a.log})
+	a.lander = landing.New(landing.Options{Cluster: a.cluster, Views: a.watch, Done: a.landed, Changed: a.statusChanged, GuardEnv: a.guardEnv, Logger: a.log})
 	if err := a.lander.Prepare(ctx); err != nil {
 		return err
 	}
@@ -205,7 +205,7 @@ func (a *Agent) clusterID(ctx context.Context) (string, error) {
 
 func (a *Agent) openGuard(clusterID string) (*guard.Machine, error) {
 	opts := guard.Options{Member: a.opts.Name, ClusterID: clusterID, Incarnation: a.incarnation}
-	state, err := a.state.readGuard()
+	state, err := a.state.read(guardFile)
 	if err != nil || state == nil {
 		return guard.New(opts), err
 	}

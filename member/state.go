@@ -19,6 +19,7 @@ const (
 	identityFile    = "identity.json"
 	incarnationFile = "incarnation"
 	guardFile       = "guard.json"
+	admissionFile   = "admission.pem"
 	lockFile        = "lock"
 )
 
@@ -93,14 +94,14 @@ func (s *stateDir) nextIncarnation() (federation.Incarnation, error) {
 	return federation.Incarnation(n), s.write(incarnationFile, []byte(strconv.FormatUint(n, 10)))
 }
 
-// readGuard returns nil when there is no state yet.
-func (s *stateDir) readGuard() ([]byte, error) {
-	b, err := os.ReadFile(s.path(guardFile))
+// read returns nil when the file is not there yet.
+func (s *stateDir) read(name string) ([]byte, error) {
+	b, err := os.ReadFile(s.path(name))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read the guard's state: %w", err)
+		return nil, fmt.Errorf("read the agent's state: %w", err)
 	}
 	return b, nil
 }

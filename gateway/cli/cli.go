@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -43,7 +44,8 @@ func (o Options) complete() Options {
 }
 
 // Main runs one command line, without the program's name, and returns the exit
-// code: 0, 1 or 2. It prints the error itself.
+// code: 0, 1 or 2, or that of an error with a method ExitWith. It prints the error
+// itself.
 func Main(ctx context.Context, args []string, opts Options) int {
 	a := &app{opts: opts.complete()}
 	root := a.root()
@@ -51,6 +53,10 @@ func Main(ctx context.Context, args []string, opts Options) int {
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return 0
+	}
+	var coded interface{ ExitWith() int }
+	if errors.As(err, &coded) {
+		return coded.ExitWith() // the command's own, which has said what there was to say
 	}
 	fmt.Fprintln(a.opts.Stderr, "hansa: "+oneLine(a.explain(ctx, err)))
 	if isUsage(err) {

@@ -4,7 +4,8 @@
 // to it. When nobody answers, the pod is refused: a dead agent starts nothing.
 //
 // What it cannot do: end a pod that runs already. Containers that a kubelet starts
-// again inside a running pod are not asked about either.
+// again inside a running pod are not asked about either. For those the same server
+// tells a pod's own guard (package wrap) how long its lease lasts.
 //
 // A Server is safe for concurrent use.
 package admit
@@ -40,6 +41,16 @@ const (
 	Annotation = "hansa.io/workload"
 )
 
+// What landing gives to the containers of a pod whose template has the annotation Guard
+// with the value "true".
+const (
+	Guard       = "hansa.io/guard"
+	GuardURL    = "HANSA_GUARD_URL" // where the lease is asked for
+	GuardCA     = "HANSA_GUARD_CA"  // PEM
+	leases      = "/leases/"
+	identityTTL = 30 * 24 * time.Hour // that a kept certificate must be good for still
+)
+
 const (
 	path       = "/pods"
 	maxReview  = 4 << 20 // bytes; a pod has at most 1.5 MB
@@ -54,9 +65,12 @@ type Options struct {
 	Listen string
 	// URL under which the API server reaches it, without a path; empty means Listen.
 	URL string
-	// May says whether the workload may start a pod now, and if not, why.
-	May func(k federation.Key, now time.Time) (ok bool, why string)
-	Log *slog.Logger
+	// Identity is the certificate and key, PEM, of an earlier life of the server; it is
+	// used again if it is good for the URL, so that pods that know it need not change.
+	Identity []byte
+	// Left says for how long the workload may run here, and if not at all, why.
+	Left func(k federation.Key, now time.Time) (left time.Duration, why string)
+	Log  *slog.Logger
 }
 
 // Server answers one API server's questions about pods.
@@ -64,13 +78,14 @@ type Server struct {
 	opts     Options
 	listener net.Listener
 	ca       []byte // PEM
-	address  string // URL of the question
+	identity []byte // PEM, with the key
+	base     *url.URL
 }
 
-// New takes the port and makes a certificate for this life of the server.
+// New takes the port, and makes a certificate unless it was given a good one.
 func New(opts Options) (*Server, error) {
-	if opts.May == nil || opts.Log == nil {
-		return nil, errors.New("new admission server: May and Log must be set")
+	if opts.Left == nil || opts.Log == nil {
+		return nil, errors.New("new admission server: Left and Log must be set")
 	}
 	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", opts.Listen)
 	if err != nil {
@@ -86,13 +101,16 @@ func New(opts Options) (*Server, error) {
 		listener.Close()
 		return nil, fmt.Errorf("admission URL %q: want https://HOST[:PORT]", base)
 	}
-	s.address = u.JoinPath(path).String()
-	certificate, ca, err := selfSigned(u.Hostname())
+	s.base, s.identity = u, opts.Identity
+	certificate, err := known(opts.Identity, u.Hostname())
 	if err != nil {
-		listener.Close()
-		return nil, fmt.Errorf("make the admission server's certificate: %w", err)
+		opts.Log.Debug("the admission server has no certificate to go on with", "reason", err)
+		if certificate, s.identity, err = selfSigned(u.Hostname()); err != nil {
+			listener.Close()
+			return nil, fmt.Errorf("make the admission server's certificate: %w", err)
+		}
 	}
-	s.ca = ca
+	s.ca = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Certificate[0]})
 	s.listener = tls.NewListener(listener, &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12})
 	return s, nil
 }
@@ -101,6 +119,7 @@ func New(opts Options) (*Server, error) {
 func (s *Server) Run(ctx context.Context) error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST "+path, s.review)
+	mux.HandleFunc("GET "+leases+"{namespace}/{name}", s.lease)
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: slowReader, ReadTimeout: slowReader, ErrorLog: slog.NewLogLogger(s.opts.Log.Handler(), slog.LevelDebug)}
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 	defer stop()
@@ -112,6 +131,28 @@ func (s *Server) Run(ctx context.Context) error {
 
 // Close gives the port back; for a server that never ran.
 func (s *Server) Close() { _ = s.listener.Close() }
+
+// Identity is what the next life of the server goes on with, as PEM. It holds a
+// private key.
+func (s *Server) Identity() []byte { return s.identity }
+
+// GuardEnv is what the containers of the workload's pods need to ask for its lease.
+func (s *Server) GuardEnv(k federation.Key) map[string]string {
+	return map[string]string{GuardURL: s.base.JoinPath(leases, k.Namespace, k.Name).String(), GuardCA: string(s.ca)}
+}
+
+// Lease answers a pod that asks how long it may run.
+type Lease struct {
+	// LeftMs is for how many milliseconds from the question on; 0: it may not.
+	LeftMs int64  `json:"leftMs"`
+	Why    string `json:"why,omitempty"` // it may not
+}
+
+func (s *Server) lease(w http.ResponseWriter, r *http.Request) {
+	left, why := s.opts.Left(federation.Key{Namespace: r.PathValue("namespace"), Name: r.PathValue("name")}, time.Now())
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(Lease{LeftMs: left.Milliseconds(), Why: why}) // a cut answer counts as none
+}
 
 // Configuration is the ValidatingWebhookConfiguration, in JSON, that makes the API
 // server ask.
@@ -125,7 +166,7 @@ func (s *Server) Configuration() ([]byte, error) {
 			"sideEffects":             "None",
 			"failurePolicy":           "Fail",
 			"timeoutSeconds":          askLimit,
-			"clientConfig":            map[string]any{"url": s.address, "caBundle": s.ca},
+			"clientConfig":            map[string]any{"url": s.base.JoinPath(path).String(), "caBundle": s.ca},
 			"objectSelector":          map[string]any{"matchLabels": map[string]any{Label: "true"}},
 			"rules": []any{map[string]any{
 				"apiGroups": []string{""}, "apiVersions": []string{"v1"}, "resources": []string{"pods"}, "operations": []string{"CREATE"},
@@ -182,15 +223,30 @@ func (s *Server) decide(workload string) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("a pod with the label %s needs the annotation %s: NAMESPACE/NAME of its workload", Label, Annotation)
 	}
-	ok, why := s.opts.May(k, time.Now())
-	if !ok {
+	left, why := s.opts.Left(k, time.Now())
+	if left <= 0 {
 		s.opts.Log.Info("a pod was refused", "workload", workload, "reason", why)
 		return false, fmt.Errorf("workload %s runs at most once, and not here: %s", workload, why)
 	}
 	return true, nil
 }
 
-// selfSigned makes a certificate that is its own authority.
+// known reads an identity, and refuses one that is not for the host or ends soon.
+func known(identity []byte, host string) (tls.Certificate, error) {
+	c, err := tls.X509KeyPair(identity, identity)
+	if err != nil {
+		return c, err
+	}
+	if err := c.Leaf.VerifyHostname(host); err != nil {
+		return c, err
+	}
+	if time.Now().Add(identityTTL).After(c.Leaf.NotAfter) {
+		return c, fmt.Errorf("it ends on %s", c.Leaf.NotAfter.Format(time.DateOnly))
+	}
+	return c, nil
+}
+
+// selfSigned makes a certificate that is its own authority, and writes it with its key.
 func selfSigned(host string) (tls.Certificate, []byte, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -211,5 +267,10 @@ func selfSigned(host string) (tls.Certificate, []byte, error) {
 	if err != nil {
 		return tls.Certificate{}, nil, err
 	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), nil
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return tls.Certificate{}, nil, err
+	}
+	identity := append(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})...)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, identity, nil
 }

@@ -22,8 +22,11 @@ func serve(t *testing.T) func(body string) (int, review) {
 	t.Helper()
 	s, err := New(Options{
 		Listen: "127.0.0.1:0", Log: slog.New(slog.DiscardHandler),
-		May: func(k federation.Key, _ time.Time) (bool, string) {
-			return k == federation.Key{Namespace: "shop", Name: "once"}, "its lease has ended"
+		Left: func(k federation.Key, _ time.Time) (time.Duration, string) {
+			if k == (federation.Key{Namespace: "shop", Name: "once"}) {
+				return 9 * time.Second, ""
+			}
+			return 0, "its lease has ended"
 		},
 	})
 	if err != nil {
@@ -116,18 +119,73 @@ func TestBadReviews(t *testing.T) {
 }
 
 func TestNewRefuses(t *testing.T) {
-	may := func(federation.Key, time.Time) (bool, string) { return false, "" }
+	left := func(federation.Key, time.Time) (time.Duration, string) { return 0, "" }
 	log := slog.New(slog.DiscardHandler)
 	for _, c := range []struct {
 		opts Options
 		want string
 	}{
-		{Options{Listen: "127.0.0.1:0", Log: log}, "May and Log must be set"},
-		{Options{Listen: "127.0.0.1", Log: log, May: may}, "listen for admission reviews"},
-		{Options{Listen: "127.0.0.1:0", URL: "http://h", Log: log, May: may}, "want https://HOST"},
+		{Options{Listen: "127.0.0.1:0", Log: log}, "Left and Log must be set"},
+		{Options{Listen: "127.0.0.1", Log: log, Left: left}, "listen for admission reviews"},
+		{Options{Listen: "127.0.0.1:0", URL: "http://h", Log: log, Left: left}, "want https://HOST"},
 	} {
 		if s, err := New(c.opts); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%+v: %v, want %q", s, err, c.want)
 		}
+	}
+}
+
+// TestIdentity: the next life of a server goes on with the certificate of this one, as
+// long as it is good for the address; and a pod's guard is answered under it.
+func TestIdentity(t *testing.T) {
+	open := func(address string, identity []byte) *Server {
+		t.Helper()
+		s, err := New(Options{
+			Listen: "127.0.0.1:0", URL: address, Identity: identity, Log: slog.New(slog.DiscardHandler),
+			Left: func(k federation.Key, _ time.Time) (time.Duration, string) {
+				if k.Name == "once" {
+					return 1500 * time.Millisecond, ""
+				}
+				return 0, "no lease"
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(s.Close)
+		return s
+	}
+	first := open("", nil)
+	again := open("", first.Identity())
+	if !bytes.Equal(first.Identity(), again.Identity()) || len(again.Identity()) == 0 {
+		t.Error("the second life has another identity")
+	}
+	if moved := open("https://agent.example", first.Identity()); bytes.Equal(first.Identity(), moved.Identity()) {
+		t.Error("a certificate is used for a name that it does not have")
+	}
+	if damaged := open("", []byte("x")); len(damaged.Identity()) < 100 {
+		t.Error("a damaged identity is not replaced")
+	}
+	go func() { _ = again.Run(t.Context()) }() // ends with the test
+	env := again.GuardEnv(federation.Key{Namespace: "shop", Name: "once"})
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM([]byte(env[GuardCA])) {
+		t.Fatal("no CA for guards")
+	}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}}
+	for url, want := range map[string]Lease{env[GuardURL]: {LeftMs: 1500}, strings.Replace(env[GuardURL], "once", "other", 1): {Why: "no lease"}} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got Lease
+		if err := json.NewDecoder(resp.Body).Decode(&got); err != nil || got != want {
+			t.Errorf("%s: %+v %v", url, got, err)
+		}
+		resp.Body.Close()
 	}
 }

@@ -33,7 +33,7 @@ const (
 
 // land brings the cluster to what the work says.
 func (l *Lander) land(ctx context.Context, o Order) error {
-	objects, err := objectsOf(o.Work)
+	objects, err := objectsOf(o.Work, l.guardEnv(o.Work.Workload))
 	if err != nil {
 		return err
 	}
@@ -69,9 +69,9 @@ func (l *Lander) land(ctx context.Context, o Order) error {
 	return l.writeInventory(ctx, inv)
 }
 
-// objectsOf parses the work's objects, adds the namespaces that they need, and
-// puts them in landing order.
-func objectsOf(w federation.Work) ([]*unstructured.Unstructured, error) {
+// objectsOf parses the work's objects, adds the namespaces that they need, gives env
+// to guarded pods, and puts them in landing order.
+func objectsOf(w federation.Work, env map[string]string) ([]*unstructured.Unstructured, error) {
 	var out []*unstructured.Unstructured
 	have := map[string]bool{"default": true, "": true}
 	for _, o := range w.Objects {
@@ -99,6 +99,9 @@ func objectsOf(w federation.Work) ([]*unstructured.Unstructured, error) {
 		}
 		if err := markPods(u, w.Workload); err != nil {
 			return nil, fmt.Errorf("%s of %s: its pods cannot be marked: %w", kube.RefOf(u), w.Workload, err)
+		}
+		if err := guardPods(u, env); err != nil {
+			return nil, fmt.Errorf("%s of %s: its guard cannot be told where to ask: %w", kube.RefOf(u), w.Workload, err)
 		}
 	}
 	slices.SortStableFunc(out, func(a, b *unstructured.Unstructured) int { return sequence(kube.RefOf(a), kube.RefOf(b)) })

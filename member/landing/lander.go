@@ -45,7 +45,10 @@ type Options struct {
 	// Changed is called when the status of a workload may have changed. It must
 	// not block.
 	Changed func(federation.Key)
-	Logger  *slog.Logger
+	// GuardEnv is what the guarded pods of an at-most-one workload get into their
+	// environment; nil, or a nil result: nothing.
+	GuardEnv func(federation.Key) map[string]string
+	Logger   *slog.Logger
 }
 
 // Verb says what an order asks for.

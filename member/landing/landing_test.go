@@ -43,7 +43,7 @@ var web = federation.Key{Namespace: "shop", Name: "web"}
 func TestObjects(t *testing.T) {
 	got, err := objectsOf(federation.Work{Workload: web, Epoch: 7, Objects: []federation.Object{
 		{APIVersion: "v1", Kind: "Service", Namespace: "shop", Name: "web", Raw: json.RawMessage(`{"apiVersion":"v1","kind":"Service","metadata":{"namespace":"shop","name":"web"}}`)},
-	}})
+	}}, nil)
 	if err != nil || len(got) != 2 || got[0].GetKind() != "Namespace" || got[0].GetName() != "shop" {
 		t.Fatalf("got %v, %v", got, err)
 	}
@@ -53,7 +53,7 @@ func TestObjects(t *testing.T) {
 	if k, named := Owner(got[1]); !named || k != web || epochOf(got[1]) != 7 || !ours(got[1]) {
 		t.Errorf("service: %v", got[1])
 	}
-	if _, err := objectsOf(federation.Work{Workload: web, Objects: []federation.Object{{Kind: "X", Raw: json.RawMessage(`{`)}}}); err == nil {
+	if _, err := objectsOf(federation.Work{Workload: web, Objects: []federation.Object{{Kind: "X", Raw: json.RawMessage(`{`)}}}, nil); err == nil {
 		t.Error("a broken object is landed")
 	}
 }
@@ -125,5 +125,44 @@ func TestStateOf(t *testing.T) {
 	}
 	if !worse(federation.WorkFailed, federation.WorkRemoving) || !worse(federation.WorkProgressing, federation.WorkReady) || worse(federation.WorkReady, federation.WorkReady) {
 		t.Error("the order of states is wrong")
+	}
+}
+
+// TestGuardPods: only pods of at-most-one workloads that ask for it are told where the
+// lease is asked for, in every container, beside what they have.
+func TestGuardPods(t *testing.T) {
+	pod := func(annotation string) federation.Object {
+		return federation.Object{APIVersion: "apps/v1", Kind: "Deployment", Namespace: "shop", Name: "web", Raw: json.RawMessage(`{
+			"apiVersion":"apps/v1","kind":"Deployment","metadata":{"namespace":"shop","name":"web"},
+			"spec":{"template":{"metadata":{"annotations":{"hansa.io/guard":"` + annotation + `"}},"spec":{
+				"initContainers":[{"name":"i"}],"containers":[{"name":"c","env":[{"name":"A","value":"b"}]}]}}}}`)}
+	}
+	env := map[string]string{"HANSA_GUARD_URL": "https://agent/leases/shop/web", "HANSA_GUARD_CA": "pem"}
+	told := func(annotation string, c federation.Continuity) string {
+		objects, err := objectsOf(federation.Work{Workload: web, Continuity: c, Objects: []federation.Object{pod(annotation)}}, env)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, u := range objects {
+			if u.GetKind() != "Deployment" {
+				continue
+			}
+			b, err := json.Marshal(u.Object["spec"].(map[string]any)["template"].(map[string]any)["spec"])
+			if err != nil {
+				t.Fatal(err)
+			}
+			return string(b)
+		}
+		return ""
+	}
+	guarded := `{"containers":[{"env":[{"name":"A","value":"b"},{"name":"HANSA_GUARD_CA","value":"pem"},{"name":"HANSA_GUARD_URL","value":"https://agent/leases/shop/web"}],"name":"c"}],` +
+		`"initContainers":[{"env":[{"name":"HANSA_GUARD_CA","value":"pem"},{"name":"HANSA_GUARD_URL","value":"https://agent/leases/shop/web"}],"name":"i"}]}`
+	if got := told("true", federation.AtMostOne); got != guarded {
+		t.Errorf("got %s", got)
+	}
+	for _, got := range []string{told("false", federation.AtMostOne), told("true", federation.KeepRunning)} {
+		if strings.Contains(got, "HANSA_GUARD") || !strings.Contains(got, `"value":"b"`) {
+			t.Errorf("got %s", got)
+		}
 	}
 }

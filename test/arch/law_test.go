@@ -49,6 +49,7 @@ var table = []row{
 	{"messaging/messagingtest", adapter, []string{"messaging", "messaging/subject"}},
 	{"member/kube", adapter, []string{"member/observe"}},
 	{"member/admit", adapter, nil},
+	{"member/wrap", adapter, []string{"member/admit"}},
 	{"member/landing", adapter, []string{"member/admit", "member/kube"}},
 	{"member/cluster/...", adapter, []string{"member/cluster/..."}},
 	{"federation/probe", adapter, nil},
