@@ -115,7 +115,7 @@ var dependencies = []dependency{
 	{"github.com/klauspost/compress", []string{"federation/v1"}, "works are compressed where they are encoded"},
 	{"github.com/hashicorp/golang-lru", []string{"gateway", "gateway/grpcserver", "gateway/httpserver"}, "the cache of marshalled answers"},
 	{"github.com/prometheus/client_golang", []string{".", "federation/hub", "member", "gateway", "gateway/httpserver", "messaging/nats/..."}, "shells measure, cores return"},
-	{"github.com/spf13", []string{".", "configs", "gateway/cli/..."}, "the command line; configs makes the command of each role from its file"},
+	{"github.com/spf13", []string{".", "configs", "gateway/cli/...", "member/wrap"}, "the command line; configs makes the command of each role from its file, member/wrap that of a pod"},
 	{"github.com/spf13/pflag", []string{".", "gateway/cli/...", "member/cluster"}, "the command line; Kubernetes' components take their options as flags"},
 	{"go.uber.org/zap", []string{"member/cluster/..."}, "etcd logs with it"},
 	{"golang.org/x/term", []string{".", "gateway/cli/..."}, "the command line"},
