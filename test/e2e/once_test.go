@@ -1,7 +1,12 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -53,12 +58,11 @@ func checkOnce(t *testing.T, f federation) {
 	for _, member := range []string{"tokyo", "frankfurt", "virginia"} {
 		f.try(t, "kubectl", "--kubeconfig", f.kubeconfig(t, member), "create", "namespace", "plan")
 	}
-	f.apply(t, deployment("single", ", failover: {continuity: AtMostOne}", "", 1))
+	guarded := strings.Replace(deployment("single", ", failover: {continuity: AtMostOne}", "", 1),
+		"metadata: {labels: {app: single}}", `metadata: {labels: {app: single}, annotations: {hansa.io/guard: "true"}}`, 1)
+	f.apply(t, guarded)
 	o := once{federation: f}
-	o.awaitOne(t)
-	for member := range f.shares(t, "plan/single") {
-		o.home = member
-	}
+	o.find(t)
 	for _, member := range []string{"tokyo", "frankfurt", "virginia"} {
 		if member == o.home {
 			continue
@@ -75,14 +79,89 @@ func checkOnce(t *testing.T, f federation) {
 		}
 		return ""
 	})
+	o.checkMoves(t)
 	o.checkWithoutHub(t)
 	f.run(t, "hansa", "delete", "plan/single", "--yes")
+}
+
+// find waits until it runs once, and notes where.
+func (o *once) find(t *testing.T) {
+	t.Helper()
+	o.awaitOne(t)
+	for member := range o.shares(t, "plan/single") {
+		o.home = member
+	}
+}
+
+// checkMoves relocates it, and fences the member that it went to.
+func (o *once) checkMoves(t *testing.T) {
+	t.Helper()
+	to := "tokyo"
+	if o.home == to {
+		to = "virginia"
+	}
+	if out := o.run(t, "hansa", "relocate", "workload=plan/single", "--to", "member="+to, "--dry-run"); !strings.Contains(out, "would pass") || !strings.Contains(out, to) {
+		t.Errorf("a relocation's dry run:\n%s", out)
+	}
+	if out := o.run(t, "hansa", "relocate", "workload=plan/single", "--to", "member="+to, "--yes"); !strings.Contains(out, "PASS") {
+		t.Errorf("relocate:\n%s", out)
+	}
+	if o.find(t); o.home != to {
+		t.Fatalf("it was relocated to %s and runs in %s", to, o.home)
+	}
+	if out := o.run(t, "hansa", "fence", "member="+to, "--reason", "disks", "--yes"); !strings.Contains(out, "Held") {
+		t.Errorf("fence:\n%s", out)
+	}
+	o.await(t, time.Minute, func() string {
+		if shares := o.shares(t, "plan/single"); shares[to] > 0 || len(shares) == 0 || len(o.pods(t, to)) > 0 {
+			return fmt.Sprintf("it runs in %v although %s is fenced", shares, to)
+		}
+		return ""
+	})
+	o.start(t, to)
+	o.find(t)
+	o.run(t, "hansa", "unfence", "member="+to, "--yes")
+}
+
+// guard runs a command as a guarded container of it would, in a process beside the
+// cluster: simulated nodes run no containers. It returns how to await its exit code.
+func (o once) guard(t *testing.T) func() int {
+	t.Helper()
+	variable := func(name string) string {
+		return name + "=" + o.run(t, "kubectl", "--kubeconfig", o.kubeconfig(t, o.home), "-n", "plan", "get", "deployment", "single",
+			"-o", `jsonpath={.spec.template.spec.containers[0].env[?(@.name=="`+name+`")].value}`)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	command := exec.CommandContext(ctx, filepath.Join(o.path, "hansa"), "guard", "run", "--", "sh", "-c", "echo runs; exec sleep 1000")
+	command.Env = append(os.Environ(), variable("HANSA_GUARD_URL"), variable("HANSA_GUARD_CA"))
+	command.Stderr = os.Stderr
+	out, err := command.StdoutPipe()
+	if err == nil {
+		err = command.Start()
+	}
+	line := make([]byte, 5)
+	if err == nil {
+		_, err = io.ReadFull(out, line)
+	}
+	if err != nil || string(line) != "runs\n" {
+		cancel()
+		t.Fatalf("the guarded command says %q: %v", line, err)
+	}
+	return func() int {
+		defer cancel()
+		_ = command.Wait() // the exit code says it
+		return command.ProcessState.ExitCode()
+	}
 }
 
 // checkWithoutHub kills the hub until the lease has run out.
 func (o once) checkWithoutHub(t *testing.T) {
 	t.Helper()
+	ended := o.guard(t)
 	o.killHub(t)
+	if code := ended(); code != 75 {
+		t.Errorf("the guard ended with %d after the lease, want 75", code)
+	}
 	o.await(t, time.Minute, func() string {
 		if pods := o.pods(t, o.home); len(pods) > 0 {
 			return fmt.Sprintf("%v run without a lease", pods)

@@ -111,19 +111,19 @@ func (h Home) writeContext(spec Spec) error {
 
 // writeHub writes the configuration of the hub's process.
 func (h Home) writeHub(spec Spec) error {
+	c, err := configs.DefaultHub()
+	if err != nil {
+		return err
+	}
 	place := spec.Place.place()
-	return writeYAML(filepath.Join(h.hubDir(), "hub.yaml"), configs.Hub{
-		DataDir: h.path("hub", "data"),
-		Bus: configs.Bus{
-			Listen: loopback(spec.Ports.Bus), CertFile: h.path("pki", serverCert), KeyFile: h.path("pki", serverKey), CAFile: h.CA(),
-		},
-		Gateway: configs.Gateway{
-			Listen: loopback(spec.Ports.Gateway), MetricsListen: loopback(spec.Ports.Metrics),
-			CertFile: h.path("pki", serverCert), KeyFile: h.path("pki", serverKey), TokensFile: h.path("pki", tokensFile),
-			Place: configs.Place{Region: place.Region, Zone: place.Zone, Latitude: place.Latitude, Longitude: place.Longitude},
-		},
-		Stabilise: 3 * time.Second,
-	})
+	c.DataDir = h.path("hub", "data")
+	c.Bus.Listen, c.Bus.CertFile, c.Bus.KeyFile, c.Bus.CAFile = loopback(spec.Ports.Bus), h.path("pki", serverCert), h.path("pki", serverKey), h.CA()
+	c.Gateway = configs.Gateway{
+		Listen: loopback(spec.Ports.Gateway), MetricsListen: loopback(spec.Ports.Metrics),
+		CertFile: h.path("pki", serverCert), KeyFile: h.path("pki", serverKey), TokensFile: h.path("pki", tokensFile),
+		Place: configs.Place{Region: place.Region, Zone: place.Zone, Latitude: place.Latitude, Longitude: place.Longitude},
+	}
+	return writeYAML(filepath.Join(h.hubDir(), "hub.yaml"), c)
 }
 
 func writeYAML(path string, v any) error {
