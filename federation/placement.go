@@ -233,13 +233,7 @@ func (p PlacementSpec) Defaulted() PlacementSpec {
 	p.Dependencies = or(p.Dependencies, "Follow")
 	p.Replicas.Mode = or(p.Replicas.Mode, "Divided")
 	p.Replicas.By = or(p.Replicas.By, "Capacity")
-	p.Failover.Mode = or(p.Failover.Mode, "Automatic")
-	p.Failover.Dwell = or(p.Failover.Dwell, "Auto")
-	p.Failover.Continuity = or(p.Failover.Continuity, KeepRunning)
-	if p.Failover.Continuity == AtMostOne {
-		p.Failover.Lease = or(p.Failover.Lease, "Fast")
-	}
-	p.Failover.Survive = or(p.Failover.Survive, "None")
+	p.Failover = p.Failover.Defaulted()
 	p.Preemption = or(p.Preemption, "Never")
 	p.Landing.Takeover = or(p.Landing.Takeover, "Never")
 	p.Landing.Drift = or(p.Landing.Drift, "Correct")
@@ -252,6 +246,18 @@ func (p PlacementSpec) Defaulted() PlacementSpec {
 	}
 	p.Spread = spread
 	return p
+}
+
+// Defaulted returns a copy with every unset field at its default.
+func (f FailoverSpec) Defaulted() FailoverSpec {
+	f.Mode = or(f.Mode, "Automatic")
+	f.Dwell = or(f.Dwell, "Auto")
+	f.Continuity = or(f.Continuity, KeepRunning)
+	if f.Continuity == AtMostOne {
+		f.Lease = or(f.Lease, "Fast")
+	}
+	f.Survive = or(f.Survive, "None")
+	return f
 }
 
 func or[T comparable](v, fallback T) T {

@@ -61,9 +61,9 @@ func (m *Machine) dwellFrom(mem *member, from time.Time) {
 		if _, has := a.Replicas(mem.name); !ok || !has {
 			continue
 		}
+		m.bereft[k], m.checkDwells = true, true
 		if w.failover().Mode == "Automatic" {
 			w.dwells[mem.name] = from.Add(m.dwell(w, mem))
-			m.checkDwells = true
 		}
 	}
 }
@@ -100,6 +100,7 @@ func (m *Machine) dwell(w *workload, mem *member) time.Duration {
 
 // spare: the member is heard again, so what did not move yet stays.
 func (m *Machine) spare(mem *member) {
+	m.checkDwells = true
 	for k, w := range m.workloads {
 		if w.record.busy() && w.released[mem.name] != "" {
 			continue // the decision to move is on its way
@@ -118,13 +119,13 @@ func (m *Machine) stepDwells() {
 	}
 	m.checkDwells, m.dwellAt = false, time.Time{}
 	var due, approved []share
-	for _, k := range m.workloadKeys() {
+	for _, k := range sortedKeys(m.bereft) {
 		w := m.workloads[k]
-		a, ok := w.placed()
-		if !ok || w.spec == nil {
+		if w == nil || !m.hasLost(w) {
+			delete(m.bereft, k)
 			continue
 		}
-		for _, s := range a.Members {
+		for _, s := range w.record.stored.Members {
 			mem := m.members[s.Member]
 			if mem == nil || !mem.lost() || w.released[s.Member] != "" {
 				continue
@@ -145,6 +146,15 @@ func (m *Machine) stepDwells() {
 	}
 	m.release(approved)
 	m.releaseIfAllowed(due)
+}
+
+// hasLost says that a lost member has a share of the workload.
+func (m *Machine) hasLost(w *workload) bool {
+	a, ok := w.placed()
+	return ok && w.spec != nil && slices.ContainsFunc(a.Members, func(s federation.AssignedMember) bool {
+		mem := m.members[s.Member]
+		return mem != nil && mem.lost()
+	})
 }
 
 // share is one workload's share in a lost member.

@@ -58,8 +58,10 @@ type Machine struct {
 	health     *membership.Machine
 
 	dirty   map[federation.Key]bool // may need a decision
+	fresh   map[federation.Key]bool // of the dirty, those not looked at since
 	touched map[federation.Key]bool // may need works
 	timed   map[federation.Key]bool // have something to do at a time
+	bereft  map[federation.Key]bool // may have a share in a lost member
 	world   uint64                  // grows when a decision may come out differently
 
 	claims  map[federation.Key]map[string]bool // operations that a workload's move belongs to
@@ -72,6 +74,7 @@ type Machine struct {
 	lookAgain   bool      // operations have to look at the federation
 	unsaved     bool      // a verdict or an operation may have to be written
 	checkDwells bool      // a share may move now
+	lookAt      time.Time // when they may look again
 	dwellAt     time.Time // when the next dwell ends, or the brake is asked again
 	refusal     string    // of the brake; empty while it lets go
 	brakeAt     time.Time // when it is asked again
@@ -110,8 +113,10 @@ func New(opts Options) *Machine {
 		gateways:   map[string]*gateway{},
 		health:     newHealth(opts),
 		dirty:      map[federation.Key]bool{},
+		fresh:      map[federation.Key]bool{},
 		touched:    map[federation.Key]bool{},
 		timed:      map[federation.Key]bool{},
+		bereft:     map[federation.Key]bool{},
 		claims:     map[federation.Key]map[string]bool{},
 		strangers:  map[string]*member{},
 		startup:    map[federation.Key][]time.Duration{},
@@ -144,6 +149,9 @@ func (m *Machine) Deadline() (time.Time, bool) {
 		return m.now, true
 	}
 	next := m.beatAt
+	if m.lookAgain {
+		next = earlier(next, m.lookAt)
+	}
 	for _, at := range []time.Time{m.earliestHealth(), m.batchAt, m.worldAt, m.dwellAt, m.patienceAt, m.fencesAt(), m.recordAt, m.survey.nextAt, m.auditAt()} {
 		next = earlier(next, at)
 	}
@@ -167,7 +175,7 @@ const maxRounds = 8
 
 // restless says that something came up in this round that the next one settles.
 func (m *Machine) restless() bool {
-	return m.lookAgain || m.beatNow || m.checkDwells || len(m.fallen) > 0
+	return m.lookAgain && !m.now.Before(m.lookAt) || m.beatNow || m.checkDwells || len(m.fallen) > 0
 }
 
 // settle does what the present state asks for, until nothing is left to do now.
@@ -357,11 +365,16 @@ func (m *Machine) note(kind, about, text string) {
 	m.emit(PutEvent{federation.Event{At: m.now.UTC(), Type: kind, About: about, Who: "hub", Text: text}})
 }
 
+// consider lets the workload be looked at when something is decided next.
+func (m *Machine) consider(k federation.Key) { m.dirty[k], m.fresh[k] = true, true }
+
 // touch marks a workload: a decision and works may be due.
 func (m *Machine) touch(k federation.Key) {
-	m.dirty[k] = true
+	m.consider(k)
 	m.touched[k] = true
-	m.checkDwells = true
+	if w := m.workloads[k]; w != nil && m.hasLost(w) {
+		m.bereft[k], m.checkDwells = true, true
+	}
 	m.changed()
 }
 

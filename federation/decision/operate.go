@@ -116,8 +116,11 @@ func (m *Machine) runningOperations() []*operation {
 // stepOperations shows each operation the federation, when something of it may
 // have changed or its time has come, and lets it go on.
 func (m *Machine) stepOperations() {
-	look := m.lookAgain
-	m.lookAgain = false
+	look := m.lookAgain && !m.now.Before(m.lookAt)
+	if look {
+		m.lookAgain = false
+	}
+	seen := 0
 	for _, o := range m.runningOperations() {
 		at := m.operationAt(o)
 		due := !at.IsZero() && !m.now.Before(at)
@@ -126,11 +129,22 @@ func (m *Machine) stepOperations() {
 		}
 		if look || due {
 			o.lookedAt = m.now
+			seen += len(o.value().Workloads)
 			m.advanceOperation(o, m.observe(o))
 		}
 		m.liftMask(o)
 	}
+	if seen > lookFreely {
+		m.lookAt = m.now.Add(time.Duration(seen) * lookCost)
+	}
 }
+
+// A look at many workloads is not repeated at every event of each of them: the hub would
+// do nothing else, and hear nobody.
+const (
+	lookFreely = 100                   // workloads that are looked at whenever anything happens
+	lookCost   = 20 * time.Microsecond // for each workload seen, some ten times what it takes
+)
 
 // advanceOperation steps one operation and does what it wants.
 func (m *Machine) advanceOperation(o *operation, ev recovery.Event) {

@@ -99,6 +99,6 @@ func (m *Machine) stepPatience() {
 				m.patienceAt = earlier(m.patienceAt, m.now.Add(stuckRetry))
 			}
 		}
-		m.dirty[k] = true
+		m.consider(k)
 	}
 }

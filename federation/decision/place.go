@@ -39,7 +39,7 @@ func (m *Machine) renewWorld() {
 	m.world++
 	for k, w := range m.workloads {
 		if a, ok := w.placed(); ok && (a.Unmet > 0 || w.record.rejected != "" || m.gives(a)) {
-			m.dirty[k] = true
+			m.consider(k)
 		}
 	}
 }
@@ -59,13 +59,20 @@ func (m *Machine) decide() {
 	ripe := !m.batchAt.IsZero() && !m.now.Before(m.batchAt)
 	var batch []*workload
 	var reasons []string
-	for _, k := range m.byTier(m.dirty) {
+	due := m.fresh
+	if ripe || m.batchAt.IsZero() {
+		due = m.dirty // else what was looked at waits for its batch
+	}
+	keys := m.byTier(due)
+	clear(m.fresh)
+	for _, k := range keys {
 		w := m.workloads[k]
 		if w == nil {
 			delete(m.dirty, k)
 			continue
 		}
 		if w.record.busy() {
+			delete(m.dirty, k) // the outcome of the write brings it back
 			continue
 		}
 		reason, urgent := m.cause(w)

@@ -64,9 +64,9 @@ func (w *workload) current() bool {
 // failover returns the failover policy with its defaults.
 func (w *workload) failover() federation.FailoverSpec {
 	if w.spec == nil {
-		return federation.PlacementSpec{}.Defaulted().Failover
+		return federation.FailoverSpec{}.Defaulted()
 	}
-	return w.spec.Placement.Defaulted().Failover
+	return w.spec.Placement.Failover.Defaulted()
 }
 
 // seen is the highest epoch that any member has shown of the workload. It may be
@@ -170,7 +170,7 @@ func (m *Machine) statusChanged(s federation.WorkStatus) {
 	m.touched[s.Workload] = true
 	w.highest = max(w.highest, s.Epoch)
 	if s.Epoch > w.record.stored.Epoch {
-		m.dirty[s.Workload] = true
+		m.consider(s.Workload)
 	}
 }
 
@@ -193,6 +193,7 @@ func (m *Machine) assignmentDone(wr writing, ev WriteDone) {
 	if !ok {
 		return
 	}
+	m.consider(wr.key)
 	before, old := w.record.stored, w.record.revision
 	if w.record.done(ev) {
 		m.emit(ReadRecord{Source: SourceAssignments, Name: wr.key.String()})

@@ -94,19 +94,18 @@ func (m *Machine) workloads(now time.Time, o Observed) {
 	}
 	decided, whole := true, true
 	for _, w := range o.Workloads {
-		i := slices.IndexFunc(m.op.Workloads, func(r federation.WorkloadReport) bool { return r.Workload == w.Workload })
-		if i < 0 {
+		i, ok := m.reportOf(w.Workload)
+		if !ok {
 			continue
 		}
-		m.downtime(now, &m.op.Workloads[i], w)
+		r := &m.op.Workloads[i]
+		m.downtime(now, r, w)
 		if w.Waiting {
 			continue
 		}
-		marks := maps.Clone(m.op.Workloads[i].Marks)
-		set(marks, federation.T4Decision, now, w.Decided)
-		set(marks, federation.T7FirstReady, now, w.Decided && w.First)
-		set(marks, federation.T8CapacityBack, now, w.Decided && w.Whole)
-		m.op.Workloads[i].Marks = marks
+		r.Marks = marked(r.Marks, federation.T4Decision, now, w.Decided)
+		r.Marks = marked(r.Marks, federation.T7FirstReady, now, w.Decided && w.First)
+		r.Marks = marked(r.Marks, federation.T8CapacityBack, now, w.Decided && w.Whole)
 		if w.Decided && w.First {
 			m.mark(federation.T7FirstReady, now)
 		}
@@ -120,10 +119,21 @@ func (m *Machine) workloads(now time.Time, o Observed) {
 	}
 }
 
-func set(marks map[federation.Mark]time.Time, mark federation.Mark, at time.Time, reached bool) {
-	if _, have := marks[mark]; reached && !have {
-		marks[mark] = at.UTC()
+// reportOf finds the part of a workload; the parts are sorted.
+func (m *Machine) reportOf(k federation.Key) (int, bool) {
+	return slices.BinarySearchFunc(m.op.Workloads, k, func(r federation.WorkloadReport, k federation.Key) int { return r.Workload.Compare(k) })
+}
+
+// marked adds a mark that is reached for the first time to a copy of the marks: records
+// that were handed out share them.
+func marked(marks map[federation.Mark]time.Time, mark federation.Mark, at time.Time, reached bool) map[federation.Mark]time.Time {
+	if _, have := marks[mark]; !reached || have {
+		return marks
 	}
+	out := make(map[federation.Mark]time.Time, len(marks)+1)
+	maps.Copy(out, marks)
+	out[mark] = at.UTC()
+	return out
 }
 
 // downtime adds up the time in which no replica outside the scope was ready. A
@@ -143,9 +153,7 @@ func (m *Machine) downtime(now time.Time, r *federation.WorkloadReport, w Worklo
 		r.Achieved.Downtime += now.Sub(since)
 		delete(m.darkAt, w.Workload)
 	}
-	marks := maps.Clone(r.Marks)
-	set(marks, federation.T0Fault, m.op.Marks[federation.T0Fault], true)
-	r.Marks = marks
+	r.Marks = marked(r.Marks, federation.T0Fault, m.op.Marks[federation.T0Fault], true)
 }
 
 // report completes the workloads' parts once the operation is steady.

@@ -97,10 +97,10 @@ type dependency struct {
 var dependencies = []dependency{
 	{"github.com/nats-io", []string{"messaging/nats/..."}, "one adapter knows NATS; everybody else knows roles"},
 
-	{"k8s.io/client-go", []string{"member/kube", "member/cluster/...", "member/cmd/hansa-cluster"}, "one adapter talks to a member's API server; the embedded cluster makes its own clients"},
+	{"k8s.io/client-go", []string{"member/kube", "member/cluster/...", "member/cmd/hansa-cluster", "test/bench"}, "one adapter talks to a member's API server; the embedded cluster makes its own clients"},
 	{"github.com/fluxcd", []string{"member/kube", "member/landing"}, "kstatus is a member's business"},
-	{"k8s.io/apimachinery", []string{"member/kube", "member/landing", "member/cluster/...", "member/cmd/hansa-cluster"}, "pure packages have types of their own"},
-	{"k8s.io/api", []string{"member/kube", "member/landing", "member/cluster/...", "member/cmd/hansa-cluster"}, "pure packages have types of their own"},
+	{"k8s.io/apimachinery", []string{"member/kube", "member/landing", "member/cluster/...", "member/cmd/hansa-cluster", "test/bench"}, "pure packages have types of their own"},
+	{"k8s.io/api", []string{"member/kube", "member/landing", "member/cluster/...", "member/cmd/hansa-cluster", "test/bench"}, "pure packages have types of their own"},
 	{"sigs.k8s.io/mcs-api", []string{"member/kube"}, "exports are read where the cluster is"},
 	{"k8s.io", []string{"member/cluster/...", "member/cmd/hansa-cluster"}, "the control plane is linked by one binary"},
 	{"sigs.k8s.io/kwok", []string{"member/cluster/..."}, "simulated nodes belong to the embedded cluster"},
