@@ -136,7 +136,7 @@ kind: Placement
 metadata: {namespace: mass, name: %s}
 spec:
   resources: [{apiVersion: apps/v1, kind: Deployment, name: %[2]s}]
-  members: {groups: [{members: {matchExpressions: [{key: name, operator: In, values: [frankfurt]}]}}, {members: {}}]}
+  members: {groups: [{name: home, members: {matchExpressions: [{key: name, operator: In, values: [frankfurt]}]}}, {name: elsewhere, members: {}}]}
   failover: {dwell: 0s}
 `, massDeployment("mass", name), name)
 	}
