@@ -9,7 +9,7 @@ import (
 // Holdings lists what runs, or may run, here, sorted by workload.
 func (m *Machine) Holdings() []federation.Holding {
 	var out []federation.Holding
-	for _, k := range m.keys() {
+	for _, k := range m.sorted {
 		switch it := m.items[k]; it.Phase {
 		case holding:
 			stopped := it.AtMostOne && !it.stop && !it.lease.running
@@ -99,11 +99,7 @@ func (m *Machine) keep(h federation.Holding) {
 // stopHolding removes what an epoch has taken from this member. A waiting order
 // of that epoch or below is void.
 func (m *Machine) stopHolding(h federation.Holding) {
-	it := m.items[h.Workload]
-	if it == nil {
-		it = &item{memory: memory{Workload: h.Workload}}
-		m.items[h.Workload] = it
-	}
+	it := m.item(h.Workload)
 	if it.order != nil && !it.done && it.order.Epoch <= h.Epoch {
 		it.order = nil
 	}
