@@ -36,6 +36,8 @@ type Item struct {
 	UID types.UID `json:"uid,omitempty"`
 	// Generation after Hansa's last write; 0 for kinds that do not count.
 	Generation int64 `json:"generation,omitempty"`
+	// Version is the resource version after Hansa's last write.
+	Version string `json:"version,omitempty"`
 	// Created and never applied: its fields do not belong to server-side apply yet.
 	Created bool `json:"created,omitempty"`
 }

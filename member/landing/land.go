@@ -151,8 +151,8 @@ func (l *Lander) landOne(ctx context.Context, p plan, u *unstructured.Unstructur
 		return l.apply(ctx, u, known.Created)
 	}
 	if r.Kind == "Namespace" && onlyMarked(u) {
-		if live, _ := l.opts.Views.Lookup(r); live != nil && live.GetDeletionTimestamp() == nil {
-			return Item{Ref: r, UID: live.GetUID()}, nil // ours, as Views are
+		if live, _ := l.opts.Views.Lookup(r, ""); live != nil && live.GetDeletionTimestamp() == nil {
+			return itemOf(live, false), nil // ours, as Views are
 		}
 	}
 	out, err := l.opts.Cluster.Create(ctx, u)
@@ -168,7 +168,7 @@ func (l *Lander) landOne(ctx context.Context, p plan, u *unstructured.Unstructur
 	if err != nil {
 		return Item{}, err
 	}
-	return Item{Ref: r, UID: out.GetUID(), Generation: out.GetGeneration(), Created: true}, nil
+	return itemOf(out, true), nil
 }
 
 // apply changes what is there. Fields that belong to a creation are first given to
@@ -187,7 +187,12 @@ func (l *Lander) apply(ctx context.Context, u *unstructured.Unstructured, create
 	if err != nil {
 		return Item{}, err
 	}
-	return Item{Ref: r, UID: out.GetUID(), Generation: out.GetGeneration()}, nil
+	return itemOf(out, false), nil
+}
+
+// itemOf lists what was just written.
+func itemOf(u *unstructured.Unstructured, created bool) Item {
+	return Item{Ref: kube.RefOf(u), UID: u.GetUID(), Generation: u.GetGeneration(), Version: u.GetResourceVersion(), Created: created}
 }
 
 // onlyMarked: nobody asks anything of the object but that it is there.

@@ -43,8 +43,8 @@ type Views interface {
 	// Follow watches the kind of the object from now on.
 	Follow(r kube.Ref) error
 	// Lookup returns the object, nil when it does not exist; seen is false while
-	// that is not known.
-	Lookup(r kube.Ref) (u *unstructured.Unstructured, seen bool)
+	// what the cache has is older than the resource version since, "" for any.
+	Lookup(r kube.Ref, since string) (u *unstructured.Unstructured, seen bool)
 	// Unscheduled counts the pods of the object that find no node.
 	Unscheduled(r kube.Ref) int64
 }
