@@ -10,8 +10,12 @@ import (
 
 // Bounds of how many landings are under way at once.
 const (
-	fewest = 16
+	fewest = 32
 	most   = 128
+	// patience is how many times longer than usual a landing may take before fewer are
+	// let through: an API server that is busy with what it was just given is not
+	// drowning.
+	patience = 4
 	// window is how many landings the usual time is the mean of.
 	window = 600
 )
@@ -21,9 +25,9 @@ const (
 // not drown it, and what matters most must not queue behind what matters least.
 //
 // The limit shrinks with the ratio of the time that an object usually takes to the time
-// that it takes now, once that is twice as long, and grows by its square root where it
-// is not. Source: the Gradient2 limit of Netflix's concurrency-limits, after TCP Vegas
-// (Brakmo and Peterson, 1995).
+// that it takes now, once that is several times as long, and grows by its square root
+// where it is not. Source: the Gradient2 limit of Netflix's concurrency-limits, after
+// TCP Vegas (Brakmo and Peterson, 1995).
 type pacer struct {
 	mu       sync.Mutex
 	limit    float64
@@ -33,7 +37,7 @@ type pacer struct {
 	arrivals uint64
 }
 
-func newPacer() *pacer { return &pacer{limit: 4 * fewest} }
+func newPacer() *pacer { return &pacer{limit: 2 * fewest} }
 
 // enter waits for a turn; leave ends it.
 func (p *pacer) enter(ctx context.Context, tier int) error {
@@ -84,7 +88,7 @@ func (p *pacer) learn(each time.Duration) {
 	if p.usual > 2*now {
 		p.usual *= 0.95 // it was slow for long, and is no more
 	}
-	gradient := min(1, max(0.5, 2*p.usual/now))
+	gradient := min(1, max(0.5, patience*p.usual/now))
 	aim := p.limit*gradient + math.Sqrt(p.limit)
 	if gradient == 1 && p.busy < int(p.limit)/2 {
 		aim = p.limit // nobody asks for more

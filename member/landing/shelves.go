@@ -19,12 +19,10 @@ import (
 
 const (
 	shelfLabel = "hansa.io/inventory"
-	// shelfCount ConfigMaps of at most 1 MiB hold some 100,000 inventories.
-	shelfCount = 64
-	// shelfWriters bounds how many are written at once. What comes meanwhile is
-	// gathered, so a thousand inventories need hardly more writes than there are
-	// shelves.
-	shelfWriters = 4
+	// shelfCount ConfigMaps of at most 1 MiB hold some 50,000 inventories. What comes
+	// while one is written is gathered, so a thousand inventories need hardly more
+	// writes than there are shelves.
+	shelfCount = 32
 	// shelfRest is the least time between two rounds of what can wait.
 	shelfRest = time.Second
 	// shelfLimit bounds one write.
@@ -35,7 +33,6 @@ const (
 // waits for one of them is written by one request (group commit).
 type shelves struct {
 	cluster Writer
-	writers chan struct{}
 	later   chan struct{} // a token while something can be written
 
 	mu  sync.Mutex
@@ -47,10 +44,11 @@ type shelf struct {
 	want    map[string]any // by field, what is not written yet; nil removes it
 	waiting []chan<- error
 	writing bool
+	there   bool // the ConfigMap was seen; belongs to who writes
 }
 
 func newShelves(c Writer) *shelves {
-	return &shelves{cluster: c, writers: make(chan struct{}, shelfWriters), later: make(chan struct{}, 1)}
+	return &shelves{cluster: c, later: make(chan struct{}, 1)}
 }
 
 func shelfRef(n int) kube.Ref {
@@ -123,7 +121,6 @@ func (s *shelves) begin(n int) {
 // is left.
 func (s *shelves) write(n int) {
 	for {
-		s.writers <- struct{}{}
 		s.mu.Lock()
 		at := &s.all[n]
 		want, waiting := at.want, at.waiting
@@ -134,7 +131,6 @@ func (s *shelves) write(n int) {
 		if len(want) > 0 {
 			err = s.send(n, want)
 		}
-		<-s.writers
 		if err != nil {
 			s.mu.Lock()
 			maps.Copy(want, at.want) // what is wanted since then is newer
@@ -153,24 +149,36 @@ func (s *shelves) write(n int) {
 }
 
 // send changes the fields of one ConfigMap, and makes it if it is not there.
-func (s *shelves) send(n int, fields map[string]any) error {
+func (s *shelves) send(n int, fields map[string]any) (err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), shelfLimit)
 	defer cancel()
+	at := &s.all[n]
+	if !at.there {
+		err = s.create(ctx, n, maps.Clone(fields))
+	}
+	if at.there || errors.Is(err, kube.ErrExists) {
+		err = s.change(ctx, n, fields)
+	}
+	at.there = err == nil
+	return err
+}
+
+func (s *shelves) change(ctx context.Context, n int, fields map[string]any) error {
 	patch, err := json.Marshal(map[string]any{"data": fields})
 	if err != nil {
 		return err
 	}
-	err = s.cluster.Merge(ctx, shelfRef(n), patch)
-	if !errors.Is(err, kube.ErrNotFound) {
-		return err
-	}
+	return s.cluster.Merge(ctx, shelfRef(n), patch)
+}
+
+func (s *shelves) create(ctx context.Context, n int, fields map[string]any) error {
 	for field, text := range fields {
 		if text == nil {
 			delete(fields, field)
 		}
 	}
 	r := shelfRef(n)
-	_, err = s.cluster.Create(ctx, &unstructured.Unstructured{Object: map[string]any{
+	_, err := s.cluster.Create(ctx, &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": r.APIVersion, "kind": r.Kind,
 		"metadata": map[string]any{"namespace": r.Namespace, "name": r.Name, "labels": map[string]any{shelfLabel: "true"}},
 		"data":     fields,

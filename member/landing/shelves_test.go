@@ -51,8 +51,13 @@ func (l *ledger) Merge(_ context.Context, r kube.Ref, patch []byte) error {
 }
 
 func (l *ledger) Create(_ context.Context, u *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+	<-time.After(time.Millisecond)
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.writes++
+	if l.maps[kube.RefOf(u)] != nil {
+		return nil, kube.ErrExists
+	}
 	data, _, err := unstructured.NestedMap(u.Object, "data")
 	l.maps[kube.RefOf(u)] = data
 	return u, err
