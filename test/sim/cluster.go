@@ -62,6 +62,7 @@ func (c *cluster) stop() {
 	for _, k := range c.keys() {
 		c.landed[k].runs, c.landed[k].ready = false, 0
 	}
+	c.w.laws.pods()
 }
 
 // againAfter is the wait between attempts while the API server is away.
@@ -99,6 +100,9 @@ func (c *cluster) land(work federation.Work, done func()) {
 	k := work.Workload
 	if c.landed[k] == nil {
 		c.landed[k] = &landed{}
+	}
+	if work.Continuity == federation.AtMostOne {
+		c.w.laws.ordered(c.member, k)
 	}
 	c.do(k, c.w.between(10, 60), func() {
 		l := c.landed[k]
@@ -143,6 +147,7 @@ func (c *cluster) remove(k federation.Key, epoch federation.Epoch, done func()) 
 		if l := c.landed[k]; l != nil && l.work.Epoch <= epoch {
 			c.w.laws.executed(c.member, k, epoch, "removed")
 			delete(c.landed, k)
+			c.w.laws.pods()
 		}
 		c.changed(k)
 		done()
@@ -155,6 +160,7 @@ func (c *cluster) halt(k federation.Key, done func()) {
 		if l := c.landed[k]; l != nil {
 			l.runs, l.ready = false, 0
 			l.last++
+			c.w.laws.pods()
 		}
 		c.changed(k)
 		done()

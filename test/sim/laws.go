@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -23,10 +24,12 @@ import (
 //	stale-view    a member removes only what some decision, made after it was
 //	              landed, took from it, or what was deleted
 //	once          an at-most-one workload runs in one member
+//	history       the starts and stops of an at-most-one workload are those of one
+//	              lock, held by one member at a time under epochs that never go back
 //	rest          no machine wants to be called for ever while no time passes
 //	withdrawn     a gateway that has heard that a member is withdrawn does not
 //	              answer with it
-var Laws = []string{"invariant", "edges", "epochs", "placement", "old-order", "stale-view", "once", "rest", "withdrawn"}
+var Laws = []string{"invariant", "edges", "epochs", "placement", "old-order", "stale-view", "once", "history", "rest", "withdrawn"}
 
 // laws watches the world. The first broken law is kept.
 type laws struct {
@@ -39,6 +42,7 @@ type laws struct {
 	done     map[held]federation.Epoch
 	heard    map[string]federation.HubBeat // newest that each gateway heard
 	gateways bool                          // one has changed
+	turns    history                       // of at-most-one workloads
 }
 
 // decided is one committed assignment.
@@ -66,6 +70,7 @@ func newLaws(w *World) *laws {
 	return &laws{
 		w: w, health: map[string]federation.Health{}, history: map[federation.Key][]decided{},
 		deleted: map[federation.Key]bool{}, done: map[held]federation.Epoch{}, heard: map[string]federation.HubBeat{},
+		turns: newHistory(),
 	}
 }
 
@@ -109,6 +114,7 @@ func (l *laws) assigned(k federation.Key, old, now entry) {
 	if !ok {
 		// The workload's life is over: every member has proven that nothing is left.
 		delete(l.history, k)
+		l.turns.lives[k]++
 		maps.DeleteFunc(l.done, func(h held, _ federation.Epoch) bool { return h.workload == k })
 		return
 	}
@@ -222,25 +228,41 @@ func (l *laws) removing(member string, k federation.Key, epoch federation.Epoch,
 		member, k, l0.work.Epoch, epoch)
 }
 
-// pods looks at what runs, after any of it changed.
+// ordered notes that an agent orders its cluster to start an at-most-one workload.
+func (l *laws) ordered(member string, k federation.Key) {
+	l.turns.order(l.w.Elapsed(), held{member, k})
+}
+
+// pods looks at what runs once, after any of it changed.
 func (l *laws) pods() {
-	running := map[federation.Key]string{}
+	running := map[held]federation.Epoch{}
 	for _, name := range l.w.names {
 		c := l.w.clusterOf(name)
 		if c == nil || !c.up {
 			continue
 		}
-		for _, k := range c.keys() {
-			it := c.landed[k]
-			if !it.runs || it.work.Continuity != federation.AtMostOne {
-				continue
+		for k, it := range c.landed {
+			if it.runs && it.work.Continuity == federation.AtMostOne {
+				running[held{name, k}] = it.work.Epoch
 			}
-			if other := running[k]; other != "" {
-				l.failf("once", "%s runs in %s and in %s", k, other, name)
-			}
-			running[k] = name
 		}
 	}
+	in := map[federation.Key]string{}
+	for _, h := range sortedHeld(running) {
+		if other := in[h.workload]; other != "" {
+			l.failf("once", "%s runs in %s and in %s", h.workload, other, h.member)
+		}
+		in[h.workload] = h.member
+	}
+	if err := l.turns.observe(l.w.Elapsed(), running); err != nil {
+		l.fail("history", err)
+	}
+}
+
+func sortedHeld[V any](of map[held]V) []held {
+	return slices.SortedFunc(maps.Keys(of), func(a, b held) int {
+		return cmp.Or(a.workload.Compare(b.workload), cmp.Compare(a.member, b.member))
+	})
 }
 
 func (l *laws) gatewayHeard(gateway string, b federation.HubBeat) {
