@@ -106,7 +106,7 @@ func (g *gateway) beat() {
 	g.beatAt = g.w.now.Add(beatEvery)
 	b := federation.GatewayBeat{Gateway: g.name, Term: g.term, Sequence: g.last, Withdrawn: slices.Clone(g.table.Withdrawn)}
 	for _, hub := range g.w.hubs() {
-		g.w.Send(g.name, hub, b)
+		g.w.Beat(g.name, hub, b)
 	}
 }
 

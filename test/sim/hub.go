@@ -20,8 +20,8 @@ const (
 	exports     = "exports"
 )
 
-// worksOf is the bucket of a member's works.
-func worksOf(member string) string { return "works/" + member }
+// worksOf is the bucket of the works of the member that has the account.
+func worksOf(account string) string { return "works/" + account }
 
 // hub is one hub process: it competes for the leadership and, while it has it,
 // runs a decision.Machine.
@@ -49,6 +49,7 @@ type (
 	operate struct{ Operation federation.OperationRequest }
 	command struct{ Change federation.MemberChange }
 	freeze  struct{ Frozen bool }
+	abort   struct{ Abort federation.AbortRequest }
 	probed  struct {
 		Vantage string
 		Reply   federation.ProbeReply
@@ -246,6 +247,8 @@ func (h *hub) Receive(m Message) {
 		h.step(decision.RenewArrived{Request: h.ask(m), Renew: b.Renew})
 	case operate:
 		h.step(decision.OperationRequested{Request: h.ask(m), Operation: b.Operation})
+	case abort:
+		h.step(decision.AbortRequested{Request: h.ask(m), Abort: b.Abort})
 	case freeze:
 		h.step(decision.FreezeRequested{Request: h.ask(m), Frozen: b.Frozen, Reason: "asked to", Who: "client"})
 	case command:

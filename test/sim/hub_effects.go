@@ -26,10 +26,10 @@ func (h *hub) execute(e decision.Effect) {
 	case decision.DeleteMember:
 		h.put(e.ID, put{Bucket: string(decision.SourceMembers), Key: e.Member, Expected: e.Expected})
 	case decision.PutWork:
-		h.put(e.ID, put{Bucket: worksOf(e.Work.Member), Key: e.Work.Workload.String(), Value: e.Work, Any: true})
+		h.put(e.ID, put{Bucket: worksOf(e.Account), Key: e.Work.Workload.String(), Value: e.Work, Any: true})
 	case decision.DropWork:
 		h.w.Send(h.name, storeName, put{Bucket: string(decision.SourceStatus), Key: e.Key.String() + "@" + e.Member, Any: true})
-		h.put(e.ID, put{Bucket: worksOf(e.Member), Key: e.Key.String(), Any: true})
+		h.put(e.ID, put{Bucket: worksOf(e.Account), Key: e.Key.String(), Any: true})
 	case decision.ReadRecord:
 		h.read(h.m, e)
 	case decision.SendHubBeat:
@@ -106,7 +106,7 @@ func (h *hub) beat(b federation.HubBeat) {
 	for _, name := range h.w.names {
 		switch h.w.nodes[name].part.(type) {
 		case *agent, *gateway:
-			h.w.Send(h.name, name, b)
+			h.w.Beat(h.name, name, b)
 		}
 	}
 }

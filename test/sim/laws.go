@@ -265,6 +265,24 @@ func sortedHeld[V any](of map[held]V) []held {
 	})
 }
 
+// rewound: the store was restored from a backup. A deletion that it does not know
+// was not ordered by anybody any more.
+func (l *laws) rewound(bucket string, records map[string]entry) {
+	if decision.Source(bucket) != decision.SourceWorkloads {
+		return
+	}
+	for name, e := range records {
+		if e.Value != nil {
+			delete(l.deleted, key(name))
+		}
+	}
+}
+
+// forgetMember forgets what a member carried out whose name another cluster takes.
+func (l *laws) forgetMember(name string) {
+	maps.DeleteFunc(l.done, func(h held, _ federation.Epoch) bool { return h.member == name })
+}
+
 func (l *laws) gatewayHeard(gateway string, b federation.HubBeat) {
 	old := l.heard[gateway]
 	if b.Term > old.Term || b.Term == old.Term && b.Sequence > old.Sequence {

@@ -19,6 +19,7 @@ type Link struct{ From, To string }
 // Fault is what is wrong with a link. The zero value is nothing.
 type Fault struct {
 	Cut       bool
+	Buffer    bool          // what is sent is kept until the link is well again
 	Delay     time.Duration // added to each message
 	Loss      float64       // share of messages that vanish
 	Duplicate float64       // share of messages that come again, up to 5 s later
@@ -70,11 +71,45 @@ func (w *World) Send(from, to string, body any) {
 	w.transmit(envelope{link: Link{from, to}, body: body})
 }
 
+// Beat sends a beat: through every server of the bus, of which the first copy that
+// arrives counts, or straight when there is none.
+func (w *World) Beat(from, to string, body any) {
+	for _, server := range w.servers {
+		w.Send(from, server, routed{From: from, To: to, Body: body})
+	}
+	if len(w.servers) == 0 {
+		w.Send(from, to, body)
+	}
+}
+
+// routed is what a server of the bus passes on.
+type routed struct {
+	From, To string
+	Body     any
+}
+
+// server passes on what it gets.
+type server struct{ w *World }
+
+func (s server) Receive(m Message) {
+	if r, ok := m.Body.(routed); ok {
+		s.w.Send(m.To, r.To, r)
+	}
+}
+
+func (server) Deadline() (time.Time, bool) { return time.Time{}, false }
+func (server) Tick()                       {}
+func (server) Check() error                { return nil }
+
 // transmit applies what is wrong with the link. A link keeps the order of what is
 // sent over it, as a connection does; only copies come late.
 func (w *World) transmit(e envelope) {
 	f := w.links[e.link]
 	if f.Cut || w.chance(f.Loss) {
+		return
+	}
+	if f.Buffer {
+		w.kept = append(w.kept, e)
 		return
 	}
 	e.due = later(w.now.Add(w.between(2, 12)+f.Delay), w.lastDue[e.link])
@@ -160,7 +195,7 @@ func (w *World) deliver(e envelope) {
 		w.finish(e.call, e.body, true)
 	case w.serve(n, e):
 	case n.part != nil:
-		n.part.Receive(Message{From: e.link.From, To: e.link.To, Body: e.body, Call: e.call})
+		n.part.Receive(arrived(n, e))
 	case e.call != 0:
 		w.transmit(envelope{link: Link{e.link.To, e.link.From}, body: refused{}, call: e.call, answer: true})
 		return
@@ -180,4 +215,13 @@ func (w *World) serve(n *Node, e envelope) bool {
 		w.transmit(envelope{link: Link{e.link.To, e.link.From}, body: answer, call: e.call, answer: true})
 	}
 	return ok
+}
+
+// arrived is the message as its receiver sees it: what came through a server of the
+// bus is from who sent it first.
+func arrived(n *Node, e envelope) Message {
+	if r, ok := e.body.(routed); ok && r.To == n.Name {
+		return Message{From: r.From, To: r.To, Body: r.Body}
+	}
+	return Message{From: e.link.From, To: e.link.To, Body: e.body, Call: e.call}
 }

@@ -59,6 +59,8 @@ type World struct {
 	laws     *laws
 	members  map[string]*member
 	hubNames []string
+	servers  []string   // of the bus; empty: nodes reach each other without
+	kept     []envelope // what links that buffer keep back
 	hooks    Hooks
 	steps    int
 }
