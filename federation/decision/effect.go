@@ -52,8 +52,9 @@ type PutMember struct {
 	Expected federation.Revision
 }
 
-// DeleteMember removes a member that leaves: its record last, before it its
-// credentials, health, facts, statuses, exports and work bucket.
+// DeleteMember removes a member that leaves: its record after its health, facts,
+// statuses and exports, so that nothing is left for the next one of its name; then its
+// credentials.
 type DeleteMember struct {
 	ID       uint64
 	Member   string

@@ -69,9 +69,12 @@ func (m *Machine) member(name string) *member {
 
 func (m *Machine) memberChanged(ev MemberChanged) {
 	mem := m.member(ev.Spec.Name)
-	known := mem.spec.revision != 0
+	known, was := mem.spec.revision != 0, mem.spec.stored
 	if !mem.spec.load(ev.Spec, ev.Revision) {
 		return
+	}
+	if known && !sameLife(was, ev.Spec) {
+		m.recount(mem)
 	}
 	m.members[mem.name] = mem
 	delete(m.strangers, mem.name)
@@ -82,6 +85,17 @@ func (m *Machine) memberChanged(ev MemberChanged) {
 			m.note("Join", "member/"+mem.name, mem.name+" joined")
 		}
 		m.reconsider()
+	}
+}
+
+// recount: the agent of the member has counters that begin anew.
+func (m *Machine) recount(mem *member) {
+	mem.facts.Incarnation, mem.facts.Sequence = 0, 0
+	for _, w := range m.workloads {
+		if s, ok := w.statuses[mem.name]; ok {
+			s.Incarnation, s.Sequence = 0, 0
+			w.statuses[mem.name] = s
+		}
 	}
 }
 
@@ -114,6 +128,7 @@ func (m *Machine) memberRemoved(name string) {
 	for _, p := range mem.asked {
 		m.reply(p.request, mem.spec.stored)
 	}
+	m.leaveOperations(name)
 	if m.ready {
 		m.note("Join", "member/"+name, name+" left")
 		m.reconsider()
@@ -122,6 +137,9 @@ func (m *Machine) memberRemoved(name string) {
 
 // factsChanged moves nothing that runs; only demand without a place is tried again.
 func (m *Machine) factsChanged(f federation.MemberFacts) {
+	if m.left(f.Member) {
+		return
+	}
 	mem := m.member(f.Member)
 	if f.Incarnation < mem.facts.Incarnation || f.Incarnation == mem.facts.Incarnation && f.Sequence < mem.facts.Sequence {
 		return
@@ -129,6 +147,10 @@ func (m *Machine) factsChanged(f federation.MemberFacts) {
 	mem.facts = f
 	m.worldChanged()
 }
+
+// left: what comes late of a member that is none any more is not that of the next one
+// under its name. Before the records are in, they come in any order.
+func (m *Machine) left(name string) bool { return m.ready && m.members[name] == nil }
 
 // command changes a member's record as an operator asked.
 func (m *Machine) command(ev MemberCommand) {

@@ -155,6 +155,9 @@ func (m *Machine) workloadChanged(spec federation.Workload) {
 
 // statusChanged takes a report unless a newer one of the same member is known.
 func (m *Machine) statusChanged(s federation.WorkStatus) {
+	if m.left(s.Member) {
+		return
+	}
 	w := m.workload(s.Workload)
 	old, known := w.statuses[s.Member]
 	if known && (s.Incarnation < old.Incarnation || s.Incarnation == old.Incarnation && s.Sequence < old.Sequence) {

@@ -2,6 +2,8 @@ package sim
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,6 +26,7 @@ func (h *hub) execute(e decision.Effect) {
 	case decision.PutMember:
 		h.put(e.ID, put{Bucket: string(decision.SourceMembers), Key: e.Spec.Name, Value: e.Spec, Expected: e.Expected})
 	case decision.DeleteMember:
+		h.forgetReports(e.Member)
 		h.put(e.ID, put{Bucket: string(decision.SourceMembers), Key: e.Member, Expected: e.Expected})
 	case decision.PutWork:
 		h.put(e.ID, put{Bucket: worksOf(e.Account), Key: e.Work.Workload.String(), Value: e.Work, Any: true})
@@ -42,6 +45,20 @@ func (h *hub) execute(e decision.Effect) {
 		h.audit(e)
 	case decision.Reply:
 		h.reply(e)
+	}
+}
+
+// forgetReports removes what a member that leaves has reported.
+func (h *hub) forgetReports(member string) {
+	for _, s := range []decision.Source{decision.SourceHealth, decision.SourceFacts} {
+		h.w.Send(h.name, storeName, put{Bucket: string(s), Key: member, Any: true})
+	}
+	for _, bucket := range []string{string(decision.SourceStatus), exports} {
+		for _, key := range slices.Sorted(maps.Keys(h.w.records(bucket))) {
+			if strings.HasSuffix(key, "@"+member) {
+				h.w.Send(h.name, storeName, put{Bucket: bucket, Key: key, Any: true})
+			}
+		}
 	}
 }
 
