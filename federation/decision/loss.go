@@ -319,6 +319,7 @@ func (m *Machine) committed(w *workload) {
 		w.operation = ""
 	}
 	m.unstuck(w)
+	m.lapse(w)
 	m.lookAgain = true
 	m.note("Assignment", "workload/"+w.key.String(), fmt.Sprintf("%s: epoch %d: %s (%s)", w.key, w.record.stored.Epoch, shares(w.record.stored), w.record.stored.Reason))
 }

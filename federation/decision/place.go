@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/hansa-io/hansa/federation"
-	"github.com/hansa-io/hansa/federation/recovery"
 	"github.com/hansa-io/hansa/placement"
 )
 
@@ -168,7 +167,7 @@ func (m *Machine) direct(w *workload, reason string) bool {
 	w.plan = nil
 	if !holds {
 		w.rebalance = true
-		m.lapse(w, p)
+		m.lapse(w)
 		return false
 	}
 	if sameShares(stored.Members, p.members) {
@@ -181,15 +180,6 @@ func (m *Machine) direct(w *workload, reason string) bool {
 	a.Unmet = max(0, m.total(w, a.Members)-replicasOf(a.Members))
 	m.adopt(w, a)
 	return true
-}
-
-// lapse ends the relocation whose plan for the workload does not hold any more: nobody
-// would carry it out.
-func (m *Machine) lapse(w *workload, p *plan) {
-	if o := m.operations[p.operation]; o != nil && o.running() && o.wants.Relocate {
-		reason := fmt.Sprintf("%s, or a member that it was to go to, changed meanwhile, and the plan does not hold any more", w.key)
-		m.advanceOperation(o, recovery.Aborted{Reason: reason, Who: recovery.Hub})
-	}
 }
 
 // stands says that every member of a plan is still one, and not truly lost.
