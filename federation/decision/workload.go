@@ -124,12 +124,7 @@ func (m *Machine) applyWorkload(ev Event) {
 			m.touch(ev.Key)
 		}
 	case AssignmentLoaded:
-		w := m.workload(ev.Key)
-		if w.record.load(ev.Assignment, ev.Revision) {
-			w.before = nil
-			m.recall(w)
-		}
-		m.touch(ev.Key)
+		m.assignmentLoaded(ev)
 	case StatusChanged:
 		m.statusChanged(ev.Status)
 	}
@@ -191,6 +186,21 @@ func (m *Machine) countedIn(w *workload, member string) int64 {
 	return min(st.Ready, w.counted[member])
 }
 
+// assignmentLoaded takes what the store has. That may be what this hub has written,
+// when its answer is late or lost.
+func (m *Machine) assignmentLoaded(ev AssignmentLoaded) {
+	w := m.workload(ev.Key)
+	before, old := w.record.stored, w.record.revision
+	if w.record.load(ev.Assignment, ev.Revision) {
+		w.before = nil
+		m.recall(w)
+		if own := w.record.attempt.DecidedAt; !own.IsZero() && own.Equal(w.record.stored.DecidedAt) {
+			m.adopted(w, before, old)
+		}
+	}
+	m.touch(ev.Key)
+}
+
 func (m *Machine) assignmentDone(wr writing, ev WriteDone) {
 	w, ok := m.workloads[wr.key]
 	if !ok {
@@ -211,6 +221,11 @@ func (m *Machine) assignmentDone(wr writing, ev WriteDone) {
 		m.forget(w)
 		return
 	}
+	m.adopted(w, before, old)
+}
+
+// adopted: a decision of this hub is stored, where the one before had the revision.
+func (m *Machine) adopted(w *workload, before federation.Assignment, old federation.Revision) {
 	if old != 0 && before.DecidedAt.Equal(w.record.stored.DecidedAt) {
 		return // the same decision, with what was measured since
 	}

@@ -33,6 +33,7 @@ type envelope struct {
 	body   any
 	call   uint64
 	answer bool
+	under  string // account of the member that sent it
 	fire   func() // of a timer of link.To in that life; of nobody's when To is empty
 	life   int
 }
@@ -104,6 +105,9 @@ func (server) Check() error                { return nil }
 // transmit applies what is wrong with the link. A link keeps the order of what is
 // sent over it, as a connection does; only copies come late.
 func (w *World) transmit(e envelope) {
+	if on := w.members[e.link.From]; on != nil && e.under == "" {
+		e.under = on.spec.Account
+	}
 	f := w.links[e.link]
 	if f.Cut || w.chance(f.Loss) {
 		return
@@ -186,7 +190,7 @@ func (w *World) deliver(e envelope) {
 			return
 		}
 		e.fire()
-	case w.links[e.link].Cut:
+	case w.links[e.link].Cut || w.revoked(e):
 		return
 	case e.answer:
 		if n.part == nil {
@@ -203,6 +207,12 @@ func (w *World) deliver(e envelope) {
 		return
 	}
 	w.touched(n)
+}
+
+// revoked: the sender has left since, and its account has ended.
+func (w *World) revoked(e envelope) bool {
+	on := w.members[e.link.From]
+	return on != nil && e.under != "" && e.under != on.spec.Account
 }
 
 // serve answers what the node answers without its part.
