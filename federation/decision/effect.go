@@ -100,6 +100,11 @@ type AskProbe struct {
 	Timeout  time.Duration
 }
 
+// Outranked: most members, or a gateway, follow a hub of that term, which is above this
+// one's. Nobody listens to this one; its leadership has to end, and the next to begin
+// above the term.
+type Outranked struct{ Term uint64 }
+
 // Survey has a member look at another one's API server, to learn how long the way
 // is. The answer, if one comes, is fed as Measured.
 type Survey struct {
@@ -140,6 +145,7 @@ func (PutHealth) effect()        {}
 func (PutOperation) effect()     {}
 func (PutMember) effect()        {}
 func (DeleteMember) effect()     {}
+func (Outranked) effect()        {}
 func (PutWork) effect()          {}
 func (DropWork) effect()         {}
 func (ReadRecord) effect()       {}

@@ -58,6 +58,7 @@ func (m *Machine) applyEvidence(ev Event) {
 	case BeatArrived:
 		if mem, ok := m.members[ev.Beat.Member]; ok {
 			mem.heardAt = m.now
+			m.followed(mem, ev.Beat)
 			m.evidence(membership.BeatArrived{Beat: ev.Beat})
 		}
 	case ProbeResult:

@@ -84,16 +84,21 @@ func (m *Machine) adjudge(mem *member, hold federation.Holding, back bool, reply
 		m.note("Landing", "member/"+mem.name, fmt.Sprintf("%s runs %s, which this hub does not know; it is left alone", mem.name, hold.Workload))
 		return
 	}
+	a := w.record.stored
 	if hold.Epoch > w.highest {
-		w.highest = hold.Epoch
+		w.highest, w.holder = hold.Epoch, mem.name
 		m.touch(w.key)
 	}
-	a := w.record.stored
+	if hold.Epoch > a.Epoch && !w.deleted() { // by a decision that this hub does not know
+		reply.Keep = append(reply.Keep, federation.Holding{Workload: w.key, Epoch: hold.Epoch})
+		return
+	}
 	for _, s := range a.Members {
 		if s.Member != mem.name || w.deleted() {
 			continue
 		}
 		if s.Since <= hold.Epoch {
+			m.noteObeyed(w, mem.name, hold)
 			reply.Keep = append(reply.Keep, federation.Holding{Workload: w.key, Epoch: a.Epoch})
 		} else {
 			reply.Stop = append(reply.Stop, federation.Holding{Workload: w.key, Epoch: s.Since - 1})
@@ -105,6 +110,16 @@ func (m *Machine) adjudge(mem *member, hold federation.Holding, back bool, reply
 		return
 	}
 	reply.Stop = append(reply.Stop, federation.Holding{Workload: w.key, Epoch: max(a.Epoch, hold.Epoch)})
+}
+
+// noteObeyed keeps the newest order that a member says it obeys. One that this hub has
+// written since, and is not newer, will not be.
+func (m *Machine) noteObeyed(w *workload, member string, hold federation.Holding) {
+	if wk := w.works[member]; wk != nil && wk.revision == hold.Revision {
+		return // it is the one
+	}
+	w.obeyed[member] = federation.Holding{Epoch: w.record.stored.Epoch, Revision: hold.Revision}
+	m.noteRewound(w, member)
 }
 
 // advance feeds the steps of the return that the hello proves.

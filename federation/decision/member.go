@@ -20,6 +20,7 @@ type member struct {
 	withdrawn bool                           // its endpoints must not be in answers
 	confirmed bool                           // a person let it stop more than the budget
 	heardAt   time.Time                      // when its last beat came
+	elsewhere bool                           // it follows another hub
 	suspectAt time.Time                      // when it became Suspect last
 	lostAt    time.Time                      // when it became Unreachable last
 	fenceAt   time.Time                      // when it is fenced by itself; zero: never
@@ -121,6 +122,7 @@ func (m *Machine) memberRemoved(name string) {
 	for _, w := range m.workloads {
 		m.releaseBound(w, name)
 		delete(w.statuses, name)
+		delete(w.obeyed, name)
 		delete(w.works, name)
 		delete(w.dwells, name)
 		delete(w.released, name)
@@ -277,4 +279,33 @@ func (m *Machine) heardGateway(b federation.GatewayBeat) {
 		m.lookAgain = true
 	}
 	m.gateways[b.Gateway] = &gateway{beat: b, at: m.now}
+	if m.ready && m.above(b.Term, b.Sequence) {
+		m.emit(Outranked{Term: b.Term})
+	}
+}
+
+// above says that a beat with that sequence, of a hub of that term, is not this hub's.
+func (m *Machine) above(term, sequence uint64) bool {
+	return term > m.opts.Term || term == m.opts.Term && sequence > m.sequence
+}
+
+// followed notes which hub a member follows. One member alone is not believed: it could
+// keep every hub from leading.
+func (m *Machine) followed(mem *member, b federation.Beat) {
+	mem.elsewhere = m.above(b.HubTerm, b.HubSequence)
+	if !mem.elsewhere {
+		return
+	}
+	elsewhere, present := 0, 0
+	for _, other := range m.members {
+		if !other.lost() {
+			present++
+		}
+		if other.elsewhere {
+			elsewhere++
+		}
+	}
+	if 2*elsewhere > present {
+		m.emit(Outranked{Term: b.HubTerm})
+	}
 }

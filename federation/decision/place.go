@@ -113,6 +113,9 @@ func (m *Machine) cause(w *workload) (reason string, urgent bool) {
 	case w.seen() > a.Epoch:
 		return fmt.Sprintf("epoch %d was seen, which this hub did not give", w.seen()), true
 	}
+	if w.rewound {
+		return "the store was put back to an older copy", true
+	}
 	for _, s := range a.Members {
 		if why := m.leaves(w, s.Member); why != "" {
 			return why, true
@@ -259,6 +262,10 @@ func (m *Machine) request(w *workload) placement.Request {
 	if !placed {
 		return req
 	}
+	if w.once() && w.seen() > a.Epoch && m.members[w.holder] != nil {
+		// A decision that this hub does not know gave it to that member, and it may run.
+		a.Members = []federation.AssignedMember{{Member: w.holder, Replicas: w.demand.Replicas, Since: w.seen()}}
+	}
 	for _, s := range a.Members {
 		mem, ok := m.members[s.Member]
 		if !ok {
@@ -310,7 +317,7 @@ func (m *Machine) commit(w *workload, r ruling) {
 	}
 	w.rebalance, w.rebound = false, ""
 	if placed && sameShares(old.Members, a.Members) && old.Unmet == a.Unmet &&
-		old.WorkloadRevision == a.WorkloadRevision && w.seen() <= old.Epoch {
+		old.WorkloadRevision == a.WorkloadRevision && w.seen() <= old.Epoch && !w.rewound {
 		return
 	}
 	w.made = made
@@ -340,7 +347,7 @@ func (m *Machine) staying(w *workload) placement.Request {
 func (m *Machine) adopt(w *workload, a federation.Assignment) {
 	old, placed := w.placed()
 	a.Epoch = max(w.record.stored.Epoch, 1)
-	if !placed && w.record.revision != 0 || placed && !sameMembers(old.Members, a.Members) || w.seen() > a.Epoch {
+	if !placed && w.record.revision != 0 || placed && !sameMembers(old.Members, a.Members) || w.seen() > a.Epoch || w.rewound {
 		a.Epoch = max(w.record.stored.Epoch, w.seen()) + 1
 	}
 	if w.record.revision == 0 && w.seen() > 0 {

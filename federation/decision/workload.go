@@ -24,21 +24,24 @@ type workload struct {
 	statuses map[string]federation.WorkStatus // by member
 	works    map[string]*work                 // by member
 
-	dwells    map[string]time.Time // lost member → when its share may move
-	released  map[string]string    // lost member → why its share moves now
-	operation string               // that released it
-	plan      *plan                // of an operation that put the workload elsewhere
-	rebound   string               // the failback that has it placed anew
-	highest   federation.Epoch     // that any member has shown
-	leased    bool                 // this hub has granted it
-	disowned  map[string]bool      // members that do not hold a Manual lease of an earlier hub
-	rebalance bool                 // the user changed the Placement
-	made      origin               // what the last decision came from
-	stuck     map[string]*stuck    // member → replicas that do not run there
-	whole     map[string]wholeness // member → what was all ready there
-	counted   map[string]int64     // member → ready replicas that its facts knew before its last status
-	tried     uint64               // the world in which it was decided last
-	changedAt time.Time            // when the user's last change arrived
+	dwells    map[string]time.Time          // lost member → when its share may move
+	released  map[string]string             // lost member → why its share moves now
+	operation string                        // that released it
+	plan      *plan                         // of an operation that put the workload elsewhere
+	rebound   string                        // the failback that has it placed anew
+	holder    string                        // who showed it in a hello
+	highest   federation.Epoch              // that any member has shown
+	leased    bool                          // this hub has granted it
+	obeyed    map[string]federation.Holding // member → the newest order that it obeys, by its own word
+	rewound   bool                          // the store gives revisions again that it gave before
+	disowned  map[string]bool               // members that do not hold a Manual lease of an earlier hub
+	rebalance bool                          // the user changed the Placement
+	made      origin                        // what the last decision came from
+	stuck     map[string]*stuck             // member → replicas that do not run there
+	whole     map[string]wholeness          // member → what was all ready there
+	counted   map[string]int64              // member → ready replicas that its facts knew before its last status
+	tried     uint64                        // the world in which it was decided last
+	changedAt time.Time                     // when the user's last change arrived
 }
 
 // reasonDeleted marks the assignment of a workload that was deleted: its members
@@ -108,6 +111,7 @@ func (m *Machine) workload(k federation.Key) *workload {
 		w = &workload{
 			key: k, statuses: map[string]federation.WorkStatus{}, works: map[string]*work{},
 			dwells: map[string]time.Time{}, released: map[string]string{}, stuck: map[string]*stuck{}, whole: map[string]wholeness{}, counted: map[string]int64{},
+			obeyed: map[string]federation.Holding{},
 		}
 		m.workloads[k] = w
 	}
@@ -170,6 +174,10 @@ func (m *Machine) statusChanged(s federation.WorkStatus) {
 	if s.Epoch > w.record.stored.Epoch {
 		m.consider(s.Workload)
 	}
+	if m.ready && w.current() && s.Epoch == w.record.stored.Epoch && s.WorkloadRevision > w.spec.Revision {
+		w.rewound = true // it runs a version that the store has forgotten
+		m.consider(s.Workload)
+	}
 }
 
 // countedIn is how many of the workload's replicas the member's facts are sure to
@@ -229,7 +237,7 @@ func (m *Machine) adopted(w *workload, before federation.Assignment, old federat
 	if old != 0 && before.DecidedAt.Equal(w.record.stored.DecidedAt) {
 		return // the same decision, with what was measured since
 	}
-	w.before = map[string]int64{}
+	w.before, w.rewound = map[string]int64{}, false
 	if old != 0 && before.Reason != reasonDeleted {
 		for _, s := range before.Members {
 			w.before[s.Member] = s.Replicas

@@ -12,13 +12,14 @@ import (
 
 // work is what one member was handed of one workload.
 type work struct {
-	order   order
-	write   uint64    // ID of the write under way; 0: the order is durable
-	drop    bool      // the write under way deletes the record
-	retryAt time.Time // after a write whose outcome is not known
-	lookAt  time.Time // when it is looked at again, since it could not be retried when due
-	failed  string    // why the order can never be written
-	at      time.Time // when it was handed over, for the time to ready
+	order    order
+	write    uint64              // ID of the write under way; 0: the order is durable
+	revision federation.Revision // of the order, if this hub wrote it
+	drop     bool                // the write under way deletes the record
+	retryAt  time.Time           // after a write whose outcome is not known
+	lookAt   time.Time           // when it is looked at again, since it could not be retried when due
+	failed   string              // why the order can never be written
+	at       time.Time           // when it was handed over, for the time to ready
 }
 
 // order identifies what a work asks for; equal orders need not be written twice.
@@ -191,7 +192,7 @@ func (m *Machine) putWork(w *workload, wk *work, mem *member, want order) {
 }
 
 func (m *Machine) sendWork(wk *work, mem *member, v federation.Work) {
-	wk.retryAt, wk.failed, wk.drop, wk.at = time.Time{}, "", false, m.now
+	wk.retryAt, wk.failed, wk.drop, wk.at, wk.revision = time.Time{}, "", false, m.now, 0
 	wk.write = m.newWrite(writing{source: sourceWorks, key: v.Workload, name: mem.name})
 	m.emit(PutWork{ID: wk.write, Account: mem.spec.stored.Account, Work: v})
 }
@@ -315,5 +316,19 @@ func (m *Machine) workDone(wr writing, ev WriteDone) {
 		if w.statuses[wr.name].State == federation.WorkRemoved {
 			delete(w.statuses, wr.name)
 		}
+	default:
+		wk.revision = ev.Revision
+		m.noteRewound(w, wr.name)
+	}
+}
+
+// noteRewound: an order that was written is, to its member, an older version of the one
+// that it obeys. So the store has been put back to an older copy, and only a new epoch
+// is obeyed.
+func (m *Machine) noteRewound(w *workload, member string) {
+	wk, known := w.works[member]
+	if held := w.obeyed[member]; known && wk.write == 0 && wk.revision != 0 && wk.order.epoch == held.Epoch && wk.revision <= held.Revision {
+		w.rewound = true
+		m.consider(w.key)
 	}
 }

@@ -13,9 +13,9 @@ func (m *Machine) Holdings() []federation.Holding {
 		switch it := m.items[k]; it.Phase {
 		case holding:
 			stopped := it.AtMostOne && !it.stop && !it.lease.running
-			out = append(out, federation.Holding{Workload: k, Epoch: it.Epoch, Stopped: stopped})
+			out = append(out, federation.Holding{Workload: k, Epoch: it.Epoch, Revision: it.Revision, Stopped: stopped})
 		case removing:
-			out = append(out, federation.Holding{Workload: k, Epoch: it.Epoch})
+			out = append(out, federation.Holding{Workload: k, Epoch: it.Epoch, Revision: it.Revision})
 		}
 	}
 	return out

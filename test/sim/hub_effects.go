@@ -9,6 +9,7 @@ import (
 
 	"github.com/hansa-io/hansa/federation"
 	"github.com/hansa-io/hansa/federation/decision"
+	"github.com/hansa-io/hansa/federation/lease"
 	"github.com/hansa-io/hansa/placement"
 )
 
@@ -35,6 +36,8 @@ func (h *hub) execute(e decision.Effect) {
 		h.put(e.ID, put{Bucket: worksOf(e.Account), Key: e.Key.String(), Any: true})
 	case decision.ReadRecord:
 		h.read(h.m, e)
+	case decision.Outranked:
+		h.w.After(h.name, 0, func() { h.lead(lease.TermHeard{Term: e.Term}) })
 	case decision.SendHubBeat:
 		h.beat(e.Beat)
 	case decision.AskProbe:

@@ -20,7 +20,7 @@ import (
 //	              has a new epoch; so each epoch has one set
 //	placement     an assignment keeps the rules of its Placement
 //	old-order     an order with an epoch below what the member has carried out
-//	              changes nothing there
+//	              changes nothing there, unless a store that was put back repeats it
 //	stale-view    a member removes only what some decision, made after it was
 //	              landed, took from it, or what was deleted
 //	once          an at-most-one workload runs in one member
@@ -266,14 +266,17 @@ func sortedHeld[V any](of map[held]V) []held {
 }
 
 // rewound: the store was restored from a backup. A deletion that it does not know
-// was not ordered by anybody any more.
-func (l *laws) rewound(bucket string, records map[string]entry) {
-	if decision.Source(bucket) != decision.SourceWorkloads {
-		return
-	}
-	for name, e := range records {
-		if e.Value != nil {
-			delete(l.deleted, key(name))
+// was not ordered by anybody any more; and a work that it has counts as new where
+// nothing is left of the workload, since nobody remembers what was proven gone.
+func (l *laws) rewound(records map[string]entry) {
+	for _, e := range records {
+		switch v := e.Value.(type) {
+		case federation.Workload:
+			delete(l.deleted, v.Key)
+		case federation.Work:
+			if l.w.members[v.Member].cluster.landed[v.Workload] == nil {
+				delete(l.done, held{v.Member, v.Workload})
+			}
 		}
 	}
 }

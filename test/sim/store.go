@@ -202,7 +202,7 @@ func (s *store) restore() {
 			now = &bucket{records: maps.Clone(c.records), revision: c.revision}
 		}
 		s.buckets[name] = now
-		s.w.laws.rewound(name, now.records)
+		s.w.laws.rewound(now.records)
 		for _, f := range s.followers {
 			if f.bucket == name {
 				f.queue = nil
