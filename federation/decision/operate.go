@@ -25,6 +25,7 @@ type operation struct {
 	masked   bool      // its mask was sent to the observers
 	fault    string    // a real fault under its mask
 	shadow   *shadow
+	vouched  map[string]bool // of a fence: members that were lost when a person asked for it
 }
 
 // lookEvery is how often an operation looks at the federation at least.

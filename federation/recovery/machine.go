@@ -172,8 +172,8 @@ func (m *Machine) Wants() Wants {
 const (
 	// Freeze stops automation. It stands until it is aborted.
 	Freeze = "freeze"
-	// Fence is a person's word that the scope runs nothing that must run once, or
-	// order that it shall not. It stands until it is aborted.
+	// Fence is a person's word that a lost scope runs nothing that must run once, or
+	// order that one that is there shall not. It stands until it is aborted.
 	Fence = "fence"
 	// Relocate moves workloads from where they are well.
 	Relocate = "relocate"

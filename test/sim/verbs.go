@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -54,9 +55,32 @@ func operation(verb string) func(*World, words) error {
 			r.To = federation.Scope{By: "member", Value: to}
 		}
 		r.Hold, _ = time.ParseDuration(a.named["hold"])
+		if runs := w.runsOnce(scope); verb == "fence" && runs != "" {
+			w.say("fence %s: not asked for: %s", a.at(0), runs)
+			return nil
+		}
 		w.Request(verb+" "+a.at(0), operate{r})
 		return nil
 	}
+}
+
+// runsOnce is what a person finds who looks whether a scope runs anything that must run
+// once before he gives his word that it does not; empty when his word is good, or when
+// the scope is there, so that a fence is an order and no word.
+func (w *World) runsOnce(scope federation.Scope) string {
+	h, err := w.theLeader()
+	for _, name := range w.memberNames() {
+		on := w.members[name]
+		if !scope.Covers(name, on.spec.Place) || err == nil && !w.nodes[h.name].paused.After(w.now) && h.m.HealthOf(name).Health == federation.Healthy {
+			continue
+		}
+		for _, k := range on.cluster.keys() {
+			if l := on.cluster.landed[k]; l.runs && l.work.Continuity == federation.AtMostOne {
+				return fmt.Sprintf("%s runs %s", name, k)
+			}
+		}
+	}
+	return ""
 }
 
 // standing are the verbs whose operations last until somebody ends them.
