@@ -179,7 +179,7 @@ func (m *Machine) direct(w *workload, reason string) bool {
 	a := stored
 	a.Members, a.Reason, a.Operation, a.DecidedAt = slices.Clone(p.members), reason, p.operation, m.now.UTC()
 	a.Explanation, a.InputsHash = p.explained(stored), p.inputsHash
-	w.made = p.made
+	w.made, w.wished = p.made, wish{plan: p}
 	a.Unmet = max(0, m.total(w, a.Members)-replicasOf(a.Members))
 	m.adopt(w, a)
 	return true
@@ -315,12 +315,13 @@ func (m *Machine) commit(w *workload, r ruling) {
 	if placed {
 		a.Explanation.Changes = placement.Differences(old.Explanation.Members, a.Explanation.Members)
 	}
+	wished := wish{rebound: w.rebound, rebalance: w.rebalance}
 	w.rebalance, w.rebound = false, ""
 	if placed && sameShares(old.Members, a.Members) && old.Unmet == a.Unmet &&
 		old.WorkloadRevision == a.WorkloadRevision && w.seen() <= old.Epoch && !w.rewound {
 		return
 	}
-	w.made = made
+	w.made, w.wished = made, wished
 	m.adopt(w, a)
 }
 

@@ -47,6 +47,14 @@ func (r *Reports) Admit(member, record string, o Order) bool {
 	return true
 }
 
+// Retract takes back the admission of a report that was not stored after all, so that
+// it is admitted when it comes again; unless a newer one has come since.
+func (r *Reports) Retract(member, record string, o Order) {
+	if newest := r.of(member).newest; newest[record] == o {
+		delete(newest, record)
+	}
+}
+
 func (r *Reports) of(member string) *reporter {
 	if r.members == nil {
 		r.members = map[string]*reporter{}

@@ -35,6 +35,7 @@ type workload struct {
 	obeyed    map[string]federation.Holding // member → the newest order that it obeys, by its own word
 	rewound   bool                          // the store gives revisions again that it gave before
 	disowned  map[string]bool               // members that do not hold a Manual lease of an earlier hub
+	wished    wish                          // what led to the decision that is being written
 	rebalance bool                          // the user changed the Placement
 	made      origin                        // what the last decision came from
 	stuck     map[string]*stuck             // member → replicas that do not run there
@@ -42,6 +43,24 @@ type workload struct {
 	counted   map[string]int64              // member → ready replicas that its facts knew before its last status
 	tried     uint64                        // the world in which it was decided last
 	changedAt time.Time                     // when the user's last change arrived
+}
+
+// wish is what somebody asked for that a decision carries out once.
+type wish struct {
+	plan      *plan
+	rebound   string
+	rebalance bool
+}
+
+// wishAgain: the store has another decision than the one that was to be written.
+func (w *workload) wishAgain() {
+	if w.plan == nil {
+		w.plan = w.wished.plan
+	}
+	if w.rebound == "" {
+		w.rebound = w.wished.rebound
+	}
+	w.rebalance, w.wished = w.rebalance || w.wished.rebalance, wish{}
 }
 
 // reasonDeleted marks the assignment of a workload that was deleted: its members
@@ -204,6 +223,8 @@ func (m *Machine) assignmentLoaded(ev AssignmentLoaded) {
 		m.recall(w)
 		if own := w.record.attempt.DecidedAt; !own.IsZero() && own.Equal(w.record.stored.DecidedAt) {
 			m.adopted(w, before, old)
+		} else {
+			w.wishAgain()
 		}
 	}
 	m.touch(ev.Key)
@@ -237,7 +258,7 @@ func (m *Machine) adopted(w *workload, before federation.Assignment, old federat
 	if old != 0 && before.DecidedAt.Equal(w.record.stored.DecidedAt) {
 		return // the same decision, with what was measured since
 	}
-	w.before, w.rewound = map[string]int64{}, false
+	w.before, w.rewound, w.wished = map[string]int64{}, false, wish{}
 	if old != 0 && before.Reason != reasonDeleted {
 		for _, s := range before.Members {
 			w.before[s.Member] = s.Replicas

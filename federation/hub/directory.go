@@ -82,3 +82,10 @@ func (d *directory) admit(member, record string, o decision.Order) bool {
 	defer d.mu.Unlock()
 	return d.reports.Admit(member, record, o)
 }
+
+// retract takes back the admission of a report that could not be stored.
+func (d *directory) retract(member, record string, o decision.Order) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.reports.Retract(member, record, o)
+}

@@ -65,7 +65,11 @@ func report[Q any](l *leadership, decode func([]byte) (Q, error), stored func(Q)
 		if !l.dir.admit(r.member, r.bucket+" "+r.key, r.order) {
 			return nil, nil // a newer one is stored already
 		}
-		return nil, l.store(ctx, r)
+		if err := l.store(ctx, r); err != nil {
+			l.dir.retract(r.member, r.bucket+" "+r.key, r.order) // the agent sends it again
+			return nil, err
+		}
+		return nil, nil
 	}
 }
 

@@ -276,6 +276,8 @@ func (h *hub) relay(m Message, p put, member string, at decision.Order) {
 	h.w.Call(Link{h.name, storeName}, p, writeTimeout, func(answer any, ok bool) {
 		if _, written := answer.(putDone); ok && written {
 			h.w.Answer(m, stored{})
+		} else {
+			h.reports.Retract(member, p.Bucket+" "+p.Key, at)
 		}
 	})
 }

@@ -27,8 +27,8 @@ func (h *hub) execute(e decision.Effect) {
 	case decision.PutMember:
 		h.put(e.ID, put{Bucket: string(decision.SourceMembers), Key: e.Spec.Name, Value: e.Spec, Expected: e.Expected})
 	case decision.DeleteMember:
-		h.forgetReports(e.Member)
-		h.put(e.ID, put{Bucket: string(decision.SourceMembers), Key: e.Member, Expected: e.Expected})
+		gone := append(h.reportsOf(e.Member), put{Bucket: string(decision.SourceMembers), Key: e.Member, Expected: e.Expected})
+		h.putAll(e.ID, gone)
 	case decision.PutWork:
 		h.put(e.ID, put{Bucket: worksOf(e.Account), Key: e.Work.Workload.String(), Value: e.Work, Any: true})
 	case decision.DropWork:
@@ -51,18 +51,40 @@ func (h *hub) execute(e decision.Effect) {
 	}
 }
 
-// forgetReports removes what a member that leaves has reported.
-func (h *hub) forgetReports(member string) {
+// reportsOf are the deletions of what a member that leaves has reported.
+func (h *hub) reportsOf(member string) []put {
+	var gone []put
 	for _, s := range []decision.Source{decision.SourceHealth, decision.SourceFacts} {
-		h.w.Send(h.name, storeName, put{Bucket: string(s), Key: member, Any: true})
+		gone = append(gone, put{Bucket: string(s), Key: member, Any: true})
 	}
 	for _, bucket := range []string{string(decision.SourceStatus), exports} {
 		for _, key := range slices.Sorted(maps.Keys(h.w.records(bucket))) {
 			if strings.HasSuffix(key, "@"+member) {
-				h.w.Send(h.name, storeName, put{Bucket: bucket, Key: key, Any: true})
+				gone = append(gone, put{Bucket: bucket, Key: key, Any: true})
 			}
 		}
 	}
+	return gone
+}
+
+// putAll writes one after the other, and tells the machine the outcome of the last, or
+// of the first that was not answered.
+func (h *hub) putAll(id uint64, all []put) {
+	if len(all) == 1 {
+		h.put(id, all[0])
+		return
+	}
+	m := h.m
+	h.w.Call(Link{h.name, storeName}, all[0], writeTimeout, func(answer any, ok bool) {
+		_, written := answer.(putDone)
+		switch {
+		case h.m != m:
+		case ok && written:
+			h.putAll(id, all[1:])
+		default:
+			h.step(decision.WriteDone{ID: id, Outcome: decision.Lost, Detail: "no answer of the store"})
+		}
+	})
 }
 
 // auditTime is how long an audit takes beside the machine.
