@@ -40,6 +40,11 @@ func (mem *member) lost() bool {
 	return mem.verdict.Health == federation.Unreachable || mem.verdict.Health == federation.Fenced
 }
 
+// returning says that it has still to prove what it runs.
+func (mem *member) returning() bool {
+	return mem.verdict.Health == federation.Returning || mem.verdict.Health == federation.Quarantined
+}
+
 func (m *Machine) applyMember(ev Event) {
 	switch ev := ev.(type) {
 	case MemberChanged:

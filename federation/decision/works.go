@@ -225,13 +225,14 @@ func (m *Machine) strays(w *workload) []string {
 	return out
 }
 
-// mayTakeBack: a planned move takes away only once the replacement stands; what
-// must run at most once goes first; a member under a mask keeps everything.
+// mayTakeBack: a move takes away only once the replacement stands; what must run at
+// most once goes first; a member under a mask keeps everything, and so does one that is
+// lost or has not yet proven that it is back.
 func (m *Machine) mayTakeBack(w *workload, name string, moved bool) bool {
-	if m.maskOf(name) != "" {
+	if mem := m.members[name]; m.maskOf(name) != "" || mem.lost() || mem.returning() {
 		return false
 	}
-	return moved || m.members[name].lost() || w.failover().Continuity == federation.AtMostOne
+	return moved || w.once()
 }
 
 // takeBack asks a member to remove what it holds, and drops the record once it

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/hansa-io/hansa/federation"
 	"github.com/hansa-io/hansa/federation/decision"
@@ -174,7 +175,7 @@ func (l *laws) placed(k federation.Key, a federation.Assignment) error {
 			return fmt.Errorf("members are not sorted: %v", a.Members)
 		case s.Since == 0 || s.Since > a.Epoch:
 			return fmt.Errorf("%s is in the set since epoch %d", s.Member, s.Since)
-		case l.lost(s.Member): // its share stays until its dwell has passed, whatever the Placement says now
+		case l.lost(s.Member, a.DecidedAt): // its share stays until its dwell has passed, whatever the Placement says now
 			away += s.Replicas
 			continue
 		case slices.Contains(p.Members.Exclude, s.Member):
@@ -199,10 +200,11 @@ func (l *laws) placed(k federation.Key, a federation.Assignment) error {
 	return nil
 }
 
-// lost reports whether the last verdict about the member is that it is away.
-func (l *laws) lost(member string) bool {
+// lost reports whether the last verdict about the member is that it is away, or was not
+// given yet at that time.
+func (l *laws) lost(member string, at time.Time) bool {
 	r, _ := l.w.records("health")[member].Value.(federation.HealthRecord)
-	return r.Health == federation.Unreachable || r.Health == federation.Fenced || r.Health == federation.Returning || r.Health == federation.Quarantined
+	return r.Since.After(at) || r.Health == federation.Unreachable || r.Health == federation.Fenced || r.Health == federation.Returning || r.Health == federation.Quarantined
 }
 
 // executed looks at an order that a cluster carried out.

@@ -94,8 +94,14 @@ func unfence(w *World, a words) error {
 	return nil
 }
 
-// release ends whatever operators left standing.
+// release ends whatever operators left standing. Whose leave was carried out late joins
+// again.
 func (w *World) release() {
+	for _, name := range w.memberNames() {
+		if w.records("members")[name].Value == nil {
+			w.Remake(name)
+		}
+	}
 	w.end("release", func(op federation.Operation) bool {
 		return slices.Contains(standing, op.Request.Verb) || op.State == federation.OperationAwaitingApproval
 	})
