@@ -167,8 +167,8 @@ func (m *Machine) stepRecords() {
 
 func (m *Machine) healthDone(wr writing, ev WriteDone) {
 	mem, ok := m.members[wr.name]
-	if !ok {
-		return
+	if !ok || mem.record.write != ev.ID {
+		return // another one has the name by now
 	}
 	if mem.record.done(ev) {
 		m.emit(ReadRecord{Source: SourceHealth, Name: wr.name})

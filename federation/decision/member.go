@@ -225,8 +225,8 @@ func (m *Machine) holds(name string) int {
 
 func (m *Machine) memberDone(wr writing, ev WriteDone) {
 	mem, ok := m.members[wr.name]
-	if !ok {
-		return
+	if !ok || mem.spec.write != ev.ID {
+		return // another one has the name by now
 	}
 	spec := mem.spec.attempt
 	if mem.spec.done(ev) {

@@ -232,8 +232,8 @@ func (m *Machine) assignmentLoaded(ev AssignmentLoaded) {
 
 func (m *Machine) assignmentDone(wr writing, ev WriteDone) {
 	w, ok := m.workloads[wr.key]
-	if !ok {
-		return
+	if !ok || w.record.write != ev.ID {
+		return // another one has the key by now
 	}
 	m.consider(wr.key)
 	before, old := w.record.stored, w.record.revision

@@ -40,6 +40,7 @@ type laws struct {
 	health   map[string]federation.Health // by hub, term and member
 	history  map[federation.Key][]decided
 	deleted  map[federation.Key]bool // by the user, at any time
+	away     map[string]time.Time    // member → when a hub last said that it is lost, or not back yet
 	done     map[held]federation.Epoch
 	heard    map[string]federation.HubBeat // newest that each gateway heard
 	gateways bool                          // one has changed
@@ -71,7 +72,7 @@ func newLaws(w *World) *laws {
 	return &laws{
 		w: w, health: map[string]federation.Health{}, history: map[federation.Key][]decided{},
 		deleted: map[federation.Key]bool{}, done: map[held]federation.Epoch{}, heard: map[string]federation.HubBeat{},
-		turns: newHistory(),
+		turns: newHistory(), away: map[string]time.Time{},
 	}
 }
 
@@ -92,6 +93,10 @@ func (l *laws) beat(hub string, b federation.HubBeat) {
 		l.health[at] = line.Health
 		away := old != federation.Healthy && old != federation.Suspect && old != federation.Degraded && old != federation.Joining
 		inTraffic := !membership.Withdrawn(federation.HealthRecord{Health: line.Health})
+		switch line.Health {
+		case federation.Unreachable, federation.Fenced, federation.Returning, federation.Quarantined:
+			l.away[line.Member] = l.w.now
+		}
 		if known && away && old != federation.Reconciling && inTraffic {
 			l.failf("edges", "%s: %s went from %v to %v", hub, line.Member, old, line.Health)
 		}
@@ -200,11 +205,9 @@ func (l *laws) placed(k federation.Key, a federation.Assignment) error {
 	return nil
 }
 
-// lost reports whether the last verdict about the member is that it is away, or was not
-// given yet at that time.
-func (l *laws) lost(member string, at time.Time) bool {
-	r, _ := l.w.records("health")[member].Value.(federation.HealthRecord)
-	return r.Since.After(at) || r.Health == federation.Unreachable || r.Health == federation.Fenced || r.Health == federation.Returning || r.Health == federation.Quarantined
+// lost reports whether a hub had the member away when something was decided.
+func (l *laws) lost(member string, decided time.Time) bool {
+	return l.away[member].After(decided.Add(-beatEvery))
 }
 
 // executed looks at an order that a cluster carried out.
