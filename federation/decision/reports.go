@@ -10,6 +10,7 @@ type Reports struct{ members map[string]*reporter }
 
 type reporter struct {
 	spec   federation.MemberSpec
+	leaves bool
 	newest map[string]Order // by record
 }
 
@@ -31,6 +32,16 @@ func (r *Reports) Joined(spec federation.MemberSpec) {
 		return
 	}
 	r.members[spec.Name] = &reporter{spec: spec, newest: map[string]Order{}}
+}
+
+// Leaves notes that a member is being removed, or, after all, is not. Nothing that it
+// reports may be stored meanwhile: it would be left for the next one under its name.
+func (r *Reports) Leaves(member string, leaves bool) { r.of(member).leaves = leaves }
+
+// Refuses reports whether it is no member, or is being removed.
+func (r *Reports) Refuses(member string) bool {
+	known := r.members[member]
+	return known == nil || known.spec.Name == "" || known.leaves
 }
 
 // Left forgets a member.

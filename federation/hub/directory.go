@@ -75,6 +75,20 @@ func (d *directory) own(account, member string) error {
 	return nil
 }
 
+// leaves notes that a member is being removed, or, after all, is not.
+func (d *directory) leaves(member string, leaves bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.reports.Leaves(member, leaves)
+}
+
+// refuses reports whether nothing of the member may be stored: it is none, or leaves.
+func (d *directory) refuses(member string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.reports.Refuses(member)
+}
+
 // admit reports whether a member's report is newer than every earlier one of its
 // record, and remembers it then.
 func (d *directory) admit(member, record string, o decision.Order) bool {

@@ -67,6 +67,7 @@ func (l *leadership) dropWork(ctx context.Context, e decision.DropWork) {
 // deleteMember forgets a member that left: first what it reported, so that nobody takes
 // it for that of the next one under its name, then its record and its credentials.
 func (l *leadership) deleteMember(ctx context.Context, e decision.DeleteMember) {
+	l.dir.leaves(e.Member, true)
 	l.group.Go(func() error {
 		err := l.forgetReports(ctx, e.Member)
 		if err == nil {
@@ -75,6 +76,7 @@ func (l *leadership) deleteMember(ctx context.Context, e decision.DeleteMember) 
 		done := decision.WriteDone{ID: e.ID, Outcome: outcome(err)}
 		if err != nil {
 			done.Detail = err.Error()
+			l.dir.leaves(e.Member, false)
 		}
 		l.events.Put(done)
 		if err != nil {

@@ -62,6 +62,9 @@ func report[Q any](l *leadership, decode func([]byte) (Q, error), stored func(Q)
 		if err := l.ownReport(m, r.member); err != nil {
 			return nil, err
 		}
+		if l.dir.refuses(r.member) {
+			return nil, messaging.Errorf(messaging.Unavailable, "member %s is being removed: nothing of it is stored", r.member)
+		}
 		if !l.dir.admit(r.member, r.bucket+" "+r.key, r.order) {
 			return nil, nil // a newer one is stored already
 		}

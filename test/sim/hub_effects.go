@@ -27,8 +27,7 @@ func (h *hub) execute(e decision.Effect) {
 	case decision.PutMember:
 		h.put(e.ID, put{Bucket: string(decision.SourceMembers), Key: e.Spec.Name, Value: e.Spec, Expected: e.Expected})
 	case decision.DeleteMember:
-		gone := append(h.reportsOf(e.Member), put{Bucket: string(decision.SourceMembers), Key: e.Member, Expected: e.Expected})
-		h.putAll(e.ID, gone)
+		h.deleteMember(e)
 	case decision.PutWork:
 		h.put(e.ID, put{Bucket: worksOf(e.Account), Key: e.Work.Workload.String(), Value: e.Work, Any: true})
 	case decision.DropWork:
@@ -67,22 +66,44 @@ func (h *hub) reportsOf(member string) []put {
 	return gone
 }
 
-// putAll writes one after the other, and tells the machine the outcome of the last, or
-// of the first that was not answered.
-func (h *hub) putAll(id uint64, all []put) {
-	if len(all) == 1 {
-		h.put(id, all[0])
-		return
-	}
+// deleteMember removes what a member has reported, then its record. It asks the store
+// something first, so that every report under way has come by then.
+func (h *hub) deleteMember(e decision.DeleteMember) {
+	h.reports.Leaves(e.Member, true)
 	m := h.m
-	h.w.Call(Link{h.name, storeName}, all[0], writeTimeout, func(answer any, ok bool) {
-		_, written := answer.(putDone)
+	h.w.Call(Link{h.name, storeName}, get{Bucket: string(decision.SourceMembers), Key: e.Member}, writeTimeout, func(_ any, ok bool) {
 		switch {
 		case h.m != m:
-		case ok && written:
-			h.putAll(id, all[1:])
+		case ok:
+			h.putAll(e, append(h.reportsOf(e.Member), put{Bucket: string(decision.SourceMembers), Key: e.Member, Expected: e.Expected}))
 		default:
-			h.step(decision.WriteDone{ID: id, Outcome: decision.Lost, Detail: "no answer of the store"})
+			h.stays(e, decision.Lost)
+		}
+	})
+}
+
+// stays: the member could not be removed, as far as is known.
+func (h *hub) stays(e decision.DeleteMember, outcome decision.Outcome) {
+	h.reports.Leaves(e.Member, false)
+	h.step(decision.WriteDone{ID: e.ID, Outcome: outcome, Detail: "no answer of the store, or another revision"})
+}
+
+// putAll writes one after the other, and tells the machine the outcome of the last, or
+// of the first that was not answered.
+func (h *hub) putAll(e decision.DeleteMember, all []put) {
+	m := h.m
+	h.w.Call(Link{h.name, storeName}, all[0], writeTimeout, func(answer any, ok bool) {
+		done, written := answer.(putDone)
+		switch {
+		case h.m != m:
+		case !ok || !written:
+			h.stays(e, decision.Lost)
+		case done.Conflict:
+			h.stays(e, decision.Conflicted)
+		case len(all) > 1:
+			h.putAll(e, all[1:])
+		default:
+			h.step(decision.WriteDone{ID: e.ID, Outcome: decision.Written, Revision: done.Revision})
 		}
 	})
 }
