@@ -278,6 +278,7 @@ func (m *Machine) request(w *workload) placement.Request {
 	}
 	m.unstick(w, &req)
 	m.exclude(w, &req)
+	m.passOver(w, &req)
 	return req
 }
 

@@ -114,9 +114,13 @@ func (m *Machine) grew(w *workload, s federation.AssignedMember) bool {
 
 // standsReady reports whether the member serves and has its whole share ready.
 func (m *Machine) standsReady(w *workload, s federation.AssignedMember) bool {
+	return m.serves(s.Member) && w.allReady(s)
+}
+
+// allReady reports whether the member has its whole share ready.
+func (w *workload) allReady(s federation.AssignedMember) bool {
 	st, known := w.statuses[s.Member]
-	return known && m.serves(s.Member) && st.Epoch >= s.Since && running(st) &&
-		st.Ready >= s.Replicas && (s.Replicas > 0 || st.State == federation.WorkReady)
+	return known && st.Epoch >= s.Since && running(st) && st.Ready >= s.Replicas && (s.Replicas > 0 || st.State == federation.WorkReady)
 }
 
 // running reports whether a status may speak of pods that run.

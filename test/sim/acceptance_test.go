@@ -44,6 +44,7 @@ var acceptance = []shown{
 	{line: "hub restored from an old backup: it adopts, and deletes nothing", scenario: "backup", says: []string{"the store was put back to an older copy", "shop/new epoch 1: 1/1 ready"}, never: []string{"removes"}},
 	{line: "a store put back before a failover: terms and epochs above all that was seen", scenario: "rewound", says: []string{"shop/ledger epoch 4: frankfurt 1 (epoch 3 was seen"}},
 	{line: "an operation whose leader died midway: carried on", scenario: "orphan", says: []string{"h2: shift member=frankfurt: Held"}},
+	{line: "a shifted member gets nothing of a lost one: the failover ends, and failback is not refused", scenario: "shifted", says: []string{"shop/web epoch 3: frankfurt 2, tokyo 4", "failback member=frankfurt: Completed PASS"}},
 	{line: "what an operation withheld: used again when it ends", scenario: "ended", says: []string{"tokyo removes shop/web (epoch 3)", "shop/big epoch 2: frankfurt 12, tokyo 12"}},
 }
 
