@@ -3,6 +3,7 @@ module github.com/hansa-io/hansa
 go 1.26.0
 
 require (
+	github.com/anishathalye/porcupine v1.3.1
 	github.com/cockroachdb/datadriven v1.0.3
 	github.com/fluxcd/cli-utils v1.3.0
 	github.com/grpc-ecosystem/grpc-gateway/v2 v2.33.0

@@ -91,7 +91,10 @@ type Beat struct {
 	// ago by the agent's monotonic clock; so both sides see one-way loss.
 	HubSequence uint64
 	HubAge      time.Duration
-	Layers      Layers
+	// HubTerm is the highest term of a hub that the agent heard; a hub below it is
+	// one of a store that was put back.
+	HubTerm uint64
+	Layers  Layers
 	// Peers are the agent's running observations of other members.
 	Peers []PeerObservation
 	// Holdings are the epochs of the works that run in the member; sent while
@@ -112,6 +115,8 @@ type PeerObservation struct {
 type Holding struct {
 	Workload Key   `json:"workload"`
 	Epoch    Epoch `json:"epoch"`
+	// Revision of the order that it obeys; one below is none to it.
+	Revision Revision `json:"revision,omitempty"`
 	// Stopped is set once the member has proven that no pod of it is left.
 	Stopped bool `json:"stopped,omitempty"`
 }

@@ -53,6 +53,7 @@ func (a *Agent) nextBeat(sequence uint64, stall time.Duration) federation.Beat {
 		Member: a.opts.Name, Incarnation: a.incarnation, Sequence: sequence, Stall: stall, Layers: *a.layers.Load(),
 	}
 	heard := a.hub.Load()
+	b.HubTerm = heard.term
 	if heard.sequence > 0 {
 		b.HubSequence, b.HubAge = heard.sequence, time.Since(heard.at)
 	}

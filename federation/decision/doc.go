@@ -18,7 +18,8 @@
 //
 // Epochs: one counter for each workload, in its assignment. It grows by one when
 // the set of members changes, when the workload is deleted, and when a member
-// shows an epoch that this hub did not give; not when only shares or the version
+// shows an epoch that this hub did not give, or an order that the store would give
+// after the next one, which was put back then; not when only shares or the version
 // of the workload change. A share's Since is the epoch with which its member
 // entered.
 //

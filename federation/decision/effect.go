@@ -52,8 +52,9 @@ type PutMember struct {
 	Expected federation.Revision
 }
 
-// DeleteMember removes a member that leaves: its record last, before it its
-// credentials, health, facts, statuses, exports and work bucket.
+// DeleteMember removes a member that leaves: its record after its health, facts,
+// statuses and exports, so that nothing is left for the next one of its name; then its
+// credentials.
 type DeleteMember struct {
 	ID       uint64
 	Member   string
@@ -99,6 +100,11 @@ type AskProbe struct {
 	Timeout  time.Duration
 }
 
+// Outranked: most members, or a gateway, follow a hub of that term, which is above this
+// one's. Nobody listens to this one; its leadership has to end, and the next to begin
+// above the term.
+type Outranked struct{ Term uint64 }
+
 // Survey has a member look at another one's API server, to learn how long the way
 // is. The answer, if one comes, is fed as Measured.
 type Survey struct {
@@ -139,6 +145,7 @@ func (PutHealth) effect()        {}
 func (PutOperation) effect()     {}
 func (PutMember) effect()        {}
 func (DeleteMember) effect()     {}
+func (Outranked) effect()        {}
 func (PutWork) effect()          {}
 func (DropWork) effect()         {}
 func (ReadRecord) effect()       {}

@@ -58,6 +58,7 @@ func (m *Machine) applyEvidence(ev Event) {
 	case BeatArrived:
 		if mem, ok := m.members[ev.Beat.Member]; ok {
 			mem.heardAt = m.now
+			m.followed(mem, ev.Beat)
 			m.evidence(membership.BeatArrived{Beat: ev.Beat})
 		}
 	case ProbeResult:
@@ -166,8 +167,8 @@ func (m *Machine) stepRecords() {
 
 func (m *Machine) healthDone(wr writing, ev WriteDone) {
 	mem, ok := m.members[wr.name]
-	if !ok {
-		return
+	if !ok || mem.record.write != ev.ID {
+		return // another one has the name by now
 	}
 	if mem.record.done(ev) {
 		m.emit(ReadRecord{Source: SourceHealth, Name: wr.name})

@@ -2,12 +2,13 @@ package decision
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/hansa-io/hansa/federation"
 	"github.com/hansa-io/hansa/federation/membership"
 )
 
-// A returning member may have to stop at most so many workloads, or so large a
+// A returning member may have to give away at most so many workloads, or so large a
 // share of what it holds, before a person confirms it: beyond, it is more likely
 // that the hub is wrong than the member.
 const (
@@ -44,21 +45,23 @@ func (m *Machine) hello(ev HelloArrived) {
 // judge fills the reply with what the member keeps and stops, and carries its
 // return forward when the proof is in.
 func (m *Machine) judge(mem *member, h federation.Hello, reply *federation.HelloReply) {
-	back := mem.verdict.Health == federation.Returning || mem.verdict.Health == federation.Quarantined
-	held := map[federation.Key]bool{}
+	back := mem.returning()
+	held, surplus := map[federation.Key]bool{}, 0
 	for _, hold := range h.Holdings {
 		if hold.Stopped {
 			continue
 		}
 		held[hold.Workload] = true
-		m.adjudge(mem, hold, back, reply)
+		if m.adjudge(mem, hold, reply) && back {
+			surplus++
+		}
 	}
 	if h.Synced {
 		m.proveStopped(mem.name, held)
 	}
-	if budget := max(stopBudget, int(stopBudgetShare*float64(len(held)))); len(reply.Stop) > budget && !mem.confirmed {
-		reply.Reason = fmt.Sprintf("%d of %d works would have to stop, more than %d; check the hub, then: hansa member confirm %s",
-			len(reply.Stop), len(held), budget, mem.name)
+	if budget := max(stopBudget, int(stopBudgetShare*float64(len(held)))); surplus > budget && !mem.confirmed {
+		reply.Reason = fmt.Sprintf("%d of %d works would have to go, more than %d; check the hub, then: hansa member confirm %s",
+			surplus, len(held), budget, mem.name)
 		m.step(mem, h, membership.Answered)
 		reply.Keep, reply.Stop = nil, nil
 	} else if o := m.fenceOf(mem.name); o != nil && back {
@@ -75,36 +78,67 @@ func (m *Machine) judge(mem *member, h federation.Hello, reply *federation.Hello
 	reply.Health = mem.verdict.Health
 }
 
-// adjudge decides about one holding. It is kept when the assignment gives it to
-// the member since an epoch that the member has seen. What the hub has never
-// heard of is left alone: deleting is no way to learn.
-func (m *Machine) adjudge(mem *member, hold federation.Holding, back bool, reply *federation.HelloReply) {
+// adjudge decides about one holding, and reports whether it is the member's no more. It
+// is kept when the assignment gives it to the member. What must run once stops at once
+// when others may run it; everything else goes on until it is taken back, which happens
+// when the member is back and its replacement stands. What the hub has never heard of
+// is left alone: deleting is no way to learn.
+func (m *Machine) adjudge(mem *member, hold federation.Holding, reply *federation.HelloReply) (surplus bool) {
 	w, ok := m.workloads[hold.Workload]
 	if !ok || w.record.revision == 0 {
 		m.note("Landing", "member/"+mem.name, fmt.Sprintf("%s runs %s, which this hub does not know; it is left alone", mem.name, hold.Workload))
-		return
-	}
-	if hold.Epoch > w.highest {
-		w.highest = hold.Epoch
-		m.touch(w.key)
+		return false
 	}
 	a := w.record.stored
-	for _, s := range a.Members {
-		if s.Member != mem.name || w.deleted() {
-			continue
-		}
-		if s.Since <= hold.Epoch {
-			reply.Keep = append(reply.Keep, federation.Holding{Workload: w.key, Epoch: a.Epoch})
-		} else {
-			reply.Stop = append(reply.Stop, federation.Holding{Workload: w.key, Epoch: s.Since - 1})
-		}
-		return
+	if hold.Epoch > w.highest {
+		w.highest, w.holder = hold.Epoch, mem.name
+		m.touch(w.key)
 	}
-	if !back && !w.deleted() && !m.mayTakeBack(w, mem.name, m.moved(w)) {
+	share, assigned := shareWith(a, mem.name)
+	assigned = assigned && !w.deleted()
+	switch {
+	case hold.Epoch > a.Epoch && !w.deleted(): // by a decision that this hub does not know
 		reply.Keep = append(reply.Keep, federation.Holding{Workload: w.key, Epoch: hold.Epoch})
-		return
+		return false
+	case assigned && (share.Since <= hold.Epoch || !w.once()):
+		m.noteObeyed(w, mem.name, hold)
+		reply.Keep = append(reply.Keep, federation.Holding{Workload: w.key, Epoch: a.Epoch})
+		return false
+	case assigned:
+		reply.Stop = append(reply.Stop, federation.Holding{Workload: w.key, Epoch: share.Since - 1})
+	case w.once():
+		reply.Stop = append(reply.Stop, federation.Holding{Workload: w.key, Epoch: max(a.Epoch, hold.Epoch)})
+	default:
+		reply.Keep = append(reply.Keep, federation.Holding{Workload: w.key, Epoch: hold.Epoch})
 	}
-	reply.Stop = append(reply.Stop, federation.Holding{Workload: w.key, Epoch: max(a.Epoch, hold.Epoch)})
+	m.noteHeld(w, mem.name, hold)
+	return true
+}
+
+func shareWith(a federation.Assignment, member string) (federation.AssignedMember, bool) {
+	i := slices.IndexFunc(a.Members, func(s federation.AssignedMember) bool { return s.Member == member })
+	if i < 0 {
+		return federation.AssignedMember{}, false
+	}
+	return a.Members[i], true
+}
+
+// noteHeld remembers that the member has something to be taken back, when nothing else
+// says so.
+func (m *Machine) noteHeld(w *workload, member string, hold federation.Holding) {
+	if _, reported := w.statuses[member]; !reported && w.works[member] == nil {
+		w.works[member] = &work{order: order{epoch: hold.Epoch}}
+	}
+}
+
+// noteObeyed keeps the newest order that a member says it obeys. One that this hub has
+// written since, and is not newer, will not be.
+func (m *Machine) noteObeyed(w *workload, member string, hold federation.Holding) {
+	if wk := w.works[member]; wk != nil && wk.revision == hold.Revision {
+		return // it is the one
+	}
+	w.obeyed[member] = federation.Holding{Epoch: w.record.stored.Epoch, Revision: hold.Revision}
+	m.noteRewound(w, member)
 }
 
 // advance feeds the steps of the return that the hello proves.

@@ -62,6 +62,9 @@ func (m *Machine) requestOperation(ev OperationRequested) {
 	if !o.running() {
 		return
 	}
+	if req.Verb == recovery.Fence {
+		o.vouched = setOf(m.lostOf(scene.Members))
+	}
 	m.endStanding(o, req)
 	if w := o.value(); slices.Contains(claiming, w.Request.Verb) {
 		for _, r := range w.Workloads {

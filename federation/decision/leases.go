@@ -102,14 +102,14 @@ func (m *Machine) fenceFrom(mem *member) {
 	}
 }
 
-// stepFences fences lost members whose time has come, or that a person has fenced.
+// stepFences fences lost members whose time has come, or for which a person vouches.
 func (m *Machine) stepFences() {
 	for _, name := range sortedNames(m.members) {
 		mem := m.members[name]
 		if mem.verdict.Health != federation.Unreachable || m.maskOf(name) != "" {
 			continue
 		}
-		switch o := m.fenceOf(name); {
+		switch o := m.vouchedBy(name); {
 		case o != nil:
 			m.proveStopped(name, nil)
 			m.feed(membership.FenceProven{Member: name, Reason: fenced(o, name)})
@@ -120,6 +120,18 @@ func (m *Machine) stepFences() {
 			m.checkDwells = true
 		}
 	}
+}
+
+// vouchedBy is the operation by which a person has said that a lost member runs nothing
+// that must run once; nil when there is none. A fence of a member that was there is an
+// order, which it may not have got before it was lost.
+func (m *Machine) vouchedBy(name string) *operation {
+	for _, o := range m.runningOperations() {
+		if o.covers[name] && o.wants.Fence && o.vouched[name] {
+			return o
+		}
+	}
+	return nil
 }
 
 // fencesAt is when the next member is fenced by itself; zero when none is.

@@ -239,6 +239,14 @@ func (m *Machine) lost() []string {
 	return out
 }
 
+// lostOf lists those of the members that are lost.
+func (m *Machine) lostOf(members []string) []string {
+	return slices.DeleteFunc(slices.Clone(members), func(name string) bool {
+		mem := m.members[name]
+		return mem == nil || !mem.lost()
+	})
+}
+
 // displaced is how much of the demand in the shares finds no place elsewhere,
 // beyond what has none already, and the constraint that binds.
 func (m *Machine) displaced(due []share) (unmet int64, binding string) {
@@ -319,6 +327,7 @@ func (m *Machine) committed(w *workload) {
 		w.operation = ""
 	}
 	m.unstuck(w)
+	m.lapse(w)
 	m.lookAgain = true
 	m.note("Assignment", "workload/"+w.key.String(), fmt.Sprintf("%s: epoch %d: %s (%s)", w.key, w.record.stored.Epoch, shares(w.record.stored), w.record.stored.Reason))
 }

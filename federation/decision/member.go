@@ -20,6 +20,7 @@ type member struct {
 	withdrawn bool                           // its endpoints must not be in answers
 	confirmed bool                           // a person let it stop more than the budget
 	heardAt   time.Time                      // when its last beat came
+	elsewhere bool                           // it follows another hub
 	suspectAt time.Time                      // when it became Suspect last
 	lostAt    time.Time                      // when it became Unreachable last
 	fenceAt   time.Time                      // when it is fenced by itself; zero: never
@@ -37,6 +38,11 @@ type pending struct {
 // lost says that the verdict is in: what the member runs counts as gone.
 func (mem *member) lost() bool {
 	return mem.verdict.Health == federation.Unreachable || mem.verdict.Health == federation.Fenced
+}
+
+// returning says that it has still to prove what it runs.
+func (mem *member) returning() bool {
+	return mem.verdict.Health == federation.Returning || mem.verdict.Health == federation.Quarantined
 }
 
 func (m *Machine) applyMember(ev Event) {
@@ -69,9 +75,12 @@ func (m *Machine) member(name string) *member {
 
 func (m *Machine) memberChanged(ev MemberChanged) {
 	mem := m.member(ev.Spec.Name)
-	known := mem.spec.revision != 0
+	known, was := mem.spec.revision != 0, mem.spec.stored
 	if !mem.spec.load(ev.Spec, ev.Revision) {
 		return
+	}
+	if known && !sameLife(was, ev.Spec) {
+		m.recount(mem)
 	}
 	m.members[mem.name] = mem
 	delete(m.strangers, mem.name)
@@ -82,6 +91,17 @@ func (m *Machine) memberChanged(ev MemberChanged) {
 			m.note("Join", "member/"+mem.name, mem.name+" joined")
 		}
 		m.reconsider()
+	}
+}
+
+// recount: the agent of the member has counters that begin anew.
+func (m *Machine) recount(mem *member) {
+	mem.facts.Incarnation, mem.facts.Sequence = 0, 0
+	for _, w := range m.workloads {
+		if s, ok := w.statuses[mem.name]; ok {
+			s.Incarnation, s.Sequence = 0, 0
+			w.statuses[mem.name] = s
+		}
 	}
 }
 
@@ -107,6 +127,7 @@ func (m *Machine) memberRemoved(name string) {
 	for _, w := range m.workloads {
 		m.releaseBound(w, name)
 		delete(w.statuses, name)
+		delete(w.obeyed, name)
 		delete(w.works, name)
 		delete(w.dwells, name)
 		delete(w.released, name)
@@ -114,6 +135,7 @@ func (m *Machine) memberRemoved(name string) {
 	for _, p := range mem.asked {
 		m.reply(p.request, mem.spec.stored)
 	}
+	m.leaveOperations(name)
 	if m.ready {
 		m.note("Join", "member/"+name, name+" left")
 		m.reconsider()
@@ -122,6 +144,9 @@ func (m *Machine) memberRemoved(name string) {
 
 // factsChanged moves nothing that runs; only demand without a place is tried again.
 func (m *Machine) factsChanged(f federation.MemberFacts) {
+	if m.left(f.Member) {
+		return
+	}
 	mem := m.member(f.Member)
 	if f.Incarnation < mem.facts.Incarnation || f.Incarnation == mem.facts.Incarnation && f.Sequence < mem.facts.Sequence {
 		return
@@ -129,6 +154,10 @@ func (m *Machine) factsChanged(f federation.MemberFacts) {
 	mem.facts = f
 	m.worldChanged()
 }
+
+// left: what comes late of a member that is none any more is not that of the next one
+// under its name. Before the records are in, they come in any order.
+func (m *Machine) left(name string) bool { return m.ready && m.members[name] == nil }
 
 // command changes a member's record as an operator asked.
 func (m *Machine) command(ev MemberCommand) {
@@ -196,8 +225,8 @@ func (m *Machine) holds(name string) int {
 
 func (m *Machine) memberDone(wr writing, ev WriteDone) {
 	mem, ok := m.members[wr.name]
-	if !ok {
-		return
+	if !ok || mem.spec.write != ev.ID {
+		return // another one has the name by now
 	}
 	spec := mem.spec.attempt
 	if mem.spec.done(ev) {
@@ -255,4 +284,33 @@ func (m *Machine) heardGateway(b federation.GatewayBeat) {
 		m.lookAgain = true
 	}
 	m.gateways[b.Gateway] = &gateway{beat: b, at: m.now}
+	if m.ready && m.above(b.Term, b.Sequence) {
+		m.emit(Outranked{Term: b.Term})
+	}
+}
+
+// above says that a beat with that sequence, of a hub of that term, is not this hub's.
+func (m *Machine) above(term, sequence uint64) bool {
+	return term > m.opts.Term || term == m.opts.Term && sequence > m.sequence
+}
+
+// followed notes which hub a member follows. One member alone is not believed: it could
+// keep every hub from leading.
+func (m *Machine) followed(mem *member, b federation.Beat) {
+	mem.elsewhere = m.above(b.HubTerm, b.HubSequence)
+	if !mem.elsewhere {
+		return
+	}
+	elsewhere, present := 0, 0
+	for _, other := range m.members {
+		if !other.lost() {
+			present++
+		}
+		if other.elsewhere {
+			elsewhere++
+		}
+	}
+	if 2*elsewhere > present {
+		m.emit(Outranked{Term: b.HubTerm})
+	}
 }

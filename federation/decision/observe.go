@@ -77,8 +77,8 @@ func (m *Machine) seeWorkload(o *operation, w *workload) recovery.WorkloadSeen {
 		if m.serves(s.Member) && running(st) && (st.Ready > 0 || s.Replicas == 0 && st.State == federation.WorkReady) {
 			seen.Served = true
 		}
-		if !m.standsReady(w, s) {
-			seen.Whole = false
+		if !m.standsReady(w, s) && (m.shifted(s.Member) == "" || !w.allReady(s)) {
+			seen.Whole = false // what only a shift keeps from serving is there all the same
 		}
 		if m.grew(w, s) {
 			had := w.before[s.Member]
@@ -294,6 +294,17 @@ func (m *Machine) withdrawing(name string) bool {
 		}
 	}
 	return false
+}
+
+// shifted says why the member gets nothing new: its endpoints are kept out of the
+// answers, so that what starts there would serve nobody. Empty when it is not.
+func (m *Machine) shifted(name string) string {
+	for _, o := range m.runningOperations() {
+		if r := o.value().Request; o.covers[name] && o.wants.Withdraw && !o.wants.Evacuate && r.Verb == "shift" {
+			return fmt.Sprintf("operation %s keeps the traffic from %s", o.id, name)
+		}
+	}
+	return ""
 }
 
 // evacuating says why nothing may be assigned to the member; empty when it may.

@@ -25,6 +25,7 @@ type operation struct {
 	masked   bool      // its mask was sent to the observers
 	fault    string    // a real fault under its mask
 	shadow   *shadow
+	vouched  map[string]bool // of a fence: members that were lost when a person asked for it
 }
 
 // lookEvery is how often an operation looks at the federation at least.
@@ -64,27 +65,51 @@ func (m *Machine) loadOperation(ev OperationLoaded) {
 		o = &operation{id: ev.ID}
 		m.operations[ev.ID] = o
 	}
-	if o.record.load(ev.Operation, ev.Revision) && o.machine != nil {
+	if !o.record.load(ev.Operation, ev.Revision) {
+		return
+	}
+	switch {
+	case o.machine != nil:
 		o.dirty = true
 		m.stored(o)
+	case m.ready: // its leader wrote it, and died, while this one read the records
+		m.resume(o)
 	}
 }
 
 // resumeOperations goes on with what the hub before left.
 func (m *Machine) resumeOperations() {
 	for _, id := range m.operationIDs() {
-		o := m.operations[id]
-		if o.record.stored.State.Ended() || o.record.revision == 0 {
-			continue
-		}
-		o.machine = recovery.Resume(m.now, o.record.stored, m.budgets(o.record.stored.Workloads))
-		o.covers, o.dirty = setOf(o.record.stored.Members), true
-		for _, r := range o.record.stored.Workloads {
-			m.claim(o, r.Workload)
-		}
-		m.obey(o)
+		m.resume(m.operations[id])
 	}
 	m.lookAgain = true
+}
+
+func (m *Machine) resume(o *operation) {
+	if o.record.stored.State.Ended() || o.record.revision == 0 {
+		return
+	}
+	o.machine = recovery.Resume(m.now, o.record.stored, m.budgets(o.record.stored.Workloads))
+	o.covers, o.dirty = setOf(o.record.stored.Members), true
+	m.lookAgain, m.unsaved = true, true
+	for _, r := range o.record.stored.Workloads {
+		m.claim(o, r.Workload)
+	}
+	m.obey(o)
+}
+
+// leaveOperations lets no operation stand over the next member of a name: one that
+// covers nobody else any more ends.
+func (m *Machine) leaveOperations(name string) {
+	for _, o := range m.runningOperations() {
+		if !o.covers[name] {
+			continue
+		}
+		delete(o.covers, name)
+		if len(o.covers) == 0 {
+			m.advanceOperation(o, recovery.Aborted{Reason: name + " left", Who: recovery.Hub})
+		}
+	}
 }
 
 // covering reports whether an operation under way covers the member.
@@ -172,12 +197,10 @@ func (m *Machine) obey(o *operation) {
 		wants.Relocate = wants.Relocate && was.Relocate
 		wants.Fence = wants.Fence && was.Fence
 	}
-	if wants == o.wants {
+	was := o.wants
+	if !m.want(o, wants) {
 		return
 	}
-	was := o.wants
-	o.wants = wants
-	m.beatNow, m.checkDwells = true, true
 	if wants.Restore && !o.planned {
 		m.layOutReturn(o)
 	}
@@ -190,6 +213,21 @@ func (m *Machine) obey(o *operation) {
 	if wants.Mask {
 		o.masked = true
 	}
+}
+
+// want notes what the operation wants from now on, and reports whether it is anything
+// new. What it kept out of the answers, or empty, can be used again when it ends.
+func (m *Machine) want(o *operation, wants recovery.Wants) bool {
+	was := o.wants
+	if wants == was {
+		return false
+	}
+	o.wants = wants
+	m.beatNow, m.checkDwells = true, true
+	if was.Withdraw && !wants.Withdraw || was.Evacuate && !wants.Evacuate {
+		m.reconsider()
+	}
+	return true
 }
 
 // startMoving lets every workload of the operation be decided again.
@@ -308,7 +346,8 @@ func (m *Machine) stored(o *operation) {
 	o.asked = nil
 	m.lookAgain = true
 	if o.record.stored.State.Ended() {
-		o.machine, o.wants = nil, recovery.Wants{}
+		o.machine = nil
+		m.want(o, recovery.Wants{})
 		m.liftMask(o)
 		m.unclaim(o)
 		return

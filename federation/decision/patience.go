@@ -21,6 +21,24 @@ func (m *Machine) exclude(w *workload, req *placement.Request) {
 	}
 }
 
+// passOver lets nothing that leaves a lost member go where the traffic does not, as long
+// as there is room elsewhere: it would serve nobody, and the failover would not end.
+func (m *Machine) passOver(w *workload, req *placement.Request) {
+	if len(w.released) == 0 {
+		return
+	}
+	for _, name := range sortedNames(m.members) {
+		why := m.shifted(name)
+		switch _, has := w.record.stored.Replicas(name); {
+		case why == "":
+		case !has:
+			exclude(req, name, why)
+		case req.Keep[name] == "" && w.released[name] == "":
+			req.Keep[name] = why
+		}
+	}
+}
+
 func exclude(req *placement.Request, member, why string) {
 	if req.Excluded == nil {
 		req.Excluded = map[string]string{}

@@ -113,6 +113,9 @@ func (m *Machine) cause(w *workload) (reason string, urgent bool) {
 	case w.seen() > a.Epoch:
 		return fmt.Sprintf("epoch %d was seen, which this hub did not give", w.seen()), true
 	}
+	if w.rewound {
+		return "the store was put back to an older copy", true
+	}
 	for _, s := range a.Members {
 		if why := m.leaves(w, s.Member); why != "" {
 			return why, true
@@ -167,6 +170,7 @@ func (m *Machine) direct(w *workload, reason string) bool {
 	w.plan = nil
 	if !holds {
 		w.rebalance = true
+		m.lapse(w)
 		return false
 	}
 	if sameShares(stored.Members, p.members) {
@@ -175,7 +179,7 @@ func (m *Machine) direct(w *workload, reason string) bool {
 	a := stored
 	a.Members, a.Reason, a.Operation, a.DecidedAt = slices.Clone(p.members), reason, p.operation, m.now.UTC()
 	a.Explanation, a.InputsHash = p.explained(stored), p.inputsHash
-	w.made = p.made
+	w.made, w.wished = p.made, wish{plan: p}
 	a.Unmet = max(0, m.total(w, a.Members)-replicasOf(a.Members))
 	m.adopt(w, a)
 	return true
@@ -258,6 +262,10 @@ func (m *Machine) request(w *workload) placement.Request {
 	if !placed {
 		return req
 	}
+	if w.once() && w.seen() > a.Epoch && m.members[w.holder] != nil {
+		// A decision that this hub does not know gave it to that member, and it may run.
+		a.Members = []federation.AssignedMember{{Member: w.holder, Replicas: w.demand.Replicas, Since: w.seen()}}
+	}
 	for _, s := range a.Members {
 		mem, ok := m.members[s.Member]
 		if !ok {
@@ -270,6 +278,7 @@ func (m *Machine) request(w *workload) placement.Request {
 	}
 	m.unstick(w, &req)
 	m.exclude(w, &req)
+	m.passOver(w, &req)
 	return req
 }
 
@@ -307,12 +316,13 @@ func (m *Machine) commit(w *workload, r ruling) {
 	if placed {
 		a.Explanation.Changes = placement.Differences(old.Explanation.Members, a.Explanation.Members)
 	}
+	wished := wish{rebound: w.rebound, rebalance: w.rebalance}
 	w.rebalance, w.rebound = false, ""
 	if placed && sameShares(old.Members, a.Members) && old.Unmet == a.Unmet &&
-		old.WorkloadRevision == a.WorkloadRevision && w.seen() <= old.Epoch {
+		old.WorkloadRevision == a.WorkloadRevision && w.seen() <= old.Epoch && !w.rewound {
 		return
 	}
-	w.made = made
+	w.made, w.wished = made, wished
 	m.adopt(w, a)
 }
 
@@ -339,7 +349,7 @@ func (m *Machine) staying(w *workload) placement.Request {
 func (m *Machine) adopt(w *workload, a federation.Assignment) {
 	old, placed := w.placed()
 	a.Epoch = max(w.record.stored.Epoch, 1)
-	if !placed && w.record.revision != 0 || placed && !sameMembers(old.Members, a.Members) || w.seen() > a.Epoch {
+	if !placed && w.record.revision != 0 || placed && !sameMembers(old.Members, a.Members) || w.seen() > a.Epoch || w.rewound {
 		a.Epoch = max(w.record.stored.Epoch, w.seen()) + 1
 	}
 	if w.record.revision == 0 && w.seen() > 0 {

@@ -93,6 +93,20 @@ func (m *Machine) relocationRequest(w *workload, req federation.OperationRequest
 	return r
 }
 
+// lapse ends the relocations whose plan for the workload is not in force any more, and
+// would be carried out by nobody.
+func (m *Machine) lapse(w *workload) {
+	for _, id := range sortedNames(m.claims[w.key]) {
+		o := m.operations[id]
+		if o == nil || !o.running() || !o.wants.Relocate || w.plan != nil {
+			continue
+		}
+		if slices.ContainsFunc(w.record.stored.Members, func(s federation.AssignedMember) bool { return o.covers[s.Member] }) {
+			m.advanceOperation(o, recovery.Aborted{Reason: fmt.Sprintf("%s was placed anew meanwhile", w.key), Who: recovery.Hub})
+		}
+	}
+}
+
 // relocation is where the operation puts a workload; nil when it leaves it where it is.
 func (o *operation) relocation(r federation.WorkloadReport) *plan {
 	op := o.value()

@@ -24,21 +24,43 @@ type workload struct {
 	statuses map[string]federation.WorkStatus // by member
 	works    map[string]*work                 // by member
 
-	dwells    map[string]time.Time // lost member → when its share may move
-	released  map[string]string    // lost member → why its share moves now
-	operation string               // that released it
-	plan      *plan                // of an operation that put the workload elsewhere
-	rebound   string               // the failback that has it placed anew
-	highest   federation.Epoch     // that any member has shown
-	leased    bool                 // this hub has granted it
-	disowned  map[string]bool      // members that do not hold a Manual lease of an earlier hub
-	rebalance bool                 // the user changed the Placement
-	made      origin               // what the last decision came from
-	stuck     map[string]*stuck    // member → replicas that do not run there
-	whole     map[string]wholeness // member → what was all ready there
-	counted   map[string]int64     // member → ready replicas that its facts knew before its last status
-	tried     uint64               // the world in which it was decided last
-	changedAt time.Time            // when the user's last change arrived
+	dwells    map[string]time.Time          // lost member → when its share may move
+	released  map[string]string             // lost member → why its share moves now
+	operation string                        // that released it
+	plan      *plan                         // of an operation that put the workload elsewhere
+	rebound   string                        // the failback that has it placed anew
+	holder    string                        // who showed it in a hello
+	highest   federation.Epoch              // that any member has shown
+	leased    bool                          // this hub has granted it
+	obeyed    map[string]federation.Holding // member → the newest order that it obeys, by its own word
+	rewound   bool                          // the store gives revisions again that it gave before
+	disowned  map[string]bool               // members that do not hold a Manual lease of an earlier hub
+	wished    wish                          // what led to the decision that is being written
+	rebalance bool                          // the user changed the Placement
+	made      origin                        // what the last decision came from
+	stuck     map[string]*stuck             // member → replicas that do not run there
+	whole     map[string]wholeness          // member → what was all ready there
+	counted   map[string]int64              // member → ready replicas that its facts knew before its last status
+	tried     uint64                        // the world in which it was decided last
+	changedAt time.Time                     // when the user's last change arrived
+}
+
+// wish is what somebody asked for that a decision carries out once.
+type wish struct {
+	plan      *plan
+	rebound   string
+	rebalance bool
+}
+
+// wishAgain: the store has another decision than the one that was to be written.
+func (w *workload) wishAgain() {
+	if w.plan == nil {
+		w.plan = w.wished.plan
+	}
+	if w.rebound == "" {
+		w.rebound = w.wished.rebound
+	}
+	w.rebalance, w.wished = w.rebalance || w.wished.rebalance, wish{}
 }
 
 // reasonDeleted marks the assignment of a workload that was deleted: its members
@@ -108,6 +130,7 @@ func (m *Machine) workload(k federation.Key) *workload {
 		w = &workload{
 			key: k, statuses: map[string]federation.WorkStatus{}, works: map[string]*work{},
 			dwells: map[string]time.Time{}, released: map[string]string{}, stuck: map[string]*stuck{}, whole: map[string]wholeness{}, counted: map[string]int64{},
+			obeyed: map[string]federation.Holding{},
 		}
 		m.workloads[k] = w
 	}
@@ -124,12 +147,7 @@ func (m *Machine) applyWorkload(ev Event) {
 			m.touch(ev.Key)
 		}
 	case AssignmentLoaded:
-		w := m.workload(ev.Key)
-		if w.record.load(ev.Assignment, ev.Revision) {
-			w.before = nil
-			m.recall(w)
-		}
-		m.touch(ev.Key)
+		m.assignmentLoaded(ev)
 	case StatusChanged:
 		m.statusChanged(ev.Status)
 	}
@@ -155,6 +173,9 @@ func (m *Machine) workloadChanged(spec federation.Workload) {
 
 // statusChanged takes a report unless a newer one of the same member is known.
 func (m *Machine) statusChanged(s federation.WorkStatus) {
+	if m.left(s.Member) {
+		return
+	}
 	w := m.workload(s.Workload)
 	old, known := w.statuses[s.Member]
 	if known && (s.Incarnation < old.Incarnation || s.Incarnation == old.Incarnation && s.Sequence < old.Sequence) {
@@ -170,6 +191,10 @@ func (m *Machine) statusChanged(s federation.WorkStatus) {
 	m.touched[s.Workload] = true
 	w.highest = max(w.highest, s.Epoch)
 	if s.Epoch > w.record.stored.Epoch {
+		m.consider(s.Workload)
+	}
+	if m.ready && w.current() && s.Epoch == w.record.stored.Epoch && s.WorkloadRevision > w.spec.Revision {
+		w.rewound = true // it runs a version that the store has forgotten
 		m.consider(s.Workload)
 	}
 }
@@ -188,10 +213,27 @@ func (m *Machine) countedIn(w *workload, member string) int64 {
 	return min(st.Ready, w.counted[member])
 }
 
+// assignmentLoaded takes what the store has. That may be what this hub has written,
+// when its answer is late or lost.
+func (m *Machine) assignmentLoaded(ev AssignmentLoaded) {
+	w := m.workload(ev.Key)
+	before, old := w.record.stored, w.record.revision
+	if w.record.load(ev.Assignment, ev.Revision) {
+		w.before = nil
+		m.recall(w)
+		if own := w.record.attempt.DecidedAt; !own.IsZero() && own.Equal(w.record.stored.DecidedAt) {
+			m.adopted(w, before, old)
+		} else {
+			w.wishAgain()
+		}
+	}
+	m.touch(ev.Key)
+}
+
 func (m *Machine) assignmentDone(wr writing, ev WriteDone) {
 	w, ok := m.workloads[wr.key]
-	if !ok {
-		return
+	if !ok || w.record.write != ev.ID {
+		return // another one has the key by now
 	}
 	m.consider(wr.key)
 	before, old := w.record.stored, w.record.revision
@@ -208,10 +250,15 @@ func (m *Machine) assignmentDone(wr writing, ev WriteDone) {
 		m.forget(w)
 		return
 	}
+	m.adopted(w, before, old)
+}
+
+// adopted: a decision of this hub is stored, where the one before had the revision.
+func (m *Machine) adopted(w *workload, before federation.Assignment, old federation.Revision) {
 	if old != 0 && before.DecidedAt.Equal(w.record.stored.DecidedAt) {
 		return // the same decision, with what was measured since
 	}
-	w.before = map[string]int64{}
+	w.before, w.rewound, w.wished = map[string]int64{}, false, wish{}
 	if old != 0 && before.Reason != reasonDeleted {
 		for _, s := range before.Members {
 			w.before[s.Member] = s.Replicas

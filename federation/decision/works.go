@@ -12,13 +12,14 @@ import (
 
 // work is what one member was handed of one workload.
 type work struct {
-	order   order
-	write   uint64    // ID of the write under way; 0: the order is durable
-	drop    bool      // the write under way deletes the record
-	retryAt time.Time // after a write whose outcome is not known
-	lookAt  time.Time // when it is looked at again, since it could not be retried when due
-	failed  string    // why the order can never be written
-	at      time.Time // when it was handed over, for the time to ready
+	order    order
+	write    uint64              // ID of the write under way; 0: the order is durable
+	revision federation.Revision // of the order, if this hub wrote it
+	drop     bool                // the write under way deletes the record
+	retryAt  time.Time           // after a write whose outcome is not known
+	lookAt   time.Time           // when it is looked at again, since it could not be retried when due
+	failed   string              // why the order can never be written
+	at       time.Time           // when it was handed over, for the time to ready
 }
 
 // order identifies what a work asks for; equal orders need not be written twice.
@@ -113,9 +114,13 @@ func (m *Machine) grew(w *workload, s federation.AssignedMember) bool {
 
 // standsReady reports whether the member serves and has its whole share ready.
 func (m *Machine) standsReady(w *workload, s federation.AssignedMember) bool {
+	return m.serves(s.Member) && w.allReady(s)
+}
+
+// allReady reports whether the member has its whole share ready.
+func (w *workload) allReady(s federation.AssignedMember) bool {
 	st, known := w.statuses[s.Member]
-	return known && m.serves(s.Member) && st.Epoch >= s.Since && running(st) &&
-		st.Ready >= s.Replicas && (s.Replicas > 0 || st.State == federation.WorkReady)
+	return known && st.Epoch >= s.Since && running(st) && st.Ready >= s.Replicas && (s.Replicas > 0 || st.State == federation.WorkReady)
 }
 
 // running reports whether a status may speak of pods that run.
@@ -191,7 +196,7 @@ func (m *Machine) putWork(w *workload, wk *work, mem *member, want order) {
 }
 
 func (m *Machine) sendWork(wk *work, mem *member, v federation.Work) {
-	wk.retryAt, wk.failed, wk.drop, wk.at = time.Time{}, "", false, m.now
+	wk.retryAt, wk.failed, wk.drop, wk.at, wk.revision = time.Time{}, "", false, m.now, 0
 	wk.write = m.newWrite(writing{source: sourceWorks, key: v.Workload, name: mem.name})
 	m.emit(PutWork{ID: wk.write, Account: mem.spec.stored.Account, Work: v})
 }
@@ -224,13 +229,14 @@ func (m *Machine) strays(w *workload) []string {
 	return out
 }
 
-// mayTakeBack: a planned move takes away only once the replacement stands; what
-// must run at most once goes first; a member under a mask keeps everything.
+// mayTakeBack: a move takes away only once the replacement stands; what must run at
+// most once goes first; a member under a mask keeps everything, and so does one that is
+// lost or has not yet proven that it is back.
 func (m *Machine) mayTakeBack(w *workload, name string, moved bool) bool {
-	if m.maskOf(name) != "" {
+	if mem := m.members[name]; m.maskOf(name) != "" || mem.lost() || mem.returning() {
 		return false
 	}
-	return moved || m.members[name].lost() || w.failover().Continuity == federation.AtMostOne
+	return moved || w.once()
 }
 
 // takeBack asks a member to remove what it holds, and drops the record once it
@@ -315,5 +321,19 @@ func (m *Machine) workDone(wr writing, ev WriteDone) {
 		if w.statuses[wr.name].State == federation.WorkRemoved {
 			delete(w.statuses, wr.name)
 		}
+	default:
+		wk.revision = ev.Revision
+		m.noteRewound(w, wr.name)
+	}
+}
+
+// noteRewound: an order that was written is, to its member, an older version of the one
+// that it obeys. So the store has been put back to an older copy, and only a new epoch
+// is obeyed.
+func (m *Machine) noteRewound(w *workload, member string) {
+	wk, known := w.works[member]
+	if held := w.obeyed[member]; known && wk.write == 0 && wk.revision != 0 && wk.order.epoch == held.Epoch && wk.revision <= held.Revision {
+		w.rewound = true
+		m.consider(w.key)
 	}
 }

@@ -4,33 +4,31 @@ import (
 	"sync"
 
 	"github.com/hansa-io/hansa/federation"
+	"github.com/hansa-io/hansa/federation/decision"
 	"github.com/hansa-io/hansa/messaging"
 )
 
-// directory tells which member an account of the bus belongs to, and remembers
-// for each record of agents the newest report, so that a late or repeated one
-// does not overwrite it.
+// directory tells which member an account of the bus belongs to, and which reports of
+// agents are news.
 type directory struct {
 	mu       sync.Mutex
 	members  map[string]federation.MemberSpec // by name
 	accounts map[string]string                // account → name
-	newest   map[string]order                 // record → newest report
-}
-
-// order is the place of a report in its agent's history.
-type order struct {
-	incarnation federation.Incarnation
-	sequence    uint64
+	reports  decision.Reports
 }
 
 func newDirectory() *directory {
-	return &directory{members: map[string]federation.MemberSpec{}, accounts: map[string]string{}, newest: map[string]order{}}
+	return &directory{members: map[string]federation.MemberSpec{}, accounts: map[string]string{}}
 }
 
 func (d *directory) set(spec federation.MemberSpec) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if old := d.members[spec.Name]; old.Account != spec.Account {
+		delete(d.accounts, old.Account)
+	}
 	d.members[spec.Name] = spec
+	d.reports.Joined(spec)
 	d.accounts[spec.Account] = spec.Name
 }
 
@@ -39,6 +37,7 @@ func (d *directory) remove(member string) {
 	defer d.mu.Unlock()
 	delete(d.accounts, d.members[member].Account)
 	delete(d.members, member)
+	d.reports.Left(member)
 }
 
 // memberOf returns the member of the account.
@@ -76,15 +75,31 @@ func (d *directory) own(account, member string) error {
 	return nil
 }
 
-// admit reports whether the report is newer than every earlier one of its
-// record, and remembers it then.
-func (d *directory) admit(record string, o order) bool {
+// leaves notes that a member is being removed, or, after all, is not.
+func (d *directory) leaves(member string, leaves bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	last, known := d.newest[record]
-	if known && (o.incarnation < last.incarnation || o.incarnation == last.incarnation && o.sequence <= last.sequence) {
-		return false
-	}
-	d.newest[record] = o
-	return true
+	d.reports.Leaves(member, leaves)
+}
+
+// refuses reports whether nothing of the member may be stored: it is none, or leaves.
+func (d *directory) refuses(member string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.reports.Refuses(member)
+}
+
+// admit reports whether a member's report is newer than every earlier one of its
+// record, and remembers it then.
+func (d *directory) admit(member, record string, o decision.Order) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.reports.Admit(member, record, o)
+}
+
+// retract takes back the admission of a report that could not be stored.
+func (d *directory) retract(member, record string, o decision.Order) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.reports.Retract(member, record, o)
 }

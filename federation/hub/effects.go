@@ -64,19 +64,71 @@ func (l *leadership) dropWork(ctx context.Context, e decision.DropWork) {
 	}})
 }
 
-// deleteMember forgets a member that left.
+// deleteMember forgets a member that left: first what it reported, so that nobody takes
+// it for that of the next one under its name, then its record and its credentials.
 func (l *leadership) deleteMember(ctx context.Context, e decision.DeleteMember) {
-	key := subject.MemberKey(e.Member)
-	for _, bucket := range []string{subject.Health, subject.Facts} {
-		l.enqueue(ctx, bucket, write{Write: messaging.Write{Key: key, Expected: messaging.AnyRevision, Delete: true}})
-	}
-	l.enqueue(ctx, subject.Members, write{id: e.ID, Write: messaging.Write{Key: key, Expected: e.Expected, Delete: true}})
+	l.dir.leaves(e.Member, true)
 	l.group.Go(func() error {
+		err := l.forgetReports(ctx, e.Member)
+		if err == nil {
+			err = forget(ctx, l.buckets[subject.Members], messaging.Entry{Key: subject.MemberKey(e.Member), Revision: e.Expected})
+		}
+		done := decision.WriteDone{ID: e.ID, Outcome: outcome(err)}
+		if err != nil {
+			done.Detail = err.Error()
+			l.dir.leaves(e.Member, false)
+		}
+		l.events.Put(done)
+		if err != nil {
+			return nil
+		}
 		if err := l.hub.opts.Accounts.Revoke(ctx, e.Member); err != nil {
 			l.log.Warn("credentials of a member that left are not revoked", "member", e.Member, "error", err)
 		}
 		return nil
 	})
+}
+
+// forgetReports removes what the store has of a member but its record.
+func (l *leadership) forgetReports(ctx context.Context, member string) error {
+	key := subject.MemberKey(member)
+	for _, bucket := range []string{subject.Health, subject.Facts} {
+		if err := forget(ctx, l.buckets[bucket], messaging.Entry{Key: key, Revision: messaging.AnyRevision}); err != nil {
+			return err
+		}
+	}
+	for _, bucket := range []string{subject.Status, subject.Exports} {
+		var keys []string
+		err := l.buckets[bucket].Follow(ctx, key+".>", func(c messaging.Change) error {
+			if c.Synced {
+				return errRead
+			}
+			if c.Key != "" {
+				keys = append(keys, c.Key)
+			}
+			return nil
+		})
+		if !errors.Is(err, errRead) {
+			return fmt.Errorf("list what %s reported in %s: %w", member, bucket, err)
+		}
+		for _, k := range keys {
+			if err := forget(ctx, l.buckets[bucket], messaging.Entry{Key: k, Revision: messaging.AnyRevision}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// errRead ends the following of a bucket whose snapshot is all that was wanted.
+var errRead = errors.New("the snapshot is complete")
+
+// forget deletes a record of that revision; one that is gone is as good.
+func forget(ctx context.Context, bucket messaging.KV, e messaging.Entry) error {
+	if err := bucket.Delete(ctx, e.Key, e.Revision); err != nil && !errors.Is(err, messaging.ErrNotFound) {
+		return fmt.Errorf("remove %s: %w", e.Key, err)
+	}
+	return nil
 }
 
 // writeEvent appends to the history. Its key is its time and number, so that

@@ -188,7 +188,7 @@ func (w *world) evidence(member string) {
 }
 
 // TestReturn: a member that was lost comes back, proves what it runs and is
-// healthy again; it runs nothing of an old epoch.
+// healthy again; what was given to others is taken back from it.
 func TestReturn(t *testing.T) {
 	w := newWorld(t)
 	w.startHub("hub")
@@ -203,7 +203,7 @@ func TestReturn(t *testing.T) {
 	w.ready(first)
 	lost := agents[first.Members[0].Member]
 	lost.kill()
-	await(w, assignments, subject.WorkloadKey(web), func(a federation.Assignment) bool { return total(a) == 3 && !on(a, lost.name) })
+	w.ready(await(w, assignments, subject.WorkloadKey(web), func(a federation.Assignment) bool { return total(a) == 3 && !on(a, lost.name) }))
 
 	lost.serveAPI()
 	lost.start()
@@ -213,6 +213,7 @@ func TestReturn(t *testing.T) {
 	if back.Incarnation != 2 {
 		t.Errorf("got %+v", back)
 	}
+	w.gone(subject.Status, subject.StatusKey(lost.name, web))
 	for _, h := range lost.holdings() {
 		t.Errorf("%s still runs %s of epoch %d", lost.name, h.Workload, h.Epoch)
 	}

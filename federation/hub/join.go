@@ -116,15 +116,14 @@ func (j joins) write(ctx context.Context, spec federation.MemberSpec, expected f
 }
 
 // joined is the record after the join: what the agent says replaces what it said
-// before, what operators decided (taints, cordon) stays.
+// before, what operators decided (taints, cordon) stays. That it joined now says that
+// its counters begin anew.
 func joined(spec federation.MemberSpec, r federation.JoinRequest, account string, now time.Time) federation.MemberSpec {
 	spec.Name, spec.Account, spec.ClusterID = r.Member, account, r.ClusterID
 	spec.Place = catalogue.Resolve(r.Place)
 	spec.Labels = r.Labels
 	spec.ProbeURL, spec.ProbeCA = r.ProbeURL, r.ProbeCA
-	if spec.JoinedAt.IsZero() {
-		spec.JoinedAt = now
-	}
+	spec.JoinedAt = now
 	return spec
 }
 

@@ -113,7 +113,7 @@ func (c *candidate) begin(ctx context.Context, term uint64) {
 	c.term = r
 	go func() {
 		defer close(r.done)
-		r.err = c.hub.lead(ctx, term)
+		r.err = c.hub.lead(ctx, term, func(above uint64) { c.events.Put(lease.TermHeard{Term: above}) })
 	}()
 }
 

@@ -32,26 +32,27 @@ const beatLimit = 20_000
 // leadership is one term: a machine, the goroutine that owns it, and all that
 // feeds it or works for it. Everything in it ends with the term.
 type leadership struct {
-	hub      *Hub
-	log      *slog.Logger
-	term     uint64
-	machine  *decision.Machine
-	events   *mailbox.Box[decision.Event]
-	dir      *directory
-	buckets  map[string]messaging.Bucket
-	writers  map[string]*mailbox.Box[write] // by bucket; owned by the loop
-	stores   map[string]*mailbox.Box[write] // those of what members report; never changed
-	group    *errgroup.Group                // everything the term started
-	pending  *pending
-	numbered uint64                               // of the last event record within the term
-	told     map[string]federation.OperationState // of each operation, in its last record
+	hub       *Hub
+	log       *slog.Logger
+	term      uint64
+	outranked func(uint64) // tells of a term above
+	machine   *decision.Machine
+	events    *mailbox.Box[decision.Event]
+	dir       *directory
+	buckets   map[string]messaging.Bucket
+	writers   map[string]*mailbox.Box[write] // by bucket; owned by the loop
+	stores    map[string]*mailbox.Box[write] // those of what members report; never changed
+	group     *errgroup.Group                // everything the term started
+	pending   *pending
+	numbered  uint64                               // of the last event record within the term
+	told      map[string]federation.OperationState // of each operation, in its last record
 }
 
 // lead decides until ctx ends with the lease, or a follower must start over.
-func (h *Hub) lead(ctx context.Context, term uint64) error {
+func (h *Hub) lead(ctx context.Context, term uint64, outranked func(uint64)) error {
 	group, ctx := errgroup.WithContext(ctx)
 	l := &leadership{
-		hub: h, log: h.log.With("term", term), term: term,
+		hub: h, log: h.log.With("term", term), term: term, outranked: outranked,
 		machine: decision.New(decision.Options{Term: term, Stabilise: h.opts.Stabilise, Brake: h.opts.Brake}),
 		events:  mailbox.New[decision.Event](), dir: newDirectory(),
 		buckets: map[string]messaging.Bucket{}, writers: map[string]*mailbox.Box[write]{}, stores: map[string]*mailbox.Box[write]{},
@@ -135,6 +136,8 @@ func (l *leadership) execute(ctx context.Context, effect decision.Effect) {
 		l.dropWork(ctx, e)
 	case decision.DeleteMember:
 		l.deleteMember(ctx, e)
+	case decision.Outranked:
+		l.outranked(e.Term)
 	case decision.PutEvent:
 		l.writeEvent(ctx, e.Event)
 	case decision.ReadRecord:

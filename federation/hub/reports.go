@@ -20,19 +20,19 @@ func (l *leadership) reports() map[string]handler {
 		subject.UpFacts: report(l, federationv1.DecodeMemberFacts, func(f federation.MemberFacts) record {
 			return record{
 				member: f.Member, bucket: subject.Facts, key: subject.MemberKey(f.Member),
-				order: order{incarnation: f.Incarnation, sequence: f.Sequence}, value: federationv1.EncodeMemberFacts(f),
+				order: decision.Order{Incarnation: f.Incarnation, Sequence: f.Sequence}, value: federationv1.EncodeMemberFacts(f),
 			}
 		}),
 		subject.UpStatus: report(l, federationv1.DecodeWorkStatus, func(s federation.WorkStatus) record {
 			return record{
 				member: s.Member, bucket: subject.Status, key: subject.StatusKey(s.Member, s.Workload),
-				order: order{incarnation: s.Incarnation, sequence: s.Sequence}, value: federationv1.EncodeWorkStatus(s),
+				order: decision.Order{Incarnation: s.Incarnation, Sequence: s.Sequence}, value: federationv1.EncodeWorkStatus(s),
 			}
 		}),
 		subject.UpExport: report(l, federationv1.DecodeExport, func(e federation.Export) record {
 			return record{
 				member: e.Member, bucket: subject.Exports, key: subject.ExportKey(e.Member, e.Service),
-				order: order{incarnation: e.Incarnation, sequence: e.Sequence}, value: federationv1.EncodeExport(e), remove: e.Removed,
+				order: decision.Order{Incarnation: e.Incarnation, Sequence: e.Sequence}, value: federationv1.EncodeExport(e), remove: e.Removed,
 			}
 		}),
 		subject.UpEvent:  l.hearEvent,
@@ -46,7 +46,7 @@ func (l *leadership) reports() map[string]handler {
 type record struct {
 	member      string
 	bucket, key string
-	order       order
+	order       decision.Order
 	value       []byte
 	remove      bool
 }
@@ -62,10 +62,17 @@ func report[Q any](l *leadership, decode func([]byte) (Q, error), stored func(Q)
 		if err := l.ownReport(m, r.member); err != nil {
 			return nil, err
 		}
-		if !l.dir.admit(r.bucket+" "+r.key, r.order) {
+		if l.dir.refuses(r.member) {
+			return nil, messaging.Errorf(messaging.Unavailable, "member %s is being removed: nothing of it is stored", r.member)
+		}
+		if !l.dir.admit(r.member, r.bucket+" "+r.key, r.order) {
 			return nil, nil // a newer one is stored already
 		}
-		return nil, l.store(ctx, r)
+		if err := l.store(ctx, r); err != nil {
+			l.dir.retract(r.member, r.bucket+" "+r.key, r.order) // the agent sends it again
+			return nil, err
+		}
+		return nil, nil
 	}
 }
 
@@ -147,7 +154,7 @@ func (l *leadership) hearHello(ctx context.Context, m messaging.Message) ([]byte
 			if err := l.ownReport(m, h.Member); err != nil {
 				return federation.HelloReply{}, err
 			}
-			if err := l.replay(ctx, m, h.Incarnation); err != nil {
+			if err := l.replay(ctx, m, h); err != nil {
 				return federation.HelloReply{}, err
 			}
 			return asked[federation.HelloReply](ctx, l, func(id uint64) decision.Event {
@@ -170,15 +177,15 @@ func (l *leadership) hearRenew(ctx context.Context, m messaging.Message) ([]byte
 
 // replay sends an agent that began a new life all its works again: it remembers
 // their epochs and no objects, and may have died before it landed the last ones.
-func (l *leadership) replay(ctx context.Context, m messaging.Message, life federation.Incarnation) error {
+func (l *leadership) replay(ctx context.Context, m messaging.Message, h federation.Hello) error {
 	account, err := subject.AccountOf(m.Subject)
 	if err != nil {
 		return messaging.Errorf(messaging.Denied, "%v", err)
 	}
-	if life == 1 { // it has just joined, and has had nothing yet
+	if h.Incarnation == 1 { // it has just joined, and has had nothing yet
 		return nil
 	}
-	if !l.dir.admit("replay "+account, order{incarnation: life, sequence: 1}) {
+	if !l.dir.admit(h.Member, "replay", decision.Order{Incarnation: h.Incarnation, Sequence: 1}) {
 		return nil
 	}
 	return l.hub.opts.Works.ReplayWorks(ctx, account)

@@ -217,6 +217,28 @@ func await[V any](w *world, r record[V], key string, ok func(V) bool) V {
 	return last
 }
 
+// gone waits until the record is not there.
+func (w *world) gone(bucket, key string) {
+	w.t.Helper()
+	b, err := w.records.Bucket(w.t.Context(), bucket)
+	must(w.t, err)
+	there, found := false, errors.New("found")
+	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
+	defer cancel()
+	err = b.Follow(ctx, "", func(c messaging.Change) error {
+		if c.Key == key {
+			there = !c.Deleted
+		}
+		if c.Synced && !there || c.Key == key && c.Deleted {
+			return found
+		}
+		return nil
+	})
+	if !errors.Is(err, found) {
+		w.t.Fatalf("%s %s is still there: %v", bucket, key, err)
+	}
+}
+
 // asRemote returns err as a refusal.
 func asRemote(t *testing.T, err error) *messaging.RemoteError {
 	t.Helper()

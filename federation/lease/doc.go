@@ -10,7 +10,8 @@
 //
 // Words:
 //
-//	term    of a leadership: the revision of the write that won it, so it grows
+//	term    of a leadership: the revision of the write that won it, so it grows, plus
+//	        a generation that grows when the store was put back to an older copy
 //	claim   one member wants to run one workload under one epoch
 //	grant   the hub's answer: for so long it may
 //	proof   the holder said that it has stopped, so nobody has to wait

@@ -42,17 +42,23 @@ type Refused struct{ ID uint64 }
 // Unknown answers it: it may or may not have been written.
 type Unknown struct{ ID uint64 }
 
+// TermHeard: somebody follows another hub of that term, or has. A leader that is not
+// above it is not listened to: its store was put back to an older copy, or another hub
+// leads.
+type TermHeard struct{ Term uint64 }
+
 // Resign gives the leadership up; the Leader does not try again.
 type Resign struct{}
 
 // Tick: the Deadline has come.
 type Tick struct{}
 
-func (Granted) event() {}
-func (Refused) event() {}
-func (Unknown) event() {}
-func (Resign) event()  {}
-func (Tick) event()    {}
+func (Granted) event()   {}
+func (Refused) event()   {}
+func (Unknown) event()   {}
+func (TermHeard) event() {}
+func (Resign) event()    {}
+func (Tick) event()      {}
 
 // Effect is what a Leader wants done, in order.
 type Effect interface{ effect() }
@@ -67,7 +73,8 @@ type Acquire struct {
 // Release deletes the record if it has that revision; nothing answers.
 type Release struct{ Expected federation.Revision }
 
-// Lead begins a leadership. Term is larger than that of any before it.
+// Lead begins a leadership. Term is larger than that of any before it on this store,
+// and than any that was heard.
 type Lead struct{ Term uint64 }
 
 // StepDown ends it. From here on nothing may be decided; it comes before Release.
@@ -84,6 +91,7 @@ type Leader struct {
 	leading  bool
 	resigned bool
 	revision federation.Revision
+	term     uint64    // the highest that it led in, or heard of
 	until    time.Time // by which it must have stopped
 	next     time.Time // the next request
 	asked    map[uint64]time.Time
@@ -111,6 +119,8 @@ func (l *Leader) Step(now time.Time, ev Event) []Effect {
 		l.refused(ev.ID)
 	case Unknown:
 		delete(l.asked, ev.ID)
+	case TermHeard:
+		l.heard(ev.Term)
 	case Resign:
 		l.resign()
 	}
@@ -161,7 +171,38 @@ func (l *Leader) granted(ev Granted) {
 	if !l.leading {
 		l.leading = true
 		l.next = l.now.Add(l.opts.Renew)
-		l.out = append(l.out, Lead{Term: uint64(ev.Revision)})
+		l.term = termAbove(l.term, ev.Revision)
+		l.out = append(l.out, Lead{Term: l.term})
+	}
+}
+
+// generation is the part of a term that counts how often the store was put back; the
+// rest is the revision of the write that won the lease. So two leaderships on one
+// store never have the same term.
+const generation = 1 << 32
+
+// highestTerm is far above what can come about; higher ones are mistakes.
+const highestTerm = 1 << 62
+
+// termAbove is the first term above the given one for a lease of that revision.
+func termAbove(term uint64, revision federation.Revision) uint64 {
+	next := term/generation*generation + uint64(revision)%generation
+	if next <= term {
+		next += generation
+	}
+	return next
+}
+
+// heard lets the next leadership be above the term. The present one, when it is not,
+// ends: it may be that another hub leads.
+func (l *Leader) heard(term uint64) {
+	if term < l.term || term > highestTerm {
+		return
+	}
+	l.term = term
+	if held := l.revision; l.leading {
+		l.stepDown(fmt.Sprintf("term %d was heard, which another hub led in", term))
+		l.out = append(l.out, Release{Expected: held})
 	}
 }
 

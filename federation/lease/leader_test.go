@@ -58,6 +58,31 @@ func TestLeader(t *testing.T) {
 			{4100 * time.Millisecond, Granted{3, 9}, ""},
 			{4500 * time.Millisecond, Tick{}, "Acquire{4 0}"},
 		},
+		"leads above a term that was heard": {
+			{0, Tick{}, "Acquire{1 0}"},
+			{10 * time.Millisecond, Granted{1, 7}, "Lead{7}"},
+			{20 * time.Millisecond, TermHeard{6}, ""},
+			{30 * time.Millisecond, TermHeard{900}, "StepDown{term 900 was heard, which another hub led in} Release{7}"},
+			{530 * time.Millisecond, Tick{}, "Acquire{2 0}"},
+			{540 * time.Millisecond, Granted{2, 9}, "Lead{4294967305}"},
+			{550 * time.Millisecond, TermHeard{900}, ""},
+		},
+		"leads above its own term when another hub has led in it": {
+			{0, Tick{}, "Acquire{1 0}"},
+			{10 * time.Millisecond, Granted{1, 7}, "Lead{7}"},
+			{20 * time.Millisecond, TermHeard{7}, "StepDown{term 7 was heard, which another hub led in} Release{7}"},
+			{520 * time.Millisecond, Tick{}, "Acquire{2 0}"},
+			{530 * time.Millisecond, Granted{2, 8}, "Lead{8}"},
+		},
+		"stays in its generation when the store has caught up": {
+			{0, TermHeard{900}, "Acquire{1 0}"},
+			{10 * time.Millisecond, Granted{1, 901}, "Lead{901}"},
+		},
+		"does not believe in a term out of this world": {
+			{0, Tick{}, "Acquire{1 0}"},
+			{10 * time.Millisecond, Granted{1, 7}, "Lead{7}"},
+			{20 * time.Millisecond, TermHeard{1 << 63}, ""},
+		},
 		"wakes after a pause": {
 			{0, Tick{}, "Acquire{1 0}"},
 			{0, Granted{1, 7}, "Lead{7}"},

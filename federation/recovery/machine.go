@@ -13,9 +13,9 @@ type Budgets struct {
 	Detect  time.Duration // until the verdict; 0 means 20 s
 	Move    time.Duration // from the verdict until capacity is back; 0 means 3 min
 	Steady  time.Duration // how long it must stay well to count as steady; 0 means 2 s
-	Verify  time.Duration // until it is steady; 0 means 1 min
+	Verify  time.Duration // until it is steady, live or drilled; 0 means 1 min
 	Restore time.Duration // until everything is as before; 0 means 3 min
-	Live    time.Duration // until a live failover or relocation is given up as failed; 0 means 15 min
+	Live    time.Duration // until a live failover, failback or relocation is given up as failed; 0 means 15 min
 }
 
 func (b Budgets) defaulted() Budgets {
@@ -172,8 +172,8 @@ func (m *Machine) Wants() Wants {
 const (
 	// Freeze stops automation. It stands until it is aborted.
 	Freeze = "freeze"
-	// Fence is a person's word that the scope runs nothing that must run once, or
-	// order that it shall not. It stands until it is aborted.
+	// Fence is a person's word that a lost scope runs nothing that must run once, or
+	// order that one that is there shall not. It stands until it is aborted.
 	Fence = "fence"
 	// Relocate moves workloads from where they are well.
 	Relocate = "relocate"
@@ -225,10 +225,10 @@ func (m *Machine) overAt() time.Time {
 	switch {
 	case m.restoring():
 		return m.since.Add(m.budgets.Restore)
-	case !m.drill():
-		if m.op.State == federation.OperationRunning && (m.op.Request.Verb == "failover" || m.op.Request.Verb == Relocate) {
-			return m.since.Add(m.budgets.Live)
-		}
+	case !m.drill() && (standing(m.op.Request.Verb) || m.op.Request.Verb == Freeze):
+	case !m.drill() && m.op.State == federation.OperationRunning:
+		return m.since.Add(m.budgets.Live)
+	case !m.drill() && m.op.State != federation.OperationVerifying:
 	case m.op.State == federation.OperationRunning && m.verdict.IsZero():
 		return m.since.Add(m.budgets.Detect)
 	case m.op.State == federation.OperationRunning, m.op.State == federation.OperationPaused:

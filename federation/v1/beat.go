@@ -8,7 +8,7 @@ import (
 func EncodeBeat(b federation.Beat) []byte {
 	return encode(&Beat{
 		Member: b.Member, Incarnation: uint64(b.Incarnation), Sequence: b.Sequence, Stall: fromDuration(b.Stall),
-		HubSequence: b.HubSequence, HubAge: fromDuration(b.HubAge),
+		HubSequence: b.HubSequence, HubAge: fromDuration(b.HubAge), HubTerm: b.HubTerm,
 		Api: uint32(b.Layers.API), Etcd: uint32(b.Layers.Etcd), Ingress: uint32(b.Layers.Ingress),
 		Nodes: b.Layers.Nodes, NodesReady: b.Layers.NodesReady,
 		Peers: each(b.Peers, func(p federation.PeerObservation) *PeerObservation {
@@ -38,7 +38,7 @@ func DecodeBeat(b []byte) (federation.Beat, error) {
 		}
 		return federation.Beat{
 			Member: m.GetMember(), Incarnation: federation.Incarnation(m.GetIncarnation()), Sequence: m.GetSequence(),
-			Stall: toDuration(m.GetStall()), HubSequence: m.GetHubSequence(), HubAge: toDuration(m.GetHubAge()),
+			Stall: toDuration(m.GetStall()), HubSequence: m.GetHubSequence(), HubAge: toDuration(m.GetHubAge()), HubTerm: m.GetHubTerm(),
 			Layers: federation.Layers{
 				API: signals[0], Etcd: signals[1], Ingress: signals[2], Nodes: m.GetNodes(), NodesReady: m.GetNodesReady(),
 			},
@@ -48,12 +48,12 @@ func DecodeBeat(b []byte) (federation.Beat, error) {
 }
 
 func fromHolding(h federation.Holding) *Holding {
-	return &Holding{Workload: fromKey(h.Workload), Epoch: uint64(h.Epoch), Stopped: h.Stopped}
+	return &Holding{Workload: fromKey(h.Workload), Epoch: uint64(h.Epoch), Stopped: h.Stopped, Revision: uint64(h.Revision)}
 }
 
 func toHolding(h *Holding) (federation.Holding, error) {
 	key, err := toNamedKey(h.GetWorkload())
-	return federation.Holding{Workload: key, Epoch: federation.Epoch(h.GetEpoch()), Stopped: h.GetStopped()}, err
+	return federation.Holding{Workload: key, Epoch: federation.Epoch(h.GetEpoch()), Stopped: h.GetStopped(), Revision: federation.Revision(h.GetRevision())}, err
 }
 
 // EncodeHubBeat writes a HubBeat.

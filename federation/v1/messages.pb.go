@@ -41,6 +41,7 @@ type Beat struct {
 	Peers         []*PeerObservation `protobuf:"bytes,12,rep,name=peers,proto3" json:"peers,omitempty"`
 	Holdings      []*Holding         `protobuf:"bytes,13,rep,name=holdings,proto3" json:"holdings,omitempty"`
 	Goodbye       bool               `protobuf:"varint,14,opt,name=goodbye,proto3" json:"goodbye,omitempty"`
+	HubTerm       uint64             `protobuf:"varint,15,opt,name=hub_term,json=hubTerm,proto3" json:"hub_term,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -173,6 +174,13 @@ func (x *Beat) GetGoodbye() bool {
 	return false
 }
 
+func (x *Beat) GetHubTerm() uint64 {
+	if x != nil {
+		return x.HubTerm
+	}
+	return 0
+}
+
 // PeerObservation is what one member sees of another.
 type PeerObservation struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -240,6 +248,7 @@ type Holding struct {
 	Workload      *Key                   `protobuf:"bytes,1,opt,name=workload,proto3" json:"workload,omitempty"`
 	Epoch         uint64                 `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	Stopped       bool                   `protobuf:"varint,3,opt,name=stopped,proto3" json:"stopped,omitempty"`
+	Revision      uint64                 `protobuf:"varint,4,opt,name=revision,proto3" json:"revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -293,6 +302,13 @@ func (x *Holding) GetStopped() bool {
 		return x.Stopped
 	}
 	return false
+}
+
+func (x *Holding) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
 }
 
 // HubBeat is what the leader says four times a second.
@@ -2674,7 +2690,7 @@ var File_federation_v1_messages_proto protoreflect.FileDescriptor
 
 const file_federation_v1_messages_proto_rawDesc = "" +
 	"\n" +
-	"\x1cfederation/v1/messages.proto\x12\x13hansa.federation.v1\x1a\x1bfederation/v1/records.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xeb\x03\n" +
+	"\x1cfederation/v1/messages.proto\x12\x13hansa.federation.v1\x1a\x1bfederation/v1/records.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x86\x04\n" +
 	"\x04Beat\x12\x16\n" +
 	"\x06member\x18\x01 \x01(\tR\x06member\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\x04R\vincarnation\x12\x1a\n" +
@@ -2691,15 +2707,17 @@ const file_federation_v1_messages_proto_rawDesc = "" +
 	"nodesReady\x12:\n" +
 	"\x05peers\x18\f \x03(\v2$.hansa.federation.v1.PeerObservationR\x05peers\x128\n" +
 	"\bholdings\x18\r \x03(\v2\x1c.hansa.federation.v1.HoldingR\bholdings\x12\x18\n" +
-	"\agoodbye\x18\x0e \x01(\bR\agoodbye\"p\n" +
+	"\agoodbye\x18\x0e \x01(\bR\agoodbye\x12\x19\n" +
+	"\bhub_term\x18\x0f \x01(\x04R\ahubTerm\"p\n" +
 	"\x0fPeerObservation\x12\x16\n" +
 	"\x06member\x18\x01 \x01(\tR\x06member\x12\x18\n" +
 	"\aingress\x18\x02 \x01(\rR\aingress\x12+\n" +
-	"\x03age\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x03age\"o\n" +
+	"\x03age\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x03age\"\x8b\x01\n" +
 	"\aHolding\x124\n" +
 	"\bworkload\x18\x01 \x01(\v2\x18.hansa.federation.v1.KeyR\bworkload\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x18\n" +
-	"\astopped\x18\x03 \x01(\bR\astopped\"\xc2\x01\n" +
+	"\astopped\x18\x03 \x01(\bR\astopped\x12\x1a\n" +
+	"\brevision\x18\x04 \x01(\x04R\brevision\"\xc2\x01\n" +
 	"\aHubBeat\x12\x12\n" +
 	"\x04term\x18\x01 \x01(\x04R\x04term\x12\x1a\n" +
 	"\bsequence\x18\x02 \x01(\x04R\bsequence\x129\n" +

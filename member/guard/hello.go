@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/hansa-io/hansa/federation"
+	"github.com/hansa-io/hansa/federation/lease"
 )
 
 // Holdings lists what runs, or may run, here, sorted by workload.
@@ -13,9 +14,9 @@ func (m *Machine) Holdings() []federation.Holding {
 		switch it := m.items[k]; it.Phase {
 		case holding:
 			stopped := it.AtMostOne && !it.stop && !it.lease.running
-			out = append(out, federation.Holding{Workload: k, Epoch: it.Epoch, Stopped: stopped})
+			out = append(out, federation.Holding{Workload: k, Epoch: it.Epoch, Revision: it.Revision, Stopped: stopped})
 		case removing:
-			out = append(out, federation.Holding{Workload: k, Epoch: it.Epoch})
+			out = append(out, federation.Holding{Workload: k, Epoch: it.Epoch, Revision: it.Revision})
 		}
 	}
 	return out
@@ -66,8 +67,8 @@ func (m *Machine) judged(h federation.Health) {
 	m.health = h
 }
 
-// replied obeys the answer to a hello: what stays gets its epoch, what must stop
-// is removed. The hub is content once it has this incarnation's word that its
+// replied obeys the answer to a hello: what stays gets its epoch, what must not run
+// stops. The hub is content once it has this incarnation's word that its
 // caches are synced, and counts the member among its own.
 func (m *Machine) replied(r federation.HelloReply) {
 	if r.Term < m.term {
@@ -96,16 +97,20 @@ func (m *Machine) keep(h federation.Holding) {
 	it.Epoch, m.dirty = h.Epoch, true
 }
 
-// stopHolding removes what an epoch has taken from this member. A waiting order
-// of that epoch or below is void.
+// stopHolding stops the pods of a workload that must run once and that an epoch has
+// given to others. A waiting order to run it, of that epoch or below, is void. It is
+// removed by an order and nothing else, once the member is back; what may run in
+// several members at once goes on running until then.
 func (m *Machine) stopHolding(h federation.Holding) {
-	it := m.item(h.Workload)
-	if it.order != nil && !it.done && it.order.Epoch <= h.Epoch {
+	it := m.items[h.Workload]
+	if it == nil || !it.AtMostOne || it.Phase != holding || it.stop && it.Epoch >= h.Epoch && !it.lease.running {
+		return // the last one: it is being stopped
+	}
+	if it.order != nil && !it.done && !it.order.Removed && it.order.Epoch <= h.Epoch {
 		it.order = nil
 	}
-	if it.Phase == removing && it.Epoch >= h.Epoch || it.Phase == removed && it.Epoch >= h.Epoch {
-		return
-	}
-	it.Epoch, it.Phase, m.dirty = max(it.Epoch, h.Epoch), removing, true
-	m.remove(it, "the hub gave it to others while this member was away")
+	it.Epoch, m.dirty = max(it.Epoch, h.Epoch), true
+	it.lease = leaseState{askAt: m.now.Add(lease.RenewEvery(0))}
+	it.stop, it.Endless = true, false
+	m.halt(it, "the hub gave it to others while this member was away")
 }

@@ -112,9 +112,7 @@ func (m *Machine) apply(ev Event) {
 	case RemovedProven:
 		m.provenRemoved(ev)
 	case StoppedProven:
-		if it := m.items[ev.Workload]; it != nil {
-			it.stop = false
-		}
+		m.provenStopped(ev.Workload)
 	case RenewAnswered:
 		m.renewed(ev)
 	case CachesSynced:
@@ -241,6 +239,15 @@ func (m *Machine) remove(it *item, why string) {
 	it.lease, it.Endless = leaseState{}, false
 	m.out = append(m.out, Remove{Workload: it.Workload, Epoch: it.Epoch, Landing: it.Landing, Reason: why})
 	m.report(it, federation.WorkRemoving, why)
+}
+
+func (m *Machine) provenStopped(k federation.Key) {
+	if it := m.items[k]; it != nil {
+		it.stop = false
+	}
+	if !m.content {
+		m.helloAt = m.now
+	}
 }
 
 func (m *Machine) provenRemoved(ev RemovedProven) {

@@ -123,7 +123,7 @@ var dependencies = []dependency{
 
 	{"github.com/cockroachdb/datadriven", nil, "tests only"},
 	{"github.com/rogpeppe/go-internal", nil, "tests only"},
-	{"github.com/anishathalye/porcupine", nil, "tests only"},
+	{"github.com/anishathalye/porcupine", []string{"test/sim"}, "histories of the simulated world are checked with it"},
 	{"pgregory.net/rapid", nil, "tests only"},
 }
 

@@ -25,6 +25,8 @@ type member struct {
 	state       []byte        // of the guard, as last persisted
 	offset      time.Duration // of its clocks from the world's
 	drift       float64       // how much faster its clocks run: 0.01 is 1 %
+	stepped     time.Duration // by which its wall clock was set since
+	remade      int           // how many clusters had the name before
 	cluster     *cluster
 }
 
@@ -86,6 +88,9 @@ func (a *agent) clock() time.Time {
 	return a.w.now.Add(a.base + gained)
 }
 
+// wall is the member's wall clock, which is set now and then.
+func (a *agent) wall() time.Time { return a.clock().Add(a.on.stepped) }
+
 // worldTime is when the member's clock shows at.
 func (a *agent) worldTime(at time.Time) time.Time {
 	at = at.Add(-a.base)
@@ -121,19 +126,19 @@ func (a *agent) beat() {
 	a.sequence++
 	b := federation.Beat{
 		Member: a.name, Incarnation: a.on.incarnation, Sequence: a.sequence,
-		HubSequence: a.heard, HubAge: a.w.now.Sub(a.heardAt), Holdings: a.guard.Holdings(),
+		HubSequence: a.heard, HubAge: a.w.now.Sub(a.heardAt), HubTerm: a.term, Holdings: a.guard.Holdings(),
 	}
 	b.Layers = federation.Layers{API: federation.Red, Nodes: a.on.nodes, NodesReady: a.on.nodes}
-	if a.on.cluster.up {
+	if a.on.cluster.serves() {
 		b.Layers.API = federation.Green
 	}
 	for _, hub := range a.w.hubs() {
-		a.w.Send(a.name, hub, b)
+		a.w.Beat(a.name, hub, b)
 	}
 }
 
 func (a *agent) follow(life int) {
-	a.w.Call(Link{a.name, storeName}, follow{Bucket: worksOf(a.name)}, writeTimeout, func(answer any, ok bool) {
+	a.w.Call(Link{a.name, storeName}, follow{Bucket: worksOf(a.on.spec.Account)}, writeTimeout, func(answer any, ok bool) {
 		all, read := answer.([]entry)
 		if !ok || !read {
 			a.follow(life)

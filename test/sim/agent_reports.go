@@ -67,7 +67,7 @@ func (a *agent) status(k federation.Key, r *report) federation.WorkStatus {
 	a.reported++
 	s := federation.WorkStatus{
 		Workload: k, Member: a.name, Incarnation: a.on.incarnation, Sequence: a.reported,
-		Epoch: r.epoch, WorkloadRevision: r.rev, State: r.said, ObservedAt: a.clock(),
+		Epoch: r.epoch, WorkloadRevision: r.rev, State: r.said, ObservedAt: a.wall(),
 	}
 	l := a.on.cluster.landed[k]
 	switch {
@@ -90,7 +90,7 @@ func (a *agent) export(k federation.Key) federation.Export {
 	a.reported++
 	e := federation.Export{
 		Member: a.name, Incarnation: a.on.incarnation, Sequence: a.reported, Service: k, Type: "ClusterSetIP",
-		Ports: []federation.Port{{Name: "http", Protocol: "TCP", Port: 80, Target: 8080}}, ObservedAt: a.clock(),
+		Ports: []federation.Port{{Name: "http", Protocol: "TCP", Port: 80, Target: 8080}}, ObservedAt: a.wall(),
 	}
 	l := a.on.cluster.landed[k]
 	if l == nil {
@@ -105,7 +105,7 @@ func (a *agent) export(k federation.Key) federation.Export {
 
 // sendFacts reports the member's capacity, the newest only.
 func (a *agent) sendFacts() {
-	if !a.factsDue || a.asking || !a.on.cluster.up {
+	if !a.factsDue || a.asking || !a.on.cluster.serves() {
 		return
 	}
 	a.factsDue, a.asking = false, true
@@ -129,6 +129,6 @@ func (a *agent) facts() federation.MemberFacts {
 	}
 	return federation.MemberFacts{
 		Member: a.name, Incarnation: a.on.incarnation, Sequence: a.reported, KubernetesVersion: "v1.37.0",
-		Nodes: n, NodesReady: n, NodeKind: "simulated", Allocatable: all, Free: free, ObservedAt: a.clock(),
+		Nodes: n, NodesReady: n, NodeKind: "simulated", Allocatable: all, Free: free, ObservedAt: a.wall(),
 	}
 }

@@ -73,6 +73,12 @@ func brokenLaws() []breakage {
 			}
 			return []guard.Effect{e}
 		}}},
+		{"history", lossAndReturn, Hooks{GuardEffect: landings(func(l guard.Land) []guard.Effect {
+			if l.Work.Continuity == federation.AtMostOne && l.Work.Member == "m2" {
+				l.Work.Epoch = 1
+			}
+			return []guard.Effect{l}
+		})}},
 		{"rest", calm, Hooks{HubEvent: func(ev decision.Event) decision.Event {
 			if _, tick := ev.(decision.Tick); tick {
 				return nil

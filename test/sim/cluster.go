@@ -14,7 +14,9 @@ type cluster struct {
 	w      *World
 	member string
 	up     bool
+	deaf   bool // its API server does not answer; its nodes go on
 	lives  int
+	sick   map[federation.Key]int64 // replicas that do not get ready
 	landed map[federation.Key]*landed
 	orders map[federation.Key]uint64 // how many came, by workload
 	// changed is called for each workload whose pods changed.
@@ -31,12 +33,18 @@ type landed struct {
 }
 
 func newCluster(w *World, member string) *cluster {
-	return &cluster{w: w, member: member, landed: map[federation.Key]*landed{}, orders: map[federation.Key]uint64{}, changed: func(federation.Key) {}}
+	return &cluster{w: w, member: member, landed: map[federation.Key]*landed{}, orders: map[federation.Key]uint64{}, sick: map[federation.Key]int64{}, changed: func(federation.Key) {}}
 }
 
 func (c *cluster) keys() []federation.Key {
 	return slices.SortedFunc(maps.Keys(c.landed), federation.Key.Compare)
 }
+
+// serves reports whether its API server answers.
+func (c *cluster) serves() bool { return c.up && !c.deaf }
+
+// serve brings the API server back.
+func (c *cluster) serve() { c.deaf = false }
 
 // start brings the cluster up with what it held. Pods of at-most-one workloads
 // are not let in before they are landed anew.
@@ -44,7 +52,7 @@ func (c *cluster) start() {
 	if c.up {
 		return
 	}
-	c.up = true
+	c.up, c.deaf = true, false
 	c.lives++
 	for _, k := range c.keys() {
 		l := c.landed[k]
@@ -62,6 +70,7 @@ func (c *cluster) stop() {
 	for _, k := range c.keys() {
 		c.landed[k].runs, c.landed[k].ready = false, 0
 	}
+	c.w.laws.pods()
 }
 
 // againAfter is the wait between attempts while the API server is away.
@@ -85,7 +94,7 @@ func (c *cluster) do(k federation.Key, takes time.Duration, what func()) {
 	try = func() {
 		switch {
 		case c.orders[k] != order: // superseded
-		case c.up:
+		case c.serves():
 			what()
 		default:
 			c.w.After(c.member, againAfter, try)
@@ -99,6 +108,9 @@ func (c *cluster) land(work federation.Work, done func()) {
 	k := work.Workload
 	if c.landed[k] == nil {
 		c.landed[k] = &landed{}
+	}
+	if work.Continuity == federation.AtMostOne {
+		c.w.laws.ordered(c.member, k)
 	}
 	c.do(k, c.w.between(10, 60), func() {
 		l := c.landed[k]
@@ -131,10 +143,27 @@ func (c *cluster) ripen(k federation.Key, l *landed) {
 	lives := c.lives
 	c.w.Later(c.w.between(200, 900), func() {
 		if c.lives == lives && c.landed[k] == l && l.runs && l.last == op {
-			l.ready = l.work.Replicas
+			l.ready = max(0, l.work.Replicas-c.sick[k])
 			c.changed(k)
 		}
 	})
+}
+
+// feel lets the pods of a workload follow how many of them are sick.
+func (c *cluster) feel(k federation.Key) {
+	if l := c.landed[k]; l != nil && l.runs && c.up {
+		l.ready = min(l.ready, max(0, l.work.Replicas-c.sick[k]))
+		c.changed(k)
+		c.ripen(k, l)
+	}
+}
+
+// cure ends every sickness.
+func (c *cluster) cure() {
+	for _, k := range slices.SortedFunc(maps.Keys(c.sick), federation.Key.Compare) {
+		delete(c.sick, k)
+		c.feel(k)
+	}
 }
 
 // remove deletes a workload.
@@ -143,20 +172,34 @@ func (c *cluster) remove(k federation.Key, epoch federation.Epoch, done func()) 
 		if l := c.landed[k]; l != nil && l.work.Epoch <= epoch {
 			c.w.laws.executed(c.member, k, epoch, "removed")
 			delete(c.landed, k)
+			c.w.laws.pods()
 		}
 		c.changed(k)
 		done()
 	})
 }
 
-// halt stops the pods of a workload and keeps its objects.
+// halt stops the pods of a workload and keeps its objects. Each pod watches its lease
+// by itself, so it stops although the API server is dead; only the proof waits for it.
 func (c *cluster) halt(k federation.Key, done func()) {
-	c.do(k, c.w.between(50, 400), func() {
+	lives, takes := c.lives, c.w.between(50, 400)
+	c.w.Later(takes, func() {
+		if l := c.landed[k]; l != nil && c.lives == lives && c.deaf {
+			c.ended(k, l)
+		}
+	})
+	c.do(k, takes, func() {
 		if l := c.landed[k]; l != nil {
-			l.runs, l.ready = false, 0
-			l.last++
+			c.ended(k, l)
 		}
 		c.changed(k)
 		done()
 	})
+}
+
+// ended: no pod of the workload runs any more.
+func (c *cluster) ended(k federation.Key, l *landed) {
+	l.runs, l.ready = false, 0
+	l.last++
+	c.w.laws.pods()
 }

@@ -18,6 +18,8 @@ func Draw(seed uint64) []string {
 		d.say("advance %dms", 50+d.rng.IntN(6000)/(1+d.rng.IntN(4)))
 	}
 	d.say("recover")
+	d.say("advance 20s") // a hub has to lead that can be asked
+	d.say("release")
 	d.say("promises")
 	return d.script
 }
@@ -70,7 +72,7 @@ func (d *drawer) apply(name, option string) {
 // trouble draws one fault or one wish.
 func (d *drawer) trouble() {
 	m := d.pick(d.members)
-	switch d.rng.IntN(20) {
+	switch d.rng.IntN(28) {
 	case 0, 1, 2:
 		d.say("kill %s", m)
 	case 3, 4, 5:
@@ -79,28 +81,59 @@ func (d *drawer) trouble() {
 		d.say("cut %s %s%s", m, d.peer(m), d.oneway())
 	case 8:
 		d.say("cut %s %s%s", d.pick(d.hubs), d.pick([]string{storeName, "g1"}), d.oneway())
-	case 9, 10:
+	case 9, 10, 11:
 		d.say("heal")
-	case 11:
-		d.say("loss %s %s %d%%", m, d.peer(m), 1+d.rng.IntN(40))
 	case 12:
+		d.say("crash %s %dms", m, 50+d.rng.IntN(2500))
+	case 13:
+		d.say("pause %s %dms", m, 50+d.rng.IntN(2500))
+	case 14:
+		d.say("pause %s %dms", d.pick(d.hubs), 200+d.rng.IntN(12000))
+	case 15:
+		d.say("crash %s %dms", d.pick(append(slices.Clone(d.hubs), "g1")), 50+d.rng.IntN(8000))
+	case 16, 17, 18, 19, 20, 21:
+		d.wish(m)
+	case 22:
+		d.apply(d.pick([]string{"shop/web", "shop/cart"}), "")
+	case 23:
+		d.again(m)
+	default:
+		d.subtle(m)
+	}
+}
+
+// subtle draws a fault that leaves everything running.
+func (d *drawer) subtle(m string) {
+	switch d.rng.IntN(9) {
+	case 0:
+		d.say("loss %s %s %d%%", m, d.peer(m), 1+d.rng.IntN(40))
+	case 1:
 		d.say("copies %s %s 20%%", m, d.peer(m))
 		d.say("delay %s %s %dms", m, d.peer(m), d.rng.IntN(400))
-	case 13:
-		d.say("crash %s %dms", m, 50+d.rng.IntN(2500))
-	case 14:
-		d.say("pause %s %dms", m, 50+d.rng.IntN(2500))
-	case 15:
-		d.say("pause %s %dms", d.pick(d.hubs), 200+d.rng.IntN(12000))
-	case 16:
-		d.say("crash %s %dms", d.pick(append(slices.Clone(d.hubs), "g1")), 50+d.rng.IntN(8000))
-	case 17:
+	case 2:
 		d.say("clock %s %dm drift=%.1f%%", m, d.rng.IntN(120)-60, float64(d.rng.IntN(21)-10)/10)
-	case 18:
-		d.wish(m)
-	case 19:
-		d.apply(d.pick([]string{"shop/web", "shop/cart"}), "")
+	case 3:
+		d.say("step %s %ds", m, d.rng.IntN(7200)-3600)
+	case 4:
+		d.say("sick %s %s %d", m, d.pick(d.workloads), d.rng.IntN(4))
+	case 5:
+		d.say("ambiguous %s %d%%", d.pick(d.hubs), d.rng.IntN(50))
+	case 6:
+		d.say("apiserver %s %s", m, d.pick([]string{"down", "up"}))
+	case 7:
+		d.say("buffer %s %s%s", m, d.pick(d.hubs), d.oneway())
+	case 8:
+		d.say("blackhole %s", m)
 	}
+}
+
+// again lets a member be lost, leave, and be made anew under its name.
+func (d *drawer) again(m string) {
+	d.say("kill %s", m)
+	d.say("advance 12s")
+	d.say("leave %s", m)
+	d.say("advance %dms", 100+d.rng.IntN(3000))
+	d.say("remake %s", m)
 }
 
 func (d *drawer) peer(m string) string {
@@ -109,16 +142,30 @@ func (d *drawer) peer(m string) string {
 
 func (d *drawer) oneway() string { return d.pick([]string{"", " oneway"}) }
 
+// wish draws what an operator, or a user, asks for.
 func (d *drawer) wish(m string) {
-	switch d.rng.IntN(5) {
-	case 0:
+	scope := "member=" + m
+	switch d.rng.IntN(16) {
+	case 0, 1:
 		d.say("cordon %s", m)
-	case 1:
+	case 2:
 		d.say("uncordon %s", m)
-	case 2, 3:
-		d.say("drill member=%s hold=1s", m)
-	case 4:
+	case 3:
+		d.say("drain %s", m)
+	case 4, 5:
+		d.say("drill %s hold=1s level=%s", scope, d.pick([]string{"L3", "L4", "L5a", "L5b", "L5b"}))
+	case 6:
 		d.say("delete %s", d.pick(d.workloads))
+	case 7:
+		d.say("relocate %s", d.pick([]string{scope, "workload=" + d.pick(d.workloads)}))
+	case 8:
+		d.say("%s", d.pick([]string{"freeze", "unfreeze"}))
+	case 9:
+		d.say("%s", d.pick([]string{"unfence " + scope, "release"}))
+	case 10:
+		d.say("confirm %s", m)
+	default:
+		d.say("%s %s", d.pick([]string{"shift", "evacuate", "failover", "failback", "fence"}), scope)
 	}
 }
 
@@ -158,7 +205,7 @@ func Shrink(script []string, seed uint64, hooks Hooks) []string {
 
 // fixed are commands without which every script fails.
 func fixed(line string) bool {
-	return line == "recover" || line == "promises" || strings.HasPrefix(line, "hub ")
+	return line == "recover" || line == "release" || line == "promises" || strings.HasPrefix(line, "hub ")
 }
 
 // kindOf names a law or a promise, or says what else went wrong.

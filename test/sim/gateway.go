@@ -18,8 +18,6 @@ type gateway struct {
 	table  *route.Table
 	beatAt time.Time
 	said   string
-	term   uint64
-	last   uint64
 }
 
 func newGateway(w *World, name string) *gateway {
@@ -90,7 +88,6 @@ func (g *gateway) Receive(m Message) {
 		if changed {
 			g.beat()
 		}
-		g.term, g.last = max(g.term, b.Term), b.Sequence
 	}
 }
 
@@ -104,9 +101,9 @@ func (g *gateway) Tick() {
 
 func (g *gateway) beat() {
 	g.beatAt = g.w.now.Add(beatEvery)
-	b := federation.GatewayBeat{Gateway: g.name, Term: g.term, Sequence: g.last, Withdrawn: slices.Clone(g.table.Withdrawn)}
+	b := federation.GatewayBeat{Gateway: g.name, Term: g.table.Term, Sequence: g.table.Sequence, Withdrawn: slices.Clone(g.table.Withdrawn)}
 	for _, hub := range g.w.hubs() {
-		g.w.Send(g.name, hub, b)
+		g.w.Beat(g.name, hub, b)
 	}
 }
 

@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"cmp"
 	"fmt"
 	"time"
 
@@ -20,8 +19,8 @@ const (
 	exports     = "exports"
 )
 
-// worksOf is the bucket of a member's works.
-func worksOf(member string) string { return "works/" + member }
+// worksOf is the bucket of the works of the member that has the account.
+func worksOf(account string) string { return "works/" + account }
 
 // hub is one hub process: it competes for the leadership and, while it has it,
 // runs a decision.Machine.
@@ -34,7 +33,7 @@ type hub struct {
 	requests map[uint64]Message
 	last     uint64
 	said     map[string]string  // last line about each member and operation
-	newest   map[string]age     // report of each record in this term
+	reports  *decision.Reports  // of this term
 	synced   map[string]bool    // buckets of which the snapshot was read in this term
 	early    map[string][]entry // changes that came before it: the bus gives both in order
 }
@@ -49,6 +48,7 @@ type (
 	operate struct{ Operation federation.OperationRequest }
 	command struct{ Change federation.MemberChange }
 	freeze  struct{ Frozen bool }
+	abort   struct{ Abort federation.AbortRequest }
 	probed  struct {
 		Vantage string
 		Reply   federation.ProbeReply
@@ -101,7 +101,7 @@ func (h *hub) lead(ev lease.Event) {
 		case lease.Lead:
 			h.w.say("%s leads, term %d", h.name, e.Term)
 			h.term, h.m = e.Term, decision.New(decision.Options{Term: e.Term})
-			h.newest, h.synced, h.early = map[string]age{}, map[string]bool{}, map[string][]entry{}
+			h.reports, h.synced, h.early = &decision.Reports{}, map[string]bool{}, map[string][]entry{}
 			h.load()
 		case lease.StepDown:
 			h.w.say("%s steps down: %s", h.name, e.Reason)
@@ -177,8 +177,10 @@ func (h *hub) record(bucket string, e entry) {
 		}
 	case decision.SourceMembers:
 		if v, ok := e.Value.(federation.MemberSpec); ok {
+			h.reports.Joined(v)
 			h.step(decision.MemberChanged{Spec: v, Revision: e.Revision})
 		} else {
+			h.reports.Left(e.Key)
 			h.step(decision.MemberRemoved{Member: e.Key})
 		}
 	case decision.SourceAssignments:
@@ -246,44 +248,39 @@ func (h *hub) Receive(m Message) {
 		h.step(decision.RenewArrived{Request: h.ask(m), Renew: b.Renew})
 	case operate:
 		h.step(decision.OperationRequested{Request: h.ask(m), Operation: b.Operation})
+	case abort:
+		h.step(decision.AbortRequested{Request: h.ask(m), Abort: b.Abort})
 	case freeze:
 		h.step(decision.FreezeRequested{Request: h.ask(m), Frozen: b.Frozen, Reason: "asked to", Who: "client"})
 	case command:
 		h.step(decision.MemberCommand{Request: h.ask(m), Change: b.Change})
 	case status:
 		k := b.Status.Workload.String() + "@" + b.Status.Member
-		h.relay(m, put{Bucket: string(decision.SourceStatus), Key: k, Value: b.Status}, age{b.Status.Incarnation, b.Status.Sequence})
+		h.relay(m, put{Bucket: string(decision.SourceStatus), Key: k, Value: b.Status}, b.Status.Member, decision.Order{Incarnation: b.Status.Incarnation, Sequence: b.Status.Sequence})
 	case facts:
-		h.relay(m, put{Bucket: string(decision.SourceFacts), Key: b.Facts.Member, Value: b.Facts}, age{b.Facts.Incarnation, b.Facts.Sequence})
+		h.relay(m, put{Bucket: string(decision.SourceFacts), Key: b.Facts.Member, Value: b.Facts}, b.Facts.Member, decision.Order{Incarnation: b.Facts.Incarnation, Sequence: b.Facts.Sequence})
 	case export:
 		k := b.Export.Service.String() + "@" + b.Export.Member
-		h.relay(m, put{Bucket: exports, Key: k, Value: b.Export}, age{b.Export.Incarnation, b.Export.Sequence})
+		h.relay(m, put{Bucket: exports, Key: k, Value: b.Export}, b.Export.Member, decision.Order{Incarnation: b.Export.Incarnation, Sequence: b.Export.Sequence})
 	}
-}
-
-// age orders the reports of one member.
-type age struct {
-	incarnation federation.Incarnation
-	sequence    uint64
-}
-
-func (a age) compare(b age) int {
-	return cmp.Or(cmp.Compare(a.incarnation, b.incarnation), cmp.Compare(a.sequence, b.sequence))
 }
 
 // relay stores what an agent reports, and answers once it is stored. What comes
 // after a newer report of the same thing is answered and forgotten.
-func (h *hub) relay(m Message, p put, at age) {
-	record := p.Bucket + " " + p.Key
-	if at.compare(h.newest[record]) <= 0 {
+func (h *hub) relay(m Message, p put, member string, at decision.Order) {
+	if h.reports.Refuses(member) {
+		return
+	}
+	if !h.reports.Admit(member, p.Bucket+" "+p.Key, at) {
 		h.w.Answer(m, stored{})
 		return
 	}
-	h.newest[record] = at
 	p.Any = true
 	h.w.Call(Link{h.name, storeName}, p, writeTimeout, func(answer any, ok bool) {
 		if _, written := answer.(putDone); ok && written {
 			h.w.Answer(m, stored{})
+		} else {
+			h.reports.Retract(member, p.Bucket+" "+p.Key, at)
 		}
 	})
 }

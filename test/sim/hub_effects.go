@@ -2,11 +2,14 @@ package sim
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/hansa-io/hansa/federation"
 	"github.com/hansa-io/hansa/federation/decision"
+	"github.com/hansa-io/hansa/federation/lease"
 	"github.com/hansa-io/hansa/placement"
 )
 
@@ -24,14 +27,16 @@ func (h *hub) execute(e decision.Effect) {
 	case decision.PutMember:
 		h.put(e.ID, put{Bucket: string(decision.SourceMembers), Key: e.Spec.Name, Value: e.Spec, Expected: e.Expected})
 	case decision.DeleteMember:
-		h.put(e.ID, put{Bucket: string(decision.SourceMembers), Key: e.Member, Expected: e.Expected})
+		h.deleteMember(e)
 	case decision.PutWork:
-		h.put(e.ID, put{Bucket: worksOf(e.Work.Member), Key: e.Work.Workload.String(), Value: e.Work, Any: true})
+		h.put(e.ID, put{Bucket: worksOf(e.Account), Key: e.Work.Workload.String(), Value: e.Work, Any: true})
 	case decision.DropWork:
 		h.w.Send(h.name, storeName, put{Bucket: string(decision.SourceStatus), Key: e.Key.String() + "@" + e.Member, Any: true})
-		h.put(e.ID, put{Bucket: worksOf(e.Member), Key: e.Key.String(), Any: true})
+		h.put(e.ID, put{Bucket: worksOf(e.Account), Key: e.Key.String(), Any: true})
 	case decision.ReadRecord:
 		h.read(h.m, e)
+	case decision.Outranked:
+		h.w.After(h.name, 0, func() { h.lead(lease.TermHeard{Term: e.Term}) })
 	case decision.SendHubBeat:
 		h.beat(e.Beat)
 	case decision.AskProbe:
@@ -43,6 +48,64 @@ func (h *hub) execute(e decision.Effect) {
 	case decision.Reply:
 		h.reply(e)
 	}
+}
+
+// reportsOf are the deletions of what a member that leaves has reported.
+func (h *hub) reportsOf(member string) []put {
+	var gone []put
+	for _, s := range []decision.Source{decision.SourceHealth, decision.SourceFacts} {
+		gone = append(gone, put{Bucket: string(s), Key: member, Any: true})
+	}
+	for _, bucket := range []string{string(decision.SourceStatus), exports} {
+		for _, key := range slices.Sorted(maps.Keys(h.w.records(bucket))) {
+			if strings.HasSuffix(key, "@"+member) {
+				gone = append(gone, put{Bucket: bucket, Key: key, Any: true})
+			}
+		}
+	}
+	return gone
+}
+
+// deleteMember removes what a member has reported, then its record. It asks the store
+// something first, so that every report under way has come by then.
+func (h *hub) deleteMember(e decision.DeleteMember) {
+	h.reports.Leaves(e.Member, true)
+	m := h.m
+	h.w.Call(Link{h.name, storeName}, get{Bucket: string(decision.SourceMembers), Key: e.Member}, writeTimeout, func(_ any, ok bool) {
+		switch {
+		case h.m != m:
+		case ok:
+			h.putAll(e, append(h.reportsOf(e.Member), put{Bucket: string(decision.SourceMembers), Key: e.Member, Expected: e.Expected}))
+		default:
+			h.stays(e, decision.Lost)
+		}
+	})
+}
+
+// stays: the member could not be removed, as far as is known.
+func (h *hub) stays(e decision.DeleteMember, outcome decision.Outcome) {
+	h.reports.Leaves(e.Member, false)
+	h.step(decision.WriteDone{ID: e.ID, Outcome: outcome, Detail: "no answer of the store, or another revision"})
+}
+
+// putAll writes one after the other, and tells the machine the outcome of the last, or
+// of the first that was not answered.
+func (h *hub) putAll(e decision.DeleteMember, all []put) {
+	m := h.m
+	h.w.Call(Link{h.name, storeName}, all[0], writeTimeout, func(answer any, ok bool) {
+		done, written := answer.(putDone)
+		switch {
+		case h.m != m:
+		case !ok || !written:
+			h.stays(e, decision.Lost)
+		case done.Conflict:
+			h.stays(e, decision.Conflicted)
+		case len(all) > 1:
+			h.putAll(e, all[1:])
+		default:
+			h.step(decision.WriteDone{ID: e.ID, Outcome: decision.Written, Revision: done.Revision})
+		}
+	})
 }
 
 // auditTime is how long an audit takes beside the machine.
@@ -106,7 +169,7 @@ func (h *hub) beat(b federation.HubBeat) {
 	for _, name := range h.w.names {
 		switch h.w.nodes[name].part.(type) {
 		case *agent, *gateway:
-			h.w.Send(h.name, name, b)
+			h.w.Beat(h.name, name, b)
 		}
 	}
 }

@@ -1,10 +1,12 @@
 package sim
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/hansa-io/hansa/federation"
 	"github.com/hansa-io/hansa/federation/decision"
@@ -19,14 +21,16 @@ import (
 //	              has a new epoch; so each epoch has one set
 //	placement     an assignment keeps the rules of its Placement
 //	old-order     an order with an epoch below what the member has carried out
-//	              changes nothing there
+//	              changes nothing there, unless a store that was put back repeats it
 //	stale-view    a member removes only what some decision, made after it was
 //	              landed, took from it, or what was deleted
 //	once          an at-most-one workload runs in one member
+//	history       the starts and stops of an at-most-one workload are those of one
+//	              lock, held by one member at a time under epochs that never go back
 //	rest          no machine wants to be called for ever while no time passes
 //	withdrawn     a gateway that has heard that a member is withdrawn does not
 //	              answer with it
-var Laws = []string{"invariant", "edges", "epochs", "placement", "old-order", "stale-view", "once", "rest", "withdrawn"}
+var Laws = []string{"invariant", "edges", "epochs", "placement", "old-order", "stale-view", "once", "history", "rest", "withdrawn"}
 
 // laws watches the world. The first broken law is kept.
 type laws struct {
@@ -36,9 +40,11 @@ type laws struct {
 	health   map[string]federation.Health // by hub, term and member
 	history  map[federation.Key][]decided
 	deleted  map[federation.Key]bool // by the user, at any time
+	away     map[string]time.Time    // member → when a hub last said that it is lost, or not back yet
 	done     map[held]federation.Epoch
 	heard    map[string]federation.HubBeat // newest that each gateway heard
 	gateways bool                          // one has changed
+	turns    history                       // of at-most-one workloads
 }
 
 // decided is one committed assignment.
@@ -66,6 +72,7 @@ func newLaws(w *World) *laws {
 	return &laws{
 		w: w, health: map[string]federation.Health{}, history: map[federation.Key][]decided{},
 		deleted: map[federation.Key]bool{}, done: map[held]federation.Epoch{}, heard: map[string]federation.HubBeat{},
+		turns: newHistory(), away: map[string]time.Time{},
 	}
 }
 
@@ -86,6 +93,10 @@ func (l *laws) beat(hub string, b federation.HubBeat) {
 		l.health[at] = line.Health
 		away := old != federation.Healthy && old != federation.Suspect && old != federation.Degraded && old != federation.Joining
 		inTraffic := !membership.Withdrawn(federation.HealthRecord{Health: line.Health})
+		switch line.Health {
+		case federation.Unreachable, federation.Fenced, federation.Returning, federation.Quarantined:
+			l.away[line.Member] = l.w.now
+		}
 		if known && away && old != federation.Reconciling && inTraffic {
 			l.failf("edges", "%s: %s went from %v to %v", hub, line.Member, old, line.Health)
 		}
@@ -109,6 +120,7 @@ func (l *laws) assigned(k federation.Key, old, now entry) {
 	if !ok {
 		// The workload's life is over: every member has proven that nothing is left.
 		delete(l.history, k)
+		l.turns.lives[k]++
 		maps.DeleteFunc(l.done, func(h held, _ federation.Epoch) bool { return h.workload == k })
 		return
 	}
@@ -168,7 +180,7 @@ func (l *laws) placed(k federation.Key, a federation.Assignment) error {
 			return fmt.Errorf("members are not sorted: %v", a.Members)
 		case s.Since == 0 || s.Since > a.Epoch:
 			return fmt.Errorf("%s is in the set since epoch %d", s.Member, s.Since)
-		case l.lost(s.Member): // its share stays until its dwell has passed, whatever the Placement says now
+		case l.lost(s.Member, a.DecidedAt): // its share stays until its dwell has passed, whatever the Placement says now
 			away += s.Replicas
 			continue
 		case slices.Contains(p.Members.Exclude, s.Member):
@@ -193,10 +205,9 @@ func (l *laws) placed(k federation.Key, a federation.Assignment) error {
 	return nil
 }
 
-// lost reports whether the last verdict about the member is that it is away.
-func (l *laws) lost(member string) bool {
-	r, _ := l.w.records("health")[member].Value.(federation.HealthRecord)
-	return r.Health == federation.Unreachable || r.Health == federation.Fenced || r.Health == federation.Returning || r.Health == federation.Quarantined
+// lost reports whether a hub had the member away when something was decided.
+func (l *laws) lost(member string, decided time.Time) bool {
+	return l.away[member].After(decided.Add(-beatEvery))
 }
 
 // executed looks at an order that a cluster carried out.
@@ -222,25 +233,62 @@ func (l *laws) removing(member string, k federation.Key, epoch federation.Epoch,
 		member, k, l0.work.Epoch, epoch)
 }
 
-// pods looks at what runs, after any of it changed.
+// ordered notes that an agent orders its cluster to start an at-most-one workload.
+func (l *laws) ordered(member string, k federation.Key) {
+	l.turns.order(l.w.Elapsed(), held{member, k})
+}
+
+// pods looks at what runs once, after any of it changed.
 func (l *laws) pods() {
-	running := map[federation.Key]string{}
+	running := map[held]federation.Epoch{}
 	for _, name := range l.w.names {
 		c := l.w.clusterOf(name)
 		if c == nil || !c.up {
 			continue
 		}
-		for _, k := range c.keys() {
-			it := c.landed[k]
-			if !it.runs || it.work.Continuity != federation.AtMostOne {
-				continue
+		for k, it := range c.landed {
+			if it.runs && it.work.Continuity == federation.AtMostOne {
+				running[held{name, k}] = it.work.Epoch
 			}
-			if other := running[k]; other != "" {
-				l.failf("once", "%s runs in %s and in %s", k, other, name)
-			}
-			running[k] = name
 		}
 	}
+	in := map[federation.Key]string{}
+	for _, h := range sortedHeld(running) {
+		if other := in[h.workload]; other != "" {
+			l.failf("once", "%s runs in %s and in %s", h.workload, other, h.member)
+		}
+		in[h.workload] = h.member
+	}
+	if err := l.turns.observe(l.w.Elapsed(), running); err != nil {
+		l.fail("history", err)
+	}
+}
+
+func sortedHeld[V any](of map[held]V) []held {
+	return slices.SortedFunc(maps.Keys(of), func(a, b held) int {
+		return cmp.Or(a.workload.Compare(b.workload), cmp.Compare(a.member, b.member))
+	})
+}
+
+// rewound: the store was restored from a backup. A deletion that it does not know
+// was not ordered by anybody any more; and a work that it has counts as new where
+// nothing is left of the workload, since nobody remembers what was proven gone.
+func (l *laws) rewound(records map[string]entry) {
+	for _, e := range records {
+		switch v := e.Value.(type) {
+		case federation.Workload:
+			delete(l.deleted, v.Key)
+		case federation.Work:
+			if l.w.members[v.Member].cluster.landed[v.Workload] == nil {
+				delete(l.done, held{v.Member, v.Workload})
+			}
+		}
+	}
+}
+
+// forgetMember forgets what a member carried out whose name another cluster takes.
+func (l *laws) forgetMember(name string) {
+	maps.DeleteFunc(l.done, func(h held, _ federation.Epoch) bool { return h.member == name })
 }
 
 func (l *laws) gatewayHeard(gateway string, b federation.HubBeat) {

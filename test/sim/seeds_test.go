@@ -11,7 +11,7 @@ import (
 )
 
 var (
-	seeds = flag.Int("seeds", 200, "how many random runs")
+	seeds = flag.Int("seeds", 500, "how many random runs")
 	first = flag.Uint64("first", 1, "the first seed")
 	worst = flag.Int("worst", 3, "stop after so many failing seeds")
 	whole = flag.Bool("transcript", false, "print the transcript of a failing run, shrunk")

@@ -30,20 +30,38 @@ func (w *World) AddGateway(name string) {
 	w.Up(name)
 }
 
+// AddServer puts a server of the bus into the world. Beats go through each of them.
+func (w *World) AddServer(name string) {
+	w.servers = append(w.servers, name)
+	w.Add(&Node{Name: name, Start: func() Part { return server{w} }})
+	w.Up(name)
+}
+
 // AddMember lets a member join: its record is written, its cluster and its agent
 // start.
 func (w *World) AddMember(name, region string, nodes int64) {
-	on := &member{nodes: nodes, cluster: newCluster(w, name)}
-	on.spec = federation.MemberSpec{
-		Name: name, Place: federation.Place{Region: region}, Account: name, ClusterID: "cluster-" + name,
-		ProbeURL: "https://" + name, JoinedAt: w.now,
+	w.join(name, &member{nodes: nodes, spec: federation.MemberSpec{Place: federation.Place{Region: region}}})
+}
+
+// join completes a member that has nothing yet, and starts it.
+func (w *World) join(name string, on *member) {
+	id := name
+	if on.remade > 0 {
+		id = fmt.Sprintf("%s-%d", name, on.remade)
 	}
+	on.cluster = newCluster(w, name)
+	on.spec.Name, on.spec.Account, on.spec.ClusterID = name, id, "cluster-"+id
+	on.spec.ProbeURL, on.spec.JoinedAt = "https://"+name, w.now
 	w.members[name] = on
+	life := 0
+	if old := w.nodes[name]; old != nil {
+		life = old.life
+	}
 	w.Add(&Node{
-		Name: name, Start: func() Part { return newAgent(w, on) },
+		Name: name, life: life, Start: func() Part { return newAgent(w, on) },
 		Serve: func(body any) (any, bool) {
 			_, probe := body.(probeTarget)
-			return stored{}, probe && on.cluster.up
+			return stored{}, probe && on.cluster.serves()
 		},
 	})
 	w.write(string(decision.SourceMembers), name, on.spec)

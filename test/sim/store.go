@@ -52,6 +52,8 @@ type store struct {
 	name      string
 	buckets   map[string]*bucket
 	followers []*follower
+	unsure    map[string]float64 // share of a node's writes that get no answer
+	copy      map[string]*bucket // a backup; nil: none was made
 }
 
 type bucket struct {
@@ -69,7 +71,7 @@ type follower struct {
 }
 
 func newStore(w *World, name string) *store {
-	return &store{w: w, name: name, buckets: map[string]*bucket{}}
+	return &store{w: w, name: name, buckets: map[string]*bucket{}, unsure: map[string]float64{}}
 }
 
 func (s *store) Deadline() (time.Time, bool) { return time.Time{}, false }
@@ -82,6 +84,12 @@ func (s *store) Check() error { return nil }
 func (s *store) Receive(m Message) {
 	switch b := m.Body.(type) {
 	case put:
+		if s.w.chance(s.unsure[m.From]) {
+			if s.w.chance(0.5) {
+				s.write(b)
+			}
+			return
+		}
 		s.w.Answer(m, s.write(b))
 	case get:
 		s.w.Answer(m, s.read(b.Bucket, b.Key))
@@ -175,4 +183,37 @@ func (s *store) pump(f *follower, d time.Duration) {
 		s.w.touched(n)
 		s.pump(f, time.Millisecond+fault.Delay)
 	})
+}
+
+// backup copies every bucket.
+func (s *store) backup() {
+	s.copy = map[string]*bucket{}
+	for name, b := range s.buckets {
+		s.copy[name] = &bucket{records: maps.Clone(b.records), revision: b.revision}
+	}
+}
+
+// restore puts the copy in the place of every bucket. Revisions go back with it.
+// Followers read the buckets anew: they see what is there, and that the rest is gone.
+func (s *store) restore() {
+	for _, name := range slices.Sorted(maps.Keys(s.buckets)) {
+		was, now := s.buckets[name], &bucket{records: map[string]entry{}}
+		if c := s.copy[name]; c != nil {
+			now = &bucket{records: maps.Clone(c.records), revision: c.revision}
+		}
+		s.buckets[name] = now
+		s.w.laws.rewound(now.records)
+		for _, f := range s.followers {
+			if f.bucket == name {
+				f.queue = nil
+			}
+		}
+		for _, key := range slices.Sorted(maps.Keys(was.records)) {
+			e, there := now.records[key]
+			if !there {
+				e = entry{Key: key, Revision: now.revision}
+			}
+			s.spread(name, e)
+		}
+	}
 }

@@ -19,6 +19,7 @@ type Link struct{ From, To string }
 // Fault is what is wrong with a link. The zero value is nothing.
 type Fault struct {
 	Cut       bool
+	Buffer    bool          // what is sent is kept until the link is well again
 	Delay     time.Duration // added to each message
 	Loss      float64       // share of messages that vanish
 	Duplicate float64       // share of messages that come again, up to 5 s later
@@ -32,6 +33,7 @@ type envelope struct {
 	body   any
 	call   uint64
 	answer bool
+	under  string // account of the member that sent it
 	fire   func() // of a timer of link.To in that life; of nobody's when To is empty
 	life   int
 }
@@ -70,11 +72,48 @@ func (w *World) Send(from, to string, body any) {
 	w.transmit(envelope{link: Link{from, to}, body: body})
 }
 
+// Beat sends a beat: through every server of the bus, of which the first copy that
+// arrives counts, or straight when there is none.
+func (w *World) Beat(from, to string, body any) {
+	for _, server := range w.servers {
+		w.Send(from, server, routed{From: from, To: to, Body: body})
+	}
+	if len(w.servers) == 0 {
+		w.Send(from, to, body)
+	}
+}
+
+// routed is what a server of the bus passes on.
+type routed struct {
+	From, To string
+	Body     any
+}
+
+// server passes on what it gets.
+type server struct{ w *World }
+
+func (s server) Receive(m Message) {
+	if r, ok := m.Body.(routed); ok {
+		s.w.Send(m.To, r.To, r)
+	}
+}
+
+func (server) Deadline() (time.Time, bool) { return time.Time{}, false }
+func (server) Tick()                       {}
+func (server) Check() error                { return nil }
+
 // transmit applies what is wrong with the link. A link keeps the order of what is
 // sent over it, as a connection does; only copies come late.
 func (w *World) transmit(e envelope) {
+	if on := w.members[e.link.From]; on != nil && e.under == "" {
+		e.under = on.spec.Account
+	}
 	f := w.links[e.link]
 	if f.Cut || w.chance(f.Loss) {
+		return
+	}
+	if f.Buffer {
+		w.kept = append(w.kept, e)
 		return
 	}
 	e.due = later(w.now.Add(w.between(2, 12)+f.Delay), w.lastDue[e.link])
@@ -151,7 +190,7 @@ func (w *World) deliver(e envelope) {
 			return
 		}
 		e.fire()
-	case w.links[e.link].Cut:
+	case w.links[e.link].Cut || w.revoked(e):
 		return
 	case e.answer:
 		if n.part == nil {
@@ -160,7 +199,7 @@ func (w *World) deliver(e envelope) {
 		w.finish(e.call, e.body, true)
 	case w.serve(n, e):
 	case n.part != nil:
-		n.part.Receive(Message{From: e.link.From, To: e.link.To, Body: e.body, Call: e.call})
+		n.part.Receive(arrived(n, e))
 	case e.call != 0:
 		w.transmit(envelope{link: Link{e.link.To, e.link.From}, body: refused{}, call: e.call, answer: true})
 		return
@@ -168,6 +207,12 @@ func (w *World) deliver(e envelope) {
 		return
 	}
 	w.touched(n)
+}
+
+// revoked: the sender has left since, and its account has ended.
+func (w *World) revoked(e envelope) bool {
+	on := w.members[e.link.From]
+	return on != nil && e.under != "" && e.under != on.spec.Account
 }
 
 // serve answers what the node answers without its part.
@@ -180,4 +225,13 @@ func (w *World) serve(n *Node, e envelope) bool {
 		w.transmit(envelope{link: Link{e.link.To, e.link.From}, body: answer, call: e.call, answer: true})
 	}
 	return ok
+}
+
+// arrived is the message as its receiver sees it: what came through a server of the
+// bus is from who sent it first.
+func arrived(n *Node, e envelope) Message {
+	if r, ok := e.body.(routed); ok && r.To == n.Name {
+		return Message{From: r.From, To: r.To, Body: r.Body}
+	}
+	return Message{From: e.link.From, To: e.link.To, Body: e.body, Call: e.call}
 }

@@ -1,0 +1,64 @@
+package sim
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/hansa-io/hansa/federation"
+)
+
+// blackhole lets nothing pass to or from a node, and tells nobody so.
+func blackhole(w *World, a words) error {
+	if w.nodes[a.at(0)] == nil {
+		return fmt.Errorf("no node %q", a.at(0))
+	}
+	for _, other := range w.names {
+		for _, l := range []Link{{a.at(0), other}, {other, a.at(0)}} {
+			f := w.links[l]
+			f.Cut = true
+			w.links[l] = f
+		}
+	}
+	return nil
+}
+
+// heal ends what is wrong with every link. What was kept back comes now, in order.
+func (w *World) heal() {
+	clear(w.links)
+	kept := w.kept
+	w.kept = nil
+	for _, e := range kept {
+		w.transmit(e)
+	}
+}
+
+// sick keeps some replicas of a workload in a member from being ready.
+func sick(w *World, a words) error {
+	k, err := federation.ParseKey(a.at(1))
+	if err != nil {
+		return err
+	}
+	n, err := strconv.ParseInt(a.at(2), 10, 64)
+	if err != nil {
+		return err
+	}
+	return w.onProcess(a, func(name string) {
+		c := w.members[name].cluster
+		c.sick[k] = n
+		c.feel(k)
+	}, nil)
+}
+
+// Remake lets another cluster join under the name of a member that has left; one
+// whose name is still taken is refused, and nothing changes.
+func (w *World) Remake(name string) {
+	if w.records("members")[name].Value != nil {
+		w.say("remake %s: refused: another cluster has joined under this name", name)
+		return
+	}
+	old := w.members[name]
+	w.KillMember(name)
+	w.laws.forgetMember(name)
+	old.remade++
+	w.join(name, &member{nodes: old.nodes, remade: old.remade, spec: federation.MemberSpec{Place: old.spec.Place}})
+}
