@@ -26,7 +26,7 @@ type Bus interface {
 	messaging.Requester
 	Close()
 	// Works follows the orders of this member.
-	Works() messaging.Follower
+	Works() messaging.Orders
 }
 
 // Credentials are what a join brings: where the bus is and who the agent is there.
@@ -83,6 +83,7 @@ type Agent struct {
 	inbox          *mailbox.Box[input]
 	reports        *reporter
 	facts          *factsSource
+	changes        *changes
 
 	admission *admit.Server // nil without one
 	leases    atomic.Pointer[map[federation.Key]time.Time]
@@ -128,7 +129,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	defer a.beats.Close()
 	roles, running := errgroup.WithContext(ctx)
 	for _, role := range []func(context.Context) error{
-		a.admit, a.decide, a.beat, a.look, a.lander.Run, a.reports.run, a.followWorks, a.listen, a.observe, a.keepFacts,
+		a.admit, a.decide, a.beat, a.look, a.lander.Run, a.reports.run, a.followWorks, a.listen, a.observe, a.keepFacts, a.keepStatuses,
 	} {
 		roles.Go(func() error { return role(running) })
 	}
@@ -165,6 +166,7 @@ func (a *Agent) prepare(ctx context.Context) error {
 	if err := a.openAdmission(ctx); err != nil {
 		return err
 	}
+	a.changes = newChanges()
 	a.watch = a.cluster.Watch(a.changed)
 	a.lander = landing.New(landing.Options{Cluster: a.cluster, Views: a.watch, Done: a.landed, Changed: a.statusChanged, GuardEnv: a.guardEnv, Logger: a.log})
 	if err := a.lander.Prepare(ctx); err != nil {

@@ -2,7 +2,6 @@ package member
 
 import (
 	"context"
-	"log/slog"
 	"maps"
 	"slices"
 	"sync"
@@ -15,130 +14,16 @@ import (
 	"github.com/hansa-io/hansa/member/kube"
 	"github.com/hansa-io/hansa/member/landing"
 	"github.com/hansa-io/hansa/member/observe"
-	"github.com/hansa-io/hansa/messaging"
 	"github.com/hansa-io/hansa/messaging/subject"
 )
 
 const (
-	// firstResend and lastResend bound the wait after a report that did not arrive.
-	firstResend = 250 * time.Millisecond
-	lastResend  = 5 * time.Second
 	// settle is how long changes of a part of the cluster are gathered into one
 	// report. What leaves an answer must leave fast, so it is short.
 	settle = 20 * time.Millisecond
 	// factsSettle is the same for capacity, which changes with every pod.
 	factsSettle = 250 * time.Millisecond
 )
-
-// report is the latest state of one thing, with its sequence number.
-type report struct {
-	method string
-	data   []byte
-}
-
-// reporter sends reports to the hub, the latest of each key only, until each has
-// arrived.
-type reporter struct {
-	bus messaging.Requester
-	log *slog.Logger
-
-	mu       sync.Mutex
-	latest   map[string]report
-	waiting  []string // keys that have to be sent, oldest first
-	wake     chan struct{}
-	sequence uint64 // of the last report
-}
-
-func newReporter(bus messaging.Requester, log *slog.Logger) *reporter {
-	return &reporter{bus: bus, log: log, latest: map[string]report{}, wake: make(chan struct{}, 1)}
-}
-
-// put replaces what is to be told about key. The sequence number that encode gets
-// tells the order in which reports about different things were made: the hub counts
-// on it that facts with a higher one than a status know the pods of that status.
-func (r *reporter) put(key, method string, encode func(sequence uint64) []byte) {
-	r.mu.Lock()
-	r.sequence++
-	r.latest[key] = report{method, encode(r.sequence)}
-	if !slices.Contains(r.waiting, key) {
-		r.waiting = append(r.waiting, key)
-	}
-	r.mu.Unlock()
-	r.notify()
-}
-
-// resend tells everything again: a new hub may not know it.
-func (r *reporter) resend() {
-	r.mu.Lock()
-	for key := range r.latest {
-		if !slices.Contains(r.waiting, key) {
-			r.waiting = append(r.waiting, key)
-		}
-	}
-	r.mu.Unlock()
-	r.notify()
-}
-
-func (r *reporter) notify() {
-	select {
-	case r.wake <- struct{}{}:
-	default:
-	}
-}
-
-// run sends until ctx ends.
-func (r *reporter) run(ctx context.Context) error {
-	backoff := firstResend
-	for {
-		key, v, ok := r.take()
-		if !ok {
-			select {
-			case <-ctx.Done():
-				return nil
-			case <-r.wake:
-			}
-			continue
-		}
-		if r.send(ctx, v) {
-			backoff = firstResend
-			continue
-		}
-		r.putBack(key)
-		if !wait(ctx, backoff) {
-			return nil
-		}
-		backoff = min(2*backoff, lastResend)
-	}
-}
-
-func (r *reporter) take() (string, report, bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if len(r.waiting) == 0 {
-		return "", report{}, false
-	}
-	key := r.waiting[0]
-	r.waiting = r.waiting[1:]
-	return key, r.latest[key], true
-}
-
-func (r *reporter) putBack(key string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if !slices.Contains(r.waiting, key) {
-		r.waiting = append(r.waiting, key)
-	}
-}
-
-func (r *reporter) send(ctx context.Context, v report) bool {
-	ctx, cancel := context.WithTimeout(ctx, requestLimit)
-	defer cancel()
-	_, err := r.bus.Request(ctx, subject.MemberUp(v.method), v.data)
-	if err != nil {
-		r.log.Debug("a report did not arrive, sending it again", "method", v.method, "reason", err)
-	}
-	return err == nil
-}
 
 // reportWork tells the hub how a work is.
 func (a *Agent) reportWork(s federation.WorkStatus) {
@@ -157,11 +42,55 @@ func (a *Agent) factsOwed() {
 	mark(a.facts.capacity)
 }
 
-// statusChanged reports a workload anew and looks for drift.
+// statusChanged lets a workload be reported anew, and looked at for drift. It does not
+// block.
 func (a *Agent) statusChanged(k federation.Key) {
-	if s, ok := a.lander.Status(k); ok {
-		a.reportWork(s)
-		a.inbox.Put(input{drift: k})
+	a.changes.mu.Lock()
+	a.changes.works[k] = true
+	a.changes.mu.Unlock()
+	mark(a.changes.some)
+}
+
+// changes are the workloads whose status may have changed.
+type changes struct {
+	some  chan struct{} // a token while there are some
+	mu    sync.Mutex
+	works map[federation.Key]bool
+}
+
+func newChanges() *changes {
+	return &changes{some: make(chan struct{}, 1), works: map[federation.Key]bool{}}
+}
+
+func (c *changes) take() map[federation.Key]bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	taken := c.works
+	c.works = map[federation.Key]bool{}
+	return taken
+}
+
+// keepStatuses reports what changed. It rests four times as long as a round took: in
+// a storm each workload is told less often, and landing keeps the processor.
+func (a *Agent) keepStatuses(ctx context.Context) error {
+	rest := settle
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-a.changes.some:
+		}
+		if !wait(ctx, rest) {
+			return nil
+		}
+		began := time.Now()
+		for _, k := range slices.SortedFunc(maps.Keys(a.changes.take()), federation.Key.Compare) {
+			if s, ok := a.lander.Status(k); ok {
+				a.reportWork(s)
+				a.inbox.Put(input{drift: k})
+			}
+		}
+		rest = max(settle, 4*time.Since(began))
 	}
 }
 

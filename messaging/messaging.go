@@ -106,6 +106,15 @@ type Follower interface {
 	Follow(ctx context.Context, filter string, handle func(Change) error) error
 }
 
+// Orders are the works of one member as its agent reads them.
+type Orders interface {
+	// Follow calls handle with the changes that wait, in order, as many as there are
+	// and at most 256; it blocks until ctx ends or handle returns an error, and returns
+	// that. All of them are acknowledged when handle returned nil, and what was not is
+	// delivered again. Synced means that nothing older waits.
+	Follow(ctx context.Context, handle func([]Change) error) error
+}
+
 // Bucket is everything that can be done with one bucket.
 type Bucket interface {
 	KV

@@ -177,15 +177,17 @@ func (a *agent) beat(ctx context.Context) {
 
 // obey runs what it is told to run.
 func (a *agent) obey(ctx context.Context) {
-	_ = a.conn.Works().Follow(ctx, "", func(c messaging.Change) error {
-		if c.Synced || c.Reset || c.Deleted {
-			return nil
+	_ = a.conn.Works().Follow(ctx, func(changes []messaging.Change) error {
+		for _, c := range changes {
+			if c.Synced || c.Deleted {
+				continue
+			}
+			work, err := federationv1.DecodeWork(c.Value)
+			if err != nil {
+				return err
+			}
+			a.run(ctx, work)
 		}
-		work, err := federationv1.DecodeWork(c.Value)
-		if err != nil {
-			return err
-		}
-		a.run(ctx, work)
 		return nil
 	})
 }

@@ -49,7 +49,7 @@ func (l *leadership) writeRecord(ctx context.Context, effect decision.Effect) {
 
 // writeWork sends a work to its member: one message with all its objects.
 func (l *leadership) writeWork(ctx context.Context, e decision.PutWork) {
-	l.enqueueWork(ctx, e.Account, write{id: e.ID, Write: messaging.Write{
+	l.enqueueWork(ctx, e.Account, write{id: e.ID, batch: true, Write: messaging.Write{
 		Key: subject.WorkloadKey(e.Work.Workload), Value: federationv1.EncodeWork(e.Work), Expected: messaging.AnyRevision,
 	}})
 }
@@ -137,12 +137,12 @@ func (l *leadership) writeEvent(ctx context.Context, e federation.Event) {
 	l.numbered++
 	key := strings.Join([]string{strconv.FormatInt(e.At.UnixNano(), 10), strconv.FormatUint(l.term, 10), strconv.FormatUint(l.numbered, 10)}, "-")
 	l.log.Debug("event", "type", e.Type, "about", e.About, "text", e.Text)
-	l.enqueue(ctx, subject.Events, write{Write: messaging.Write{Key: key, Value: federationv1.EncodeEvent(e), Expected: messaging.AnyRevision}})
+	l.enqueue(ctx, subject.Events, write{batch: true, Write: messaging.Write{Key: key, Value: federationv1.EncodeEvent(e), Expected: messaging.AnyRevision}})
 }
 
 // enqueue hands a write to the writer of one of the hub's own buckets.
 func (l *leadership) enqueue(ctx context.Context, bucket string, w write) {
-	l.writer(ctx, opener{name: bucket, label: bucket, open: func() (messaging.Bucket, error) { return l.buckets[bucket], nil }}, w)
+	l.writer(ctx, l.ownBucket(bucket), w)
 }
 
 func (l *leadership) enqueueWork(ctx context.Context, account string, w write) {
@@ -160,13 +160,17 @@ type opener struct {
 // writer gives w to the bucket's writer; the first call starts it.
 func (l *leadership) writer(ctx context.Context, o opener, w write) {
 	w.decided = time.Now()
-	if queue, ok := l.writers[o.name]; ok {
-		queue.Put(w)
-		return
+	queue, ok := l.writers[o.name]
+	if !ok {
+		queue = l.startWriter(ctx, o)
+		l.writers[o.name] = queue
 	}
-	queue := mailbox.New[write]()
 	queue.Put(w)
-	l.writers[o.name] = queue
+}
+
+// startWriter returns the queue of a new writer.
+func (l *leadership) startWriter(ctx context.Context, o opener) *mailbox.Box[write] {
+	queue := mailbox.New[write]()
 	l.group.Go(func() error {
 		bucket, err := o.open()
 		if err != nil {
@@ -177,6 +181,20 @@ func (l *leadership) writer(ctx context.Context, o opener, w write) {
 			count: func(w write, ended decision.Outcome) { l.hub.metrics.written(o.label, w, ended) },
 		}.run(ctx)
 	})
+	return queue
+}
+
+// startStores starts the writers of what members report, which are asked from any
+// goroutine.
+func (l *leadership) startStores(ctx context.Context) {
+	for _, name := range []string{subject.Facts, subject.Status, subject.Exports} {
+		l.stores[name] = l.startWriter(ctx, l.ownBucket(name))
+		l.writers[name] = l.stores[name]
+	}
+}
+
+func (l *leadership) ownBucket(name string) opener {
+	return opener{name: name, label: name, open: func() (messaging.Bucket, error) { return l.buckets[name], nil }}
 }
 
 // ask looks at a member from every vantage point that the machine named.

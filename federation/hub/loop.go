@@ -41,6 +41,7 @@ type leadership struct {
 	dir       *directory
 	buckets   map[string]messaging.Bucket
 	writers   map[string]*mailbox.Box[write] // by bucket; owned by the loop
+	stores    map[string]*mailbox.Box[write] // those of what members report; never changed
 	group     *errgroup.Group                // everything the term started
 	pending   *pending
 	numbered  uint64                               // of the last event record within the term
@@ -54,13 +55,14 @@ func (h *Hub) lead(ctx context.Context, term uint64, outranked func(uint64)) err
 		hub: h, log: h.log.With("term", term), term: term, outranked: outranked,
 		machine: decision.New(decision.Options{Term: term, Stabilise: h.opts.Stabilise, Brake: h.opts.Brake}),
 		events:  mailbox.New[decision.Event](), dir: newDirectory(),
-		buckets: map[string]messaging.Bucket{}, writers: map[string]*mailbox.Box[write]{},
+		buckets: map[string]messaging.Bucket{}, writers: map[string]*mailbox.Box[write]{}, stores: map[string]*mailbox.Box[write]{},
 		group: group, pending: newPending(), told: map[string]federation.OperationState{},
 	}
 	if err := l.openBuckets(ctx); err != nil {
 		return err
 	}
 	defer h.metrics.begin(term, l.events)()
+	l.startStores(ctx)
 	l.log.Info("leading", "hub", h.opts.Name)
 	group.Go(func() error { return l.run(ctx) })
 	l.follow(ctx)

@@ -2,8 +2,8 @@ package hub
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"time"
 
 	"github.com/hansa-io/hansa/federation"
 	"github.com/hansa-io/hansa/federation/decision"
@@ -76,18 +76,19 @@ func report[Q any](l *leadership, decode func([]byte) (Q, error), stored func(Q)
 	}
 }
 
+// store returns when the record is on disk. Reports that come together are written
+// together.
 func (l *leadership) store(ctx context.Context, r record) error {
-	bucket := l.buckets[r.bucket]
-	if r.remove {
-		if err := bucket.Delete(ctx, r.key, messaging.AnyRevision); err != nil && !errors.Is(err, messaging.ErrNotFound) {
-			return fmt.Errorf("remove %s: %w", r.key, err)
-		}
-		return nil
+	done := make(chan error, 1)
+	l.stores[r.bucket].Put(write{batch: true, decided: time.Now(), answer: done, Write: messaging.Write{
+		Key: r.key, Value: r.value, Expected: messaging.AnyRevision, Delete: r.remove,
+	}})
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("store %s: %w", r.key, ctx.Err())
 	}
-	if _, err := bucket.Put(ctx, r.key, r.value, messaging.AnyRevision); err != nil {
-		return fmt.Errorf("store %s: %w", r.key, err)
-	}
-	return nil
 }
 
 // ownReport checks that the account in the subject belongs to the member.

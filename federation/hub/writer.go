@@ -11,15 +11,19 @@ import (
 	"github.com/hansa-io/hansa/messaging/mailbox"
 )
 
-// maxBatch bounds how many writes go out as one atomic batch.
-const maxBatch = 500
+// maxBatch and maxBatchBytes bound what goes out as one atomic batch.
+const (
+	maxBatch      = 500
+	maxBatchBytes = 4 << 20
+)
 
 // write is one effect on one bucket. id is 0 when nobody waits for the outcome.
 type write struct {
 	id uint64
 	messaging.Write
-	batch   bool      // may go out together with its neighbours
-	decided time.Time // when the machine asked for it
+	batch   bool         // may go out together with its neighbours
+	decided time.Time    // when the machine asked for it
+	answer  chan<- error // gets the outcome, unless it is nil; has room for it
 }
 
 // writer carries out the writes of one bucket in order, in a goroutine of its
@@ -57,8 +61,11 @@ func (w writer) writeAll(ctx context.Context, writes []write) {
 
 // batchLength says how many of the first writes go out together.
 func batchLength(writes []write) int {
-	n := 1
+	n, size := 1, len(writes[0].Value)
 	for writes[0].batch && n < len(writes) && n < maxBatch && writes[n].batch {
+		if size += len(writes[n].Value); size > maxBatchBytes {
+			break
+		}
 		n++
 	}
 	return n
@@ -101,6 +108,9 @@ func (w writer) writeOne(ctx context.Context, one write) {
 func (w writer) tell(one write, revision federation.Revision, err error) {
 	ended := outcome(err)
 	w.count(one, ended)
+	if one.answer != nil {
+		one.answer <- err
+	}
 	if one.id == 0 {
 		return
 	}

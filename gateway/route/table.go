@@ -87,7 +87,7 @@ type Builder struct {
 	next     Table
 	touched  map[federation.Key]bool // services whose map is no longer shared
 	reported map[federation.Key]bool // workloads whose statuses are no longer shared
-	shared   bool                    // the maps of next belong to the last table
+	shared   shared                  // the maps of next that belong to the last table
 }
 
 // NewBuilder returns a builder of an empty world.
@@ -107,7 +107,7 @@ func (b *Builder) Table() *Table {
 	b.next.Revision++
 	b.next.Withdrawn = b.withdrawn()
 	t := b.next
-	b.shared = true
+	b.shared = shared{true, true, true, true, true, true, true}
 	clear(b.touched)
 	clear(b.reported)
 	return &t
@@ -124,29 +124,27 @@ func (b *Builder) withdrawn() []string {
 	return out
 }
 
-// unshare copies what the last table shares before it is changed.
-func (b *Builder) unshare() {
-	if !b.shared {
-		return
+// shared says of each map of a table whether the last table has it too.
+type shared struct {
+	members, services, workloads, assignments, operations, scores, statuses bool
+}
+
+// own returns a map to change: a copy if the last table has it too.
+func own[K comparable, V any](m *map[K]V, shared *bool) map[K]V {
+	if *shared {
+		*m, *shared = maps.Clone(*m), false
 	}
-	b.next.Members = maps.Clone(b.next.Members)
-	b.next.services = maps.Clone(b.next.services)
-	b.next.Workloads = maps.Clone(b.next.Workloads)
-	b.next.Assignments = maps.Clone(b.next.Assignments)
-	b.next.Operations = maps.Clone(b.next.Operations)
-	b.next.Scores = maps.Clone(b.next.Scores)
-	b.next.statuses = maps.Clone(b.next.statuses)
-	b.shared = false
+	return *m
 }
 
 // SetSynced says that the snapshots of all buckets are complete.
 func (b *Builder) SetSynced(synced bool) { b.next.Synced = synced }
 
 func (b *Builder) member(name string, change func(*Member)) {
-	b.unshare()
-	m := b.next.Members[name]
+	members := own(&b.next.Members, &b.shared.members)
+	m := members[name]
 	change(&m)
-	b.next.Members[name] = m
+	members[name] = m
 }
 
 // SetMember takes a record of bucket "members".
@@ -156,8 +154,7 @@ func (b *Builder) SetMember(spec federation.MemberSpec, revision federation.Revi
 
 // RemoveMember forgets a member that left, and what it exported.
 func (b *Builder) RemoveMember(name string) {
-	b.unshare()
-	delete(b.next.Members, name)
+	delete(own(&b.next.Members, &b.shared.members), name)
 	for service, exports := range b.next.services {
 		if _, ok := exports[name]; ok {
 			b.RemoveExport(name, service)
@@ -183,7 +180,6 @@ func (b *Builder) SetBeat(beat federation.HubBeat, now time.Time) bool {
 	}
 	changed := beat.Term != b.next.Term || beat.Frozen != b.next.Frozen
 	b.next.Term, b.next.Sequence, b.next.Frozen, b.next.BeatAt = beat.Term, beat.Sequence, beat.Frozen, now
-	b.unshare()
 	for _, line := range beat.Members {
 		old := b.next.Members[line.Member].Beat
 		changed = changed || old.Health != line.Health || old.Withdrawn != line.Withdrawn || old.Masked != line.Masked
@@ -208,14 +204,14 @@ func (b *Builder) RemoveExport(member string, service federation.Key) {
 
 // exports returns the service's own map, copied if the last table shares it.
 func (b *Builder) exports(service federation.Key) map[string]Export {
-	b.unshare()
-	if !b.touched[service] || b.next.services[service] == nil {
-		copied := maps.Clone(b.next.services[service])
+	services := own(&b.next.services, &b.shared.services)
+	if !b.touched[service] || services[service] == nil {
+		copied := maps.Clone(services[service])
 		if copied == nil {
 			copied = map[string]Export{}
 		}
-		b.next.services[service] = copied
+		services[service] = copied
 		b.touched[service] = true
 	}
-	return b.next.services[service]
+	return services[service]
 }

@@ -52,26 +52,22 @@ func (t *Table) On(member string) int {
 
 // SetWorkload takes a record of bucket "workloads".
 func (b *Builder) SetWorkload(w federation.Workload) {
-	b.unshare()
-	b.next.Workloads[w.Key] = w
+	own(&b.next.Workloads, &b.shared.workloads)[w.Key] = w
 }
 
 // RemoveWorkload forgets a workload that was deleted.
 func (b *Builder) RemoveWorkload(k federation.Key) {
-	b.unshare()
-	delete(b.next.Workloads, k)
+	delete(own(&b.next.Workloads, &b.shared.workloads), k)
 }
 
 // SetAssignment takes a record of bucket "assignments".
 func (b *Builder) SetAssignment(a federation.Assignment) {
-	b.unshare()
-	b.next.Assignments[a.Workload] = a
+	own(&b.next.Assignments, &b.shared.assignments)[a.Workload] = a
 }
 
 // RemoveAssignment forgets an assignment that ended.
 func (b *Builder) RemoveAssignment(k federation.Key) {
-	b.unshare()
-	delete(b.next.Assignments, k)
+	delete(own(&b.next.Assignments, &b.shared.assignments), k)
 }
 
 // SetStatus takes a record of bucket "status".
@@ -89,34 +85,31 @@ func (b *Builder) RemoveStatus(member string, k federation.Key) {
 }
 
 func (b *Builder) statuses(k federation.Key) map[string]federation.WorkStatus {
-	b.unshare()
-	if !b.reported[k] || b.next.statuses[k] == nil {
-		copied := maps.Clone(b.next.statuses[k])
+	all := own(&b.next.statuses, &b.shared.statuses)
+	if !b.reported[k] || all[k] == nil {
+		copied := maps.Clone(all[k])
 		if copied == nil {
 			copied = map[string]federation.WorkStatus{}
 		}
-		b.next.statuses[k] = copied
+		all[k] = copied
 		b.reported[k] = true
 	}
-	return b.next.statuses[k]
+	return all[k]
 }
 
 // SetOperation takes a record of bucket "operations".
 func (b *Builder) SetOperation(o federation.Operation) {
-	b.unshare()
-	b.next.Operations[o.ID] = o
+	own(&b.next.Operations, &b.shared.operations)[o.ID] = o
 }
 
 // SetScore takes a record of bucket "scores".
 func (b *Builder) SetScore(f federation.Feed) {
-	b.unshare()
-	b.next.Scores[f.Name] = f
+	own(&b.next.Scores, &b.shared.scores)[f.Name] = f
 }
 
 // RemoveScore forgets a score from outside.
 func (b *Builder) RemoveScore(name string) {
-	b.unshare()
-	delete(b.next.Scores, name)
+	delete(own(&b.next.Scores, &b.shared.scores), name)
 }
 
 // AddEvent takes a record of bucket "events". Records that arrive twice or out

@@ -5,7 +5,7 @@ import "fmt"
 // Check returns an error that names the law of the package that is broken; nil
 // when none is.
 func (m *Machine) Check() error {
-	for _, k := range m.keys() {
+	for _, k := range m.sorted {
 		it := m.items[k]
 		if it.done && it.order != nil && it.order.Epoch > it.Epoch {
 			return fmt.Errorf("law 1: %s obeys epoch %d and remembers %d", k, it.order.Epoch, it.Epoch)

@@ -10,7 +10,7 @@ import (
 // Holdings lists what runs, or may run, here, sorted by workload.
 func (m *Machine) Holdings() []federation.Holding {
 	var out []federation.Holding
-	for _, k := range m.keys() {
+	for _, k := range m.sorted {
 		switch it := m.items[k]; it.Phase {
 		case holding:
 			stopped := it.AtMostOne && !it.stop && !it.lease.running

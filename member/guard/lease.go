@@ -30,7 +30,7 @@ func (it *item) leaseAt() time.Time {
 // stepLeases renews leases and stops what has none. What a restart finds running
 // has none.
 func (m *Machine) stepLeases() {
-	for _, k := range m.keys() {
+	for _, k := range m.sorted {
 		it := m.items[k]
 		if !it.AtMostOne || it.Phase != holding {
 			continue

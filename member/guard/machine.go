@@ -27,8 +27,9 @@ type Options struct {
 
 // Machine is the guard. It is not safe for concurrent use.
 type Machine struct {
-	opts  Options
-	items map[federation.Key]*item
+	opts   Options
+	items  map[federation.Key]*item
+	sorted []federation.Key // of items
 
 	term     uint64 // of the hub's leadership
 	sequence uint64 // of its last beat
@@ -61,11 +62,14 @@ func New(opts Options) *Machine {
 	return &Machine{opts: opts, items: map[federation.Key]*item{}}
 }
 
-// Step applies one event and returns what must be done about it, in order. It
-// never blocks and reads no clock. now must not go back.
-func (m *Machine) Step(now time.Time, ev Event) []Effect {
+// Step applies events that came together and returns what must be done about them,
+// in order: the state is written at most once for all of them. It never blocks and
+// reads no clock. now must not go back.
+func (m *Machine) Step(now time.Time, events ...Event) []Effect {
 	m.now, m.out, m.dirty = now, nil, false
-	m.apply(ev)
+	for _, ev := range events {
+		m.apply(ev)
+	}
 	m.pursueAll()
 	m.stepLeases()
 	m.stepHello()
@@ -123,11 +127,7 @@ func (m *Machine) apply(ev Event) {
 // received notes an order unless it is older than one that is known.
 func (m *Machine) received(ev WorkReceived) {
 	k := ev.Work.Workload
-	it := m.items[k]
-	if it == nil {
-		it = &item{memory: memory{Workload: k}}
-		m.items[k] = it
-	}
+	it := m.item(k)
 	if it.stale(ev) || it.repeated(ev) {
 		return
 	}
@@ -168,14 +168,14 @@ func (m *Machine) gone(k federation.Key) {
 		return
 	}
 	if it.Phase == removed && (it.order == nil || it.done) {
-		delete(m.items, k)
+		m.forget(k)
 		m.dirty = true
 	}
 }
 
 // pursueAll obeys every order that waits and may be obeyed now.
 func (m *Machine) pursueAll() {
-	for _, k := range m.keys() {
+	for _, k := range m.sorted {
 		it := m.items[k]
 		if it.order != nil && !it.done && m.allowed(it) {
 			m.obey(it)

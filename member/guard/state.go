@@ -48,7 +48,7 @@ type memory struct {
 
 func (m *Machine) encode() []byte {
 	s := saved{Version: version, Member: m.opts.Member, ClusterID: m.opts.ClusterID, Works: []memory{}}
-	for _, k := range m.keys() {
+	for _, k := range m.sorted {
 		if it := m.items[k]; it.Phase != "" {
 			s.Works = append(s.Works, it.memory)
 		}
@@ -78,20 +78,30 @@ func Restore(opts Options, state []byte) (*Machine, error) {
 	}
 	m := New(opts)
 	for _, v := range s.Works {
-		it := &item{memory: v, stop: v.AtMostOne && v.Phase == holding && !v.Endless}
+		it := m.item(v.Workload)
+		it.memory, it.stop = v, v.AtMostOne && v.Phase == holding && !v.Endless
 		if v.Endless && v.Phase == holding {
 			it.lease = leaseState{Hold: lease.Resumed(), running: true}
 		}
-		m.items[v.Workload] = it
 	}
 	return m, nil
 }
 
-func (m *Machine) keys() []federation.Key {
-	keys := make([]federation.Key, 0, len(m.items))
-	for k := range m.items {
-		keys = append(keys, k)
+// item returns what is known of a workload, and begins with it when that is nothing.
+func (m *Machine) item(k federation.Key) *item {
+	it := m.items[k]
+	if it == nil {
+		it = &item{memory: memory{Workload: k}}
+		m.items[k] = it
+		at, _ := slices.BinarySearchFunc(m.sorted, k, federation.Key.Compare)
+		m.sorted = slices.Insert(m.sorted, at, k)
 	}
-	slices.SortFunc(keys, federation.Key.Compare)
-	return keys
+	return it
+}
+
+func (m *Machine) forget(k federation.Key) {
+	delete(m.items, k)
+	if at, known := slices.BinarySearchFunc(m.sorted, k, federation.Key.Compare); known {
+		m.sorted = slices.Delete(m.sorted, at, at+1)
+	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/discovery/cached/memory"
 	"k8s.io/client-go/dynamic"
@@ -62,7 +63,9 @@ func open(config *rest.Config) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", config.Host, err)
 	}
-	typed, err := kubernetes.NewForConfigAndClient(config, transport)
+	binary := rest.CopyConfig(config)
+	binary.ContentType, binary.AcceptContentTypes = runtime.ContentTypeProtobuf, runtime.ContentTypeProtobuf+","+runtime.ContentTypeJSON
+	typed, err := kubernetes.NewForConfigAndClient(binary, transport)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", config.Host, err)
 	}

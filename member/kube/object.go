@@ -12,7 +12,10 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/util/csaupgrade"
+	"k8s.io/client-go/util/retry"
 )
 
 // Errors that package landing branches on.
@@ -21,6 +24,8 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrNoKind: the API server does not serve this kind (yet).
 	ErrNoKind = errors.New("kind is not served by this cluster")
+	// ErrExists: there is an object of that name.
+	ErrExists = errors.New("exists")
 	// ErrInvalid: the API server refuses the object as it is; trying again does
 	// not help.
 	ErrInvalid = errors.New("refused by the API server")
@@ -65,6 +70,53 @@ func (c *Client) Get(ctx context.Context, r Ref) (*unstructured.Unstructured, er
 	}
 	u, err := at.Get(ctx, r.Name, metav1.GetOptions{})
 	return u, explain("read", r, err)
+}
+
+// Create makes an object, or returns ErrExists.
+func (c *Client) Create(ctx context.Context, u *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+	r := RefOf(u)
+	at, err := c.resource(r)
+	if err != nil {
+		return nil, err
+	}
+	out, err := at.Create(ctx, u, metav1.CreateOptions{FieldManager: FieldManager})
+	if err == nil && r.Kind == "CustomResourceDefinition" {
+		c.resetMapper()
+	}
+	return out, explain("create", r, err)
+}
+
+// Adopt gives the fields that an object got when Hansa created it to Hansa's
+// server-side apply, so that applying it without a field removes that.
+func (c *Client) Adopt(ctx context.Context, r Ref) error {
+	at, err := c.resource(r)
+	if err != nil {
+		return err
+	}
+	return retry.RetryOnConflict(retry.DefaultRetry, func() error {
+		live, err := at.Get(ctx, r.Name, metav1.GetOptions{})
+		if err != nil {
+			return explain("read", r, err)
+		}
+		patch, err := csaupgrade.UpgradeManagedFieldsPatch(live, sets.New(FieldManager), FieldManager)
+		if err != nil || patch == nil {
+			return err
+		}
+		if _, err = at.Patch(ctx, r.Name, types.JSONPatchType, patch, metav1.PatchOptions{}); apierrors.IsConflict(err) {
+			return err
+		}
+		return explain("take the fields of", r, err)
+	})
+}
+
+// Merge changes an object by a merge patch (RFC 7386).
+func (c *Client) Merge(ctx context.Context, r Ref, patch []byte) error {
+	at, err := c.resource(r)
+	if err != nil {
+		return err
+	}
+	_, err = at.Patch(ctx, r.Name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: FieldManager})
+	return explain("change", r, err)
 }
 
 // Apply writes an object by server-side apply; fields that others own are taken.
@@ -169,6 +221,8 @@ func explain(verb string, r Ref, err error) error {
 		return nil
 	case apierrors.IsNotFound(err):
 		return fmt.Errorf("%s %s: %w", verb, r, ErrNotFound)
+	case apierrors.IsAlreadyExists(err):
+		return fmt.Errorf("%s %s: %w", verb, r, ErrExists)
 	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err), apierrors.IsForbidden(err), apierrors.IsRequestEntityTooLargeError(err):
 		return fmt.Errorf("%s %s: %w: %w", verb, r, ErrInvalid, err)
 	}

@@ -42,7 +42,7 @@ type Watch struct {
 
 	mu     sync.Mutex
 	stop   <-chan struct{} // of Run
-	landed map[schema.GroupVersionResource]cache.SharedIndexInformer
+	landed map[schema.GroupVersionResource]*landed
 }
 
 // Watch makes the caches. changed is called for every difference, from several
@@ -51,7 +51,7 @@ type Watch struct {
 func (c *Client) Watch(changed func(What, *unstructured.Unstructured)) *Watch {
 	w := &Watch{
 		client: c, changed: changed, typed: informers.NewSharedInformerFactory(c.typed, 0),
-		landed: map[schema.GroupVersionResource]cache.SharedIndexInformer{},
+		landed: map[schema.GroupVersionResource]*landed{},
 	}
 	w.nodes = w.typed.Core().V1().Nodes().Informer()
 	w.pods = w.typed.Core().V1().Pods().Informer()
@@ -111,16 +111,11 @@ func (w *Watch) Run(ctx context.Context, synced func()) error {
 }
 
 func (w *Watch) handler(what What) cache.ResourceEventHandler {
-	tell := func(o any) {
-		if gone, ok := o.(cache.DeletedFinalStateUnknown); ok {
-			o = gone.Obj
-		}
-		u, _ := o.(*unstructured.Unstructured)
-		if what != Landed {
-			u = nil
-		}
-		w.changed(what, u)
-	}
+	return differences(func(any) { w.changed(what, nil) })
+}
+
+// differences calls tell for every difference of a cache.
+func differences(tell func(any)) cache.ResourceEventHandler {
 	return cache.ResourceEventHandlerFuncs{
 		AddFunc: tell, DeleteFunc: tell,
 		UpdateFunc: func(before, after any) {
@@ -137,53 +132,4 @@ func resourceVersion(o any) string {
 		return ""
 	}
 	return m.GetResourceVersion()
-}
-
-// Follow makes sure that objects of the kind that Hansa made are watched. It
-// does nothing before Run, or when the kind is watched already.
-func (w *Watch) Follow(r Ref) error {
-	mapping, err := w.client.mapping(r)
-	if err != nil {
-		return err
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.stop == nil || w.landed[mapping.Resource] != nil {
-		return nil
-	}
-	informer := w.dynamic(mapping.Resource, labels.SelectorFromSet(labels.Set{ManagedLabel: "true"}))
-	if err := informer.SetTransform(dropManagedFields); err != nil {
-		return fmt.Errorf("watch %s: %w", r.Kind, err)
-	}
-	if _, err := informer.AddEventHandler(w.handler(Landed)); err != nil {
-		return fmt.Errorf("watch %s: %w", r.Kind, err)
-	}
-	w.landed[mapping.Resource] = informer
-	go informer.Run(w.stop)
-	return nil
-}
-
-// Lookup returns an object that Hansa made, nil when it does not exist; seen is
-// false while the cache of its kind is not filled.
-func (w *Watch) Lookup(r Ref) (u *unstructured.Unstructured, seen bool) {
-	mapping, err := w.client.mapping(r)
-	if err != nil {
-		return nil, false
-	}
-	w.mu.Lock()
-	informer := w.landed[mapping.Resource]
-	w.mu.Unlock()
-	if informer == nil || !informer.HasSynced() {
-		return nil, false
-	}
-	key := r.Name
-	if r.Namespace != "" {
-		key = r.Namespace + "/" + r.Name
-	}
-	o, _, err := informer.GetStore().GetByKey(key)
-	if err != nil {
-		return nil, false
-	}
-	u, _ = o.(*unstructured.Unstructured)
-	return u, true
 }

@@ -3,13 +3,14 @@
 // A work lands in an order that lets each object find what it needs: namespaces
 // and CustomResourceDefinitions first (and until they are served), then
 // configuration, then services, then what runs, webhooks last; it goes in the
-// reverse order. Objects are written by server-side apply with the field manager
-// "hansa", carry the label hansa.io/managed and, in annotations, the workload and
-// the epoch.
+// reverse order. What is new is created, what is there is changed by server-side
+// apply, both with the field manager "hansa"; objects carry the label
+// hansa.io/managed and, in annotations, the workload and the epoch.
 //
-// For every work there is an inventory: a ConfigMap in the namespace hansa-system
-// that lists what the work has here. It is written before the first object and
-// after the last one, so a crash at any moment forgets nothing.
+// For every work there is an inventory that lists what the work has here: a field of
+// one of the ConfigMaps inventories-NN in the namespace hansa-system. It is written
+// before the first object, so a crash at any moment forgets nothing, and some time
+// after the last one. Inventories that wait are written together.
 //
 // What it promises:
 //

@@ -3,7 +3,6 @@ package landing
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -16,11 +15,6 @@ import (
 
 // Namespace is where inventories are.
 const Namespace = "hansa-system"
-
-const (
-	inventoryLabel = "hansa.io/inventory"
-	inventoryField = "inventory.json"
-)
 
 // Inventory is what a work has in this cluster.
 type Inventory struct {
@@ -42,11 +36,10 @@ type Item struct {
 	UID types.UID `json:"uid,omitempty"`
 	// Generation after Hansa's last write; 0 for kinds that do not count.
 	Generation int64 `json:"generation,omitempty"`
-}
-
-func inventoryRef(k federation.Key) kube.Ref {
-	// A namespace has no dot, so the name is unambiguous.
-	return kube.Ref{APIVersion: "v1", Kind: "ConfigMap", Namespace: Namespace, Name: k.Namespace + "." + k.Name}
+	// Version is the resource version after Hansa's last write.
+	Version string `json:"version,omitempty"`
+	// Created and never applied: its fields do not belong to server-side apply yet.
+	Created bool `json:"created,omitempty"`
 }
 
 func (inv Inventory) find(r kube.Ref) (Item, bool) {
@@ -73,51 +66,36 @@ func (inv Inventory) clone() Inventory {
 	return inv
 }
 
-func (inv Inventory) object() (*unstructured.Unstructured, error) {
-	b, err := json.Marshal(inv)
-	if err != nil {
-		return nil, fmt.Errorf("write the inventory of %s: %w", inv.Workload, err)
-	}
-	r := inventoryRef(inv.Workload)
-	return &unstructured.Unstructured{Object: map[string]any{
-		"apiVersion": r.APIVersion, "kind": r.Kind,
-		"metadata": map[string]any{"namespace": r.Namespace, "name": r.Name, "labels": map[string]any{inventoryLabel: "true"}},
-		"data":     map[string]any{inventoryField: string(b)},
-	}}, nil
-}
-
-func parseInventory(u *unstructured.Unstructured) (Inventory, error) {
-	text, _, _ := unstructured.NestedString(u.Object, "data", inventoryField)
-	var inv Inventory
-	if err := json.Unmarshal([]byte(text), &inv); err != nil {
-		return inv, fmt.Errorf("inventory %s/%s is damaged, what it lists would be forgotten; restore it from a backup or delete it and apply again: %w", u.GetNamespace(), u.GetName(), err)
-	}
-	return inv, nil
-}
-
-func (l *Lander) writeInventory(ctx context.Context, inv Inventory) error {
-	u, err := inv.object()
-	if err != nil {
-		return err
-	}
-	if _, err := l.opts.Cluster.Apply(ctx, u, false); err != nil {
+// write puts an inventory on its shelf and returns when it is there.
+func (l *Lander) write(ctx context.Context, inv Inventory) error {
+	if err := l.shelves.put(ctx, inv.Workload, inv.text()); err != nil {
 		return fmt.Errorf("write the inventory of %s: %w", inv.Workload, err)
 	}
 	l.keep(inv)
 	return nil
 }
 
+// noted is for what a crash may forget: the uids of what was landed, which are found
+// again when the work is landed again.
+func (l *Lander) noted(inv Inventory) {
+	l.keep(inv)
+	l.shelves.putLater(inv.Workload, inv.text())
+}
+
 func (l *Lander) deleteInventory(ctx context.Context, k federation.Key) error {
-	r := inventoryRef(k)
-	u, err := l.opts.Cluster.Get(ctx, r)
-	if err == nil {
-		err = l.opts.Cluster.Delete(ctx, r, u.GetUID(), "Background")
-	}
-	if err != nil && !errors.Is(err, kube.ErrNotFound) {
+	if err := l.shelves.put(ctx, k, ""); err != nil {
 		return fmt.Errorf("delete the inventory of %s: %w", k, err)
 	}
 	l.forget(k)
 	return nil
+}
+
+func (inv Inventory) text() string {
+	b, err := json.Marshal(inv)
+	if err != nil {
+		panic("write an inventory: " + err.Error()) // every field is plain data
+	}
+	return string(b)
 }
 
 // Prepare makes the namespace of inventories and reads those that are there. It
@@ -130,18 +108,20 @@ func (l *Lander) Prepare(ctx context.Context) error {
 	if _, err := l.opts.Cluster.Apply(ctx, ns, false); err != nil {
 		return fmt.Errorf("make the namespace of inventories: %w", err)
 	}
-	list, err := l.opts.Cluster.List(ctx, kube.Ref{APIVersion: "v1", Kind: "ConfigMap", Namespace: Namespace}, inventoryLabel+"=true")
+	list, err := l.opts.Cluster.List(ctx, shelfRef(0), shelfLabel+"=true")
 	if err != nil {
 		return fmt.Errorf("read the inventories: %w", err)
 	}
 	for i := range list {
-		inv, err := parseInventory(&list[i])
+		all, err := parseShelf(&list[i])
 		if err != nil {
 			return err
 		}
-		l.keep(inv)
-		for _, item := range inv.Items {
-			l.follow(item.Ref)
+		for _, inv := range all {
+			l.keep(inv)
+			for _, item := range inv.Items {
+				l.follow(item.Ref)
+			}
 		}
 	}
 	return nil

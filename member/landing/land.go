@@ -31,11 +31,19 @@ const (
 	crdTimes = 200
 )
 
-// land brings the cluster to what the work says.
-func (l *Lander) land(ctx context.Context, o Order) error {
+// plan is what landing a work will do.
+type plan struct {
+	Order
+	objects []*unstructured.Unstructured
+	old     Inventory // before
+	inv     Inventory // after
+}
+
+// plan writes down what will be landed, so that a crash forgets nothing of it.
+func (l *Lander) plan(ctx context.Context, o Order) (plan, error) {
 	objects, err := objectsOf(o.Work, l.guardEnv(o.Work.Workload))
 	if err != nil {
-		return err
+		return plan{}, err
 	}
 	old, _ := l.inventory(o.Work.Workload)
 	inv := old.clone()
@@ -45,28 +53,31 @@ func (l *Lander) land(ctx context.Context, o Order) error {
 			inv.set(Item{Ref: kube.RefOf(u)})
 		}
 	}
-	if err := l.writeInventory(ctx, inv); err != nil {
-		return err
-	}
-	for _, u := range objects {
-		item, err := l.landOne(ctx, o, old, u)
+	return plan{Order: o, objects: objects, old: old, inv: inv}, l.write(ctx, inv)
+}
+
+// land brings the cluster to what the work says.
+func (l *Lander) land(ctx context.Context, p plan) error {
+	for _, u := range p.objects {
+		item, err := l.landOne(ctx, p, u)
 		if err != nil {
 			return err
 		}
 		if item.UID == "" { // others' namespace: not ours to list
-			inv.Items = slices.DeleteFunc(inv.Items, func(i Item) bool { return i.Ref == item.Ref })
+			p.inv.Items = slices.DeleteFunc(p.inv.Items, func(i Item) bool { return i.Ref == item.Ref })
 			continue
 		}
-		inv.set(item)
+		p.inv.set(item)
 		l.follow(item.Ref)
 	}
-	if o.Prune {
-		if inv, err = l.prune(ctx, o, inv, objects); err != nil {
+	if p.Prune {
+		if err := l.prune(ctx, &p); err != nil {
 			return err
 		}
 	}
-	inv.Whole = true
-	return l.writeInventory(ctx, inv)
+	p.inv.Whole = true
+	l.noted(p.inv)
+	return nil
 }
 
 // objectsOf parses the work's objects, adds the namespaces that they need, gives env
@@ -131,26 +142,62 @@ func mark(u *unstructured.Unstructured, w federation.Work) {
 	u.SetAnnotations(annotations)
 }
 
-// landOne applies one object. The item has no UID when the object belongs to
-// others and is left to them.
-func (l *Lander) landOne(ctx context.Context, o Order, old Inventory, u *unstructured.Unstructured) (Item, error) {
+// landOne writes one object. The item has no UID when the object belongs to others and
+// is left to them. What is new is created, which cannot take what others made in the
+// same moment, and costs half of an apply.
+func (l *Lander) landOne(ctx context.Context, p plan, u *unstructured.Unstructured) (Item, error) {
 	r := kube.RefOf(u)
-	if known, ok := old.find(r); !ok || known.UID == "" {
-		leave, err := l.mayTake(ctx, o.Work, u)
-		if leave || err != nil {
-			return Item{Ref: r}, err
+	if known, ok := p.old.find(r); ok && known.UID != "" {
+		return l.apply(ctx, u, known.Created)
+	}
+	if r.Kind == "Namespace" && onlyMarked(u) {
+		if live, _ := l.opts.Views.Lookup(r, ""); live != nil && live.GetDeletionTimestamp() == nil {
+			return itemOf(live, false), nil // ours, as Views are
 		}
 	}
-	out, err := l.opts.Cluster.Apply(ctx, u, false)
+	out, err := l.opts.Cluster.Create(ctx, u)
+	if errors.Is(err, kube.ErrExists) {
+		if leave, err := l.mayTake(ctx, p.Work, u); leave || err != nil {
+			return Item{Ref: r}, err
+		}
+		return l.apply(ctx, u, true)
+	}
+	if err == nil && r.Kind == "CustomResourceDefinition" {
+		err = l.established(ctx, r)
+	}
 	if err != nil {
 		return Item{}, err
 	}
-	if r.Kind == "CustomResourceDefinition" {
-		if err := l.established(ctx, r); err != nil {
+	return itemOf(out, true), nil
+}
+
+// apply changes what is there. Fields that belong to a creation are first given to
+// server-side apply, which could never remove them otherwise.
+func (l *Lander) apply(ctx context.Context, u *unstructured.Unstructured, created bool) (Item, error) {
+	r := kube.RefOf(u)
+	if created {
+		if err := l.opts.Cluster.Adopt(ctx, r); err != nil && !errors.Is(err, kube.ErrNotFound) {
 			return Item{}, err
 		}
 	}
-	return Item{Ref: r, UID: out.GetUID(), Generation: out.GetGeneration()}, nil
+	out, err := l.opts.Cluster.Apply(ctx, u, false)
+	if err == nil && r.Kind == "CustomResourceDefinition" {
+		err = l.established(ctx, r)
+	}
+	if err != nil {
+		return Item{}, err
+	}
+	return itemOf(out, false), nil
+}
+
+// itemOf lists what was just written.
+func itemOf(u *unstructured.Unstructured, created bool) Item {
+	return Item{Ref: kube.RefOf(u), UID: u.GetUID(), Generation: u.GetGeneration(), Version: u.GetResourceVersion(), Created: created}
+}
+
+// onlyMarked: nobody asks anything of the object but that it is there.
+func onlyMarked(u *unstructured.Unstructured) bool {
+	return len(u.GetLabels()) == 1 && len(u.GetAnnotations()) == 0 && u.Object["spec"] == nil
 }
 
 // mayTake decides about an object that is there and not in the inventory.
@@ -158,7 +205,7 @@ func (l *Lander) mayTake(ctx context.Context, w federation.Work, u *unstructured
 	r := kube.RefOf(u)
 	live, err := l.opts.Cluster.Get(ctx, r)
 	if errors.Is(err, kube.ErrNotFound) {
-		return false, nil
+		return false, fmt.Errorf("%s was there and went: trying again", r)
 	}
 	if err != nil {
 		return false, err
@@ -266,23 +313,23 @@ func pause(ctx context.Context, d time.Duration) error {
 }
 
 // prune removes what the work no longer has.
-func (l *Lander) prune(ctx context.Context, o Order, inv Inventory, objects []*unstructured.Unstructured) (Inventory, error) {
+func (l *Lander) prune(ctx context.Context, p *plan) error {
 	wanted := map[kube.Ref]bool{}
-	for _, u := range objects {
+	for _, u := range p.objects {
 		wanted[kube.RefOf(u)] = true
 	}
-	kept := inv.Items[:0:0]
-	for _, item := range inv.Items {
+	kept := p.inv.Items[:0:0]
+	for _, item := range p.inv.Items {
 		if wanted[item.Ref] {
 			kept = append(kept, item)
 			continue
 		}
-		if _, err := l.removeOne(ctx, o.Work, item.Ref, policyOf(item.Kind, o.Work.Landing)); err != nil {
-			return inv, err
+		if _, err := l.removeOne(ctx, p.Work, item.Ref, policyOf(item.Kind, p.Work.Landing)); err != nil {
+			return err
 		}
 	}
-	inv.Items = kept
-	return inv, nil
+	p.inv.Items = kept
+	return nil
 }
 
 // policyOf: what makes pods goes with them, so that gone means stopped.

@@ -18,11 +18,24 @@ import (
 
 // Cluster is what landing asks of a cluster; *kube.Client is one.
 type Cluster interface {
+	Reader
+	Writer
+}
+
+// Reader reads objects.
+type Reader interface {
 	Get(ctx context.Context, r kube.Ref) (*unstructured.Unstructured, error)
-	Apply(ctx context.Context, u *unstructured.Unstructured, dryRun bool) (*unstructured.Unstructured, error)
-	Delete(ctx context.Context, r kube.Ref, uid types.UID, policy metav1.DeletionPropagation) error
 	List(ctx context.Context, r kube.Ref, label string) ([]unstructured.Unstructured, error)
 	NamespaceUsers(ctx context.Context, namespace string) (string, error)
+}
+
+// Writer writes objects.
+type Writer interface {
+	Create(ctx context.Context, u *unstructured.Unstructured) (*unstructured.Unstructured, error)
+	Adopt(ctx context.Context, r kube.Ref) error
+	Apply(ctx context.Context, u *unstructured.Unstructured, dryRun bool) (*unstructured.Unstructured, error)
+	Merge(ctx context.Context, r kube.Ref, patch []byte) error
+	Delete(ctx context.Context, r kube.Ref, uid types.UID, policy metav1.DeletionPropagation) error
 }
 
 // Views are the caches that status is read from; *kube.Watch is one.
@@ -30,8 +43,8 @@ type Views interface {
 	// Follow watches the kind of the object from now on.
 	Follow(r kube.Ref) error
 	// Lookup returns the object, nil when it does not exist; seen is false while
-	// that is not known.
-	Lookup(r kube.Ref) (u *unstructured.Unstructured, seen bool)
+	// what the cache has is older than the resource version since, "" for any.
+	Lookup(r kube.Ref, since string) (u *unstructured.Unstructured, seen bool)
 	// Unscheduled counts the pods of the object that find no node.
 	Unscheduled(r kube.Ref) int64
 }
@@ -85,8 +98,9 @@ const (
 // Lander carries out orders, one at a time per workload and any number of
 // workloads side by side.
 type Lander struct {
-	opts Options
-	pace *pacer
+	opts    Options
+	pace    *pacer
+	shelves *shelves
 
 	mu    sync.Mutex
 	ctx   context.Context // of Run; nil outside
@@ -107,7 +121,7 @@ type work struct {
 
 // New makes a lander.
 func New(opts Options) *Lander {
-	return &Lander{opts: opts, pace: newPacer(), works: map[federation.Key]*work{}}
+	return &Lander{opts: opts, pace: newPacer(), shelves: newShelves(opts.Cluster), works: map[federation.Key]*work{}}
 }
 
 // Run lets orders be carried out until ctx ends, and returns when none is under
@@ -119,7 +133,7 @@ func (l *Lander) Run(ctx context.Context) error {
 		l.start(k, l.works[k])
 	}
 	l.mu.Unlock()
-	<-ctx.Done()
+	l.shelves.run(ctx)
 	l.mu.Lock()
 	l.ctx = nil
 	l.mu.Unlock()
@@ -228,11 +242,15 @@ func (l *Lander) carryOut(ctx context.Context, o Order) error {
 	if o.Do != Land {
 		return l.remove(ctx, o) // what has to stop waits for nothing
 	}
+	p, err := l.plan(ctx, o)
+	if err != nil {
+		return err
+	}
 	if err := l.pace.enter(ctx, o.Work.Tier); err != nil {
 		return err
 	}
 	began := time.Now()
-	err := l.land(ctx, o)
+	err = l.land(ctx, p)
 	objects := len(o.Work.Objects)
 	if err != nil {
 		objects = 0

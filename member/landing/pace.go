@@ -10,28 +10,34 @@ import (
 
 // Bounds of how many landings are under way at once.
 const (
-	fewest = 16
-	most   = 512
+	fewest = 32
+	most   = 128
+	// patience is how many times longer than usual a landing may take before fewer are
+	// let through: an API server that is busy with what it was just given is not
+	// drowning.
+	patience = 4
+	// window is how many landings the usual time is the mean of.
+	window = 600
 )
 
 // pacer lets landings through, those of the lowest tier first, and as many at once as
 // the API server answers without delay: a loss that brings a thousand workloads must
 // not drown it, and what matters most must not queue behind what matters least.
 //
-// The limit follows the ratio of the shortest time that one object took to the time
-// that it takes now, and may grow by its square root where there is no delay. Source:
-// the Gradient2 limit of Netflix's concurrency-limits, after TCP Vegas (Brakmo and
-// Peterson, 1995).
+// The limit shrinks with the ratio of the time that an object usually takes to the time
+// that it takes now, once that is several times as long, and grows by its square root
+// where it is not. Source: the Gradient2 limit of Netflix's concurrency-limits, after
+// TCP Vegas (Brakmo and Peterson, 1995).
 type pacer struct {
 	mu       sync.Mutex
 	limit    float64
 	busy     int
-	shortest time.Duration // that one object took, forgotten slowly
+	usual    float64 // ns that one object takes, over a long time
 	waiting  queue
 	arrivals uint64
 }
 
-func newPacer() *pacer { return &pacer{limit: 4 * fewest} }
+func newPacer() *pacer { return &pacer{limit: 2 * fewest} }
 
 // enter waits for a turn; leave ends it.
 func (p *pacer) enter(ctx context.Context, tier int) error {
@@ -74,12 +80,15 @@ func (p *pacer) leave(objects int, took time.Duration) {
 }
 
 func (p *pacer) learn(each time.Duration) {
-	each = max(each, time.Microsecond)
-	p.shortest += p.shortest / 20_000
-	if p.shortest == 0 || each < p.shortest {
-		p.shortest = each
+	now := float64(max(each, time.Microsecond))
+	if p.usual == 0 {
+		p.usual = now
 	}
-	gradient := min(1, max(0.5, 2*float64(p.shortest)/float64(each)))
+	p.usual += (now - p.usual) / window
+	if p.usual > 2*now {
+		p.usual *= 0.95 // it was slow for long, and is no more
+	}
+	gradient := min(1, max(0.5, patience*p.usual/now))
 	aim := p.limit*gradient + math.Sqrt(p.limit)
 	if gradient == 1 && p.busy < int(p.limit)/2 {
 		aim = p.limit // nobody asks for more

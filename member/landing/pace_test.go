@@ -68,7 +68,8 @@ func until(t *testing.T, done func() bool) {
 }
 
 // TestPacerLimit: the limit grows while nothing slows down and there is more to do,
-// and shrinks to its floor when every object takes ten times as long.
+// shrinks when every object takes ten times as long as it did, and grows again when
+// that has become usual.
 func TestPacerLimit(t *testing.T) {
 	p := newPacer()
 	serve := func(n int, each time.Duration) {
@@ -77,20 +78,17 @@ func TestPacerLimit(t *testing.T) {
 			p.leave(2, 2*each)
 		}
 	}
-	before := p.limit
 	serve(200, 5*time.Millisecond)
-	if p.limit <= 2*before {
-		t.Errorf("after 200 quick ones the limit is %.0f, it was %.0f", p.limit, before)
+	if p.limit != most {
+		t.Errorf("after 200 quick ones the limit is %.0f", p.limit)
 	}
-	high := p.limit
-	serve(200, 50*time.Millisecond)
-	if p.limit > high/4 {
-		t.Errorf("after 200 slow ones the limit is %.0f, it was %.0f", p.limit, high)
+	serve(40, 50*time.Millisecond)
+	low := p.limit
+	if low > most/4 {
+		t.Errorf("after 40 slow ones the limit is %.0f", p.limit)
 	}
 	serve(2000, 50*time.Millisecond)
-	low := p.limit
-	serve(2000, 5*time.Millisecond)
-	if p.limit <= low {
+	if p.limit < 2*low {
 		t.Errorf("it does not recover from %.0f: %.0f", low, p.limit)
 	}
 	p.busy, p.limit = 3, 100

@@ -56,7 +56,7 @@ func (l *Lander) statusOf(inv Inventory) federation.WorkStatus {
 	}
 	for _, item := range inv.Items {
 		o := federation.ObjectStatus{ID: federation.Object{APIVersion: item.APIVersion, Kind: item.Kind, Namespace: item.Namespace, Name: item.Name}.ID()}
-		u, seen := l.opts.Views.Lookup(item.Ref)
+		u, seen := l.look(item)
 		switch {
 		case !seen || u == nil && !inv.Whole:
 			o.State = federation.WorkProgressing
@@ -79,6 +79,13 @@ func (l *Lander) statusOf(inv Inventory) federation.WorkStatus {
 		s.Objects = append(s.Objects, o)
 	}
 	return s
+}
+
+// look returns the object of an item; seen is false while the cache is older than what
+// was landed.
+func (l *Lander) look(item Item) (u *unstructured.Unstructured, seen bool) {
+	u, seen = l.opts.Views.Lookup(item.Ref, item.Version)
+	return u, seen || u != nil && u.GetUID() == item.UID && u.GetGeneration() >= item.Generation
 }
 
 func worse(a, b federation.WorkState) bool { return severity(a) > severity(b) }
@@ -165,7 +172,7 @@ func (l *Lander) Correct(k federation.Key, now time.Time) (later time.Time) {
 
 func (l *Lander) anyDrift(inv Inventory) bool {
 	for _, item := range inv.Items {
-		if u, seen := l.opts.Views.Lookup(item.Ref); seen && (u == nil || u.GetDeletionTimestamp() == nil && drifted(item, u)) {
+		if u, seen := l.look(item); seen && (u == nil || u.GetDeletionTimestamp() == nil && drifted(item, u)) {
 			return true
 		}
 	}

@@ -10,7 +10,6 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/hansa-io/hansa/messaging"
-	"github.com/hansa-io/hansa/messaging/subject"
 )
 
 // idleHeartbeat is how often the server says that a follower has missed nothing;
@@ -146,85 +145,4 @@ func (f *follower) take(m jetstream.Msg) error {
 		return f.sync()
 	}
 	return nil
-}
-
-// Works returns the follower of the agent's own works: the durable consumer that
-// the hub made. A work is acknowledged when the handler returned nil.
-func (c *Conn) Works() messaging.Follower { return works{c} }
-
-type works struct{ conn *Conn }
-
-// Follow reads until ctx ends or handle fails; the filter must be empty. Only
-// what was not acknowledged before is delivered: Synced means that nothing
-// older waits.
-func (w works) Follow(ctx context.Context, _ string, handle func(messaging.Change) error) error {
-	synced := false
-	for {
-		err := w.read(ctx, &synced, handle)
-		var failed handlerError
-		switch {
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case errors.As(err, &failed):
-			return failed.err
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(followRetry):
-		}
-	}
-}
-
-func (w works) read(ctx context.Context, synced *bool, handle func(messaging.Change) error) error {
-	stream := subject.WorkBucket(w.conn.account)
-	consumer, err := w.conn.js.Consumer(bounded(ctx), stream, w.conn.account)
-	if err != nil {
-		return wrap(err, "follow works")
-	}
-	tell := func(c messaging.Change) error {
-		if err := handle(c); err != nil {
-			return handlerError{err}
-		}
-		return nil
-	}
-	sync := func() error {
-		if *synced {
-			return nil
-		}
-		*synced = true
-		return tell(messaging.Change{Synced: true})
-	}
-	if info := consumer.CachedInfo(); info.NumPending == 0 && info.NumAckPending == 0 {
-		if err := sync(); err != nil {
-			return err
-		}
-	}
-	messages, err := consumer.Messages(jetstream.PullHeartbeat(idleHeartbeat), jetstream.PullExpiry(4*idleHeartbeat))
-	if err != nil {
-		return wrap(err, "follow works")
-	}
-	defer messages.Stop()
-	for {
-		m, err := messages.Next(jetstream.NextContext(ctx))
-		if err != nil {
-			return wrap(err, "follow works")
-		}
-		meta, err := m.Metadata()
-		if err != nil {
-			return fmt.Errorf("follow works: %w", err)
-		}
-		key := strings.TrimPrefix(m.Subject(), subject.WorkPrefix(w.conn.account))
-		if err := tell(messaging.Change{Entry: entry(key, m.Data(), m.Headers(), meta.Sequence.Stream)}); err != nil {
-			return err
-		}
-		if err := m.Ack(); err != nil {
-			return wrap(err, "acknowledge a work")
-		}
-		if meta.NumPending == 0 {
-			if err := sync(); err != nil {
-				return err
-			}
-		}
-	}
 }

@@ -123,11 +123,13 @@ func TestMember(t *testing.T) {
 	_, err = works.Put(ctx, "shop.web", []byte("work"), messaging.AnyRevision)
 	must(t, err)
 	read := errors.New("read")
-	err = member.Works().Follow(ctx, "", func(c messaging.Change) error {
-		if c.Synced || c.Key != "shop.web" || string(c.Value) != "work" {
-			return nil
+	err = member.Works().Follow(ctx, func(changes []messaging.Change) error {
+		for _, c := range changes {
+			if c.Key == "shop.web" && string(c.Value) == "work" {
+				return read
+			}
 		}
-		return read
+		return nil
 	})
 	if !errors.Is(err, read) {
 		t.Errorf("the member's works end with %v", err)

@@ -148,11 +148,14 @@ func (f local) await(clusters []*kubernetes.Clientset) time.Time {
 	f.until(func() bool {
 		n := 0
 		for _, c := range clusters {
-			list, err := c.AppsV1().Deployments("mass").List(context.Background(), metav1.ListOptions{ResourceVersion: "0"})
+			list, err := c.AppsV1().Deployments("mass").List(context.Background(), metav1.ListOptions{Limit: 1})
 			if err != nil {
 				f.b.Fatal(err)
 			}
 			n += len(list.Items)
+			if left := list.RemainingItemCount; left != nil {
+				n += int(*left)
+			}
 		}
 		return n >= mass
 	})

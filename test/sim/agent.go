@@ -144,24 +144,25 @@ func (a *agent) follow(life int) {
 			a.follow(life)
 			return
 		}
+		var together []guard.Event
 		for _, e := range all {
-			a.work(e)
+			together = append(together, workEvent(e))
 		}
+		a.step(together...)
 	})
 }
 
-func (a *agent) work(e entry) {
+func workEvent(e entry) guard.Event {
 	if v, ok := e.Value.(federation.Work); ok {
-		a.step(guard.WorkReceived{Work: v, Revision: e.Revision})
-	} else {
-		a.step(guard.WorkGone{Workload: key(e.Key)})
+		return guard.WorkReceived{Work: v, Revision: e.Revision}
 	}
+	return guard.WorkGone{Workload: key(e.Key)}
 }
 
 func (a *agent) Receive(m Message) {
 	switch b := m.Body.(type) {
 	case change:
-		a.work(b.Entry)
+		a.step(workEvent(b.Entry))
 	case federation.HubBeat:
 		a.hear(b)
 	case probeFor:
@@ -187,11 +188,17 @@ func (a *agent) hear(b federation.HubBeat) {
 	a.step(guard.HubBeatHeard{Beat: b})
 }
 
-func (a *agent) step(ev guard.Event) {
-	if ev = a.w.hooks.guardEvent(ev); ev == nil {
+func (a *agent) step(events ...guard.Event) {
+	var let []guard.Event
+	for _, ev := range events {
+		if ev = a.w.hooks.guardEvent(ev); ev != nil {
+			let = append(let, ev)
+		}
+	}
+	if len(let) == 0 {
 		return
 	}
-	for _, e := range a.guard.Step(a.clock(), ev) {
+	for _, e := range a.guard.Step(a.clock(), let...) {
 		for _, e := range a.w.hooks.guardEffect(e) {
 			a.execute(e)
 		}

@@ -1,0 +1,149 @@
+package nats
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/hansa-io/hansa/messaging"
+	"github.com/hansa-io/hansa/messaging/subject"
+)
+
+// mostOrders bounds how many orders are handed on together.
+const mostOrders = 256
+
+// Works returns the agent's own works: the durable consumer that the hub made.
+func (c *Conn) Works() messaging.Orders { return works{c} }
+
+type works struct{ conn *Conn }
+
+// Follow reads until ctx ends or handle fails.
+func (w works) Follow(ctx context.Context, handle func([]messaging.Change) error) error {
+	reader := orders{works: w, handle: handle}
+	for {
+		err := reader.read(ctx)
+		var failed handlerError
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.As(err, &failed):
+			return failed.err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(followRetry):
+		}
+	}
+}
+
+// orders is what survives a consumer that fails.
+type orders struct {
+	works
+	handle func([]messaging.Change) error
+	synced bool
+}
+
+// read follows the consumer until it fails.
+func (o *orders) read(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	consumer, err := o.conn.js.Consumer(bounded(ctx), subject.WorkBucket(o.conn.account), o.conn.account)
+	if err != nil {
+		return wrap(err, "follow works")
+	}
+	if info := consumer.CachedInfo(); info.NumPending == 0 && info.NumAckPending == 0 {
+		if err := o.sync(); err != nil {
+			return err
+		}
+	}
+	messages, err := consumer.Messages(jetstream.PullHeartbeat(idleHeartbeat), jetstream.PullExpiry(4*idleHeartbeat))
+	if err != nil {
+		return wrap(err, "follow works")
+	}
+	defer messages.Stop()
+	arrived := make(chan jetstream.Msg, mostOrders)
+	failed := make(chan error, 1)
+	go func() { failed <- receive(ctx, messages, arrived) }()
+	for {
+		select {
+		case m := <-arrived:
+			if err := o.take(together(m, arrived)); err != nil {
+				return err
+			}
+		case err := <-failed:
+			return err
+		}
+	}
+}
+
+// receive hands on what comes until there is an error.
+func receive(ctx context.Context, messages jetstream.MessagesContext, arrived chan<- jetstream.Msg) error {
+	for {
+		m, err := messages.Next(jetstream.NextContext(ctx))
+		if err != nil {
+			return wrap(err, "follow works")
+		}
+		select {
+		case arrived <- m:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// together returns a message and those that have arrived after it.
+func together(first jetstream.Msg, arrived <-chan jetstream.Msg) []jetstream.Msg {
+	all := []jetstream.Msg{first}
+	for len(all) < mostOrders {
+		select {
+		case m := <-arrived:
+			all = append(all, m)
+		default:
+			return all
+		}
+	}
+	return all
+}
+
+// take hands messages on and acknowledges them; the last of the snapshot is followed
+// by the mark.
+func (o *orders) take(messages []jetstream.Msg) error {
+	var changes []messaging.Change
+	waiting := uint64(0)
+	for _, m := range messages {
+		meta, err := m.Metadata()
+		if err != nil {
+			return wrap(err, "follow works")
+		}
+		waiting = meta.NumPending
+		key := strings.TrimPrefix(m.Subject(), subject.WorkPrefix(o.conn.account))
+		changes = append(changes, messaging.Change{Entry: entry(key, m.Data(), m.Headers(), meta.Sequence.Stream)})
+	}
+	if err := o.handle(changes); err != nil {
+		return handlerError{err}
+	}
+	for _, m := range messages {
+		if err := m.Ack(); err != nil {
+			return wrap(err, "acknowledge a work")
+		}
+	}
+	if waiting > 0 {
+		return nil
+	}
+	return o.sync()
+}
+
+func (o *orders) sync() error {
+	if o.synced {
+		return nil
+	}
+	o.synced = true
+	if err := o.handle([]messaging.Change{{Synced: true}}); err != nil {
+		return handlerError{err}
+	}
+	return nil
+}
