@@ -7,8 +7,10 @@ import "time"
 type Hello struct {
 	Member      string
 	Incarnation Incarnation
-	ClusterID   string
-	Holdings    []Holding // sorted by workload
+	// Sequence orders the hellos and renewals of one incarnation as they were sent.
+	Sequence  uint64
+	ClusterID string
+	Holdings  []Holding // sorted by workload
 	// Synced is set once the agent's caches hold the present state of its cluster.
 	Synced bool
 }
@@ -32,6 +34,7 @@ type HelloReply struct {
 type RenewRequest struct {
 	Member      string
 	Incarnation Incarnation
+	Sequence    uint64 // as that of a Hello
 	Workload    Key
 	Epoch       Epoch
 	// Held is set while the member runs it under an earlier grant that still

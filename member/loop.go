@@ -190,7 +190,7 @@ func (a *Agent) renew(ctx context.Context, sent time.Time, e guard.RenewLease) {
 	ctx, cancel := context.WithTimeout(ctx, requestLimit)
 	defer cancel()
 	b, err := a.control.Request(ctx, subject.MemberUp(subject.UpRenew), federationv1.EncodeRenewRequest(federation.RenewRequest{
-		Member: a.opts.Name, Incarnation: a.incarnation, Workload: e.Workload, Epoch: e.Epoch, Held: e.Held,
+		Member: a.opts.Name, Incarnation: a.incarnation, Sequence: e.Sequence, Workload: e.Workload, Epoch: e.Epoch, Held: e.Held,
 	}))
 	if err != nil {
 		a.log.Debug("lease was not renewed", "workload", e.Workload.String(), "reason", err)
@@ -201,7 +201,7 @@ func (a *Agent) renew(ctx context.Context, sent time.Time, e guard.RenewLease) {
 		a.log.Warn("answer to a renewal is not readable", "reason", err)
 		return
 	}
-	a.tell(guard.RenewAnswered{Workload: e.Workload, Epoch: e.Epoch, SentAt: sent, Grant: grant})
+	a.tell(guard.RenewAnswered{Workload: e.Workload, Epoch: e.Epoch, Sequence: e.Sequence, SentAt: sent, Grant: grant})
 }
 
 // followWorks hands orders to the guard, which are acknowledged once they are durable.

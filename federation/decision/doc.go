@@ -18,10 +18,9 @@
 //
 // Epochs: one counter for each workload, in its assignment. It grows by one when
 // the set of members changes, when the workload is deleted, and when a member
-// shows an epoch that this hub did not give, or an order that the store would give
-// after the next one, which was put back then; not when only shares or the version
-// of the workload change. A share's Since is the epoch with which its member
-// entered.
+// shows an epoch, or an order, that this store has not given: it was put back to an
+// older copy. It does not when only shares or the version of the workload change. A
+// share's Since is the epoch with which its member entered.
 //
 // A move by choice is made before it is broken: what shrinks or leaves does so
 // once everything that grew stands ready. Workloads that must run at most once

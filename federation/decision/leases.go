@@ -2,6 +2,7 @@ package decision
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/hansa-io/hansa/federation"
@@ -40,7 +41,9 @@ func (m *Machine) renew(ev RenewArrived) {
 		m.grants.Assume(m.now, claim, w.leaseTime())
 	}
 	g, granted := m.grants.Renew(m.now, claim, assigned, w.leaseTime())
-	w.leased = w.leased || granted
+	if granted {
+		w.leased, w.granted = true, Order{r.Incarnation, r.Sequence}
+	}
 	m.reply(ev.Request, g)
 }
 
@@ -55,12 +58,19 @@ func (m *Machine) assumeLeases() {
 	}
 }
 
+// afterAll is the order of what a person says: it counts whatever was granted before.
+var afterAll = Order{Incarnation: math.MaxUint64}
+
 // proveStopped ends the grants of at-most-one workloads that the member does not
-// run: it says so itself, or a person vouches for it.
-func (m *Machine) proveStopped(name string, held map[federation.Key]bool) {
+// run: it says so itself, or a person vouches for it. What the member said before it
+// asked for the last grant proves nothing: it may run it by now.
+func (m *Machine) proveStopped(name string, held map[federation.Key]bool, said Order) {
 	for _, k := range m.workloadKeys() {
 		w := m.workloads[k]
 		if !w.once() || held[k] {
+			continue
+		}
+		if holder, _, granted := m.grants.Holder(k); granted && holder == name && !said.after(w.granted) {
 			continue
 		}
 		m.grants.Prove(m.now, lease.Claim{Workload: k, Member: name, Epoch: max(w.record.stored.Epoch, w.seen())})
@@ -111,7 +121,7 @@ func (m *Machine) stepFences() {
 		}
 		switch o := m.vouchedBy(name); {
 		case o != nil:
-			m.proveStopped(name, nil)
+			m.proveStopped(name, nil, afterAll)
 			m.feed(membership.FenceProven{Member: name, Reason: fenced(o, name)})
 			m.checkDwells = true
 		case !mem.fenceAt.IsZero() && !m.now.Before(mem.fenceAt):

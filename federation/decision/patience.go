@@ -24,7 +24,7 @@ func (m *Machine) exclude(w *workload, req *placement.Request) {
 // passOver lets nothing that leaves a lost member go where the traffic does not, as long
 // as there is room elsewhere: it would serve nobody, and the failover would not end.
 func (m *Machine) passOver(w *workload, req *placement.Request) {
-	if len(w.released) == 0 {
+	if len(w.released) == 0 || !w.current() {
 		return
 	}
 	for _, name := range sortedNames(m.members) {

@@ -34,6 +34,7 @@ type workload struct {
 	leased    bool                          // this hub has granted it
 	obeyed    map[string]federation.Holding // member → the newest order that it obeys, by its own word
 	rewound   bool                          // the store gives revisions again that it gave before
+	granted   Order                         // of the request that it was granted to last
 	disowned  map[string]bool               // members that do not hold a Manual lease of an earlier hub
 	wished    wish                          // what led to the decision that is being written
 	rebalance bool                          // the user changed the Placement

@@ -230,13 +230,10 @@ func (m *Machine) strays(w *workload) []string {
 }
 
 // mayTakeBack: a move takes away only once the replacement stands; what must run at
-// most once goes first; a member under a mask keeps everything, and so does one that is
-// lost or has not yet proven that it is back.
+// most once goes first; a member under a mask keeps everything. The order to a member
+// that is lost waits for it, and is not obeyed before it is back.
 func (m *Machine) mayTakeBack(w *workload, name string, moved bool) bool {
-	if mem := m.members[name]; m.maskOf(name) != "" || mem.lost() || mem.returning() {
-		return false
-	}
-	return moved || w.once()
+	return m.maskOf(name) == "" && (moved || w.once())
 }
 
 // takeBack asks a member to remove what it holds, and drops the record once it

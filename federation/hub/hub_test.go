@@ -219,6 +219,32 @@ func TestReturn(t *testing.T) {
 	}
 }
 
+// TestLeave: nothing that a member reported is left when it has left, so that the next
+// one of its name begins with nothing.
+func TestLeave(t *testing.T) {
+	w := newWorld(t)
+	w.startHub("hub")
+	gone := w.newAgent("tokyo", "ap-northeast")
+	w.newAgent("osaka", "ap-northeast")
+	w.healthy("tokyo", "osaka")
+	load := workload(web, 2)
+	load.Placement.Spread = []federation.SpreadConstraint{{By: "member", Max: 2, Min: 2}}
+	w.put(load, 0)
+	w.ready(await(w, assignments, subject.WorkloadKey(web), func(a federation.Assignment) bool { return on(a, "tokyo") }))
+	gone.kill()
+	await(w, healths, subject.MemberKey("tokyo"), func(r federation.HealthRecord) bool { return r.Health == federation.Unreachable })
+	_, err := w.ask(subject.HubMember, federationv1.EncodeMemberChange(federation.MemberChange{Member: "tokyo", Action: "leave"}))
+	must(t, err)
+	w.gone(subject.Members, subject.MemberKey("tokyo"))
+	for _, bucket := range []string{subject.Health, subject.Facts, subject.Status, subject.Exports} {
+		for key := range w.entries(bucket) {
+			if key == subject.MemberKey("tokyo") || strings.HasPrefix(key, subject.MemberKey("tokyo")+".") {
+				t.Errorf("%s still has %s", bucket, key)
+			}
+		}
+	}
+}
+
 func TestRequestRefusals(t *testing.T) {
 	w := newWorld(t)
 	w.startHub("hub")

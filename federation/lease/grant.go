@@ -119,9 +119,9 @@ func (g *Grants) hold(k federation.Key, h held) {
 	g.held[k] = h
 }
 
-// Prove ends the holder's grant: it said that nothing of the workload runs any
-// more. The caller knows that this was said after the last grant was answered, as
-// it is when one member's requests are answered one after the other.
+// Prove ends the holder's grant: it said that nothing of the workload runs any more.
+// The caller knows that it asked for its last grant before it said so, and that it
+// does not use a grant that it asked for before.
 func (g *Grants) Prove(now time.Time, c Claim) {
 	h, ok := g.held[c.Workload]
 	if ok && h.member == c.Member && h.epoch <= c.Epoch && now.Before(h.free) {

@@ -135,7 +135,7 @@ func DecodeQueryReport(b []byte) (federation.QueryReport, error) {
 func EncodeHello(h federation.Hello) []byte {
 	return encode(&Hello{
 		Member: h.Member, Incarnation: uint64(h.Incarnation), ClusterId: h.ClusterID,
-		Holdings: each(h.Holdings, fromHolding), Synced: h.Synced,
+		Holdings: each(h.Holdings, fromHolding), Synced: h.Synced, Sequence: h.Sequence,
 	})
 }
 
@@ -148,7 +148,7 @@ func DecodeHello(b []byte) (federation.Hello, error) {
 		}
 		return federation.Hello{
 			Member: m.GetMember(), Incarnation: federation.Incarnation(m.GetIncarnation()), ClusterID: m.GetClusterId(),
-			Holdings: holdings, Synced: m.GetSynced(),
+			Holdings: holdings, Synced: m.GetSynced(), Sequence: m.GetSequence(),
 		}, named("member", m.GetMember())
 	})
 }

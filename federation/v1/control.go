@@ -155,7 +155,7 @@ func DecodeEvidence(b []byte) ([]federation.Evidence, error) {
 // EncodeRenewRequest writes a RenewRequest.
 func EncodeRenewRequest(r federation.RenewRequest) []byte {
 	return encode(&RenewRequest{
-		Member: r.Member, Incarnation: uint64(r.Incarnation), Workload: fromKey(r.Workload), Epoch: uint64(r.Epoch), Held: r.Held,
+		Member: r.Member, Incarnation: uint64(r.Incarnation), Workload: fromKey(r.Workload), Epoch: uint64(r.Epoch), Held: r.Held, Sequence: r.Sequence,
 	})
 }
 
@@ -165,7 +165,7 @@ func DecodeRenewRequest(b []byte) (federation.RenewRequest, error) {
 		key, err := toNamedKey(m.GetWorkload())
 		return federation.RenewRequest{
 			Member: m.GetMember(), Incarnation: federation.Incarnation(m.GetIncarnation()), Workload: key,
-			Epoch: federation.Epoch(m.GetEpoch()), Held: m.GetHeld(),
+			Epoch: federation.Epoch(m.GetEpoch()), Held: m.GetHeld(), Sequence: m.GetSequence(),
 		}, err
 	})
 }

@@ -620,7 +620,8 @@ type Hello struct {
 	ClusterId   string                 `protobuf:"bytes,3,opt,name=cluster_id,json=clusterId,proto3" json:"cluster_id,omitempty"`
 	Holdings    []*Holding             `protobuf:"bytes,4,rep,name=holdings,proto3" json:"holdings,omitempty"`
 	// The agent's caches hold the present state of its cluster.
-	Synced        bool `protobuf:"varint,5,opt,name=synced,proto3" json:"synced,omitempty"`
+	Synced        bool   `protobuf:"varint,5,opt,name=synced,proto3" json:"synced,omitempty"`
+	Sequence      uint64 `protobuf:"varint,6,opt,name=sequence,proto3" json:"sequence,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -688,6 +689,13 @@ func (x *Hello) GetSynced() bool {
 		return x.Synced
 	}
 	return false
+}
+
+func (x *Hello) GetSequence() uint64 {
+	if x != nil {
+		return x.Sequence
+	}
+	return 0
 }
 
 // HelloReply tells the agent what it may run.
@@ -2562,7 +2570,8 @@ type RenewRequest struct {
 	Workload    *Key                   `protobuf:"bytes,3,opt,name=workload,proto3" json:"workload,omitempty"`
 	Epoch       uint64                 `protobuf:"varint,4,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	// Set while the member runs it under an earlier grant that still holds.
-	Held          bool `protobuf:"varint,5,opt,name=held,proto3" json:"held,omitempty"`
+	Held          bool   `protobuf:"varint,5,opt,name=held,proto3" json:"held,omitempty"`
+	Sequence      uint64 `protobuf:"varint,6,opt,name=sequence,proto3" json:"sequence,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2630,6 +2639,13 @@ func (x *RenewRequest) GetHeld() bool {
 		return x.Held
 	}
 	return false
+}
+
+func (x *RenewRequest) GetSequence() uint64 {
+	if x != nil {
+		return x.Sequence
+	}
+	return 0
 }
 
 // Grant answers a RenewRequest.
@@ -2741,14 +2757,15 @@ const file_federation_v1_messages_proto_rawDesc = "" +
 	"\agateway\x18\x01 \x01(\tR\agateway\x12\x12\n" +
 	"\x04term\x18\x02 \x01(\x04R\x04term\x12\x1a\n" +
 	"\bsequence\x18\x03 \x01(\x04R\bsequence\x12\x1c\n" +
-	"\twithdrawn\x18\x04 \x03(\tR\twithdrawn\"\xb2\x01\n" +
+	"\twithdrawn\x18\x04 \x03(\tR\twithdrawn\"\xce\x01\n" +
 	"\x05Hello\x12\x16\n" +
 	"\x06member\x18\x01 \x01(\tR\x06member\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\x04R\vincarnation\x12\x1d\n" +
 	"\n" +
 	"cluster_id\x18\x03 \x01(\tR\tclusterId\x128\n" +
 	"\bholdings\x18\x04 \x03(\v2\x1c.hansa.federation.v1.HoldingR\bholdings\x12\x16\n" +
-	"\x06synced\x18\x05 \x01(\bR\x06synced\"\xcc\x01\n" +
+	"\x06synced\x18\x05 \x01(\bR\x06synced\x12\x1a\n" +
+	"\bsequence\x18\x06 \x01(\x04R\bsequence\"\xcc\x01\n" +
 	"\n" +
 	"HelloReply\x12\x12\n" +
 	"\x04term\x18\x01 \x01(\x04R\x04term\x12\x16\n" +
@@ -2905,13 +2922,14 @@ const file_federation_v1_messages_proto_rawDesc = "" +
 	"\rFreezeRequest\x12\x16\n" +
 	"\x06frozen\x18\x01 \x01(\bR\x06frozen\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x10\n" +
-	"\x03who\x18\x03 \x01(\tR\x03who\"\xa8\x01\n" +
+	"\x03who\x18\x03 \x01(\tR\x03who\"\xc4\x01\n" +
 	"\fRenewRequest\x12\x16\n" +
 	"\x06member\x18\x01 \x01(\tR\x06member\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\x04R\vincarnation\x124\n" +
 	"\bworkload\x18\x03 \x01(\v2\x18.hansa.federation.v1.KeyR\bworkload\x12\x14\n" +
 	"\x05epoch\x18\x04 \x01(\x04R\x05epoch\x12\x12\n" +
-	"\x04held\x18\x05 \x01(\bR\x04held\"L\n" +
+	"\x04held\x18\x05 \x01(\bR\x04held\x12\x1a\n" +
+	"\bsequence\x18\x06 \x01(\x04R\bsequence\"L\n" +
 	"\x05Grant\x12+\n" +
 	"\x03ttl\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x03ttl\x12\x16\n" +
 	"\x06denied\x18\x02 \x01(\tR\x06deniedB6Z4github.com/hansa-io/hansa/federation/v1;federationv1b\x06proto3"

@@ -16,7 +16,8 @@
 //     later life of the workload (a record revision above the removed one's).
 //  6. An at-most-one workload is started only under a lease that holds, and is
 //     told to stop before that lease ends on this member's clock; after a
-//     restart there is no lease.
+//     restart there is no lease. A grant that was asked for before the hub was told
+//     that the workload does not run here is none.
 //
 // A member whose hub puts it under a drill's fault mask goes on as it is: the
 // guard holds every order back until the mask is lifted or runs out.

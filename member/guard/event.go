@@ -52,6 +52,7 @@ type StoppedProven struct {
 type RenewAnswered struct {
 	Workload federation.Key
 	Epoch    federation.Epoch
+	Sequence uint64 // of the RenewLease
 	SentAt   time.Time
 	Grant    federation.Grant
 }
@@ -115,6 +116,7 @@ type SendHello struct{ Hello federation.Hello }
 type RenewLease struct {
 	Workload federation.Key
 	Epoch    federation.Epoch
+	Sequence uint64
 	Held     bool // it runs under a lease that still holds
 }
 

@@ -7,13 +7,14 @@ import (
 	"github.com/hansa-io/hansa/federation/lease"
 )
 
-// Holdings lists what runs, or may run, here, sorted by workload.
+// Holdings lists what runs, or may run, here, sorted by workload. What must run once
+// has stopped when nothing of it runs, and no lease lets it start.
 func (m *Machine) Holdings() []federation.Holding {
 	var out []federation.Holding
 	for _, k := range m.sorted {
 		switch it := m.items[k]; it.Phase {
 		case holding:
-			stopped := it.AtMostOne && !it.stop && !it.lease.running
+			stopped := it.AtMostOne && !it.stop && !it.lease.running && !it.lease.MayRun(m.now)
 			out = append(out, federation.Holding{Workload: k, Epoch: it.Epoch, Revision: it.Revision, Stopped: stopped})
 		case removing:
 			out = append(out, federation.Holding{Workload: k, Epoch: it.Epoch, Revision: it.Revision})
@@ -29,10 +30,17 @@ func (m *Machine) stepHello() {
 		return
 	}
 	m.helloAt = m.now.Add(helloEvery)
-	m.out = append(m.out, SendHello{Hello: federation.Hello{
-		Member: m.opts.Member, Incarnation: m.opts.Incarnation, ClusterID: m.opts.ClusterID,
+	m.said++
+	hello := federation.Hello{
+		Member: m.opts.Member, Incarnation: m.opts.Incarnation, Sequence: m.said, ClusterID: m.opts.ClusterID,
 		Holdings: m.Holdings(), Synced: m.synced,
-	}})
+	}
+	for _, h := range hello.Holdings {
+		if h.Stopped {
+			m.items[h.Workload].lease.denied = m.said
+		}
+	}
+	m.out = append(m.out, SendHello{Hello: hello})
 }
 
 // heard takes the hub's beat, unless it is older than the last one. A new hub,
@@ -110,7 +118,7 @@ func (m *Machine) stopHolding(h federation.Holding) {
 		it.order = nil
 	}
 	it.Epoch, m.dirty = max(it.Epoch, h.Epoch), true
-	it.lease = leaseState{askAt: m.now.Add(lease.RenewEvery(0))}
+	it.lease = leaseState{askAt: m.now.Add(lease.RenewEvery(0)), denied: it.lease.denied}
 	it.stop, it.Endless = true, false
 	m.halt(it, "the hub gave it to others while this member was away")
 }

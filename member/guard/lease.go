@@ -13,6 +13,7 @@ type leaseState struct {
 	lease.Hold
 	askAt   time.Time // when it is renewed
 	running bool      // it was landed under this lease
+	denied  uint64    // sequence of the last hello that said that it does not run
 }
 
 // leaseAt is when the workload's lease needs attention; zero when it has none.
@@ -44,7 +45,8 @@ func (m *Machine) stepLeases() {
 		}
 		if !m.now.Before(it.lease.askAt) {
 			it.lease.askAt = m.now.Add(it.lease.RenewEvery())
-			m.out = append(m.out, RenewLease{Workload: k, Epoch: it.Epoch, Held: it.lease.running && it.lease.MayRun(m.now)})
+			m.said++
+			m.out = append(m.out, RenewLease{Workload: k, Epoch: it.Epoch, Sequence: m.said, Held: it.lease.running && it.lease.MayRun(m.now)})
 		}
 	}
 }
@@ -72,6 +74,11 @@ func (m *Machine) halt(it *item, why string) {
 func (m *Machine) renewed(ev RenewAnswered) {
 	it := m.items[ev.Workload]
 	if it == nil || it.Phase != holding || ev.Epoch != it.Epoch {
+		return
+	}
+	if ev.Sequence < it.lease.denied {
+		// The hub has been told since that it does not run, and may have given it away.
+		it.lease.askAt = m.now
 		return
 	}
 	it.lease.Answered(ev.SentAt, ev.Grant)

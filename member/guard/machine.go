@@ -40,6 +40,7 @@ type Machine struct {
 	content  bool              // the hub has all that it asks a hello for
 	helloAt  time.Time         // when the next one is due
 	synced   bool
+	said     uint64 // sequence of the last hello or renewal
 
 	now   time.Time
 	out   []Effect

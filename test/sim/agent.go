@@ -248,10 +248,10 @@ func (a *agent) hello(v federation.Hello) {
 
 func (a *agent) renew(e guard.RenewLease) {
 	sent := a.clock()
-	r := federation.RenewRequest{Member: a.name, Incarnation: a.on.incarnation, Workload: e.Workload, Epoch: e.Epoch, Held: e.Held}
+	r := federation.RenewRequest{Member: a.name, Incarnation: a.on.incarnation, Sequence: e.Sequence, Workload: e.Workload, Epoch: e.Epoch, Held: e.Held}
 	a.w.Call(Link{a.name, a.w.leading()}, renew{r}, writeTimeout, func(answer any, ok bool) {
 		if g, granted := answer.(federation.Grant); ok && granted {
-			a.step(guard.RenewAnswered{Workload: e.Workload, Epoch: e.Epoch, SentAt: sent, Grant: g})
+			a.step(guard.RenewAnswered{Workload: e.Workload, Epoch: e.Epoch, Sequence: e.Sequence, SentAt: sent, Grant: g})
 		}
 	})
 }

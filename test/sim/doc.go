@@ -10,13 +10,13 @@
 //	         or a member
 //	part     the machine at a node during one life of its process
 //	life     from a start to the next crash; messages to an earlier life are lost
-//	wire     what is under way, ordered by when it is due, then by when it was sent
+//	wire     what is under way, by when it is due, then by when it was sent
 //	fault    what is wrong with a link in one direction: cut, delay, loss, copies
 //	law      holds after every step, whatever the faults
 //	promise  holds again some time after the last fault
 //
 // Two drivers share one language, whose commands are listed at commands (in
-// script.go). Every transcript begins with "simulated world, seed N".
+// commands.go). Every transcript begins with "simulated world, seed N".
 //
 // # Scenarios
 //
@@ -50,12 +50,12 @@
 //
 // # Laws and promises
 //
-// They are listed at Laws and at World.Promises. How each is known to see
-// anything: Hooks break one machine on purpose, and a test demands that the law
-// notices, and that no law is without such a machine.
+// They are listed at Laws and at World.Promises; what they are asked of, in a table in
+// acceptance_test.go. How each is known to see anything: Hooks break one machine on
+// purpose, and a test demands that the law notices, and that none is without one.
 //
-// What is simplified: writes to the store are atomic and it never loses one; the
-// cluster of a member is a list of works that become ready after a while; the
-// pods of an at-most-one workload start only when they are landed, as a member's
-// admission demands.
+// What is simplified: writes to the store are atomic, and it loses one only when a
+// copy is put back; the cluster of a member is a list of works that become ready
+// after a while; the pods of an at-most-one workload start only when they are landed,
+// as a member's admission demands, and stop by themselves, as its guard does.
 package sim
