@@ -59,26 +59,32 @@ func TestReadGroups(t *testing.T) {
 	}
 }
 
-// TestSample: what the repository ships can be applied.
-func TestSample(t *testing.T) {
-	paths, err := filepath.Glob("../../configs/samples/shop/*.yaml")
-	if err != nil || len(paths) == 0 {
-		t.Fatalf("no sample: %v", err)
-	}
-	var files []File
-	for _, p := range paths {
-		b, err := os.ReadFile(p)
+// TestSamples: what the repository ships can be applied.
+func TestSamples(t *testing.T) {
+	for sample, want := range map[string]string{"shop": "shop/cart shop/web", "ledger": "ledger/writer"} {
+		paths, err := filepath.Glob("../../configs/samples/" + sample + "/*.yaml")
+		if err != nil || len(paths) == 0 {
+			t.Fatalf("no sample %s: %v", sample, err)
+		}
+		var files []File
+		for _, p := range paths {
+			b, err := os.ReadFile(p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			files = append(files, File{Name: filepath.Base(p), Content: b})
+		}
+		ws, err := Read(files)
 		if err != nil {
 			t.Fatal(err)
 		}
-		files = append(files, File{Name: filepath.Base(p), Content: b})
-	}
-	ws, err := Read(files)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(ws) != 2 || ws[0].Key.Name != "cart" || ws[1].Key.Name != "web" {
-		t.Errorf("got %d workloads", len(ws))
+		var got []string
+		for _, w := range ws {
+			got = append(got, w.Key.String())
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s has the workloads %v", sample, got)
+		}
 	}
 }
 
