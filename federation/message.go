@@ -138,6 +138,15 @@ type Token struct {
 	Used       bool
 }
 
+// TokensRequest asks for all join tokens, or to revoke one first.
+type TokensRequest struct {
+	Revoke string // id; empty revokes none
+}
+
+// TokensReply lists the join tokens, without the hashes of their secrets, by member
+// and expiry.
+type TokensReply struct{ Tokens []Token }
+
 // ApproveRequest lets an operation go on that waits for a person.
 type ApproveRequest struct {
 	ID  string

@@ -77,6 +77,14 @@ func TestRoles(t *testing.T) {
 			_, err := members.CreateToken(ctx, &gatewayv1.CreateTokenRequest{})
 			return err
 		}},
+		{"ListTokens", admins, func(ctx context.Context) error {
+			_, err := members.ListTokens(ctx, &gatewayv1.ListTokensRequest{})
+			return err
+		}},
+		{"RevokeToken", admins, func(ctx context.Context) error {
+			_, err := members.RevokeToken(ctx, &gatewayv1.RevokeTokenRequest{})
+			return err
+		}},
 		{"UpdateMember", admins, func(ctx context.Context) error {
 			_, err := members.UpdateMember(ctx, &gatewayv1.UpdateMemberRequest{})
 			return err

@@ -98,21 +98,12 @@ func (l *leadership) forgetReports(ctx context.Context, member string) error {
 		}
 	}
 	for _, bucket := range []string{subject.Status, subject.Exports} {
-		var keys []string
-		err := l.buckets[bucket].Follow(ctx, key+".>", func(c messaging.Change) error {
-			if c.Synced {
-				return errRead
-			}
-			if c.Key != "" {
-				keys = append(keys, c.Key)
-			}
-			return nil
-		})
-		if !errors.Is(err, errRead) {
+		entries, err := snapshot(ctx, l.buckets[bucket], key+".>")
+		if err != nil {
 			return fmt.Errorf("list what %s reported in %s: %w", member, bucket, err)
 		}
-		for _, k := range keys {
-			if err := forget(ctx, l.buckets[bucket], messaging.Entry{Key: k, Revision: messaging.AnyRevision}); err != nil {
+		for _, e := range entries {
+			if err := forget(ctx, l.buckets[bucket], messaging.Entry{Key: e.Key, Revision: messaging.AnyRevision}); err != nil {
 				return err
 			}
 		}
@@ -122,6 +113,26 @@ func (l *leadership) forgetReports(ctx context.Context, member string) error {
 
 // errRead ends the following of a bucket whose snapshot is all that was wanted.
 var errRead = errors.New("the snapshot is complete")
+
+// snapshot returns the records of a bucket that match a filter.
+func snapshot(ctx context.Context, bucket messaging.Follower, filter string) ([]messaging.Entry, error) {
+	var out []messaging.Entry
+	err := bucket.Follow(ctx, filter, func(c messaging.Change) error {
+		switch {
+		case c.Synced:
+			return errRead
+		case c.Reset:
+			out = nil
+		default:
+			out = append(out, c.Entry)
+		}
+		return nil
+	})
+	if !errors.Is(err, errRead) {
+		return nil, err
+	}
+	return out, nil
+}
 
 // forget deletes a record of that revision; one that is gone is as good.
 func forget(ctx context.Context, bucket messaging.KV, e messaging.Entry) error {

@@ -122,6 +122,34 @@ func (w *world) expired(member string) federation.TokenReply {
 	return fresh
 }
 
+// TestTokens: tokens are listed without what could be used of them, one that was revoked
+// joins nobody, and what nobody can use is forgotten.
+func TestTokens(t *testing.T) {
+	w := newWorld(t)
+	w.startHub("hub")
+	kept, gone := w.token("osaka"), w.token("seoul")
+	w.expired("lima")
+	tokens := func(revoke string) []federation.Token {
+		b, err := w.ask(subject.HubTokens, federationv1.EncodeTokensRequest(federation.TokensRequest{Revoke: revoke}))
+		must(t, err)
+		reply, err := federationv1.DecodeTokensReply(b)
+		must(t, err)
+		return reply.Tokens
+	}
+	all := tokens("")
+	if len(all) != 2 || all[0].ID != kept.ID || all[0].Member != "osaka" || all[1].ID != gone.ID || all[0].SecretHash != nil || all[0].Used {
+		t.Errorf("tokens: %+v", all)
+	}
+	if left := tokens(gone.ID); len(left) != 1 || left[0].ID != kept.ID {
+		t.Errorf("after one was revoked: %+v", left)
+	}
+	if n := len(w.entries(subject.Tokens)); n != 1 {
+		t.Errorf("%d tokens are stored", n)
+	}
+	_, err := w.ask(subject.HubTokens, federationv1.EncodeTokensRequest(federation.TokensRequest{Revoke: gone.ID}))
+	refusal(t, err, messaging.NotFound, "token "+gone.ID+" does not exist: see \"hansa token list\"")
+}
+
 func TestTokenRefusals(t *testing.T) {
 	w := newWorld(t)
 	w.startHub("hub")

@@ -37,6 +37,10 @@ func (l *leadership) answers() map[string]handler {
 			func(ctx context.Context, r federation.TokenRequest) (federation.TokenReply, error) {
 				return t.create(ctx, r, time.Now())
 			}),
+		subject.HubTokens: answer(federationv1.DecodeTokensRequest, federationv1.EncodeTokensReply,
+			func(ctx context.Context, r federation.TokensRequest) (federation.TokensReply, error) {
+				return t.list(ctx, r, time.Now())
+			}),
 		subject.HubSimulate: decided(l, federationv1.DecodeSimulationRequest, federationv1.EncodeSimulation,
 			func(id uint64, r federation.SimulationRequest) decision.Event {
 				return decision.SimulateRequested{Request: id, Simulation: r}

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -9,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/hansa-io/hansa/federation"
@@ -31,7 +33,7 @@ var memberName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`)
 // tokens makes and consumes one-time join tokens. Only a hash of the secret is
 // stored, so what can be read from the bus or a backup joins nobody.
 type tokens struct {
-	bucket messaging.KV
+	bucket messaging.Bucket
 }
 
 // create makes a token that is bound to one member's name.
@@ -50,6 +52,43 @@ func (t tokens) create(ctx context.Context, r federation.TokenRequest, now time.
 		return federation.TokenReply{}, fmt.Errorf("store the token for %s: %w", r.Member, err)
 	}
 	return federation.TokenReply{ID: id, Secret: secret, ExpiresAt: token.ExpiresAt}, nil
+}
+
+// list returns all tokens by member and expiry, after it has revoked one if it is asked
+// to. A token that nobody can use any more is forgotten after as long as one can live.
+func (t tokens) list(ctx context.Context, r federation.TokensRequest, now time.Time) (federation.TokensReply, error) {
+	if r.Revoke != "" {
+		err := t.bucket.Delete(ctx, subject.Token(r.Revoke), messaging.AnyRevision)
+		if errors.Is(err, messaging.ErrNotFound) {
+			return federation.TokensReply{}, messaging.Errorf(messaging.NotFound, "token %s does not exist: see \"hansa token list\"", r.Revoke)
+		}
+		if err != nil {
+			return federation.TokensReply{}, fmt.Errorf("revoke token %s: %w", r.Revoke, err)
+		}
+	}
+	entries, err := snapshot(ctx, t.bucket, "")
+	if err != nil {
+		return federation.TokensReply{}, fmt.Errorf("list the tokens: %w", err)
+	}
+	var out federation.TokensReply
+	for _, e := range entries {
+		token, err := federationv1.DecodeToken(e.Value)
+		if err != nil {
+			return federation.TokensReply{}, err
+		}
+		if now.Sub(token.ExpiresAt) > maxTokenTTL {
+			if err := forget(ctx, t.bucket, e); err != nil {
+				return federation.TokensReply{}, err
+			}
+			continue
+		}
+		token.SecretHash = nil
+		out.Tokens = append(out.Tokens, token)
+	}
+	slices.SortFunc(out.Tokens, func(a, b federation.Token) int {
+		return cmp.Or(cmp.Compare(a.Member, b.Member), a.ExpiresAt.Compare(b.ExpiresAt), cmp.Compare(a.ID, b.ID))
+	})
+	return out, nil
 }
 
 // draw returns n random bytes as text.

@@ -95,18 +95,46 @@ func DecodeTokenReply(b []byte) (federation.TokenReply, error) {
 	})
 }
 
-// EncodeToken writes a Token.
-func EncodeToken(t federation.Token) []byte {
-	return encode(&Token{Id: t.ID, Member: t.Member, SecretHash: t.SecretHash, ExpiresAt: fromTime(t.ExpiresAt), Used: t.Used})
+// EncodeTokensRequest writes a TokensRequest.
+func EncodeTokensRequest(r federation.TokensRequest) []byte {
+	return encode(&TokensRequest{Revoke: r.Revoke})
 }
+
+// DecodeTokensRequest reads what EncodeTokensRequest wrote.
+func DecodeTokensRequest(b []byte) (federation.TokensRequest, error) {
+	return decode("tokens request", b, &TokensRequest{}, func(m *TokensRequest) (federation.TokensRequest, error) {
+		return federation.TokensRequest{Revoke: m.GetRevoke()}, nil
+	})
+}
+
+// EncodeTokensReply writes a TokensReply.
+func EncodeTokensReply(r federation.TokensReply) []byte {
+	return encode(&TokensReply{Tokens: each(r.Tokens, fromToken)})
+}
+
+// DecodeTokensReply reads what EncodeTokensReply wrote.
+func DecodeTokensReply(b []byte) (federation.TokensReply, error) {
+	return decode("tokens reply", b, &TokensReply{}, func(m *TokensReply) (federation.TokensReply, error) {
+		return federation.TokensReply{Tokens: each(m.GetTokens(), toToken)}, nil
+	})
+}
+
+// EncodeToken writes a Token.
+func EncodeToken(t federation.Token) []byte { return encode(fromToken(t)) }
 
 // DecodeToken reads what EncodeToken wrote.
 func DecodeToken(b []byte) (federation.Token, error) {
 	return decode("token", b, &Token{}, func(m *Token) (federation.Token, error) {
-		return federation.Token{
-			ID: m.GetId(), Member: m.GetMember(), SecretHash: m.GetSecretHash(), ExpiresAt: toTime(m.GetExpiresAt()), Used: m.GetUsed(),
-		}, named("id", m.GetId())
+		return toToken(m), named("id", m.GetId())
 	})
+}
+
+func fromToken(t federation.Token) *Token {
+	return &Token{Id: t.ID, Member: t.Member, SecretHash: t.SecretHash, ExpiresAt: fromTime(t.ExpiresAt), Used: t.Used}
+}
+
+func toToken(m *Token) federation.Token {
+	return federation.Token{ID: m.GetId(), Member: m.GetMember(), SecretHash: m.GetSecretHash(), ExpiresAt: toTime(m.GetExpiresAt()), Used: m.GetUsed()}
 }
 
 // EncodeMemberChange writes a MemberChange.

@@ -65,6 +65,8 @@ func codecs() []codec {
 		of("TokenRequest", EncodeTokenRequest, DecodeTokenRequest),
 		of("TokenReply", EncodeTokenReply, DecodeTokenReply),
 		of("Token", EncodeToken, DecodeToken),
+		of("TokensRequest", EncodeTokensRequest, DecodeTokensRequest),
+		of("TokensReply", EncodeTokensReply, DecodeTokensReply),
 		of("MemberChange", EncodeMemberChange, DecodeMemberChange),
 		of("DescribeRequest", EncodeDescribeRequest, DecodeDescribeRequest),
 		of("RenewRequest", EncodeRenewRequest, DecodeRenewRequest),

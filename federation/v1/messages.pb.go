@@ -1377,6 +1377,96 @@ func (x *TokenReply) GetExpiresAt() *timestamppb.Timestamp {
 	return nil
 }
 
+// TokensRequest asks for all join tokens, or to revoke one first.
+type TokensRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Revoke        string                 `protobuf:"bytes,1,opt,name=revoke,proto3" json:"revoke,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TokensRequest) Reset() {
+	*x = TokensRequest{}
+	mi := &file_federation_v1_messages_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TokensRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TokensRequest) ProtoMessage() {}
+
+func (x *TokensRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_federation_v1_messages_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TokensRequest.ProtoReflect.Descriptor instead.
+func (*TokensRequest) Descriptor() ([]byte, []int) {
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *TokensRequest) GetRevoke() string {
+	if x != nil {
+		return x.Revoke
+	}
+	return ""
+}
+
+// TokensReply lists the join tokens, without the hashes of their secrets.
+type TokensReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Tokens        []*Token               `protobuf:"bytes,1,rep,name=tokens,proto3" json:"tokens,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TokensReply) Reset() {
+	*x = TokensReply{}
+	mi := &file_federation_v1_messages_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TokensReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TokensReply) ProtoMessage() {}
+
+func (x *TokensReply) ProtoReflect() protoreflect.Message {
+	mi := &file_federation_v1_messages_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TokensReply.ProtoReflect.Descriptor instead.
+func (*TokensReply) Descriptor() ([]byte, []int) {
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *TokensReply) GetTokens() []*Token {
+	if x != nil {
+		return x.Tokens
+	}
+	return nil
+}
+
 // Token is a stored join token, in bucket "tokens".
 type Token struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
@@ -1392,7 +1482,7 @@ type Token struct {
 
 func (x *Token) Reset() {
 	*x = Token{}
-	mi := &file_federation_v1_messages_proto_msgTypes[17]
+	mi := &file_federation_v1_messages_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1404,7 +1494,7 @@ func (x *Token) String() string {
 func (*Token) ProtoMessage() {}
 
 func (x *Token) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[17]
+	mi := &file_federation_v1_messages_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1417,7 +1507,7 @@ func (x *Token) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Token.ProtoReflect.Descriptor instead.
 func (*Token) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{17}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Token) GetId() string {
@@ -1472,7 +1562,7 @@ type SimulationRequest struct {
 
 func (x *SimulationRequest) Reset() {
 	*x = SimulationRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[18]
+	mi := &file_federation_v1_messages_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1484,7 +1574,7 @@ func (x *SimulationRequest) String() string {
 func (*SimulationRequest) ProtoMessage() {}
 
 func (x *SimulationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[18]
+	mi := &file_federation_v1_messages_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1497,7 +1587,7 @@ func (x *SimulationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SimulationRequest.ProtoReflect.Descriptor instead.
 func (*SimulationRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{18}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *SimulationRequest) GetLose() []string {
@@ -1551,7 +1641,7 @@ type Simulation struct {
 
 func (x *Simulation) Reset() {
 	*x = Simulation{}
-	mi := &file_federation_v1_messages_proto_msgTypes[19]
+	mi := &file_federation_v1_messages_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1563,7 +1653,7 @@ func (x *Simulation) String() string {
 func (*Simulation) ProtoMessage() {}
 
 func (x *Simulation) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[19]
+	mi := &file_federation_v1_messages_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1576,7 +1666,7 @@ func (x *Simulation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Simulation.ProtoReflect.Descriptor instead.
 func (*Simulation) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{19}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Simulation) GetMoves() []*Move {
@@ -1641,7 +1731,7 @@ type Move struct {
 
 func (x *Move) Reset() {
 	*x = Move{}
-	mi := &file_federation_v1_messages_proto_msgTypes[20]
+	mi := &file_federation_v1_messages_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1653,7 +1743,7 @@ func (x *Move) String() string {
 func (*Move) ProtoMessage() {}
 
 func (x *Move) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[20]
+	mi := &file_federation_v1_messages_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1666,7 +1756,7 @@ func (x *Move) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Move.ProtoReflect.Descriptor instead.
 func (*Move) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{20}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Move) GetWorkload() *Key {
@@ -1710,7 +1800,7 @@ type Unmet struct {
 
 func (x *Unmet) Reset() {
 	*x = Unmet{}
-	mi := &file_federation_v1_messages_proto_msgTypes[21]
+	mi := &file_federation_v1_messages_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1722,7 +1812,7 @@ func (x *Unmet) String() string {
 func (*Unmet) ProtoMessage() {}
 
 func (x *Unmet) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[21]
+	mi := &file_federation_v1_messages_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1735,7 +1825,7 @@ func (x *Unmet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Unmet.ProtoReflect.Descriptor instead.
 func (*Unmet) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{21}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Unmet) GetWorkload() *Key {
@@ -1779,7 +1869,7 @@ type Readiness struct {
 
 func (x *Readiness) Reset() {
 	*x = Readiness{}
-	mi := &file_federation_v1_messages_proto_msgTypes[22]
+	mi := &file_federation_v1_messages_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1791,7 +1881,7 @@ func (x *Readiness) String() string {
 func (*Readiness) ProtoMessage() {}
 
 func (x *Readiness) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[22]
+	mi := &file_federation_v1_messages_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1804,7 +1894,7 @@ func (x *Readiness) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Readiness.ProtoReflect.Descriptor instead.
 func (*Readiness) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{22}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Readiness) GetScore() float64 {
@@ -1850,7 +1940,7 @@ type Scenario struct {
 
 func (x *Scenario) Reset() {
 	*x = Scenario{}
-	mi := &file_federation_v1_messages_proto_msgTypes[23]
+	mi := &file_federation_v1_messages_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1862,7 +1952,7 @@ func (x *Scenario) String() string {
 func (*Scenario) ProtoMessage() {}
 
 func (x *Scenario) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[23]
+	mi := &file_federation_v1_messages_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1875,7 +1965,7 @@ func (x *Scenario) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Scenario.ProtoReflect.Descriptor instead.
 func (*Scenario) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{23}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Scenario) GetLost() string {
@@ -1929,7 +2019,7 @@ type ReadinessRequest struct {
 
 func (x *ReadinessRequest) Reset() {
 	*x = ReadinessRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[24]
+	mi := &file_federation_v1_messages_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1941,7 +2031,7 @@ func (x *ReadinessRequest) String() string {
 func (*ReadinessRequest) ProtoMessage() {}
 
 func (x *ReadinessRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[24]
+	mi := &file_federation_v1_messages_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1954,7 +2044,7 @@ func (x *ReadinessRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadinessRequest.ProtoReflect.Descriptor instead.
 func (*ReadinessRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{24}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{26}
 }
 
 // RebalanceRequest asks to place workloads anew; the answer is a Simulation.
@@ -1971,7 +2061,7 @@ type RebalanceRequest struct {
 
 func (x *RebalanceRequest) Reset() {
 	*x = RebalanceRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[25]
+	mi := &file_federation_v1_messages_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1983,7 +2073,7 @@ func (x *RebalanceRequest) String() string {
 func (*RebalanceRequest) ProtoMessage() {}
 
 func (x *RebalanceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[25]
+	mi := &file_federation_v1_messages_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1996,7 +2086,7 @@ func (x *RebalanceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RebalanceRequest.ProtoReflect.Descriptor instead.
 func (*RebalanceRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{25}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *RebalanceRequest) GetWorkload() *Key {
@@ -2037,7 +2127,7 @@ type ReplayRequest struct {
 
 func (x *ReplayRequest) Reset() {
 	*x = ReplayRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[26]
+	mi := &file_federation_v1_messages_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2049,7 +2139,7 @@ func (x *ReplayRequest) String() string {
 func (*ReplayRequest) ProtoMessage() {}
 
 func (x *ReplayRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[26]
+	mi := &file_federation_v1_messages_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2062,7 +2152,7 @@ func (x *ReplayRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReplayRequest.ProtoReflect.Descriptor instead.
 func (*ReplayRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{26}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ReplayRequest) GetWorkload() *Key {
@@ -2086,7 +2176,7 @@ type Replay struct {
 
 func (x *Replay) Reset() {
 	*x = Replay{}
-	mi := &file_federation_v1_messages_proto_msgTypes[27]
+	mi := &file_federation_v1_messages_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2098,7 +2188,7 @@ func (x *Replay) String() string {
 func (*Replay) ProtoMessage() {}
 
 func (x *Replay) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[27]
+	mi := &file_federation_v1_messages_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2111,7 +2201,7 @@ func (x *Replay) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Replay.ProtoReflect.Descriptor instead.
 func (*Replay) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{27}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Replay) GetWorkload() *Key {
@@ -2164,7 +2254,7 @@ type MemberChange struct {
 
 func (x *MemberChange) Reset() {
 	*x = MemberChange{}
-	mi := &file_federation_v1_messages_proto_msgTypes[28]
+	mi := &file_federation_v1_messages_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2176,7 +2266,7 @@ func (x *MemberChange) String() string {
 func (*MemberChange) ProtoMessage() {}
 
 func (x *MemberChange) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[28]
+	mi := &file_federation_v1_messages_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2189,7 +2279,7 @@ func (x *MemberChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MemberChange.ProtoReflect.Descriptor instead.
 func (*MemberChange) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{28}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *MemberChange) GetMember() string {
@@ -2230,7 +2320,7 @@ type DescribeRequest struct {
 
 func (x *DescribeRequest) Reset() {
 	*x = DescribeRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[29]
+	mi := &file_federation_v1_messages_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2242,7 +2332,7 @@ func (x *DescribeRequest) String() string {
 func (*DescribeRequest) ProtoMessage() {}
 
 func (x *DescribeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[29]
+	mi := &file_federation_v1_messages_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2255,7 +2345,7 @@ func (x *DescribeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DescribeRequest.ProtoReflect.Descriptor instead.
 func (*DescribeRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{29}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *DescribeRequest) GetMember() string {
@@ -2275,7 +2365,7 @@ type DescribeReply struct {
 
 func (x *DescribeReply) Reset() {
 	*x = DescribeReply{}
-	mi := &file_federation_v1_messages_proto_msgTypes[30]
+	mi := &file_federation_v1_messages_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2287,7 +2377,7 @@ func (x *DescribeReply) String() string {
 func (*DescribeReply) ProtoMessage() {}
 
 func (x *DescribeReply) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[30]
+	mi := &file_federation_v1_messages_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2300,7 +2390,7 @@ func (x *DescribeReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DescribeReply.ProtoReflect.Descriptor instead.
 func (*DescribeReply) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{30}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *DescribeReply) GetEvidence() []*Evidence {
@@ -2324,7 +2414,7 @@ type Evidence struct {
 
 func (x *Evidence) Reset() {
 	*x = Evidence{}
-	mi := &file_federation_v1_messages_proto_msgTypes[31]
+	mi := &file_federation_v1_messages_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2336,7 +2426,7 @@ func (x *Evidence) String() string {
 func (*Evidence) ProtoMessage() {}
 
 func (x *Evidence) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[31]
+	mi := &file_federation_v1_messages_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2349,7 +2439,7 @@ func (x *Evidence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Evidence.ProtoReflect.Descriptor instead.
 func (*Evidence) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{31}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Evidence) GetObserver() string {
@@ -2399,7 +2489,7 @@ type AbortRequest struct {
 
 func (x *AbortRequest) Reset() {
 	*x = AbortRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[32]
+	mi := &file_federation_v1_messages_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2411,7 +2501,7 @@ func (x *AbortRequest) String() string {
 func (*AbortRequest) ProtoMessage() {}
 
 func (x *AbortRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[32]
+	mi := &file_federation_v1_messages_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2424,7 +2514,7 @@ func (x *AbortRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AbortRequest.ProtoReflect.Descriptor instead.
 func (*AbortRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{32}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *AbortRequest) GetId() string {
@@ -2459,7 +2549,7 @@ type ApproveRequest struct {
 
 func (x *ApproveRequest) Reset() {
 	*x = ApproveRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[33]
+	mi := &file_federation_v1_messages_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2471,7 +2561,7 @@ func (x *ApproveRequest) String() string {
 func (*ApproveRequest) ProtoMessage() {}
 
 func (x *ApproveRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[33]
+	mi := &file_federation_v1_messages_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2484,7 +2574,7 @@ func (x *ApproveRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApproveRequest.ProtoReflect.Descriptor instead.
 func (*ApproveRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{33}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ApproveRequest) GetId() string {
@@ -2513,7 +2603,7 @@ type FreezeRequest struct {
 
 func (x *FreezeRequest) Reset() {
 	*x = FreezeRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[34]
+	mi := &file_federation_v1_messages_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2525,7 +2615,7 @@ func (x *FreezeRequest) String() string {
 func (*FreezeRequest) ProtoMessage() {}
 
 func (x *FreezeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[34]
+	mi := &file_federation_v1_messages_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2538,7 +2628,7 @@ func (x *FreezeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FreezeRequest.ProtoReflect.Descriptor instead.
 func (*FreezeRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{34}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *FreezeRequest) GetFrozen() bool {
@@ -2578,7 +2668,7 @@ type RenewRequest struct {
 
 func (x *RenewRequest) Reset() {
 	*x = RenewRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[35]
+	mi := &file_federation_v1_messages_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2590,7 +2680,7 @@ func (x *RenewRequest) String() string {
 func (*RenewRequest) ProtoMessage() {}
 
 func (x *RenewRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[35]
+	mi := &file_federation_v1_messages_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2603,7 +2693,7 @@ func (x *RenewRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenewRequest.ProtoReflect.Descriptor instead.
 func (*RenewRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{35}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *RenewRequest) GetMember() string {
@@ -2660,7 +2750,7 @@ type Grant struct {
 
 func (x *Grant) Reset() {
 	*x = Grant{}
-	mi := &file_federation_v1_messages_proto_msgTypes[36]
+	mi := &file_federation_v1_messages_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2672,7 +2762,7 @@ func (x *Grant) String() string {
 func (*Grant) ProtoMessage() {}
 
 func (x *Grant) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[36]
+	mi := &file_federation_v1_messages_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2685,7 +2775,7 @@ func (x *Grant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Grant.ProtoReflect.Descriptor instead.
 func (*Grant) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{36}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Grant) GetTtl() *durationpb.Duration {
@@ -2828,7 +2918,11 @@ const file_federation_v1_messages_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06secret\x18\x02 \x01(\tR\x06secret\x129\n" +
 	"\n" +
-	"expires_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\"\x9f\x01\n" +
+	"expires_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\"'\n" +
+	"\rTokensRequest\x12\x16\n" +
+	"\x06revoke\x18\x01 \x01(\tR\x06revoke\"A\n" +
+	"\vTokensReply\x122\n" +
+	"\x06tokens\x18\x01 \x03(\v2\x1a.hansa.federation.v1.TokenR\x06tokens\"\x9f\x01\n" +
 	"\x05Token\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06member\x18\x02 \x01(\tR\x06member\x12\x1f\n" +
@@ -2946,7 +3040,7 @@ func file_federation_v1_messages_proto_rawDescGZIP() []byte {
 	return file_federation_v1_messages_proto_rawDescData
 }
 
-var file_federation_v1_messages_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
+var file_federation_v1_messages_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
 var file_federation_v1_messages_proto_goTypes = []any{
 	(*Beat)(nil),                  // 0: hansa.federation.v1.Beat
 	(*PeerObservation)(nil),       // 1: hansa.federation.v1.PeerObservation
@@ -2965,83 +3059,86 @@ var file_federation_v1_messages_proto_goTypes = []any{
 	(*JoinReply)(nil),             // 14: hansa.federation.v1.JoinReply
 	(*TokenRequest)(nil),          // 15: hansa.federation.v1.TokenRequest
 	(*TokenReply)(nil),            // 16: hansa.federation.v1.TokenReply
-	(*Token)(nil),                 // 17: hansa.federation.v1.Token
-	(*SimulationRequest)(nil),     // 18: hansa.federation.v1.SimulationRequest
-	(*Simulation)(nil),            // 19: hansa.federation.v1.Simulation
-	(*Move)(nil),                  // 20: hansa.federation.v1.Move
-	(*Unmet)(nil),                 // 21: hansa.federation.v1.Unmet
-	(*Readiness)(nil),             // 22: hansa.federation.v1.Readiness
-	(*Scenario)(nil),              // 23: hansa.federation.v1.Scenario
-	(*ReadinessRequest)(nil),      // 24: hansa.federation.v1.ReadinessRequest
-	(*RebalanceRequest)(nil),      // 25: hansa.federation.v1.RebalanceRequest
-	(*ReplayRequest)(nil),         // 26: hansa.federation.v1.ReplayRequest
-	(*Replay)(nil),                // 27: hansa.federation.v1.Replay
-	(*MemberChange)(nil),          // 28: hansa.federation.v1.MemberChange
-	(*DescribeRequest)(nil),       // 29: hansa.federation.v1.DescribeRequest
-	(*DescribeReply)(nil),         // 30: hansa.federation.v1.DescribeReply
-	(*Evidence)(nil),              // 31: hansa.federation.v1.Evidence
-	(*AbortRequest)(nil),          // 32: hansa.federation.v1.AbortRequest
-	(*ApproveRequest)(nil),        // 33: hansa.federation.v1.ApproveRequest
-	(*FreezeRequest)(nil),         // 34: hansa.federation.v1.FreezeRequest
-	(*RenewRequest)(nil),          // 35: hansa.federation.v1.RenewRequest
-	(*Grant)(nil),                 // 36: hansa.federation.v1.Grant
-	nil,                           // 37: hansa.federation.v1.JoinRequest.LabelsEntry
-	nil,                           // 38: hansa.federation.v1.SimulationRequest.ScaleEntry
-	nil,                           // 39: hansa.federation.v1.SimulationRequest.PoliciesEntry
-	(*durationpb.Duration)(nil),   // 40: google.protobuf.Duration
-	(*Key)(nil),                   // 41: hansa.federation.v1.Key
-	(*Place)(nil),                 // 42: hansa.federation.v1.Place
-	(*timestamppb.Timestamp)(nil), // 43: google.protobuf.Timestamp
-	(*MemberSpec)(nil),            // 44: hansa.federation.v1.MemberSpec
-	(*MemberFacts)(nil),           // 45: hansa.federation.v1.MemberFacts
+	(*TokensRequest)(nil),         // 17: hansa.federation.v1.TokensRequest
+	(*TokensReply)(nil),           // 18: hansa.federation.v1.TokensReply
+	(*Token)(nil),                 // 19: hansa.federation.v1.Token
+	(*SimulationRequest)(nil),     // 20: hansa.federation.v1.SimulationRequest
+	(*Simulation)(nil),            // 21: hansa.federation.v1.Simulation
+	(*Move)(nil),                  // 22: hansa.federation.v1.Move
+	(*Unmet)(nil),                 // 23: hansa.federation.v1.Unmet
+	(*Readiness)(nil),             // 24: hansa.federation.v1.Readiness
+	(*Scenario)(nil),              // 25: hansa.federation.v1.Scenario
+	(*ReadinessRequest)(nil),      // 26: hansa.federation.v1.ReadinessRequest
+	(*RebalanceRequest)(nil),      // 27: hansa.federation.v1.RebalanceRequest
+	(*ReplayRequest)(nil),         // 28: hansa.federation.v1.ReplayRequest
+	(*Replay)(nil),                // 29: hansa.federation.v1.Replay
+	(*MemberChange)(nil),          // 30: hansa.federation.v1.MemberChange
+	(*DescribeRequest)(nil),       // 31: hansa.federation.v1.DescribeRequest
+	(*DescribeReply)(nil),         // 32: hansa.federation.v1.DescribeReply
+	(*Evidence)(nil),              // 33: hansa.federation.v1.Evidence
+	(*AbortRequest)(nil),          // 34: hansa.federation.v1.AbortRequest
+	(*ApproveRequest)(nil),        // 35: hansa.federation.v1.ApproveRequest
+	(*FreezeRequest)(nil),         // 36: hansa.federation.v1.FreezeRequest
+	(*RenewRequest)(nil),          // 37: hansa.federation.v1.RenewRequest
+	(*Grant)(nil),                 // 38: hansa.federation.v1.Grant
+	nil,                           // 39: hansa.federation.v1.JoinRequest.LabelsEntry
+	nil,                           // 40: hansa.federation.v1.SimulationRequest.ScaleEntry
+	nil,                           // 41: hansa.federation.v1.SimulationRequest.PoliciesEntry
+	(*durationpb.Duration)(nil),   // 42: google.protobuf.Duration
+	(*Key)(nil),                   // 43: hansa.federation.v1.Key
+	(*Place)(nil),                 // 44: hansa.federation.v1.Place
+	(*timestamppb.Timestamp)(nil), // 45: google.protobuf.Timestamp
+	(*MemberSpec)(nil),            // 46: hansa.federation.v1.MemberSpec
+	(*MemberFacts)(nil),           // 47: hansa.federation.v1.MemberFacts
 }
 var file_federation_v1_messages_proto_depIdxs = []int32{
-	40, // 0: hansa.federation.v1.Beat.stall:type_name -> google.protobuf.Duration
-	40, // 1: hansa.federation.v1.Beat.hub_age:type_name -> google.protobuf.Duration
+	42, // 0: hansa.federation.v1.Beat.stall:type_name -> google.protobuf.Duration
+	42, // 1: hansa.federation.v1.Beat.hub_age:type_name -> google.protobuf.Duration
 	1,  // 2: hansa.federation.v1.Beat.peers:type_name -> hansa.federation.v1.PeerObservation
 	2,  // 3: hansa.federation.v1.Beat.holdings:type_name -> hansa.federation.v1.Holding
-	40, // 4: hansa.federation.v1.PeerObservation.age:type_name -> google.protobuf.Duration
-	41, // 5: hansa.federation.v1.Holding.workload:type_name -> hansa.federation.v1.Key
+	42, // 4: hansa.federation.v1.PeerObservation.age:type_name -> google.protobuf.Duration
+	43, // 5: hansa.federation.v1.Holding.workload:type_name -> hansa.federation.v1.Key
 	4,  // 6: hansa.federation.v1.HubBeat.members:type_name -> hansa.federation.v1.MemberBeat
 	5,  // 7: hansa.federation.v1.HubBeat.masks:type_name -> hansa.federation.v1.FaultMask
-	40, // 8: hansa.federation.v1.MemberBeat.heard_age:type_name -> google.protobuf.Duration
-	40, // 9: hansa.federation.v1.FaultMask.lifetime:type_name -> google.protobuf.Duration
+	42, // 8: hansa.federation.v1.MemberBeat.heard_age:type_name -> google.protobuf.Duration
+	42, // 9: hansa.federation.v1.FaultMask.lifetime:type_name -> google.protobuf.Duration
 	2,  // 10: hansa.federation.v1.Hello.holdings:type_name -> hansa.federation.v1.Holding
 	2,  // 11: hansa.federation.v1.HelloReply.keep:type_name -> hansa.federation.v1.Holding
 	2,  // 12: hansa.federation.v1.HelloReply.stop:type_name -> hansa.federation.v1.Holding
-	40, // 13: hansa.federation.v1.ProbeRequest.timeout:type_name -> google.protobuf.Duration
-	40, // 14: hansa.federation.v1.ProbeReply.round_trip:type_name -> google.protobuf.Duration
+	42, // 13: hansa.federation.v1.ProbeRequest.timeout:type_name -> google.protobuf.Duration
+	42, // 14: hansa.federation.v1.ProbeReply.round_trip:type_name -> google.protobuf.Duration
 	12, // 15: hansa.federation.v1.QueryReport.counts:type_name -> hansa.federation.v1.QueryCount
-	41, // 16: hansa.federation.v1.QueryCount.service:type_name -> hansa.federation.v1.Key
-	42, // 17: hansa.federation.v1.JoinRequest.place:type_name -> hansa.federation.v1.Place
-	37, // 18: hansa.federation.v1.JoinRequest.labels:type_name -> hansa.federation.v1.JoinRequest.LabelsEntry
-	43, // 19: hansa.federation.v1.JoinReply.expires_at:type_name -> google.protobuf.Timestamp
-	40, // 20: hansa.federation.v1.TokenRequest.ttl:type_name -> google.protobuf.Duration
-	43, // 21: hansa.federation.v1.TokenReply.expires_at:type_name -> google.protobuf.Timestamp
-	43, // 22: hansa.federation.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
-	38, // 23: hansa.federation.v1.SimulationRequest.scale:type_name -> hansa.federation.v1.SimulationRequest.ScaleEntry
-	44, // 24: hansa.federation.v1.SimulationRequest.add:type_name -> hansa.federation.v1.MemberSpec
-	45, // 25: hansa.federation.v1.SimulationRequest.add_facts:type_name -> hansa.federation.v1.MemberFacts
-	39, // 26: hansa.federation.v1.SimulationRequest.policies:type_name -> hansa.federation.v1.SimulationRequest.PoliciesEntry
-	20, // 27: hansa.federation.v1.Simulation.moves:type_name -> hansa.federation.v1.Move
-	21, // 28: hansa.federation.v1.Simulation.unmet:type_name -> hansa.federation.v1.Unmet
-	41, // 29: hansa.federation.v1.Move.workload:type_name -> hansa.federation.v1.Key
-	41, // 30: hansa.federation.v1.Unmet.workload:type_name -> hansa.federation.v1.Key
-	23, // 31: hansa.federation.v1.Readiness.scenarios:type_name -> hansa.federation.v1.Scenario
-	43, // 32: hansa.federation.v1.Readiness.checked_at:type_name -> google.protobuf.Timestamp
-	21, // 33: hansa.federation.v1.Scenario.unmet:type_name -> hansa.federation.v1.Unmet
-	41, // 34: hansa.federation.v1.RebalanceRequest.workload:type_name -> hansa.federation.v1.Key
-	41, // 35: hansa.federation.v1.ReplayRequest.workload:type_name -> hansa.federation.v1.Key
-	41, // 36: hansa.federation.v1.Replay.workload:type_name -> hansa.federation.v1.Key
-	31, // 37: hansa.federation.v1.DescribeReply.evidence:type_name -> hansa.federation.v1.Evidence
-	40, // 38: hansa.federation.v1.Evidence.age:type_name -> google.protobuf.Duration
-	41, // 39: hansa.federation.v1.RenewRequest.workload:type_name -> hansa.federation.v1.Key
-	40, // 40: hansa.federation.v1.Grant.ttl:type_name -> google.protobuf.Duration
-	41, // [41:41] is the sub-list for method output_type
-	41, // [41:41] is the sub-list for method input_type
-	41, // [41:41] is the sub-list for extension type_name
-	41, // [41:41] is the sub-list for extension extendee
-	0,  // [0:41] is the sub-list for field type_name
+	43, // 16: hansa.federation.v1.QueryCount.service:type_name -> hansa.federation.v1.Key
+	44, // 17: hansa.federation.v1.JoinRequest.place:type_name -> hansa.federation.v1.Place
+	39, // 18: hansa.federation.v1.JoinRequest.labels:type_name -> hansa.federation.v1.JoinRequest.LabelsEntry
+	45, // 19: hansa.federation.v1.JoinReply.expires_at:type_name -> google.protobuf.Timestamp
+	42, // 20: hansa.federation.v1.TokenRequest.ttl:type_name -> google.protobuf.Duration
+	45, // 21: hansa.federation.v1.TokenReply.expires_at:type_name -> google.protobuf.Timestamp
+	19, // 22: hansa.federation.v1.TokensReply.tokens:type_name -> hansa.federation.v1.Token
+	45, // 23: hansa.federation.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
+	40, // 24: hansa.federation.v1.SimulationRequest.scale:type_name -> hansa.federation.v1.SimulationRequest.ScaleEntry
+	46, // 25: hansa.federation.v1.SimulationRequest.add:type_name -> hansa.federation.v1.MemberSpec
+	47, // 26: hansa.federation.v1.SimulationRequest.add_facts:type_name -> hansa.federation.v1.MemberFacts
+	41, // 27: hansa.federation.v1.SimulationRequest.policies:type_name -> hansa.federation.v1.SimulationRequest.PoliciesEntry
+	22, // 28: hansa.federation.v1.Simulation.moves:type_name -> hansa.federation.v1.Move
+	23, // 29: hansa.federation.v1.Simulation.unmet:type_name -> hansa.federation.v1.Unmet
+	43, // 30: hansa.federation.v1.Move.workload:type_name -> hansa.federation.v1.Key
+	43, // 31: hansa.federation.v1.Unmet.workload:type_name -> hansa.federation.v1.Key
+	25, // 32: hansa.federation.v1.Readiness.scenarios:type_name -> hansa.federation.v1.Scenario
+	45, // 33: hansa.federation.v1.Readiness.checked_at:type_name -> google.protobuf.Timestamp
+	23, // 34: hansa.federation.v1.Scenario.unmet:type_name -> hansa.federation.v1.Unmet
+	43, // 35: hansa.federation.v1.RebalanceRequest.workload:type_name -> hansa.federation.v1.Key
+	43, // 36: hansa.federation.v1.ReplayRequest.workload:type_name -> hansa.federation.v1.Key
+	43, // 37: hansa.federation.v1.Replay.workload:type_name -> hansa.federation.v1.Key
+	33, // 38: hansa.federation.v1.DescribeReply.evidence:type_name -> hansa.federation.v1.Evidence
+	42, // 39: hansa.federation.v1.Evidence.age:type_name -> google.protobuf.Duration
+	43, // 40: hansa.federation.v1.RenewRequest.workload:type_name -> hansa.federation.v1.Key
+	42, // 41: hansa.federation.v1.Grant.ttl:type_name -> google.protobuf.Duration
+	42, // [42:42] is the sub-list for method output_type
+	42, // [42:42] is the sub-list for method input_type
+	42, // [42:42] is the sub-list for extension type_name
+	42, // [42:42] is the sub-list for extension extendee
+	0,  // [0:42] is the sub-list for field type_name
 }
 
 func init() { file_federation_v1_messages_proto_init() }
@@ -3056,7 +3153,7 @@ func file_federation_v1_messages_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_federation_v1_messages_proto_rawDesc), len(file_federation_v1_messages_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   40,
+			NumMessages:   42,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

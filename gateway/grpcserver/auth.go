@@ -93,7 +93,7 @@ var open = []string{"/hansa.gateway.v1.JoinService/", "/grpc.health.v1.Health/",
 func needed(method string) Role {
 	name := method[strings.LastIndex(method, "/")+1:]
 	switch name {
-	case "CreateToken", "UpdateMember":
+	case "CreateToken", "ListTokens", "RevokeToken", "UpdateMember":
 		return Admin
 	case "Apply", "Delete", "StartOperation", "AbortOperation", "ApproveOperation", "Freeze", "Rebalance", "SetScore":
 		return Operator

@@ -147,6 +147,36 @@ func (s *Server) CreateToken(ctx context.Context, r *gatewayv1.CreateTokenReques
 	}, nil
 }
 
+// ListTokens lists the join tokens.
+func (s *Server) ListTokens(ctx context.Context, _ *gatewayv1.ListTokensRequest) (*gatewayv1.ListTokensResponse, error) {
+	tokens, err := s.tokens(ctx, federation.TokensRequest{})
+	return &gatewayv1.ListTokensResponse{Tokens: tokens}, err
+}
+
+// RevokeToken removes a join token.
+func (s *Server) RevokeToken(ctx context.Context, r *gatewayv1.RevokeTokenRequest) (*gatewayv1.RevokeTokenResponse, error) {
+	if r.GetId() == "" {
+		return nil, messaging.Errorf(messaging.Invalid, "name the token to revoke by its id")
+	}
+	tokens, err := s.tokens(ctx, federation.TokensRequest{Revoke: r.GetId()})
+	return &gatewayv1.RevokeTokenResponse{Tokens: tokens}, err
+}
+
+func (s *Server) tokens(ctx context.Context, r federation.TokensRequest) ([]*gatewayv1.Token, error) {
+	b, err := s.opts.Hub.Request(ctx, subject.Hub(subject.HubTokens), federationv1.EncodeTokensRequest(r))
+	if err != nil {
+		return nil, err
+	}
+	reply, err := federationv1.DecodeTokensReply(b)
+	var out []*gatewayv1.Token
+	for _, t := range reply.Tokens {
+		out = append(out, &gatewayv1.Token{
+			Id: t.ID, Member: t.Member, ExpiresAt: timestamppb.New(t.ExpiresAt), Used: t.Used, Expired: time.Now().After(t.ExpiresAt),
+		})
+	}
+	return out, err
+}
+
 // authority is the host:port that the caller dialled.
 func authority(ctx context.Context) string {
 	md, _ := metadata.FromIncomingContext(ctx)

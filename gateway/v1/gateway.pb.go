@@ -4548,6 +4548,256 @@ func (x *CreateTokenResponse) GetExpiresAt() *timestamppb.Timestamp {
 	return nil
 }
 
+// ListTokensRequest asks for the join tokens.
+type ListTokensRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListTokensRequest) Reset() {
+	*x = ListTokensRequest{}
+	mi := &file_gateway_v1_gateway_proto_msgTypes[66]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListTokensRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListTokensRequest) ProtoMessage() {}
+
+func (x *ListTokensRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_gateway_v1_gateway_proto_msgTypes[66]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListTokensRequest.ProtoReflect.Descriptor instead.
+func (*ListTokensRequest) Descriptor() ([]byte, []int) {
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{66}
+}
+
+// ListTokensResponse has the join tokens by member and expiry.
+type ListTokensResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Tokens        []*Token               `protobuf:"bytes,1,rep,name=tokens,proto3" json:"tokens,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListTokensResponse) Reset() {
+	*x = ListTokensResponse{}
+	mi := &file_gateway_v1_gateway_proto_msgTypes[67]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListTokensResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListTokensResponse) ProtoMessage() {}
+
+func (x *ListTokensResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_gateway_v1_gateway_proto_msgTypes[67]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListTokensResponse.ProtoReflect.Descriptor instead.
+func (*ListTokensResponse) Descriptor() ([]byte, []int) {
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{67}
+}
+
+func (x *ListTokensResponse) GetTokens() []*Token {
+	if x != nil {
+		return x.Tokens
+	}
+	return nil
+}
+
+// RevokeTokenRequest names a join token.
+type RevokeTokenRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RevokeTokenRequest) Reset() {
+	*x = RevokeTokenRequest{}
+	mi := &file_gateway_v1_gateway_proto_msgTypes[68]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RevokeTokenRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RevokeTokenRequest) ProtoMessage() {}
+
+func (x *RevokeTokenRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_gateway_v1_gateway_proto_msgTypes[68]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RevokeTokenRequest.ProtoReflect.Descriptor instead.
+func (*RevokeTokenRequest) Descriptor() ([]byte, []int) {
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{68}
+}
+
+func (x *RevokeTokenRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+// RevokeTokenResponse has the join tokens that are left.
+type RevokeTokenResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Tokens        []*Token               `protobuf:"bytes,1,rep,name=tokens,proto3" json:"tokens,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RevokeTokenResponse) Reset() {
+	*x = RevokeTokenResponse{}
+	mi := &file_gateway_v1_gateway_proto_msgTypes[69]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RevokeTokenResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RevokeTokenResponse) ProtoMessage() {}
+
+func (x *RevokeTokenResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_gateway_v1_gateway_proto_msgTypes[69]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RevokeTokenResponse.ProtoReflect.Descriptor instead.
+func (*RevokeTokenResponse) Descriptor() ([]byte, []int) {
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{69}
+}
+
+func (x *RevokeTokenResponse) GetTokens() []*Token {
+	if x != nil {
+		return x.Tokens
+	}
+	return nil
+}
+
+// Token is a join token without its secret.
+type Token struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Id        string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Member    string                 `protobuf:"bytes,2,opt,name=member,proto3" json:"member,omitempty"`
+	ExpiresAt *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	// A member has joined with it.
+	Used          bool `protobuf:"varint,4,opt,name=used,proto3" json:"used,omitempty"`
+	Expired       bool `protobuf:"varint,5,opt,name=expired,proto3" json:"expired,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Token) Reset() {
+	*x = Token{}
+	mi := &file_gateway_v1_gateway_proto_msgTypes[70]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Token) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Token) ProtoMessage() {}
+
+func (x *Token) ProtoReflect() protoreflect.Message {
+	mi := &file_gateway_v1_gateway_proto_msgTypes[70]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Token.ProtoReflect.Descriptor instead.
+func (*Token) Descriptor() ([]byte, []int) {
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{70}
+}
+
+func (x *Token) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Token) GetMember() string {
+	if x != nil {
+		return x.Member
+	}
+	return ""
+}
+
+func (x *Token) GetExpiresAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpiresAt
+	}
+	return nil
+}
+
+func (x *Token) GetUsed() bool {
+	if x != nil {
+		return x.Used
+	}
+	return false
+}
+
+func (x *Token) GetExpired() bool {
+	if x != nil {
+		return x.Expired
+	}
+	return false
+}
+
 // JoinRequest is what an agent says of itself.
 type JoinRequest struct {
 	state       protoimpl.MessageState `protogen:"open.v1"`
@@ -4573,7 +4823,7 @@ type JoinRequest struct {
 
 func (x *JoinRequest) Reset() {
 	*x = JoinRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[66]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4585,7 +4835,7 @@ func (x *JoinRequest) String() string {
 func (*JoinRequest) ProtoMessage() {}
 
 func (x *JoinRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[66]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4598,7 +4848,7 @@ func (x *JoinRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinRequest.ProtoReflect.Descriptor instead.
 func (*JoinRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{66}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *JoinRequest) GetTokenId() string {
@@ -4695,7 +4945,7 @@ type JoinResponse struct {
 
 func (x *JoinResponse) Reset() {
 	*x = JoinResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[67]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4707,7 +4957,7 @@ func (x *JoinResponse) String() string {
 func (*JoinResponse) ProtoMessage() {}
 
 func (x *JoinResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[67]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4720,7 +4970,7 @@ func (x *JoinResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinResponse.ProtoReflect.Descriptor instead.
 func (*JoinResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{67}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *JoinResponse) GetUserJwt() string {
@@ -4781,7 +5031,7 @@ type StartOperationRequest struct {
 
 func (x *StartOperationRequest) Reset() {
 	*x = StartOperationRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[68]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4793,7 +5043,7 @@ func (x *StartOperationRequest) String() string {
 func (*StartOperationRequest) ProtoMessage() {}
 
 func (x *StartOperationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[68]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4806,7 +5056,7 @@ func (x *StartOperationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartOperationRequest.ProtoReflect.Descriptor instead.
 func (*StartOperationRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{68}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *StartOperationRequest) GetVerb() string {
@@ -4875,7 +5125,7 @@ type StartOperationResponse struct {
 
 func (x *StartOperationResponse) Reset() {
 	*x = StartOperationResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[69]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4887,7 +5137,7 @@ func (x *StartOperationResponse) String() string {
 func (*StartOperationResponse) ProtoMessage() {}
 
 func (x *StartOperationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[69]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4900,7 +5150,7 @@ func (x *StartOperationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartOperationResponse.ProtoReflect.Descriptor instead.
 func (*StartOperationResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{69}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *StartOperationResponse) GetOperation() *Operation {
@@ -4941,7 +5191,7 @@ type Operation struct {
 
 func (x *Operation) Reset() {
 	*x = Operation{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[70]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4953,7 +5203,7 @@ func (x *Operation) String() string {
 func (*Operation) ProtoMessage() {}
 
 func (x *Operation) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[70]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4966,7 +5216,7 @@ func (x *Operation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Operation.ProtoReflect.Descriptor instead.
 func (*Operation) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{70}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *Operation) GetId() string {
@@ -5112,7 +5362,7 @@ type ApproveOperationRequest struct {
 
 func (x *ApproveOperationRequest) Reset() {
 	*x = ApproveOperationRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[71]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5124,7 +5374,7 @@ func (x *ApproveOperationRequest) String() string {
 func (*ApproveOperationRequest) ProtoMessage() {}
 
 func (x *ApproveOperationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[71]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5137,7 +5387,7 @@ func (x *ApproveOperationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApproveOperationRequest.ProtoReflect.Descriptor instead.
 func (*ApproveOperationRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{71}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *ApproveOperationRequest) GetId() string {
@@ -5157,7 +5407,7 @@ type ApproveOperationResponse struct {
 
 func (x *ApproveOperationResponse) Reset() {
 	*x = ApproveOperationResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[72]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5169,7 +5419,7 @@ func (x *ApproveOperationResponse) String() string {
 func (*ApproveOperationResponse) ProtoMessage() {}
 
 func (x *ApproveOperationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[72]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5182,7 +5432,7 @@ func (x *ApproveOperationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApproveOperationResponse.ProtoReflect.Descriptor instead.
 func (*ApproveOperationResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{72}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *ApproveOperationResponse) GetOperation() *Operation {
@@ -5203,7 +5453,7 @@ type FreezeRequest struct {
 
 func (x *FreezeRequest) Reset() {
 	*x = FreezeRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[73]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5215,7 +5465,7 @@ func (x *FreezeRequest) String() string {
 func (*FreezeRequest) ProtoMessage() {}
 
 func (x *FreezeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[73]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5228,7 +5478,7 @@ func (x *FreezeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FreezeRequest.ProtoReflect.Descriptor instead.
 func (*FreezeRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{73}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *FreezeRequest) GetFrozen() bool {
@@ -5255,7 +5505,7 @@ type FreezeResponse struct {
 
 func (x *FreezeResponse) Reset() {
 	*x = FreezeResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[74]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5267,7 +5517,7 @@ func (x *FreezeResponse) String() string {
 func (*FreezeResponse) ProtoMessage() {}
 
 func (x *FreezeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[74]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5280,7 +5530,7 @@ func (x *FreezeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FreezeResponse.ProtoReflect.Descriptor instead.
 func (*FreezeResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{74}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *FreezeResponse) GetOperation() *Operation {
@@ -5302,7 +5552,7 @@ type Achieved struct {
 
 func (x *Achieved) Reset() {
 	*x = Achieved{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[75]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5314,7 +5564,7 @@ func (x *Achieved) String() string {
 func (*Achieved) ProtoMessage() {}
 
 func (x *Achieved) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[75]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5327,7 +5577,7 @@ func (x *Achieved) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Achieved.ProtoReflect.Descriptor instead.
 func (*Achieved) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{75}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *Achieved) GetRtoMs() float64 {
@@ -5362,7 +5612,7 @@ type Objective struct {
 
 func (x *Objective) Reset() {
 	*x = Objective{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[76]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5374,7 +5624,7 @@ func (x *Objective) String() string {
 func (*Objective) ProtoMessage() {}
 
 func (x *Objective) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[76]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5387,7 +5637,7 @@ func (x *Objective) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Objective.ProtoReflect.Descriptor instead.
 func (*Objective) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{76}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *Objective) GetRtoMs() float64 {
@@ -5421,7 +5671,7 @@ type WorkloadReport struct {
 
 func (x *WorkloadReport) Reset() {
 	*x = WorkloadReport{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[77]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5433,7 +5683,7 @@ func (x *WorkloadReport) String() string {
 func (*WorkloadReport) ProtoMessage() {}
 
 func (x *WorkloadReport) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[77]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5446,7 +5696,7 @@ func (x *WorkloadReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkloadReport.ProtoReflect.Descriptor instead.
 func (*WorkloadReport) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{77}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *WorkloadReport) GetWorkload() string {
@@ -5516,7 +5766,7 @@ type TimelineEntry struct {
 
 func (x *TimelineEntry) Reset() {
 	*x = TimelineEntry{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[78]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5528,7 +5778,7 @@ func (x *TimelineEntry) String() string {
 func (*TimelineEntry) ProtoMessage() {}
 
 func (x *TimelineEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[78]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5541,7 +5791,7 @@ func (x *TimelineEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TimelineEntry.ProtoReflect.Descriptor instead.
 func (*TimelineEntry) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{78}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *TimelineEntry) GetAt() *timestamppb.Timestamp {
@@ -5568,7 +5818,7 @@ type GetOperationRequest struct {
 
 func (x *GetOperationRequest) Reset() {
 	*x = GetOperationRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[79]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5580,7 +5830,7 @@ func (x *GetOperationRequest) String() string {
 func (*GetOperationRequest) ProtoMessage() {}
 
 func (x *GetOperationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[79]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5593,7 +5843,7 @@ func (x *GetOperationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetOperationRequest.ProtoReflect.Descriptor instead.
 func (*GetOperationRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{79}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *GetOperationRequest) GetId() string {
@@ -5613,7 +5863,7 @@ type GetOperationResponse struct {
 
 func (x *GetOperationResponse) Reset() {
 	*x = GetOperationResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[80]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5625,7 +5875,7 @@ func (x *GetOperationResponse) String() string {
 func (*GetOperationResponse) ProtoMessage() {}
 
 func (x *GetOperationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[80]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5638,7 +5888,7 @@ func (x *GetOperationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetOperationResponse.ProtoReflect.Descriptor instead.
 func (*GetOperationResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{80}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *GetOperationResponse) GetOperation() *Operation {
@@ -5657,7 +5907,7 @@ type ListOperationsRequest struct {
 
 func (x *ListOperationsRequest) Reset() {
 	*x = ListOperationsRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[81]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5669,7 +5919,7 @@ func (x *ListOperationsRequest) String() string {
 func (*ListOperationsRequest) ProtoMessage() {}
 
 func (x *ListOperationsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[81]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5682,7 +5932,7 @@ func (x *ListOperationsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListOperationsRequest.ProtoReflect.Descriptor instead.
 func (*ListOperationsRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{81}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{86}
 }
 
 // ListOperationsResponse lists operations, newest first.
@@ -5695,7 +5945,7 @@ type ListOperationsResponse struct {
 
 func (x *ListOperationsResponse) Reset() {
 	*x = ListOperationsResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[82]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5707,7 +5957,7 @@ func (x *ListOperationsResponse) String() string {
 func (*ListOperationsResponse) ProtoMessage() {}
 
 func (x *ListOperationsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[82]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5720,7 +5970,7 @@ func (x *ListOperationsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListOperationsResponse.ProtoReflect.Descriptor instead.
 func (*ListOperationsResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{82}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *ListOperationsResponse) GetItems() []*Operation {
@@ -5740,7 +5990,7 @@ type WatchOperationRequest struct {
 
 func (x *WatchOperationRequest) Reset() {
 	*x = WatchOperationRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[83]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5752,7 +6002,7 @@ func (x *WatchOperationRequest) String() string {
 func (*WatchOperationRequest) ProtoMessage() {}
 
 func (x *WatchOperationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[83]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5765,7 +6015,7 @@ func (x *WatchOperationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchOperationRequest.ProtoReflect.Descriptor instead.
 func (*WatchOperationRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{83}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{88}
 }
 
 func (x *WatchOperationRequest) GetId() string {
@@ -5785,7 +6035,7 @@ type WatchOperationResponse struct {
 
 func (x *WatchOperationResponse) Reset() {
 	*x = WatchOperationResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[84]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5797,7 +6047,7 @@ func (x *WatchOperationResponse) String() string {
 func (*WatchOperationResponse) ProtoMessage() {}
 
 func (x *WatchOperationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[84]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5810,7 +6060,7 @@ func (x *WatchOperationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchOperationResponse.ProtoReflect.Descriptor instead.
 func (*WatchOperationResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{84}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{89}
 }
 
 func (x *WatchOperationResponse) GetOperation() *Operation {
@@ -5831,7 +6081,7 @@ type AbortOperationRequest struct {
 
 func (x *AbortOperationRequest) Reset() {
 	*x = AbortOperationRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[85]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[90]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5843,7 +6093,7 @@ func (x *AbortOperationRequest) String() string {
 func (*AbortOperationRequest) ProtoMessage() {}
 
 func (x *AbortOperationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[85]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[90]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5856,7 +6106,7 @@ func (x *AbortOperationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AbortOperationRequest.ProtoReflect.Descriptor instead.
 func (*AbortOperationRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{85}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{90}
 }
 
 func (x *AbortOperationRequest) GetId() string {
@@ -5883,7 +6133,7 @@ type AbortOperationResponse struct {
 
 func (x *AbortOperationResponse) Reset() {
 	*x = AbortOperationResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[86]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[91]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5895,7 +6145,7 @@ func (x *AbortOperationResponse) String() string {
 func (*AbortOperationResponse) ProtoMessage() {}
 
 func (x *AbortOperationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[86]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[91]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5908,7 +6158,7 @@ func (x *AbortOperationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AbortOperationResponse.ProtoReflect.Descriptor instead.
 func (*AbortOperationResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{86}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{91}
 }
 
 func (x *AbortOperationResponse) GetOperation() *Operation {
@@ -5929,7 +6179,7 @@ type ListEventsRequest struct {
 
 func (x *ListEventsRequest) Reset() {
 	*x = ListEventsRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[87]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[92]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5941,7 +6191,7 @@ func (x *ListEventsRequest) String() string {
 func (*ListEventsRequest) ProtoMessage() {}
 
 func (x *ListEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[87]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[92]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5954,7 +6204,7 @@ func (x *ListEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEventsRequest.ProtoReflect.Descriptor instead.
 func (*ListEventsRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{87}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{92}
 }
 
 func (x *ListEventsRequest) GetAbout() string {
@@ -5981,7 +6231,7 @@ type ListEventsResponse struct {
 
 func (x *ListEventsResponse) Reset() {
 	*x = ListEventsResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[88]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[93]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5993,7 +6243,7 @@ func (x *ListEventsResponse) String() string {
 func (*ListEventsResponse) ProtoMessage() {}
 
 func (x *ListEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[88]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[93]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6006,7 +6256,7 @@ func (x *ListEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEventsResponse.ProtoReflect.Descriptor instead.
 func (*ListEventsResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{88}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{93}
 }
 
 func (x *ListEventsResponse) GetItems() []*Event {
@@ -6030,7 +6280,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[89]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[94]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6042,7 +6292,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[89]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[94]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6055,7 +6305,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{89}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{94}
 }
 
 func (x *Event) GetAt() *timestamppb.Timestamp {
@@ -6102,7 +6352,7 @@ type GetStatusRequest struct {
 
 func (x *GetStatusRequest) Reset() {
 	*x = GetStatusRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[90]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[95]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6114,7 +6364,7 @@ func (x *GetStatusRequest) String() string {
 func (*GetStatusRequest) ProtoMessage() {}
 
 func (x *GetStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[90]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[95]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6127,7 +6377,7 @@ func (x *GetStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatusRequest.ProtoReflect.Descriptor instead.
 func (*GetStatusRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{90}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{95}
 }
 
 // GetStatusResponse says how hub, bus and gateway are.
@@ -6152,7 +6402,7 @@ type GetStatusResponse struct {
 
 func (x *GetStatusResponse) Reset() {
 	*x = GetStatusResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[91]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[96]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6164,7 +6414,7 @@ func (x *GetStatusResponse) String() string {
 func (*GetStatusResponse) ProtoMessage() {}
 
 func (x *GetStatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[91]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[96]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6177,7 +6427,7 @@ func (x *GetStatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatusResponse.ProtoReflect.Descriptor instead.
 func (*GetStatusResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{91}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{96}
 }
 
 func (x *GetStatusResponse) GetVersion() string {
@@ -6622,7 +6872,21 @@ const file_gateway_v1_gateway_proto_rawDesc = "" +
 	"\x13CreateTokenResponse\x12\x14\n" +
 	"\x05token\x18\x01 \x01(\tR\x05token\x129\n" +
 	"\n" +
-	"expires_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\"\xb7\x03\n" +
+	"expires_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\"\x13\n" +
+	"\x11ListTokensRequest\"E\n" +
+	"\x12ListTokensResponse\x12/\n" +
+	"\x06tokens\x18\x01 \x03(\v2\x17.hansa.gateway.v1.TokenR\x06tokens\"$\n" +
+	"\x12RevokeTokenRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"F\n" +
+	"\x13RevokeTokenResponse\x12/\n" +
+	"\x06tokens\x18\x01 \x03(\v2\x17.hansa.gateway.v1.TokenR\x06tokens\"\x98\x01\n" +
+	"\x05Token\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
+	"\x06member\x18\x02 \x01(\tR\x06member\x129\n" +
+	"\n" +
+	"expires_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x12\x12\n" +
+	"\x04used\x18\x04 \x01(\bR\x04used\x12\x18\n" +
+	"\aexpired\x18\x05 \x01(\bR\aexpired\"\xb7\x03\n" +
 	"\vJoinRequest\x12\x19\n" +
 	"\btoken_id\x18\x01 \x01(\tR\atokenId\x12!\n" +
 	"\ftoken_secret\x18\x02 \x01(\tR\vtokenSecret\x12\x16\n" +
@@ -6776,12 +7040,15 @@ const file_gateway_v1_gateway_proto_rawDesc = "" +
 	"\x06Replay\x12\x1f.hansa.gateway.v1.ReplayRequest\x1a .hansa.gateway.v1.ReplayResponse\x12Q\n" +
 	"\bSetScore\x12!.hansa.gateway.v1.SetScoreRequest\x1a\".hansa.gateway.v1.SetScoreResponse\x12W\n" +
 	"\n" +
-	"ListScores\x12#.hansa.gateway.v1.ListScoresRequest\x1a$.hansa.gateway.v1.ListScoresResponse2\xfd\x02\n" +
+	"ListScores\x12#.hansa.gateway.v1.ListScoresRequest\x1a$.hansa.gateway.v1.ListScoresResponse2\xb2\x04\n" +
 	"\x0eMembersService\x12Z\n" +
 	"\vListMembers\x12$.hansa.gateway.v1.ListMembersRequest\x1a%.hansa.gateway.v1.ListMembersResponse\x12T\n" +
 	"\tGetMember\x12\".hansa.gateway.v1.GetMemberRequest\x1a#.hansa.gateway.v1.GetMemberResponse\x12]\n" +
 	"\fUpdateMember\x12%.hansa.gateway.v1.UpdateMemberRequest\x1a&.hansa.gateway.v1.UpdateMemberResponse\x12Z\n" +
-	"\vCreateToken\x12$.hansa.gateway.v1.CreateTokenRequest\x1a%.hansa.gateway.v1.CreateTokenResponse2T\n" +
+	"\vCreateToken\x12$.hansa.gateway.v1.CreateTokenRequest\x1a%.hansa.gateway.v1.CreateTokenResponse\x12W\n" +
+	"\n" +
+	"ListTokens\x12#.hansa.gateway.v1.ListTokensRequest\x1a$.hansa.gateway.v1.ListTokensResponse\x12Z\n" +
+	"\vRevokeToken\x12$.hansa.gateway.v1.RevokeTokenRequest\x1a%.hansa.gateway.v1.RevokeTokenResponse2T\n" +
 	"\vJoinService\x12E\n" +
 	"\x04Join\x12\x1d.hansa.gateway.v1.JoinRequest\x1a\x1e.hansa.gateway.v1.JoinResponse2\xbe\x05\n" +
 	"\x0fRecoveryService\x12c\n" +
@@ -6809,7 +7076,7 @@ func file_gateway_v1_gateway_proto_rawDescGZIP() []byte {
 	return file_gateway_v1_gateway_proto_rawDescData
 }
 
-var file_gateway_v1_gateway_proto_msgTypes = make([]protoimpl.MessageInfo, 101)
+var file_gateway_v1_gateway_proto_msgTypes = make([]protoimpl.MessageInfo, 106)
 var file_gateway_v1_gateway_proto_goTypes = []any{
 	(*Metadata)(nil),                 // 0: hansa.gateway.v1.Metadata
 	(*Place)(nil),                    // 1: hansa.gateway.v1.Place
@@ -6877,52 +7144,57 @@ var file_gateway_v1_gateway_proto_goTypes = []any{
 	(*UpdateMemberResponse)(nil),     // 63: hansa.gateway.v1.UpdateMemberResponse
 	(*CreateTokenRequest)(nil),       // 64: hansa.gateway.v1.CreateTokenRequest
 	(*CreateTokenResponse)(nil),      // 65: hansa.gateway.v1.CreateTokenResponse
-	(*JoinRequest)(nil),              // 66: hansa.gateway.v1.JoinRequest
-	(*JoinResponse)(nil),             // 67: hansa.gateway.v1.JoinResponse
-	(*StartOperationRequest)(nil),    // 68: hansa.gateway.v1.StartOperationRequest
-	(*StartOperationResponse)(nil),   // 69: hansa.gateway.v1.StartOperationResponse
-	(*Operation)(nil),                // 70: hansa.gateway.v1.Operation
-	(*ApproveOperationRequest)(nil),  // 71: hansa.gateway.v1.ApproveOperationRequest
-	(*ApproveOperationResponse)(nil), // 72: hansa.gateway.v1.ApproveOperationResponse
-	(*FreezeRequest)(nil),            // 73: hansa.gateway.v1.FreezeRequest
-	(*FreezeResponse)(nil),           // 74: hansa.gateway.v1.FreezeResponse
-	(*Achieved)(nil),                 // 75: hansa.gateway.v1.Achieved
-	(*Objective)(nil),                // 76: hansa.gateway.v1.Objective
-	(*WorkloadReport)(nil),           // 77: hansa.gateway.v1.WorkloadReport
-	(*TimelineEntry)(nil),            // 78: hansa.gateway.v1.TimelineEntry
-	(*GetOperationRequest)(nil),      // 79: hansa.gateway.v1.GetOperationRequest
-	(*GetOperationResponse)(nil),     // 80: hansa.gateway.v1.GetOperationResponse
-	(*ListOperationsRequest)(nil),    // 81: hansa.gateway.v1.ListOperationsRequest
-	(*ListOperationsResponse)(nil),   // 82: hansa.gateway.v1.ListOperationsResponse
-	(*WatchOperationRequest)(nil),    // 83: hansa.gateway.v1.WatchOperationRequest
-	(*WatchOperationResponse)(nil),   // 84: hansa.gateway.v1.WatchOperationResponse
-	(*AbortOperationRequest)(nil),    // 85: hansa.gateway.v1.AbortOperationRequest
-	(*AbortOperationResponse)(nil),   // 86: hansa.gateway.v1.AbortOperationResponse
-	(*ListEventsRequest)(nil),        // 87: hansa.gateway.v1.ListEventsRequest
-	(*ListEventsResponse)(nil),       // 88: hansa.gateway.v1.ListEventsResponse
-	(*Event)(nil),                    // 89: hansa.gateway.v1.Event
-	(*GetStatusRequest)(nil),         // 90: hansa.gateway.v1.GetStatusRequest
-	(*GetStatusResponse)(nil),        // 91: hansa.gateway.v1.GetStatusResponse
-	nil,                              // 92: hansa.gateway.v1.Metadata.LabelsEntry
-	nil,                              // 93: hansa.gateway.v1.SimulateRequest.ScaleEntry
-	nil,                              // 94: hansa.gateway.v1.SetScoreRequest.ValuesEntry
-	nil,                              // 95: hansa.gateway.v1.ExternalScore.ValuesEntry
-	nil,                              // 96: hansa.gateway.v1.MemberStatus.CapacityEntry
-	nil,                              // 97: hansa.gateway.v1.MemberStatus.FreeEntry
-	nil,                              // 98: hansa.gateway.v1.JoinRequest.LabelsEntry
-	nil,                              // 99: hansa.gateway.v1.Operation.MarksEntry
-	nil,                              // 100: hansa.gateway.v1.WorkloadReport.MarksEntry
-	(*timestamppb.Timestamp)(nil),    // 101: google.protobuf.Timestamp
-	(*structpb.Struct)(nil),          // 102: google.protobuf.Struct
-	(*durationpb.Duration)(nil),      // 103: google.protobuf.Duration
+	(*ListTokensRequest)(nil),        // 66: hansa.gateway.v1.ListTokensRequest
+	(*ListTokensResponse)(nil),       // 67: hansa.gateway.v1.ListTokensResponse
+	(*RevokeTokenRequest)(nil),       // 68: hansa.gateway.v1.RevokeTokenRequest
+	(*RevokeTokenResponse)(nil),      // 69: hansa.gateway.v1.RevokeTokenResponse
+	(*Token)(nil),                    // 70: hansa.gateway.v1.Token
+	(*JoinRequest)(nil),              // 71: hansa.gateway.v1.JoinRequest
+	(*JoinResponse)(nil),             // 72: hansa.gateway.v1.JoinResponse
+	(*StartOperationRequest)(nil),    // 73: hansa.gateway.v1.StartOperationRequest
+	(*StartOperationResponse)(nil),   // 74: hansa.gateway.v1.StartOperationResponse
+	(*Operation)(nil),                // 75: hansa.gateway.v1.Operation
+	(*ApproveOperationRequest)(nil),  // 76: hansa.gateway.v1.ApproveOperationRequest
+	(*ApproveOperationResponse)(nil), // 77: hansa.gateway.v1.ApproveOperationResponse
+	(*FreezeRequest)(nil),            // 78: hansa.gateway.v1.FreezeRequest
+	(*FreezeResponse)(nil),           // 79: hansa.gateway.v1.FreezeResponse
+	(*Achieved)(nil),                 // 80: hansa.gateway.v1.Achieved
+	(*Objective)(nil),                // 81: hansa.gateway.v1.Objective
+	(*WorkloadReport)(nil),           // 82: hansa.gateway.v1.WorkloadReport
+	(*TimelineEntry)(nil),            // 83: hansa.gateway.v1.TimelineEntry
+	(*GetOperationRequest)(nil),      // 84: hansa.gateway.v1.GetOperationRequest
+	(*GetOperationResponse)(nil),     // 85: hansa.gateway.v1.GetOperationResponse
+	(*ListOperationsRequest)(nil),    // 86: hansa.gateway.v1.ListOperationsRequest
+	(*ListOperationsResponse)(nil),   // 87: hansa.gateway.v1.ListOperationsResponse
+	(*WatchOperationRequest)(nil),    // 88: hansa.gateway.v1.WatchOperationRequest
+	(*WatchOperationResponse)(nil),   // 89: hansa.gateway.v1.WatchOperationResponse
+	(*AbortOperationRequest)(nil),    // 90: hansa.gateway.v1.AbortOperationRequest
+	(*AbortOperationResponse)(nil),   // 91: hansa.gateway.v1.AbortOperationResponse
+	(*ListEventsRequest)(nil),        // 92: hansa.gateway.v1.ListEventsRequest
+	(*ListEventsResponse)(nil),       // 93: hansa.gateway.v1.ListEventsResponse
+	(*Event)(nil),                    // 94: hansa.gateway.v1.Event
+	(*GetStatusRequest)(nil),         // 95: hansa.gateway.v1.GetStatusRequest
+	(*GetStatusResponse)(nil),        // 96: hansa.gateway.v1.GetStatusResponse
+	nil,                              // 97: hansa.gateway.v1.Metadata.LabelsEntry
+	nil,                              // 98: hansa.gateway.v1.SimulateRequest.ScaleEntry
+	nil,                              // 99: hansa.gateway.v1.SetScoreRequest.ValuesEntry
+	nil,                              // 100: hansa.gateway.v1.ExternalScore.ValuesEntry
+	nil,                              // 101: hansa.gateway.v1.MemberStatus.CapacityEntry
+	nil,                              // 102: hansa.gateway.v1.MemberStatus.FreeEntry
+	nil,                              // 103: hansa.gateway.v1.JoinRequest.LabelsEntry
+	nil,                              // 104: hansa.gateway.v1.Operation.MarksEntry
+	nil,                              // 105: hansa.gateway.v1.WorkloadReport.MarksEntry
+	(*timestamppb.Timestamp)(nil),    // 106: google.protobuf.Timestamp
+	(*structpb.Struct)(nil),          // 107: google.protobuf.Struct
+	(*durationpb.Duration)(nil),      // 108: google.protobuf.Duration
 }
 var file_gateway_v1_gateway_proto_depIdxs = []int32{
-	92,  // 0: hansa.gateway.v1.Metadata.labels:type_name -> hansa.gateway.v1.Metadata.LabelsEntry
-	101, // 1: hansa.gateway.v1.Metadata.creation_timestamp:type_name -> google.protobuf.Timestamp
+	97,  // 0: hansa.gateway.v1.Metadata.labels:type_name -> hansa.gateway.v1.Metadata.LabelsEntry
+	106, // 1: hansa.gateway.v1.Metadata.creation_timestamp:type_name -> google.protobuf.Timestamp
 	1,   // 2: hansa.gateway.v1.ResolveResponse.place:type_name -> hansa.gateway.v1.Place
 	4,   // 3: hansa.gateway.v1.ResolveResponse.tiers:type_name -> hansa.gateway.v1.Tier
 	5,   // 4: hansa.gateway.v1.Tier.endpoints:type_name -> hansa.gateway.v1.ResolvedEndpoint
-	101, // 5: hansa.gateway.v1.ResolvedEndpoint.observed_at:type_name -> google.protobuf.Timestamp
+	106, // 5: hansa.gateway.v1.ResolvedEndpoint.observed_at:type_name -> google.protobuf.Timestamp
 	2,   // 6: hansa.gateway.v1.WatchResolveRequest.query:type_name -> hansa.gateway.v1.ResolveRequest
 	3,   // 7: hansa.gateway.v1.WatchResolveResponse.answer:type_name -> hansa.gateway.v1.ResolveResponse
 	10,  // 8: hansa.gateway.v1.ListServicesResponse.items:type_name -> hansa.gateway.v1.Service
@@ -6930,7 +7202,7 @@ var file_gateway_v1_gateway_proto_depIdxs = []int32{
 	11,  // 10: hansa.gateway.v1.Service.status:type_name -> hansa.gateway.v1.ServiceStatus
 	12,  // 11: hansa.gateway.v1.ServiceStatus.ports:type_name -> hansa.gateway.v1.ServicePort
 	13,  // 12: hansa.gateway.v1.ServiceStatus.members:type_name -> hansa.gateway.v1.ServiceMember
-	101, // 13: hansa.gateway.v1.ServiceMember.observed_at:type_name -> google.protobuf.Timestamp
+	106, // 13: hansa.gateway.v1.ServiceMember.observed_at:type_name -> google.protobuf.Timestamp
 	14,  // 14: hansa.gateway.v1.ApplyRequest.files:type_name -> hansa.gateway.v1.File
 	17,  // 15: hansa.gateway.v1.ApplyResponse.results:type_name -> hansa.gateway.v1.ApplyResult
 	14,  // 16: hansa.gateway.v1.DeleteRequest.files:type_name -> hansa.gateway.v1.File
@@ -6938,140 +7210,147 @@ var file_gateway_v1_gateway_proto_depIdxs = []int32{
 	0,   // 18: hansa.gateway.v1.Workload.metadata:type_name -> hansa.gateway.v1.Metadata
 	21,  // 19: hansa.gateway.v1.Workload.spec:type_name -> hansa.gateway.v1.WorkloadSpec
 	23,  // 20: hansa.gateway.v1.Workload.status:type_name -> hansa.gateway.v1.WorkloadStatus
-	102, // 21: hansa.gateway.v1.WorkloadSpec.placement:type_name -> google.protobuf.Struct
+	107, // 21: hansa.gateway.v1.WorkloadSpec.placement:type_name -> google.protobuf.Struct
 	22,  // 22: hansa.gateway.v1.WorkloadSpec.objects:type_name -> hansa.gateway.v1.ObjectRef
 	24,  // 23: hansa.gateway.v1.WorkloadStatus.members:type_name -> hansa.gateway.v1.WorkloadMember
-	101, // 24: hansa.gateway.v1.WorkloadStatus.decided_at:type_name -> google.protobuf.Timestamp
-	101, // 25: hansa.gateway.v1.WorkloadMember.observed_at:type_name -> google.protobuf.Timestamp
+	106, // 24: hansa.gateway.v1.WorkloadStatus.decided_at:type_name -> google.protobuf.Timestamp
+	106, // 25: hansa.gateway.v1.WorkloadMember.observed_at:type_name -> google.protobuf.Timestamp
 	25,  // 26: hansa.gateway.v1.WorkloadMember.objects:type_name -> hansa.gateway.v1.ObjectState
 	20,  // 27: hansa.gateway.v1.ListWorkloadsResponse.items:type_name -> hansa.gateway.v1.Workload
 	20,  // 28: hansa.gateway.v1.GetWorkloadResponse.workload:type_name -> hansa.gateway.v1.Workload
 	20,  // 29: hansa.gateway.v1.WatchWorkloadsResponse.workload:type_name -> hansa.gateway.v1.Workload
 	35,  // 30: hansa.gateway.v1.ExplainResponse.members:type_name -> hansa.gateway.v1.MemberExplanation
-	101, // 31: hansa.gateway.v1.ExplainResponse.decided_at:type_name -> google.protobuf.Timestamp
+	106, // 31: hansa.gateway.v1.ExplainResponse.decided_at:type_name -> google.protobuf.Timestamp
 	34,  // 32: hansa.gateway.v1.ExplainResponse.changes:type_name -> hansa.gateway.v1.Difference
 	36,  // 33: hansa.gateway.v1.MemberExplanation.scores:type_name -> hansa.gateway.v1.Score
-	93,  // 34: hansa.gateway.v1.SimulateRequest.scale:type_name -> hansa.gateway.v1.SimulateRequest.ScaleEntry
+	98,  // 34: hansa.gateway.v1.SimulateRequest.scale:type_name -> hansa.gateway.v1.SimulateRequest.ScaleEntry
 	14,  // 35: hansa.gateway.v1.SimulateRequest.policies:type_name -> hansa.gateway.v1.File
 	14,  // 36: hansa.gateway.v1.SimulateRequest.add:type_name -> hansa.gateway.v1.File
 	51,  // 37: hansa.gateway.v1.SimulateResponse.moves:type_name -> hansa.gateway.v1.Move
 	52,  // 38: hansa.gateway.v1.SimulateResponse.unmet:type_name -> hansa.gateway.v1.Unmet
 	41,  // 39: hansa.gateway.v1.GetReadinessResponse.scenarios:type_name -> hansa.gateway.v1.Scenario
-	101, // 40: hansa.gateway.v1.GetReadinessResponse.checked_at:type_name -> google.protobuf.Timestamp
+	106, // 40: hansa.gateway.v1.GetReadinessResponse.checked_at:type_name -> google.protobuf.Timestamp
 	52,  // 41: hansa.gateway.v1.Scenario.unmet:type_name -> hansa.gateway.v1.Unmet
 	51,  // 42: hansa.gateway.v1.RebalanceResponse.moves:type_name -> hansa.gateway.v1.Move
 	52,  // 43: hansa.gateway.v1.RebalanceResponse.unmet:type_name -> hansa.gateway.v1.Unmet
-	94,  // 44: hansa.gateway.v1.SetScoreRequest.values:type_name -> hansa.gateway.v1.SetScoreRequest.ValuesEntry
-	103, // 45: hansa.gateway.v1.SetScoreRequest.max_age:type_name -> google.protobuf.Duration
+	99,  // 44: hansa.gateway.v1.SetScoreRequest.values:type_name -> hansa.gateway.v1.SetScoreRequest.ValuesEntry
+	108, // 45: hansa.gateway.v1.SetScoreRequest.max_age:type_name -> google.protobuf.Duration
 	50,  // 46: hansa.gateway.v1.SetScoreResponse.score:type_name -> hansa.gateway.v1.ExternalScore
 	50,  // 47: hansa.gateway.v1.ListScoresResponse.scores:type_name -> hansa.gateway.v1.ExternalScore
-	95,  // 48: hansa.gateway.v1.ExternalScore.values:type_name -> hansa.gateway.v1.ExternalScore.ValuesEntry
-	103, // 49: hansa.gateway.v1.ExternalScore.max_age:type_name -> google.protobuf.Duration
-	101, // 50: hansa.gateway.v1.ExternalScore.reported_at:type_name -> google.protobuf.Timestamp
+	100, // 48: hansa.gateway.v1.ExternalScore.values:type_name -> hansa.gateway.v1.ExternalScore.ValuesEntry
+	108, // 49: hansa.gateway.v1.ExternalScore.max_age:type_name -> google.protobuf.Duration
+	106, // 50: hansa.gateway.v1.ExternalScore.reported_at:type_name -> google.protobuf.Timestamp
 	0,   // 51: hansa.gateway.v1.Member.metadata:type_name -> hansa.gateway.v1.Metadata
 	54,  // 52: hansa.gateway.v1.Member.spec:type_name -> hansa.gateway.v1.MemberSpec
 	56,  // 53: hansa.gateway.v1.Member.status:type_name -> hansa.gateway.v1.MemberStatus
 	1,   // 54: hansa.gateway.v1.MemberSpec.place:type_name -> hansa.gateway.v1.Place
 	55,  // 55: hansa.gateway.v1.MemberSpec.taints:type_name -> hansa.gateway.v1.Taint
-	101, // 56: hansa.gateway.v1.MemberStatus.since:type_name -> google.protobuf.Timestamp
-	96,  // 57: hansa.gateway.v1.MemberStatus.capacity:type_name -> hansa.gateway.v1.MemberStatus.CapacityEntry
-	97,  // 58: hansa.gateway.v1.MemberStatus.free:type_name -> hansa.gateway.v1.MemberStatus.FreeEntry
-	101, // 59: hansa.gateway.v1.MemberStatus.observed_at:type_name -> google.protobuf.Timestamp
+	106, // 56: hansa.gateway.v1.MemberStatus.since:type_name -> google.protobuf.Timestamp
+	101, // 57: hansa.gateway.v1.MemberStatus.capacity:type_name -> hansa.gateway.v1.MemberStatus.CapacityEntry
+	102, // 58: hansa.gateway.v1.MemberStatus.free:type_name -> hansa.gateway.v1.MemberStatus.FreeEntry
+	106, // 59: hansa.gateway.v1.MemberStatus.observed_at:type_name -> google.protobuf.Timestamp
 	53,  // 60: hansa.gateway.v1.ListMembersResponse.items:type_name -> hansa.gateway.v1.Member
 	53,  // 61: hansa.gateway.v1.GetMemberResponse.member:type_name -> hansa.gateway.v1.Member
 	61,  // 62: hansa.gateway.v1.GetMemberResponse.evidence:type_name -> hansa.gateway.v1.Evidence
 	53,  // 63: hansa.gateway.v1.UpdateMemberResponse.member:type_name -> hansa.gateway.v1.Member
-	103, // 64: hansa.gateway.v1.CreateTokenRequest.ttl:type_name -> google.protobuf.Duration
-	101, // 65: hansa.gateway.v1.CreateTokenResponse.expires_at:type_name -> google.protobuf.Timestamp
-	1,   // 66: hansa.gateway.v1.JoinRequest.place:type_name -> hansa.gateway.v1.Place
-	98,  // 67: hansa.gateway.v1.JoinRequest.labels:type_name -> hansa.gateway.v1.JoinRequest.LabelsEntry
-	101, // 68: hansa.gateway.v1.JoinResponse.expires_at:type_name -> google.protobuf.Timestamp
-	103, // 69: hansa.gateway.v1.StartOperationRequest.hold:type_name -> google.protobuf.Duration
-	70,  // 70: hansa.gateway.v1.StartOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
-	99,  // 71: hansa.gateway.v1.Operation.marks:type_name -> hansa.gateway.v1.Operation.MarksEntry
-	75,  // 72: hansa.gateway.v1.Operation.achieved:type_name -> hansa.gateway.v1.Achieved
-	76,  // 73: hansa.gateway.v1.Operation.objective:type_name -> hansa.gateway.v1.Objective
-	77,  // 74: hansa.gateway.v1.Operation.workloads:type_name -> hansa.gateway.v1.WorkloadReport
-	78,  // 75: hansa.gateway.v1.Operation.timeline:type_name -> hansa.gateway.v1.TimelineEntry
-	101, // 76: hansa.gateway.v1.Operation.created_at:type_name -> google.protobuf.Timestamp
-	38,  // 77: hansa.gateway.v1.Operation.plan:type_name -> hansa.gateway.v1.SimulateResponse
-	70,  // 78: hansa.gateway.v1.ApproveOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
-	70,  // 79: hansa.gateway.v1.FreezeResponse.operation:type_name -> hansa.gateway.v1.Operation
-	100, // 80: hansa.gateway.v1.WorkloadReport.marks:type_name -> hansa.gateway.v1.WorkloadReport.MarksEntry
-	75,  // 81: hansa.gateway.v1.WorkloadReport.achieved:type_name -> hansa.gateway.v1.Achieved
-	76,  // 82: hansa.gateway.v1.WorkloadReport.objective:type_name -> hansa.gateway.v1.Objective
-	101, // 83: hansa.gateway.v1.TimelineEntry.at:type_name -> google.protobuf.Timestamp
-	70,  // 84: hansa.gateway.v1.GetOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
-	70,  // 85: hansa.gateway.v1.ListOperationsResponse.items:type_name -> hansa.gateway.v1.Operation
-	70,  // 86: hansa.gateway.v1.WatchOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
-	70,  // 87: hansa.gateway.v1.AbortOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
-	89,  // 88: hansa.gateway.v1.ListEventsResponse.items:type_name -> hansa.gateway.v1.Event
-	101, // 89: hansa.gateway.v1.Event.at:type_name -> google.protobuf.Timestamp
-	101, // 90: hansa.gateway.v1.Operation.MarksEntry.value:type_name -> google.protobuf.Timestamp
-	101, // 91: hansa.gateway.v1.WorkloadReport.MarksEntry.value:type_name -> google.protobuf.Timestamp
-	2,   // 92: hansa.gateway.v1.DiscoveryService.Resolve:input_type -> hansa.gateway.v1.ResolveRequest
-	6,   // 93: hansa.gateway.v1.DiscoveryService.WatchResolve:input_type -> hansa.gateway.v1.WatchResolveRequest
-	8,   // 94: hansa.gateway.v1.DiscoveryService.ListServices:input_type -> hansa.gateway.v1.ListServicesRequest
-	15,  // 95: hansa.gateway.v1.WorkloadsService.Apply:input_type -> hansa.gateway.v1.ApplyRequest
-	18,  // 96: hansa.gateway.v1.WorkloadsService.Delete:input_type -> hansa.gateway.v1.DeleteRequest
-	26,  // 97: hansa.gateway.v1.WorkloadsService.ListWorkloads:input_type -> hansa.gateway.v1.ListWorkloadsRequest
-	28,  // 98: hansa.gateway.v1.WorkloadsService.GetWorkload:input_type -> hansa.gateway.v1.GetWorkloadRequest
-	30,  // 99: hansa.gateway.v1.WorkloadsService.WatchWorkloads:input_type -> hansa.gateway.v1.WatchWorkloadsRequest
-	32,  // 100: hansa.gateway.v1.WorkloadsService.Explain:input_type -> hansa.gateway.v1.ExplainRequest
-	37,  // 101: hansa.gateway.v1.WorkloadsService.Simulate:input_type -> hansa.gateway.v1.SimulateRequest
-	39,  // 102: hansa.gateway.v1.WorkloadsService.GetReadiness:input_type -> hansa.gateway.v1.GetReadinessRequest
-	42,  // 103: hansa.gateway.v1.WorkloadsService.Rebalance:input_type -> hansa.gateway.v1.RebalanceRequest
-	44,  // 104: hansa.gateway.v1.WorkloadsService.Replay:input_type -> hansa.gateway.v1.ReplayRequest
-	46,  // 105: hansa.gateway.v1.WorkloadsService.SetScore:input_type -> hansa.gateway.v1.SetScoreRequest
-	48,  // 106: hansa.gateway.v1.WorkloadsService.ListScores:input_type -> hansa.gateway.v1.ListScoresRequest
-	57,  // 107: hansa.gateway.v1.MembersService.ListMembers:input_type -> hansa.gateway.v1.ListMembersRequest
-	59,  // 108: hansa.gateway.v1.MembersService.GetMember:input_type -> hansa.gateway.v1.GetMemberRequest
-	62,  // 109: hansa.gateway.v1.MembersService.UpdateMember:input_type -> hansa.gateway.v1.UpdateMemberRequest
-	64,  // 110: hansa.gateway.v1.MembersService.CreateToken:input_type -> hansa.gateway.v1.CreateTokenRequest
-	66,  // 111: hansa.gateway.v1.JoinService.Join:input_type -> hansa.gateway.v1.JoinRequest
-	68,  // 112: hansa.gateway.v1.RecoveryService.StartOperation:input_type -> hansa.gateway.v1.StartOperationRequest
-	79,  // 113: hansa.gateway.v1.RecoveryService.GetOperation:input_type -> hansa.gateway.v1.GetOperationRequest
-	81,  // 114: hansa.gateway.v1.RecoveryService.ListOperations:input_type -> hansa.gateway.v1.ListOperationsRequest
-	83,  // 115: hansa.gateway.v1.RecoveryService.WatchOperation:input_type -> hansa.gateway.v1.WatchOperationRequest
-	85,  // 116: hansa.gateway.v1.RecoveryService.AbortOperation:input_type -> hansa.gateway.v1.AbortOperationRequest
-	71,  // 117: hansa.gateway.v1.RecoveryService.ApproveOperation:input_type -> hansa.gateway.v1.ApproveOperationRequest
-	73,  // 118: hansa.gateway.v1.RecoveryService.Freeze:input_type -> hansa.gateway.v1.FreezeRequest
-	87,  // 119: hansa.gateway.v1.EventsService.ListEvents:input_type -> hansa.gateway.v1.ListEventsRequest
-	90,  // 120: hansa.gateway.v1.EventsService.GetStatus:input_type -> hansa.gateway.v1.GetStatusRequest
-	3,   // 121: hansa.gateway.v1.DiscoveryService.Resolve:output_type -> hansa.gateway.v1.ResolveResponse
-	7,   // 122: hansa.gateway.v1.DiscoveryService.WatchResolve:output_type -> hansa.gateway.v1.WatchResolveResponse
-	9,   // 123: hansa.gateway.v1.DiscoveryService.ListServices:output_type -> hansa.gateway.v1.ListServicesResponse
-	16,  // 124: hansa.gateway.v1.WorkloadsService.Apply:output_type -> hansa.gateway.v1.ApplyResponse
-	19,  // 125: hansa.gateway.v1.WorkloadsService.Delete:output_type -> hansa.gateway.v1.DeleteResponse
-	27,  // 126: hansa.gateway.v1.WorkloadsService.ListWorkloads:output_type -> hansa.gateway.v1.ListWorkloadsResponse
-	29,  // 127: hansa.gateway.v1.WorkloadsService.GetWorkload:output_type -> hansa.gateway.v1.GetWorkloadResponse
-	31,  // 128: hansa.gateway.v1.WorkloadsService.WatchWorkloads:output_type -> hansa.gateway.v1.WatchWorkloadsResponse
-	33,  // 129: hansa.gateway.v1.WorkloadsService.Explain:output_type -> hansa.gateway.v1.ExplainResponse
-	38,  // 130: hansa.gateway.v1.WorkloadsService.Simulate:output_type -> hansa.gateway.v1.SimulateResponse
-	40,  // 131: hansa.gateway.v1.WorkloadsService.GetReadiness:output_type -> hansa.gateway.v1.GetReadinessResponse
-	43,  // 132: hansa.gateway.v1.WorkloadsService.Rebalance:output_type -> hansa.gateway.v1.RebalanceResponse
-	45,  // 133: hansa.gateway.v1.WorkloadsService.Replay:output_type -> hansa.gateway.v1.ReplayResponse
-	47,  // 134: hansa.gateway.v1.WorkloadsService.SetScore:output_type -> hansa.gateway.v1.SetScoreResponse
-	49,  // 135: hansa.gateway.v1.WorkloadsService.ListScores:output_type -> hansa.gateway.v1.ListScoresResponse
-	58,  // 136: hansa.gateway.v1.MembersService.ListMembers:output_type -> hansa.gateway.v1.ListMembersResponse
-	60,  // 137: hansa.gateway.v1.MembersService.GetMember:output_type -> hansa.gateway.v1.GetMemberResponse
-	63,  // 138: hansa.gateway.v1.MembersService.UpdateMember:output_type -> hansa.gateway.v1.UpdateMemberResponse
-	65,  // 139: hansa.gateway.v1.MembersService.CreateToken:output_type -> hansa.gateway.v1.CreateTokenResponse
-	67,  // 140: hansa.gateway.v1.JoinService.Join:output_type -> hansa.gateway.v1.JoinResponse
-	69,  // 141: hansa.gateway.v1.RecoveryService.StartOperation:output_type -> hansa.gateway.v1.StartOperationResponse
-	80,  // 142: hansa.gateway.v1.RecoveryService.GetOperation:output_type -> hansa.gateway.v1.GetOperationResponse
-	82,  // 143: hansa.gateway.v1.RecoveryService.ListOperations:output_type -> hansa.gateway.v1.ListOperationsResponse
-	84,  // 144: hansa.gateway.v1.RecoveryService.WatchOperation:output_type -> hansa.gateway.v1.WatchOperationResponse
-	86,  // 145: hansa.gateway.v1.RecoveryService.AbortOperation:output_type -> hansa.gateway.v1.AbortOperationResponse
-	72,  // 146: hansa.gateway.v1.RecoveryService.ApproveOperation:output_type -> hansa.gateway.v1.ApproveOperationResponse
-	74,  // 147: hansa.gateway.v1.RecoveryService.Freeze:output_type -> hansa.gateway.v1.FreezeResponse
-	88,  // 148: hansa.gateway.v1.EventsService.ListEvents:output_type -> hansa.gateway.v1.ListEventsResponse
-	91,  // 149: hansa.gateway.v1.EventsService.GetStatus:output_type -> hansa.gateway.v1.GetStatusResponse
-	121, // [121:150] is the sub-list for method output_type
-	92,  // [92:121] is the sub-list for method input_type
-	92,  // [92:92] is the sub-list for extension type_name
-	92,  // [92:92] is the sub-list for extension extendee
-	0,   // [0:92] is the sub-list for field type_name
+	108, // 64: hansa.gateway.v1.CreateTokenRequest.ttl:type_name -> google.protobuf.Duration
+	106, // 65: hansa.gateway.v1.CreateTokenResponse.expires_at:type_name -> google.protobuf.Timestamp
+	70,  // 66: hansa.gateway.v1.ListTokensResponse.tokens:type_name -> hansa.gateway.v1.Token
+	70,  // 67: hansa.gateway.v1.RevokeTokenResponse.tokens:type_name -> hansa.gateway.v1.Token
+	106, // 68: hansa.gateway.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
+	1,   // 69: hansa.gateway.v1.JoinRequest.place:type_name -> hansa.gateway.v1.Place
+	103, // 70: hansa.gateway.v1.JoinRequest.labels:type_name -> hansa.gateway.v1.JoinRequest.LabelsEntry
+	106, // 71: hansa.gateway.v1.JoinResponse.expires_at:type_name -> google.protobuf.Timestamp
+	108, // 72: hansa.gateway.v1.StartOperationRequest.hold:type_name -> google.protobuf.Duration
+	75,  // 73: hansa.gateway.v1.StartOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
+	104, // 74: hansa.gateway.v1.Operation.marks:type_name -> hansa.gateway.v1.Operation.MarksEntry
+	80,  // 75: hansa.gateway.v1.Operation.achieved:type_name -> hansa.gateway.v1.Achieved
+	81,  // 76: hansa.gateway.v1.Operation.objective:type_name -> hansa.gateway.v1.Objective
+	82,  // 77: hansa.gateway.v1.Operation.workloads:type_name -> hansa.gateway.v1.WorkloadReport
+	83,  // 78: hansa.gateway.v1.Operation.timeline:type_name -> hansa.gateway.v1.TimelineEntry
+	106, // 79: hansa.gateway.v1.Operation.created_at:type_name -> google.protobuf.Timestamp
+	38,  // 80: hansa.gateway.v1.Operation.plan:type_name -> hansa.gateway.v1.SimulateResponse
+	75,  // 81: hansa.gateway.v1.ApproveOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
+	75,  // 82: hansa.gateway.v1.FreezeResponse.operation:type_name -> hansa.gateway.v1.Operation
+	105, // 83: hansa.gateway.v1.WorkloadReport.marks:type_name -> hansa.gateway.v1.WorkloadReport.MarksEntry
+	80,  // 84: hansa.gateway.v1.WorkloadReport.achieved:type_name -> hansa.gateway.v1.Achieved
+	81,  // 85: hansa.gateway.v1.WorkloadReport.objective:type_name -> hansa.gateway.v1.Objective
+	106, // 86: hansa.gateway.v1.TimelineEntry.at:type_name -> google.protobuf.Timestamp
+	75,  // 87: hansa.gateway.v1.GetOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
+	75,  // 88: hansa.gateway.v1.ListOperationsResponse.items:type_name -> hansa.gateway.v1.Operation
+	75,  // 89: hansa.gateway.v1.WatchOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
+	75,  // 90: hansa.gateway.v1.AbortOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
+	94,  // 91: hansa.gateway.v1.ListEventsResponse.items:type_name -> hansa.gateway.v1.Event
+	106, // 92: hansa.gateway.v1.Event.at:type_name -> google.protobuf.Timestamp
+	106, // 93: hansa.gateway.v1.Operation.MarksEntry.value:type_name -> google.protobuf.Timestamp
+	106, // 94: hansa.gateway.v1.WorkloadReport.MarksEntry.value:type_name -> google.protobuf.Timestamp
+	2,   // 95: hansa.gateway.v1.DiscoveryService.Resolve:input_type -> hansa.gateway.v1.ResolveRequest
+	6,   // 96: hansa.gateway.v1.DiscoveryService.WatchResolve:input_type -> hansa.gateway.v1.WatchResolveRequest
+	8,   // 97: hansa.gateway.v1.DiscoveryService.ListServices:input_type -> hansa.gateway.v1.ListServicesRequest
+	15,  // 98: hansa.gateway.v1.WorkloadsService.Apply:input_type -> hansa.gateway.v1.ApplyRequest
+	18,  // 99: hansa.gateway.v1.WorkloadsService.Delete:input_type -> hansa.gateway.v1.DeleteRequest
+	26,  // 100: hansa.gateway.v1.WorkloadsService.ListWorkloads:input_type -> hansa.gateway.v1.ListWorkloadsRequest
+	28,  // 101: hansa.gateway.v1.WorkloadsService.GetWorkload:input_type -> hansa.gateway.v1.GetWorkloadRequest
+	30,  // 102: hansa.gateway.v1.WorkloadsService.WatchWorkloads:input_type -> hansa.gateway.v1.WatchWorkloadsRequest
+	32,  // 103: hansa.gateway.v1.WorkloadsService.Explain:input_type -> hansa.gateway.v1.ExplainRequest
+	37,  // 104: hansa.gateway.v1.WorkloadsService.Simulate:input_type -> hansa.gateway.v1.SimulateRequest
+	39,  // 105: hansa.gateway.v1.WorkloadsService.GetReadiness:input_type -> hansa.gateway.v1.GetReadinessRequest
+	42,  // 106: hansa.gateway.v1.WorkloadsService.Rebalance:input_type -> hansa.gateway.v1.RebalanceRequest
+	44,  // 107: hansa.gateway.v1.WorkloadsService.Replay:input_type -> hansa.gateway.v1.ReplayRequest
+	46,  // 108: hansa.gateway.v1.WorkloadsService.SetScore:input_type -> hansa.gateway.v1.SetScoreRequest
+	48,  // 109: hansa.gateway.v1.WorkloadsService.ListScores:input_type -> hansa.gateway.v1.ListScoresRequest
+	57,  // 110: hansa.gateway.v1.MembersService.ListMembers:input_type -> hansa.gateway.v1.ListMembersRequest
+	59,  // 111: hansa.gateway.v1.MembersService.GetMember:input_type -> hansa.gateway.v1.GetMemberRequest
+	62,  // 112: hansa.gateway.v1.MembersService.UpdateMember:input_type -> hansa.gateway.v1.UpdateMemberRequest
+	64,  // 113: hansa.gateway.v1.MembersService.CreateToken:input_type -> hansa.gateway.v1.CreateTokenRequest
+	66,  // 114: hansa.gateway.v1.MembersService.ListTokens:input_type -> hansa.gateway.v1.ListTokensRequest
+	68,  // 115: hansa.gateway.v1.MembersService.RevokeToken:input_type -> hansa.gateway.v1.RevokeTokenRequest
+	71,  // 116: hansa.gateway.v1.JoinService.Join:input_type -> hansa.gateway.v1.JoinRequest
+	73,  // 117: hansa.gateway.v1.RecoveryService.StartOperation:input_type -> hansa.gateway.v1.StartOperationRequest
+	84,  // 118: hansa.gateway.v1.RecoveryService.GetOperation:input_type -> hansa.gateway.v1.GetOperationRequest
+	86,  // 119: hansa.gateway.v1.RecoveryService.ListOperations:input_type -> hansa.gateway.v1.ListOperationsRequest
+	88,  // 120: hansa.gateway.v1.RecoveryService.WatchOperation:input_type -> hansa.gateway.v1.WatchOperationRequest
+	90,  // 121: hansa.gateway.v1.RecoveryService.AbortOperation:input_type -> hansa.gateway.v1.AbortOperationRequest
+	76,  // 122: hansa.gateway.v1.RecoveryService.ApproveOperation:input_type -> hansa.gateway.v1.ApproveOperationRequest
+	78,  // 123: hansa.gateway.v1.RecoveryService.Freeze:input_type -> hansa.gateway.v1.FreezeRequest
+	92,  // 124: hansa.gateway.v1.EventsService.ListEvents:input_type -> hansa.gateway.v1.ListEventsRequest
+	95,  // 125: hansa.gateway.v1.EventsService.GetStatus:input_type -> hansa.gateway.v1.GetStatusRequest
+	3,   // 126: hansa.gateway.v1.DiscoveryService.Resolve:output_type -> hansa.gateway.v1.ResolveResponse
+	7,   // 127: hansa.gateway.v1.DiscoveryService.WatchResolve:output_type -> hansa.gateway.v1.WatchResolveResponse
+	9,   // 128: hansa.gateway.v1.DiscoveryService.ListServices:output_type -> hansa.gateway.v1.ListServicesResponse
+	16,  // 129: hansa.gateway.v1.WorkloadsService.Apply:output_type -> hansa.gateway.v1.ApplyResponse
+	19,  // 130: hansa.gateway.v1.WorkloadsService.Delete:output_type -> hansa.gateway.v1.DeleteResponse
+	27,  // 131: hansa.gateway.v1.WorkloadsService.ListWorkloads:output_type -> hansa.gateway.v1.ListWorkloadsResponse
+	29,  // 132: hansa.gateway.v1.WorkloadsService.GetWorkload:output_type -> hansa.gateway.v1.GetWorkloadResponse
+	31,  // 133: hansa.gateway.v1.WorkloadsService.WatchWorkloads:output_type -> hansa.gateway.v1.WatchWorkloadsResponse
+	33,  // 134: hansa.gateway.v1.WorkloadsService.Explain:output_type -> hansa.gateway.v1.ExplainResponse
+	38,  // 135: hansa.gateway.v1.WorkloadsService.Simulate:output_type -> hansa.gateway.v1.SimulateResponse
+	40,  // 136: hansa.gateway.v1.WorkloadsService.GetReadiness:output_type -> hansa.gateway.v1.GetReadinessResponse
+	43,  // 137: hansa.gateway.v1.WorkloadsService.Rebalance:output_type -> hansa.gateway.v1.RebalanceResponse
+	45,  // 138: hansa.gateway.v1.WorkloadsService.Replay:output_type -> hansa.gateway.v1.ReplayResponse
+	47,  // 139: hansa.gateway.v1.WorkloadsService.SetScore:output_type -> hansa.gateway.v1.SetScoreResponse
+	49,  // 140: hansa.gateway.v1.WorkloadsService.ListScores:output_type -> hansa.gateway.v1.ListScoresResponse
+	58,  // 141: hansa.gateway.v1.MembersService.ListMembers:output_type -> hansa.gateway.v1.ListMembersResponse
+	60,  // 142: hansa.gateway.v1.MembersService.GetMember:output_type -> hansa.gateway.v1.GetMemberResponse
+	63,  // 143: hansa.gateway.v1.MembersService.UpdateMember:output_type -> hansa.gateway.v1.UpdateMemberResponse
+	65,  // 144: hansa.gateway.v1.MembersService.CreateToken:output_type -> hansa.gateway.v1.CreateTokenResponse
+	67,  // 145: hansa.gateway.v1.MembersService.ListTokens:output_type -> hansa.gateway.v1.ListTokensResponse
+	69,  // 146: hansa.gateway.v1.MembersService.RevokeToken:output_type -> hansa.gateway.v1.RevokeTokenResponse
+	72,  // 147: hansa.gateway.v1.JoinService.Join:output_type -> hansa.gateway.v1.JoinResponse
+	74,  // 148: hansa.gateway.v1.RecoveryService.StartOperation:output_type -> hansa.gateway.v1.StartOperationResponse
+	85,  // 149: hansa.gateway.v1.RecoveryService.GetOperation:output_type -> hansa.gateway.v1.GetOperationResponse
+	87,  // 150: hansa.gateway.v1.RecoveryService.ListOperations:output_type -> hansa.gateway.v1.ListOperationsResponse
+	89,  // 151: hansa.gateway.v1.RecoveryService.WatchOperation:output_type -> hansa.gateway.v1.WatchOperationResponse
+	91,  // 152: hansa.gateway.v1.RecoveryService.AbortOperation:output_type -> hansa.gateway.v1.AbortOperationResponse
+	77,  // 153: hansa.gateway.v1.RecoveryService.ApproveOperation:output_type -> hansa.gateway.v1.ApproveOperationResponse
+	79,  // 154: hansa.gateway.v1.RecoveryService.Freeze:output_type -> hansa.gateway.v1.FreezeResponse
+	93,  // 155: hansa.gateway.v1.EventsService.ListEvents:output_type -> hansa.gateway.v1.ListEventsResponse
+	96,  // 156: hansa.gateway.v1.EventsService.GetStatus:output_type -> hansa.gateway.v1.GetStatusResponse
+	126, // [126:157] is the sub-list for method output_type
+	95,  // [95:126] is the sub-list for method input_type
+	95,  // [95:95] is the sub-list for extension type_name
+	95,  // [95:95] is the sub-list for extension extendee
+	0,   // [0:95] is the sub-list for field type_name
 }
 
 func init() { file_gateway_v1_gateway_proto_init() }
@@ -7085,7 +7364,7 @@ func file_gateway_v1_gateway_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_gateway_v1_gateway_proto_rawDesc), len(file_gateway_v1_gateway_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   101,
+			NumMessages:   106,
 			NumExtensions: 0,
 			NumServices:   6,
 		},

@@ -16,6 +16,7 @@ type rule struct {
 	Get      string `json:"get"`
 	Post     string `json:"post"`
 	Put      string `json:"put"`
+	Delete   string `json:"delete"`
 }
 
 func rules(t *testing.T) []rule {
@@ -80,6 +81,9 @@ func TestOpenAPIListsEveryPath(t *testing.T) {
 		}
 		if r.Put != "" {
 			method, path = "put", r.Put
+		}
+		if r.Delete != "" {
+			method, path = "delete", r.Delete
 		}
 		operation := doc.Paths[path][method]
 		if operation["summary"] == nil || operation["responses"] == nil {

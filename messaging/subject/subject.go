@@ -62,6 +62,7 @@ func WorkBucket(account string) string { return "W_" + account }
 const (
 	HubJoin      = "join"
 	HubToken     = "token"
+	HubTokens    = "tokens" // all of them; revoke one
 	HubSimulate  = "simulate"
 	HubOperation = "operation"
 	HubAbort     = "abort"

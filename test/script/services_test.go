@@ -74,6 +74,20 @@ func (s members) CreateToken(_ context.Context, request *gatewayv1.CreateTokenRe
 	return &gatewayv1.CreateTokenResponse{Token: "127.0.0.1:1#pin#id.secret", ExpiresAt: timestamppb.New(s.f.now.Add(request.GetTtl().AsDuration()))}, nil
 }
 
+func (s members) ListTokens(context.Context, *gatewayv1.ListTokensRequest) (*gatewayv1.ListTokensResponse, error) {
+	return &gatewayv1.ListTokensResponse{Tokens: []*gatewayv1.Token{
+		{Id: "a1", Member: "osaka", ExpiresAt: timestamppb.New(s.f.now.Add(time.Hour))},
+		{Id: "b2", Member: "seoul", ExpiresAt: timestamppb.New(s.f.now), Used: true},
+	}}, nil
+}
+
+func (s members) RevokeToken(_ context.Context, request *gatewayv1.RevokeTokenRequest) (*gatewayv1.RevokeTokenResponse, error) {
+	if request.GetId() != "a1" {
+		return nil, status.Errorf(codes.NotFound, "token %s does not exist: see \"hansa token list\"", request.GetId())
+	}
+	return &gatewayv1.RevokeTokenResponse{}, nil
+}
+
 type discovery struct {
 	gatewayv1.UnimplementedDiscoveryServiceServer
 	f *federation
