@@ -81,7 +81,7 @@ func (n network) drop(t *testing.T, rules ...string) {
 		text += rule + " drop\n"
 	}
 	command := exec.Command("ip", "netns", "exec", bridgeSpace, "nft", "-f", "-")
-	command.Stdin = strings.NewReader(text + "} }\n")
+	command.Stdin = strings.NewReader(text + "}\n}\n")
 	if out, err := command.CombinedOutput(); err != nil {
 		t.Fatalf("nft: %v: %s", err, out)
 	}
