@@ -154,7 +154,19 @@ func (f *federation) steady() string {
 	return ""
 }
 
+// awaitSteady logs what it waited for last.
 func (f *federation) awaitSteady(t *testing.T) time.Time {
 	t.Helper()
-	return await(t, patience, f.steady)
+	begin, last := time.Now(), ""
+	at := await(t, patience, func() string {
+		lacking := f.steady()
+		if lacking != "" {
+			last = lacking
+		}
+		return lacking
+	})
+	if last != "" {
+		t.Logf("steady after %s; before: %s", since(begin, at), last)
+	}
+	return at
 }

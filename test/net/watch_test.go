@@ -95,12 +95,12 @@ func (f *federation) startWatch(t *testing.T) {
 }
 
 func (w *watch) lookAtMembers(f *federation) {
+	w.mu.Lock() // also while it asks: forget comes before or after
+	defer w.mu.Unlock()
 	members, err := f.members()
 	if err != nil {
 		return // the hub may be dead
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
 	for name, m := range members {
 		if seen := w.health[name]; len(seen) == 0 || seen[len(seen)-1] != m.Status.Health {
 			w.health[name] = append(seen, m.Status.Health)
@@ -179,12 +179,12 @@ func (w *watch) runsIn(member string) int {
 	return len(w.alive[member])
 }
 
-// forget begins a new history of states.
+// forget begins a new history of states, in which every member is healthy.
 func (w *watch) forget() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for name, seen := range w.health {
-		w.health[name] = seen[len(seen)-1:]
+	for _, name := range memberNames {
+		w.health[name] = []string{"Healthy"}
 	}
 }
 

@@ -19,7 +19,8 @@ const (
 )
 
 // workloads are all of the namespace: web moves at once when its member is lost,
-// single runs at most once, settings is in every member.
+// single runs at most once, settings is in every member and waits longer than any
+// fault before it leaves a lost one.
 var workloads = []string{"web", single, canary}
 
 const documents = `apiVersion: v1
@@ -80,7 +81,7 @@ data: {greeting: welcome}
 apiVersion: hansa.io/v1alpha1
 kind: Placement
 metadata: {namespace: net, name: settings}
-spec: {resources: [{apiVersion: v1, kind: ConfigMap, name: settings}], replicas: {mode: Duplicated}}
+spec: {resources: [{apiVersion: v1, kind: ConfigMap, name: settings}], replicas: {mode: Duplicated}, failover: {dwell: 5m}}
 `
 
 // note is a ConfigMap that is in every member.
@@ -99,7 +100,7 @@ spec: {resources: [{apiVersion: v1, kind: ConfigMap, name: NAME}], replicas: {mo
 
 // picture is what runs where: the UID of every pod and Deployment, by member, and
 // the epoch of every workload.
-func (f *federation) picture(t *testing.T) string {
+func (f *federation) picture(t *testing.T) []string {
 	t.Helper()
 	var lines []string
 	for _, name := range memberNames {
@@ -112,7 +113,7 @@ func (f *federation) picture(t *testing.T) string {
 		}
 		lines = append(lines, fmt.Sprint(name, " epoch ", w.Status.Epoch))
 	}
-	return strings.Join(lines, "\n")
+	return lines
 }
 
 // holds lists the pods and Deployments of a member with their UIDs.
@@ -133,8 +134,18 @@ func (f *federation) holds(t *testing.T, member string) []string {
 	for i := range deployments.Items {
 		out = append(out, fmt.Sprintf("%s deployment %s %s", member, deployments.Items[i].Name, deployments.Items[i].UID))
 	}
+	settings, err := f.clusters[member].CoreV1().ConfigMaps(namespace).Get(context.Background(), canary, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out = append(out, fmt.Sprintf("%s configmap %s %s", member, canary, settings.UID))
 	slices.Sort(out)
 	return out
+}
+
+// rest is without the pods and the Deployment of the at-most-one workload.
+func rest(lines []string) []string {
+	return slices.DeleteFunc(slices.Clone(lines), func(line string) bool { return strings.Contains(line, " "+single) })
 }
 
 // wanted sums the replicas of web that members other than one have in their API server.
