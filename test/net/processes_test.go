@@ -42,7 +42,8 @@ func checkPausedHub(t *testing.T, f *federation) {
 	})
 }
 
-// checkKilledMember kills a member, cluster and agent, and starts it again.
+// checkKilledMember kills a member, cluster and agent, and starts it again: what
+// was written meanwhile is kept.
 func checkKilledMember(t *testing.T, f *federation) {
 	victim := "frankfurt"
 	if f.watch.home() == victim {
@@ -52,8 +53,17 @@ func checkKilledMember(t *testing.T, f *federation) {
 	r := row{fault: "member kill -9", begin: time.Now()}
 	p.kill()
 	f.awaitLoss(t, victim, &r)
+	var acknowledged []string
+	for i := range 5 {
+		name := fmt.Sprintf("meanwhile-%d", i)
+		if err := f.apply(t, note(name)); err != nil {
+			t.Error(err)
+		}
+		acknowledged = append(acknowledged, name)
+	}
 	p.start(t)
 	f.awaitReturn(t, victim, &r)
+	f.checkKnown(t, acknowledged)
 }
 
 // checkKilledHub kills the hub in the middle of writes and starts it again: what was
@@ -96,8 +106,8 @@ func checkKilledHub(t *testing.T, f *federation) {
 	*f.rows = append(*f.rows, r)
 }
 
-// awaitNotes waits until every acknowledged note is known and in every member.
-func (f *federation) awaitNotes(t *testing.T, names []string) {
+// checkKnown: what was acknowledged is there.
+func (f *federation) checkKnown(t *testing.T, names []string) {
 	t.Helper()
 	list := f.hansa(t, "get", "workloads", "-n", namespace, "-o", "json")
 	for _, name := range names {
@@ -105,6 +115,12 @@ func (f *federation) awaitNotes(t *testing.T, names []string) {
 			t.Errorf("%s was acknowledged and is lost", name)
 		}
 	}
+}
+
+// awaitNotes waits until every acknowledged note is known and in every member.
+func (f *federation) awaitNotes(t *testing.T, names []string) {
+	t.Helper()
+	f.checkKnown(t, names)
 	await(t, patience, func() string {
 		for _, member := range memberNames {
 			there, err := f.clusters[member].configMaps()
