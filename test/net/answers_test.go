@@ -3,6 +3,8 @@ package net
 import (
 	"fmt"
 	"maps"
+	"os"
+	"strings"
 	"testing"
 	"time"
 )
@@ -38,6 +40,20 @@ func (f *federation) is(name, health string) string {
 		return err.Error()
 	case m[name].Status.Health != health:
 		return fmt.Sprintf("%s is %s", name, m[name].Status.Health)
+	}
+	return ""
+}
+
+// said counts in the hub's log how often it judged so, of all members.
+func (f *federation) said(health string) int {
+	b, _ := os.ReadFile(f.processes[hub].log) // it is there since the start
+	return strings.Count(string(b), " health="+health+" ")
+}
+
+// noVerdict says "" when no member was lost since this part began.
+func (f *federation) noVerdict() string {
+	if n := f.said("Unreachable") - f.losses; n > 0 {
+		return fmt.Sprintf("%d verdicts Unreachable; seen: %s", n, f.states())
 	}
 	return ""
 }

@@ -29,7 +29,7 @@ func checkFullDisk(t *testing.T, f *federation) {
 		acknowledged = append(acknowledged, name)
 		return fmt.Sprintf("%d writes were acknowledged although the disk is full", len(acknowledged))
 	})
-	throughout(t, 8*time.Second, f.watch.noVerdict)
+	throughout(t, 8*time.Second, f.noVerdict)
 	f.processes[hub].alive(t)
 	if err := os.Remove(filler); err != nil {
 		t.Fatal(err)
@@ -38,7 +38,7 @@ func checkFullDisk(t *testing.T, f *federation) {
 	r.note = f.awaitWrites(t)
 	f.awaitNotes(t, append(acknowledged, "freed"))
 	r.restored = f.awaitSteady(t)
-	if wrong := f.watch.noVerdict(); wrong != "" {
+	if wrong := f.noVerdict(); wrong != "" {
 		t.Error(wrong)
 	}
 	f.checkUnmoved(t, before, true)

@@ -36,6 +36,7 @@ func TestFaults(t *testing.T) {
 	} {
 		f.awaitSteady(t)
 		f.watch.forget()
+		f.losses = f.said("Unreachable")
 		if !t.Run(part.name, func(t *testing.T) { part.test(t, f) }) {
 			return
 		}
@@ -52,6 +53,7 @@ type row struct {
 	verdict, withdrawn, replaced, restored time.Time // restored counts from healed
 	healed                                 time.Time
 	note                                   string
+	proofs                                 int // of returning members, before
 }
 
 func (f *federation) printTable(t *testing.T) {
@@ -103,14 +105,14 @@ func (f *federation) still(t *testing.T, r row, during time.Duration, what troub
 	before := f.picture(t)
 	r.begin = time.Now()
 	what.breaks()
-	throughout(t, during, f.watch.noVerdict)
+	throughout(t, during, f.noVerdict)
 	if what.look != nil {
 		r.note = what.look() + "; "
 	}
 	what.heals()
 	r.healed = time.Now()
 	r.restored = f.awaitSteady(t)
-	if wrong := f.watch.noVerdict(); wrong != "" {
+	if wrong := f.noVerdict(); wrong != "" {
 		t.Error(wrong)
 	}
 	f.checkUnmoved(t, before, what.leaseEnds)

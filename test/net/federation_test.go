@@ -37,6 +37,7 @@ type federation struct {
 	clusters  map[string]cluster
 	watch     *watch
 	rows      *[]row
+	losses    int // verdicts before this part
 }
 
 const (

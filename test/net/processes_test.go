@@ -98,7 +98,7 @@ func checkKilledHub(t *testing.T, f *federation) {
 	}
 	f.awaitNotes(t, acknowledged)
 	r.restored = f.awaitSteady(t)
-	if wrong := f.watch.noVerdict(); wrong != "" {
+	if wrong := f.noVerdict(); wrong != "" {
 		t.Error(wrong)
 	}
 	f.checkUnmoved(t, before, true)

@@ -195,16 +195,6 @@ func (w *watch) saw(member string) []string {
 	return slices.Clone(w.health[member])
 }
 
-// noVerdict says "" when no member was lost since forget.
-func (w *watch) noVerdict() string {
-	for _, name := range memberNames {
-		if seen := w.saw(name); slices.Contains(seen, "Unreachable") || slices.Contains(seen, "Fenced") {
-			return fmt.Sprintf("%s was %s", name, strings.Join(seen, ", "))
-		}
-	}
-	return ""
-}
-
 // laws says which were broken so far.
 func (w *watch) laws() []string {
 	w.mu.Lock()
