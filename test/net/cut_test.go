@@ -36,7 +36,7 @@ func checkCut(t *testing.T, f *federation) {
 // awaitLoss waits for the verdict, the withdrawal and the replacement of web.
 func (f *federation) awaitLoss(t *testing.T, member string, r *row) {
 	t.Helper()
-	r.proofs = f.said("Quarantined")
+	r.proofs = f.said("Reconciling")
 	await(t, patience, func() string {
 		if serving, err := f.serving(); r.withdrawn.IsZero() && err == nil && serving[member] == 0 {
 			r.withdrawn = time.Now()
@@ -59,7 +59,7 @@ func (f *federation) awaitReturn(t *testing.T, member string, r *row) {
 	t.Helper()
 	r.healed = time.Now()
 	r.restored = f.awaitSteady(t)
-	if f.said("Quarantined") == r.proofs {
+	if f.said("Reconciling") == r.proofs { // which needs the proof
 		t.Errorf("%s came back without proof that what it may not run has stopped", member)
 	}
 	r.note += f.states()
