@@ -17,7 +17,7 @@ GOLANGCI := $(GO) tool -modfile=.ci/lint/go.mod golangci-lint
 GOVULNCHECK := $(GO) tool -modfile=.ci/lint/go.mod govulncheck
 BUF := $(GO) tool -modfile=.ci/tools/go.mod buf
 
-.PHONY: help build hansa hansa-cluster tools up down test test-unit test-e2e lint fmt vuln bench sim proto proto-check clean
+.PHONY: help build hansa hansa-cluster tools up down test test-unit test-e2e net lint fmt vuln bench sim proto proto-check clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -44,13 +44,16 @@ up: build ## start a federation of three members on this machine
 down: hansa ## end it
 	bin/hansa down
 
-test: build tools test-unit test-e2e ## every test
+test: build tools test-unit test-e2e net ## every test
 
 test-unit: ## the tests that start no cluster
-	$(GO) test -timeout $(TEST_TIMEOUT) $$($(GO) list ./... | grep -v '/test/e2e')
+	$(GO) test -timeout $(TEST_TIMEOUT) $$($(GO) list ./... | grep -v -e /test/e2e -e /test/net)
 
 test-e2e: build tools ## the tests on real clusters
 	HANSA_CLUSTER_BIN=$(CURDIR)/bin/hansa-cluster $(GO) test -count=1 -v -timeout $(TEST_TIMEOUT) ./test/e2e/...
+
+net: build ## faults of network, processes and disk under real clusters; needs root, ip and nft
+	HANSA_CLUSTER_BIN=$(CURDIR)/bin/hansa-cluster $(GO) test -count=1 -v -timeout $(TEST_TIMEOUT) ./test/net/...
 
 lint: proto-check ## golangci-lint (formatting included) and buf lint
 	$(GOLANGCI) run ./...
@@ -64,7 +67,7 @@ vuln: build ## known vulnerabilities in the binaries; needs the database's serve
 
 bench: build tools ## measure
 	$(GO) test -run '^$$' -bench . -benchmem -timeout $(TEST_TIMEOUT) \
-		$$($(GO) list ./... | grep -v -e /member/cluster -e /member/cmd -e /test/e2e)
+		$$($(GO) list ./... | grep -v -e /member/cluster -e /member/cmd -e /test/e2e -e /test/net)
 
 sim: ## the deterministic world with SEEDS random runs
 	$(GO) test -count=1 -timeout 0 ./test/sim -seeds=$(SEEDS)

@@ -15,8 +15,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
-	"net/http/httptrace"
 	"strings"
 	"syscall"
 	"time"
@@ -51,8 +51,13 @@ func look(ctx context.Context, r federation.ProbeRequest) federation.ProbeReply 
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	begin := time.Now()
-	var way time.Duration
-	status, err := get(timed(ctx, &way), strings.TrimSuffix(r.URL, "/")+"/readyz", roots)
+	dial := dialer{connect: (&net.Dialer{}).DialContext, timeout: timeout}
+	status, err := get(ctx, strings.TrimSuffix(r.URL, "/")+"/readyz", &http.Transport{
+		DialContext:       dial.dial,
+		TLSClientConfig:   &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+		DisableKeepAlives: true,
+	})
+	way := time.Duration(dial.way.Load())
 	switch {
 	case err != nil:
 		return federation.ProbeReply{Signal: federation.Red, Detail: phrase(err, timeout), RoundTrip: way}
@@ -64,28 +69,10 @@ func look(ctx context.Context, r federation.ProbeRequest) federation.ProbeReply 
 	}
 }
 
-// timed has way set to the time of TCP's handshake: one round trip, in which
-// nothing of the other side but its kernel takes part.
-func timed(ctx context.Context, way *time.Duration) context.Context {
-	var began time.Time
-	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		ConnectStart: func(string, string) { began = time.Now() },
-		ConnectDone: func(_, _ string, err error) {
-			if err == nil {
-				*way = time.Since(began)
-			}
-		},
-	})
-}
-
-func get(ctx context.Context, url string, roots *x509.CertPool) (int, error) {
+func get(ctx context.Context, url string, transport *http.Transport) (int, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return 0, err
-	}
-	transport := &http.Transport{
-		TLSClientConfig:   &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
-		DisableKeepAlives: true,
 	}
 	response, err := transport.RoundTrip(request)
 	if err != nil {

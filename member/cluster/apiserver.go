@@ -55,13 +55,16 @@ func (a apiServer) run(ctx context.Context) error {
 	return app.Run(ctx, completed)
 }
 
+// address is where the listener is, without its port.
+func (a apiServer) address() string { return a.listener.Addr().(*net.TCPAddr).IP.String() }
+
 // flags end a stopping server quickly: watches are closed at once, and the
 // listener two seconds after the last request at most.
 func (a apiServer) flags() []string {
 	return []string{
 		"--etcd-servers=" + a.etcd,
-		"--bind-address=127.0.0.1",
-		"--advertise-address=127.0.0.1",
+		"--bind-address=" + a.address(),
+		"--advertise-address=" + a.address(),
 		"--endpoint-reconciler-type=none",
 		"--service-cluster-ip-range=" + a.serviceCIDR,
 		"--authorization-mode=Node,RBAC",

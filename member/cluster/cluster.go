@@ -87,7 +87,7 @@ func (c *Cluster) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	listener, err := dir.Listen(record, c.opts.Config.APIPort)
+	listener, err := dir.Listen(record, c.opts.Config.API())
 	if err != nil {
 		return err
 	}

@@ -84,7 +84,11 @@ func writeIdentities(dir *datadir.Dir, member, address, serviceCIDR string) (*re
 	if err != nil {
 		return nil, err
 	}
-	if err := writeKeys(dir, authority, proxy, serviceCIDR); err != nil {
+	served, err := serverAddresses(address, serviceCIDR)
+	if err != nil {
+		return nil, err
+	}
+	if err := writeKeys(dir, authority, proxy, served); err != nil {
 		return nil, err
 	}
 	to := endpoint{member: member, server: "https://" + address}
@@ -98,6 +102,24 @@ func writeIdentities(dir *datadir.Dir, member, address, serviceCIDR string) (*re
 		return nil, fmt.Errorf("read administrator's kubeconfig: %w", err)
 	}
 	return cfg, nil
+}
+
+// serverAddresses are those by which clients reach an API server at address: that
+// one, the loopback, and the ClusterIP of the Service "kubernetes".
+func serverAddresses(address, serviceCIDR string) ([]net.IP, error) {
+	at, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return nil, fmt.Errorf("parse address of the API server: %w", err)
+	}
+	service, err := netip.ParsePrefix(serviceCIDR)
+	if err != nil {
+		return nil, fmt.Errorf("parse serviceCIDR: %w", err)
+	}
+	out := []net.IP{net.IPv4(127, 0, 0, 1), net.IP(service.Addr().Next().AsSlice())}
+	if !at.Addr().IsLoopback() {
+		out = append(out, at.Addr().AsSlice())
+	}
+	return out, nil
 }
 
 func openAuthority(dir *datadir.Dir, name string, files pairFiles) (*pki.Authority, error) {
@@ -142,13 +164,9 @@ func openPair(dir *datadir.Dir, files pairFiles, create func() (pki.Pair, error)
 	return pki.Pair{Certificate: certificate, Key: key}, nil
 }
 
-func writeKeys(dir *datadir.Dir, authority, proxy *pki.Authority, serviceCIDR string) error {
+func writeKeys(dir *datadir.Dir, authority, proxy *pki.Authority, served []net.IP) error {
 	if _, err := openPair(dir, tokenFiles, pki.NewKeyPair); err != nil {
 		return err
-	}
-	service, err := netip.ParsePrefix(serviceCIDR)
-	if err != nil {
-		return fmt.Errorf("parse serviceCIDR: %w", err)
 	}
 	server := pki.Request{
 		CommonName: "kube-apiserver",
@@ -156,7 +174,7 @@ func writeKeys(dir *datadir.Dir, authority, proxy *pki.Authority, serviceCIDR st
 			"localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc",
 			"kubernetes.default.svc.cluster.local",
 		},
-		IPs: []net.IP{net.IPv4(127, 0, 0, 1), net.IP(service.Addr().Next().AsSlice())},
+		IPs: served,
 	}
 	if err := issue(dir, authority, server, serverFiles); err != nil {
 		return err

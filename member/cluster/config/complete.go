@@ -1,6 +1,7 @@
 package config
 
 import (
+	"net/netip"
 	"path/filepath"
 	"slices"
 )
@@ -10,6 +11,7 @@ import (
 func (c Config) Complete() Config {
 	c.Place = c.Place.complete()
 	c.Nodes = c.Nodes.complete(c.Place)
+	c.APIAddress = or(c.APIAddress, DefaultAPIAddress)
 	c.ServiceCIDR = or(c.ServiceCIDR, DefaultServiceCIDR)
 	c.PodCIDR = or(c.PodCIDR, DefaultPodCIDR)
 	if c.Agent != nil {
@@ -18,6 +20,12 @@ func (c Config) Complete() Config {
 		c.Agent = &agent
 	}
 	return c
+}
+
+// API is where the API server of a completed and valid configuration listens; a
+// port of 0 takes a free one.
+func (c Config) API() netip.AddrPort {
+	return netip.AddrPortFrom(netip.MustParseAddr(c.APIAddress), uint16(c.APIPort))
 }
 
 func (p Place) complete() Place {

@@ -10,8 +10,12 @@ type Config struct {
 	// DataDir holds everything the member keeps. Relative paths in a file
 	// count from the directory of that file. Required.
 	DataDir string `yaml:"dataDir"`
-	// APIPort is the loopback port of the API server. 0 takes a free one the
-	// first time and keeps it in the data directory.
+	// APIAddress is the IPv4 address of this machine where the API server listens
+	// and where others reach it. Default DefaultAPIAddress, so that nothing outside
+	// this machine does.
+	APIAddress string `yaml:"apiAddress,omitempty"`
+	// APIPort is the port of the API server. 0 takes a free one the first time and
+	// keeps it in the data directory.
 	APIPort int `yaml:"apiPort"`
 	// ServiceCIDR is the IPv4 range of ClusterIPs, from /12 to /24. It cannot
 	// change once the data directory exists. Default DefaultServiceCIDR.
@@ -79,6 +83,7 @@ const (
 // Defaults of the fields that have one.
 const (
 	DefaultRegion      = "local"
+	DefaultAPIAddress  = "127.0.0.1"
 	DefaultServiceCIDR = "10.96.0.0/16"
 	DefaultPodCIDR     = "10.244.0.0/16"
 	DefaultNodeCount   = 5

@@ -49,6 +49,8 @@ func TestValidateRefuses(t *testing.T) {
 		{"no directory", "name: tokyo\n", "dataDir: is missing"},
 		{"capital", "name: Tokyo\ndataDir: d\n", `name: "Tokyo" must be lower-case`},
 		{"long name", "name: " + strings.Repeat("a", 51) + "\ndataDir: d\n", "name: has 51 characters: at most 50 are allowed"},
+		{"address", minimal + "apiAddress: 0.0.0.0\n", `apiAddress: "0.0.0.0" is no IPv4 address of this machine`},
+		{"address that is a name", minimal + "apiAddress: localhost\n", `apiAddress: "localhost" is no IPv4 address`},
 		{"port", minimal + "apiPort: 65536\n", "apiPort: 65536 is no port"},
 		{"latitude", minimal + "place: {latitude: 91}\n", "place.latitude: 91 is outside -90 to 90"},
 		{"latitude that is no number", minimal + "place: {latitude: .nan}\n", "place.latitude: NaN is outside"},
@@ -91,6 +93,7 @@ func TestLoadCompletes(t *testing.T) {
 		Name:        "tokyo",
 		Place:       Place{Region: "ap-northeast", Zone: "ap-northeast-1a"},
 		DataDir:     data,
+		APIAddress:  DefaultAPIAddress,
 		ServiceCIDR: DefaultServiceCIDR,
 		PodCIDR:     DefaultPodCIDR,
 		Nodes: Nodes{

@@ -33,6 +33,9 @@ func (c Config) Validate() error {
 	if c.DataDir == "" {
 		p.add("dataDir", "is missing: name a directory for the member's data")
 	}
+	if a, err := netip.ParseAddr(c.APIAddress); err != nil || !a.Is4() || a.IsUnspecified() || a.IsMulticast() {
+		p.add("apiAddress", "%q is no IPv4 address of this machine: write for example 127.0.0.1", c.APIAddress)
+	}
 	if c.APIPort < 0 || c.APIPort > 65535 {
 		p.add("apiPort", "%d is no port: use 1 to 65535, or 0 for a free one", c.APIPort)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -163,7 +164,7 @@ func TestListenKeepsPort(t *testing.T) {
 	if got := second.Addr().(*net.TCPAddr).Port; got != port {
 		t.Fatalf("got port %d, want the kept %d", got, port)
 	}
-	_, err = dir.Listen(record, 0)
+	_, err = dir.Listen(record, netip.MustParseAddrPort("127.0.0.1:0"))
 	want := fmt.Sprintf("port %d of 127.0.0.1 for the API server is taken: stop what uses it or set apiPort to another", port)
 	if err == nil || err.Error() != want {
 		t.Fatalf("got %v\nwant %s", err, want)
@@ -186,7 +187,7 @@ func TestListenTakesConfiguredPort(t *testing.T) {
 
 func listen(t *testing.T, dir *Dir, record Record, port int) net.Listener {
 	t.Helper()
-	listener, err := dir.Listen(record, port)
+	listener, err := dir.Listen(record, netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(port)))
 	if err != nil {
 		t.Fatal(err)
 	}
