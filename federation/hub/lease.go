@@ -118,17 +118,21 @@ func (c *candidate) begin(ctx context.Context, term uint64) {
 }
 
 // ask sends one request for the lease. A lease that an earlier life of this hub
-// holds (the same name; its store admits one process only) counts as free.
+// holds (the same name; its store admits one process only) counts as free, and one that
+// an earlier request of this life wrote, whose answer was lost, is renewed.
 func (c *candidate) ask(ctx context.Context, e lease.Acquire) lease.Event {
 	ctx, cancel := context.WithTimeout(ctx, leaseLifetime)
 	defer cancel()
-	name, expected := c.hub.opts.Name, e.Expected
+	expected := e.Expected
 	if expected == 0 {
-		if entry, err := c.leases.Get(ctx, leaseKey); err == nil && string(entry.Value) == name {
-			expected = entry.Revision
+		expected = c.own(ctx)
+	}
+	revision, err := c.acquire(ctx, expected)
+	if errors.Is(err, messaging.ErrConflict) && e.Expected != 0 {
+		if written := c.own(ctx); written > expected {
+			revision, err = c.acquire(ctx, written)
 		}
 	}
-	revision, err := c.hub.opts.Bus.Acquire(ctx, leaseKey, []byte(name), leaseLifetime, expected)
 	switch {
 	case err == nil:
 		return lease.Granted{ID: e.ID, Revision: revision}
@@ -138,6 +142,19 @@ func (c *candidate) ask(ctx context.Context, e lease.Acquire) lease.Event {
 		c.hub.log.Warn("the store does not grant the leadership", "error", err)
 	}
 	return lease.Unknown{ID: e.ID}
+}
+
+func (c *candidate) acquire(ctx context.Context, expected federation.Revision) (federation.Revision, error) {
+	return c.hub.opts.Bus.Acquire(ctx, leaseKey, []byte(c.hub.opts.Name), leaseLifetime, expected)
+}
+
+// own returns the revision of the lease if it has this hub's name, and 0 otherwise.
+func (c *candidate) own(ctx context.Context) federation.Revision {
+	entry, err := c.leases.Get(ctx, leaseKey)
+	if err != nil || string(entry.Value) != c.hub.opts.Name {
+		return 0
+	}
+	return entry.Revision
 }
 
 func (c *candidate) release(ctx context.Context, held federation.Revision) {

@@ -111,22 +111,40 @@ func (h *hub) lead(ev lease.Event) {
 }
 
 // acquire asks for the lease as the hub's shell does: one that an earlier life of
-// this hub holds counts as free.
+// this hub holds counts as free, and one that an earlier request wrote is renewed.
 func (h *hub) acquire(e lease.Acquire) {
-	if e.Expected != 0 {
-		h.writeLease(e)
+	if e.Expected == 0 {
+		h.own(func(held federation.Revision) {
+			e.Expected = held
+			h.writeLease(e, func() { h.lead(lease.Refused{ID: e.ID}) })
+		})
 		return
 	}
-	h.w.Call(Link{h.name, storeName}, get{Bucket: leaseBucket, Key: "hub"}, writeTimeout, func(answer any, _ bool) {
-		if held, ok := answer.(entry); ok && held.Value == h.name {
-			e.Expected = held.Revision
-		}
-		h.writeLease(e)
+	h.writeLease(e, func() {
+		h.own(func(held federation.Revision) {
+			if held <= e.Expected {
+				h.lead(lease.Refused{ID: e.ID})
+				return
+			}
+			e.Expected = held
+			h.writeLease(e, func() { h.lead(lease.Refused{ID: e.ID}) })
+		})
 	})
 }
 
-// writeLease writes the lease.
-func (h *hub) writeLease(e lease.Acquire) {
+// own reads the revision of the lease if it has this hub's name, and 0 otherwise.
+func (h *hub) own(then func(federation.Revision)) {
+	h.w.Call(Link{h.name, storeName}, get{Bucket: leaseBucket, Key: "hub"}, writeTimeout, func(answer any, _ bool) {
+		if held, ok := answer.(entry); ok && held.Value == h.name {
+			then(held.Revision)
+			return
+		}
+		then(0)
+	})
+}
+
+// writeLease writes the lease, or calls conflict.
+func (h *hub) writeLease(e lease.Acquire, conflict func()) {
 	p := put{Bucket: leaseBucket, Key: "hub", Value: h.name, Expected: e.Expected, Lifetime: 5 * time.Second}
 	h.w.Call(Link{h.name, storeName}, p, writeTimeout, func(answer any, ok bool) {
 		done, written := answer.(putDone)
@@ -134,7 +152,7 @@ func (h *hub) writeLease(e lease.Acquire) {
 		case !ok || !written:
 			h.lead(lease.Unknown{ID: e.ID})
 		case done.Conflict:
-			h.lead(lease.Refused{ID: e.ID})
+			conflict()
 		default:
 			h.lead(lease.Granted{ID: e.ID, Revision: done.Revision})
 		}
