@@ -166,9 +166,13 @@ func (c *cluster) cure() {
 	}
 }
 
-// remove deletes a workload.
+// remove deletes a workload. The pods of one that may run once end by themselves too.
 func (c *cluster) remove(k federation.Key, epoch federation.Epoch, done func()) {
-	c.do(k, c.w.between(50, 400), func() {
+	takes := c.w.between(50, 400)
+	if l := c.landed[k]; l != nil && l.work.Continuity == federation.AtMostOne {
+		c.quit(k, takes)
+	}
+	c.do(k, takes, func() {
 		if l := c.landed[k]; l != nil && l.work.Epoch <= epoch {
 			c.w.laws.executed(c.member, k, epoch, "removed")
 			delete(c.landed, k)
@@ -179,15 +183,23 @@ func (c *cluster) remove(k federation.Key, epoch federation.Epoch, done func()) 
 	})
 }
 
-// halt stops the pods of a workload and keeps its objects. Each pod watches its lease
-// by itself, so it stops although the API server is dead; only the proof waits for it.
-func (c *cluster) halt(k federation.Key, done func()) {
-	lives, takes := c.lives, c.w.between(50, 400)
+// quit: each pod watches its lease by itself ("hansa guard"), so it stops although the
+// API server is dead; only the proof waits for that.
+func (c *cluster) quit(k federation.Key, takes time.Duration) {
+	lives, work := c.lives, c.landed[k].work
 	c.w.Later(takes, func() {
-		if l := c.landed[k]; l != nil && c.lives == lives && c.deaf {
+		if l := c.landed[k]; l != nil && c.lives == lives && c.deaf && l.work.Epoch == work.Epoch {
 			c.ended(k, l)
 		}
 	})
+}
+
+// halt stops the pods of a workload and keeps its objects.
+func (c *cluster) halt(k federation.Key, done func()) {
+	takes := c.w.between(50, 400)
+	if c.landed[k] != nil {
+		c.quit(k, takes)
+	}
 	c.do(k, takes, func() {
 		if l := c.landed[k]; l != nil {
 			c.ended(k, l)
