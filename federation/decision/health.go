@@ -136,7 +136,7 @@ func (m *Machine) transition(t membership.Transition) {
 		m.spare(mem)
 	case federation.Healthy:
 		m.spare(mem)
-		m.worldChanged()
+		m.comes()
 		if t.From == federation.Joining {
 			m.reconsider()
 		}

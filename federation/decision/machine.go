@@ -80,6 +80,7 @@ type Machine struct {
 	brakeAt     time.Time // when it is asked again
 	batchAt     time.Time // when gathered changes are decided
 	worldAt     time.Time // when demand without a place is tried again
+	roster      uint64    // counts whenever a member may be chosen that could not be
 	sealing     string    // the ended operation whose last record is being written
 	grants      lease.Grants
 	audit       audit

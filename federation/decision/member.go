@@ -107,6 +107,7 @@ func (m *Machine) recount(mem *member) {
 
 // reconsider lets every workload be looked at again in the next world.
 func (m *Machine) reconsider() {
+	m.comes()
 	m.worldAt = m.now
 	m.touchAll()
 }
@@ -151,8 +152,13 @@ func (m *Machine) factsChanged(f federation.MemberFacts) {
 	if f.Incarnation < mem.facts.Incarnation || f.Incarnation == mem.facts.Incarnation && f.Sequence < mem.facts.Sequence {
 		return
 	}
+	first := f.Incarnation != mem.facts.Incarnation
 	mem.facts = f
-	m.worldChanged()
+	if first {
+		m.comes()
+	} else {
+		m.worldChanged()
+	}
 }
 
 // left: what comes late of a member that is none any more is not that of the next one

@@ -38,7 +38,7 @@ func (m *Machine) renewWorld() {
 	m.worldAt = time.Time{}
 	m.world++
 	for k, w := range m.workloads {
-		if a, ok := w.placed(); ok && (a.Unmet > 0 || w.record.rejected != "" || m.gives(a)) {
+		if a, ok := w.placed(); ok && (a.Unmet > 0 || w.record.rejected != "" || m.gives(a) || m.lacks(w)) {
 			m.consider(k)
 		}
 	}
@@ -123,6 +123,9 @@ func (m *Machine) cause(w *workload) (reason string, urgent bool) {
 	}
 	if a.Unmet > 0 && w.tried < m.world {
 		return "room changed", false
+	}
+	if m.lacks(w) && w.tried < m.world {
+		return "a member came", false
 	}
 	return "", false
 }
@@ -294,7 +297,7 @@ type ruling struct {
 func (m *Machine) commit(w *workload, r ruling) {
 	old, placed := w.placed()
 	d, made, reason := r.decision, r.made, r.reason
-	w.tried = m.world
+	w.tried, w.roster = m.world, m.roster
 	if w.fault != "" && d.Err == nil {
 		d.Err = fmt.Errorf("%s", w.fault)
 	}

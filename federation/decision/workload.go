@@ -43,6 +43,7 @@ type workload struct {
 	whole     map[string]wholeness          // member → what was all ready there
 	counted   map[string]int64              // member → ready replicas that its facts knew before its last status
 	tried     uint64                        // the world in which it was decided last
+	roster    uint64                        // the members that could come, when it was decided last
 	changedAt time.Time                     // when the user's last change arrived
 }
 
