@@ -10,7 +10,7 @@ import (
 )
 
 // patience bounds each wait for what has to come.
-const patience = 45 * time.Second
+const patience = 2 * time.Minute
 
 type memberAnswer struct {
 	Metadata struct{ Name string }
