@@ -27,8 +27,13 @@ func (b *bucket) Follow(ctx context.Context, filter string, handle func(messagin
 		filter = ">"
 	}
 	f := follower{bucket: b, filter: b.prefix + filter, handle: handle}
+	return readAgain(ctx, f.read)
+}
+
+// readAgain reads until ctx ends or the caller's handler fails, and returns that error.
+func readAgain(ctx context.Context, read func(context.Context) error) error {
 	for {
-		err := f.read(ctx)
+		err := read(ctx)
 		var failed handlerError
 		switch {
 		case ctx.Err() != nil:

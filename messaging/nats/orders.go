@@ -2,9 +2,7 @@ package nats
 
 import (
 	"context"
-	"errors"
 	"strings"
-	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -23,21 +21,7 @@ type works struct{ conn *Conn }
 // Follow reads until ctx ends or handle fails.
 func (w works) Follow(ctx context.Context, handle func([]messaging.Change) error) error {
 	reader := orders{works: w, handle: handle}
-	for {
-		err := reader.read(ctx)
-		var failed handlerError
-		switch {
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case errors.As(err, &failed):
-			return failed.err
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(followRetry):
-		}
-	}
+	return readAgain(ctx, reader.read)
 }
 
 // orders is what survives a consumer that fails.
