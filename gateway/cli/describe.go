@@ -157,7 +157,7 @@ func (c call) suggestMember(name string, err error) error {
 	if listErr != nil {
 		return err
 	}
-	return unknown("member", name, members.keys(all))
+	return members.unknown(name, members.keys(all))
 }
 
 // suggestWorkload adds the nearest name to "not found".
@@ -169,5 +169,5 @@ func (c call) suggestWorkload(name string, err error) error {
 	if listErr != nil {
 		return err
 	}
-	return unknown("workload", name, workloads.keys(all))
+	return workloads.unknown(name, workloads.keys(all))
 }

@@ -15,6 +15,7 @@ type kind[T proto.Message] struct {
 	name     string // "member"
 	argument string // of one: "NAME"
 	short    string
+	listed   string // the command that lists them; empty: "get" and the plural
 	columns  []column[T]
 	// namespaced adds the flag --namespace.
 	namespaced bool
@@ -100,7 +101,7 @@ func (k kind[T]) choose(all []T, q query) ([]T, error) {
 	for _, name := range q.names {
 		i := slices.Index(keys, name)
 		if i < 0 {
-			return nil, unknown(k.name, name, keys)
+			return nil, k.unknown(name, keys)
 		}
 		out = append(out, all[i])
 	}
@@ -108,11 +109,11 @@ func (k kind[T]) choose(all []T, q query) ([]T, error) {
 }
 
 // unknown is the error for a name that nothing has.
-func unknown(what, name string, keys []string) error {
+func (k kind[T]) unknown(name string, keys []string) error {
 	if near := closest(name, keys); near != "" {
-		return fmt.Errorf("%s %s does not exist: did you mean %q?", what, name, near)
+		return fmt.Errorf("%s %s does not exist: did you mean %q?", k.name, name, near)
 	}
-	return fmt.Errorf("%s %s does not exist: see \"hansa get %ss\"", what, name, what)
+	return fmt.Errorf("%s %s does not exist: see \"hansa %s\"", k.name, name, or(k.listed, "get "+k.plural()))
 }
 
 // show prints the things of one kind.

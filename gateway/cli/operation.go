@@ -113,7 +113,7 @@ func (c call) suggestOperation(id string, err error) error {
 	if listErr != nil {
 		return err
 	}
-	return unknown("operation", id, operations.keys(all))
+	return operations.unknown(id, operations.keys(all))
 }
 
 const (

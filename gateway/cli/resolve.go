@@ -83,7 +83,7 @@ func (c call) suggestService(name string, err error) error {
 	if listErr != nil {
 		return err
 	}
-	return unknown("service", name, services.keys(all))
+	return services.unknown(name, services.keys(all))
 }
 
 func printAnswer(c call, answer *gatewayv1.ResolveResponse, out *format) error {

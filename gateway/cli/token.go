@@ -21,6 +21,7 @@ func (a *app) tokenCommand() *cobra.Command {
 var tokenKind = kind[*gatewayv1.Token]{
 	name:     "token",
 	argument: "ID",
+	listed:   "token list",
 	short:    "The join tokens of the last week, without their secrets",
 	fetch: func(c call, _ query) ([]*gatewayv1.Token, string, error) {
 		answer, err := c.Members.ListTokens(c.cmd.Context(), &gatewayv1.ListTokensRequest{})
