@@ -66,9 +66,9 @@ func (inv Inventory) clone() Inventory {
 	return inv
 }
 
-// write puts an inventory on its shelf and returns when it is there.
+// write puts an inventory on its shard and returns when it is there.
 func (l *Lander) write(ctx context.Context, inv Inventory) error {
-	if err := l.shelves.put(ctx, inv.Workload, inv.text()); err != nil {
+	if err := l.shards.put(ctx, inv.Workload, inv.text()); err != nil {
 		return fmt.Errorf("write the inventory of %s: %w", inv.Workload, err)
 	}
 	l.keep(inv)
@@ -79,11 +79,11 @@ func (l *Lander) write(ctx context.Context, inv Inventory) error {
 // again when the work is landed again.
 func (l *Lander) noted(inv Inventory) {
 	l.keep(inv)
-	l.shelves.putLater(inv.Workload, inv.text())
+	l.shards.putLater(inv.Workload, inv.text())
 }
 
 func (l *Lander) deleteInventory(ctx context.Context, k federation.Key) error {
-	if err := l.shelves.put(ctx, k, ""); err != nil {
+	if err := l.shards.put(ctx, k, ""); err != nil {
 		return fmt.Errorf("delete the inventory of %s: %w", k, err)
 	}
 	l.forget(k)
@@ -108,12 +108,12 @@ func (l *Lander) Prepare(ctx context.Context) error {
 	if _, err := l.opts.Cluster.Apply(ctx, ns, false); err != nil {
 		return fmt.Errorf("make the namespace of inventories: %w", err)
 	}
-	list, err := l.opts.Cluster.List(ctx, shelfRef(0), shelfLabel+"=true")
+	list, err := l.opts.Cluster.List(ctx, shardRef(0), shardLabel+"=true")
 	if err != nil {
 		return fmt.Errorf("read the inventories: %w", err)
 	}
 	for i := range list {
-		all, err := parseShelf(&list[i])
+		all, err := parseShard(&list[i])
 		if err != nil {
 			return err
 		}

@@ -98,9 +98,9 @@ const (
 // Lander carries out orders, one at a time per workload and any number of
 // workloads side by side.
 type Lander struct {
-	opts    Options
-	pace    *pacer
-	shelves *shelves
+	opts   Options
+	pace   *pacer
+	shards *shards
 
 	mu    sync.Mutex
 	ctx   context.Context // of Run; nil outside
@@ -121,7 +121,7 @@ type work struct {
 
 // New makes a lander.
 func New(opts Options) *Lander {
-	return &Lander{opts: opts, pace: newPacer(), shelves: newShelves(opts.Cluster), works: map[federation.Key]*work{}}
+	return &Lander{opts: opts, pace: newPacer(), shards: newShards(opts.Cluster), works: map[federation.Key]*work{}}
 }
 
 // Run lets orders be carried out until ctx ends, and returns when none is under
@@ -133,7 +133,7 @@ func (l *Lander) Run(ctx context.Context) error {
 		l.start(k, l.works[k])
 	}
 	l.mu.Unlock()
-	l.shelves.run(ctx)
+	l.shards.run(ctx)
 	l.mu.Lock()
 	l.ctx = nil
 	l.mu.Unlock()

@@ -18,47 +18,47 @@ import (
 )
 
 const (
-	shelfLabel = "hansa.io/inventory"
-	// shelfCount ConfigMaps of at most 1 MiB hold some 50,000 inventories. What comes
+	shardLabel = "hansa.io/inventory"
+	// shardCount ConfigMaps of at most 1 MiB hold some 50,000 inventories. What comes
 	// while one is written is gathered, so a thousand inventories need hardly more
-	// writes than there are shelves.
-	shelfCount = 32
-	// shelfRest is the least time between two rounds of what can wait.
-	shelfRest = time.Second
-	// shelfLimit bounds one write.
-	shelfLimit = 5 * time.Second
+	// writes than there are shards.
+	shardCount = 32
+	// shardRest is the least time between two rounds of what can wait.
+	shardRest = time.Second
+	// shardLimit bounds one write.
+	shardLimit = 5 * time.Second
 )
 
-// shelves are where the inventories are: ConfigMaps whose fields are workloads. What
+// shards are where the inventories are: ConfigMaps whose fields are workloads. What
 // waits for one of them is written by one request (group commit).
-type shelves struct {
+type shards struct {
 	cluster Writer
 	later   chan struct{} // a token while something can be written
 
 	mu  sync.Mutex
-	all [shelfCount]shelf
+	all [shardCount]shard
 }
 
-// shelf is one of them.
-type shelf struct {
+// shard is one of them.
+type shard struct {
 	want    map[string]any // by field, what is not written yet; nil removes it
 	waiting []chan<- error
 	writing bool
 	there   bool // the ConfigMap was seen; belongs to who writes
 }
 
-func newShelves(c Writer) *shelves {
-	return &shelves{cluster: c, later: make(chan struct{}, 1)}
+func newShards(c Writer) *shards {
+	return &shards{cluster: c, later: make(chan struct{}, 1)}
 }
 
-func shelfRef(n int) kube.Ref {
+func shardRef(n int) kube.Ref {
 	return kube.Ref{APIVersion: "v1", Kind: "ConfigMap", Namespace: Namespace, Name: fmt.Sprintf("inventories-%02d", n)}
 }
 
-func shelfOf(k federation.Key) int {
+func shardOf(k federation.Key) int {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(fieldOf(k))) // a hash takes everything
-	return int(h.Sum32() % shelfCount)
+	return int(h.Sum32() % shardCount)
 }
 
 // fieldOf: a namespace has no dot, so the field is unambiguous.
@@ -66,9 +66,9 @@ func fieldOf(k federation.Key) string { return k.Namespace + "." + k.Name }
 
 // put writes the text of an inventory, or removes it if there is none, and returns
 // when that is done.
-func (s *shelves) put(ctx context.Context, k federation.Key, text string) error {
+func (s *shards) put(ctx context.Context, k federation.Key, text string) error {
 	done := make(chan error, 1)
-	n := shelfOf(k)
+	n := shardOf(k)
 	s.mu.Lock()
 	at := s.note(n, k, text)
 	at.waiting = append(at.waiting, done)
@@ -83,22 +83,22 @@ func (s *shelves) put(ctx context.Context, k federation.Key, text string) error 
 }
 
 // putLater writes it some time, and not at all if this process ends before.
-func (s *shelves) putLater(k federation.Key, text string) {
+func (s *shards) putLater(k federation.Key, text string) {
 	s.mu.Lock()
-	s.note(shelfOf(k), k, text)
+	s.note(shardOf(k), k, text)
 	s.mu.Unlock()
 	s.wake()
 }
 
-func (s *shelves) wake() {
+func (s *shards) wake() {
 	select {
 	case s.later <- struct{}{}:
 	default:
 	}
 }
 
-// note remembers what is wanted. shelves.mu is held, here and in begin.
-func (s *shelves) note(n int, k federation.Key, text string) *shelf {
+// note remembers what is wanted. shards.mu is held, here and in begin.
+func (s *shards) note(n int, k federation.Key, text string) *shard {
 	at := &s.all[n]
 	if at.want == nil {
 		at.want = map[string]any{}
@@ -110,16 +110,16 @@ func (s *shelves) note(n int, k federation.Key, text string) *shelf {
 	return at
 }
 
-func (s *shelves) begin(n int) {
+func (s *shards) begin(n int) {
 	if at := &s.all[n]; !at.writing && len(at.want) > 0 {
 		at.writing = true
 		go s.write(n)
 	}
 }
 
-// write writes what is wanted of a shelf until somebody has to try again, or nothing
+// write writes what is wanted of a shard until somebody has to try again, or nothing
 // is left.
-func (s *shelves) write(n int) {
+func (s *shards) write(n int) {
 	for {
 		s.mu.Lock()
 		at := &s.all[n]
@@ -149,8 +149,8 @@ func (s *shelves) write(n int) {
 }
 
 // send changes the fields of one ConfigMap, and makes it if it is not there.
-func (s *shelves) send(n int, fields map[string]any) (err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), shelfLimit)
+func (s *shards) send(n int, fields map[string]any) (err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), shardLimit)
 	defer cancel()
 	at := &s.all[n]
 	if !at.there {
@@ -163,36 +163,36 @@ func (s *shelves) send(n int, fields map[string]any) (err error) {
 	return err
 }
 
-func (s *shelves) change(ctx context.Context, n int, fields map[string]any) error {
+func (s *shards) change(ctx context.Context, n int, fields map[string]any) error {
 	patch, err := json.Marshal(map[string]any{"data": fields})
 	if err != nil {
 		return err
 	}
-	return s.cluster.Merge(ctx, shelfRef(n), patch)
+	return s.cluster.Merge(ctx, shardRef(n), patch)
 }
 
-func (s *shelves) create(ctx context.Context, n int, fields map[string]any) error {
+func (s *shards) create(ctx context.Context, n int, fields map[string]any) error {
 	for field, text := range fields {
 		if text == nil {
 			delete(fields, field)
 		}
 	}
-	r := shelfRef(n)
+	r := shardRef(n)
 	_, err := s.cluster.Create(ctx, &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": r.APIVersion, "kind": r.Kind,
-		"metadata": map[string]any{"namespace": r.Namespace, "name": r.Name, "labels": map[string]any{shelfLabel: "true"}},
+		"metadata": map[string]any{"namespace": r.Namespace, "name": r.Name, "labels": map[string]any{shardLabel: "true"}},
 		"data":     fields,
 	}})
 	return err
 }
 
 // run writes what can wait, until ctx ends, and then what is left.
-func (s *shelves) run(ctx context.Context) {
+func (s *shards) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
 		case <-s.later:
-			if pause(ctx, shelfRest) == nil && s.tidy() != nil {
+			if pause(ctx, shardRest) == nil && s.tidy() != nil {
 				s.wake()
 			}
 		}
@@ -200,9 +200,9 @@ func (s *shelves) run(ctx context.Context) {
 	_ = s.tidy() // what it cannot write is found again
 }
 
-// tidy writes everything that is wanted, one shelf after the other, up to the first
+// tidy writes everything that is wanted, one shard after the other, up to the first
 // error.
-func (s *shelves) tidy() error {
+func (s *shards) tidy() error {
 	for n := range s.all {
 		s.mu.Lock()
 		at := &s.all[n]
@@ -221,8 +221,8 @@ func (s *shelves) tidy() error {
 	return nil
 }
 
-// parseShelf reads the inventories of one ConfigMap, in the order of their fields.
-func parseShelf(u *unstructured.Unstructured) ([]Inventory, error) {
+// parseShard reads the inventories of one ConfigMap, in the order of their fields.
+func parseShard(u *unstructured.Unstructured) ([]Inventory, error) {
 	fields, _, err := unstructured.NestedStringMap(u.Object, "data")
 	if err != nil {
 		return nil, fmt.Errorf("%s is damaged: %w", kube.RefOf(u), err)

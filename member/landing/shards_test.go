@@ -72,12 +72,12 @@ func (l *ledger) texts() (n int) {
 	return n
 }
 
-// TestShelves: what comes together is written together, what cannot be written is an
+// TestShards: what comes together is written together, what cannot be written is an
 // error to those who wait and is tried again, and what nobody waits for comes too.
-func TestShelves(t *testing.T) {
+func TestShards(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &ledger{maps: map[kube.Ref]map[string]any{}}
-		s := newShelves(store)
+		s := newShards(store)
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		go func() { s.run(ctx); close(ended) }()
@@ -100,8 +100,8 @@ func TestShelves(t *testing.T) {
 		if failed := putAll("a"); failed > 0 || store.texts() != 1000 {
 			t.Errorf("%d failed, %d are there", failed, store.texts())
 		}
-		if store.writes > 3*shelfCount {
-			t.Errorf("%d writes for 1,000 inventories in %d shelves", store.writes, shelfCount)
+		if store.writes > 3*shardCount {
+			t.Errorf("%d writes for 1,000 inventories in %d shards", store.writes, shardCount)
 		}
 
 		store.fail = errors.New("away")
@@ -111,8 +111,8 @@ func TestShelves(t *testing.T) {
 		store.fail = nil
 		s.putLater(key(1), "c")
 		synctest.Wait()
-		wait(t, func() bool { return store.maps[shelfRef(shelfOf(key(1)))]["shop.w1"] == "c" })
-		wait(t, func() bool { return store.maps[shelfRef(shelfOf(key(2)))]["shop.w2"] == "b" })
+		wait(t, func() bool { return store.maps[shardRef(shardOf(key(1)))]["shop.w1"] == "c" })
+		wait(t, func() bool { return store.maps[shardRef(shardOf(key(2)))]["shop.w2"] == "b" })
 
 		if failed := putAll(""); failed > 0 || store.texts() != 0 {
 			t.Errorf("%d failed, %d are left", failed, store.texts())
@@ -133,26 +133,26 @@ func wait(t *testing.T, holds func() bool) {
 		if synctest.Wait(); holds() {
 			return
 		}
-		<-time.After(shelfRest / 10)
+		<-time.After(shardRest / 10)
 	}
 	t.Error("it never came")
 }
 
-func TestParseShelf(t *testing.T) {
+func TestParseShard(t *testing.T) {
 	inv := Inventory{Workload: web, Epoch: 3, WorkloadRevision: 9, Replicas: 2, Whole: true, Items: []Item{
 		{Ref: kube.Ref{APIVersion: "apps/v1", Kind: "Deployment", Namespace: "shop", Name: "web"}, UID: "u", Generation: 2, Created: true},
 	}}
-	shelf := func(text string) *unstructured.Unstructured {
+	shard := func(text string) *unstructured.Unstructured {
 		return &unstructured.Unstructured{Object: map[string]any{
 			"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]any{"namespace": Namespace, "name": "inventories-07"},
 			"data": map[string]any{"shop.web": text},
 		}}
 	}
-	back, err := parseShelf(shelf(inv.text()))
+	back, err := parseShard(shard(inv.text()))
 	if err != nil || len(back) != 1 || !reflect.DeepEqual(back[0], inv) {
 		t.Errorf("got %+v, %v", back, err)
 	}
-	if _, err := parseShelf(shelf("{")); err == nil || !strings.Contains(err.Error(), "field shop.web of ConfigMap hansa-system/inventories-07 is damaged") {
+	if _, err := parseShard(shard("{")); err == nil || !strings.Contains(err.Error(), "field shop.web of ConfigMap hansa-system/inventories-07 is damaged") {
 		t.Errorf("a damaged inventory: %v", err)
 	}
 }
