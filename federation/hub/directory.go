@@ -67,6 +67,19 @@ func (d *directory) everyAccount() []string {
 	return out
 }
 
+// everyMember returns the account of each member that has one, by name.
+func (d *directory) everyMember() map[string]string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	out := make(map[string]string, len(d.members))
+	for name, spec := range d.members {
+		if spec.Account != "" {
+			out[name] = spec.Account
+		}
+	}
+	return out
+}
+
 // own checks that what arrived under account speaks about its own member.
 func (d *directory) own(account, member string) error {
 	if name, ok := d.memberOf(account); !ok || name != member {

@@ -82,7 +82,7 @@ func (l *leadership) deleteMember(ctx context.Context, e decision.DeleteMember) 
 		if err != nil {
 			return nil
 		}
-		if err := l.hub.opts.Accounts.Revoke(ctx, e.Member); err != nil {
+		if err := l.hub.opts.Accounts.Revoke(ctx, e.Account); err != nil {
 			l.log.Warn("credentials of a member that left are not revoked", "member", e.Member, "error", err)
 		}
 		return nil

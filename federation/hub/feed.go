@@ -31,6 +31,9 @@ func (l *leadership) followOne(ctx context.Context, source decision.Source) erro
 		case c.Reset:
 		case c.Synced:
 			l.events.Put(decision.Synced{Source: source})
+			if bucket == subject.Members {
+				l.group.Go(func() error { l.refreshAccounts(ctx); return nil })
+			}
 		default:
 			l.accept(bucket, c.Entry)
 		}
@@ -38,6 +41,17 @@ func (l *leadership) followOne(ctx context.Context, source decision.Source) erro
 		return nil
 	})
 	return fmt.Errorf("follow bucket %s: %w", bucket, err)
+}
+
+// refreshAccounts lets the bus know every member's account as this program wants it: an
+// earlier one may have given members less or more, and a bus that was restored knows
+// none.
+func (l *leadership) refreshAccounts(ctx context.Context) {
+	for member, account := range l.dir.everyMember() {
+		if _, err := l.hub.opts.Accounts.AddMember(ctx, member, account); err != nil && ctx.Err() == nil {
+			l.log.Warn("the bus does not take a member's account", "member", member, "error", err)
+		}
+	}
 }
 
 // accept turns one version of a record into an event. A record that cannot be

@@ -15,13 +15,13 @@ import (
 
 // Accounts makes the identities of members on the bus.
 type Accounts interface {
-	// AddMember returns the public account key of the member; it makes the
-	// account when there is none.
-	AddMember(ctx context.Context, member string) (account string, err error)
+	// AddMember lets the bus know the member's account and returns its public key. An
+	// empty account means a new one.
+	AddMember(ctx context.Context, member, account string) (string, error)
 	// SignUser returns a user JWT for the public user key in the account.
 	SignUser(account, userKey string) (jwt string, expires time.Time, err error)
-	// Revoke ends the member's account; a live connection is cut.
-	Revoke(ctx context.Context, member string) error
+	// Revoke ends the account; live connections are cut.
+	Revoke(ctx context.Context, account string) error
 }
 
 // WorkBuckets opens the buckets of members' works.
@@ -58,7 +58,7 @@ func (j joins) join(ctx context.Context, r federation.JoinRequest, now time.Time
 	if err != nil {
 		return federation.JoinReply{}, err
 	}
-	account, err := j.accounts.AddMember(ctx, r.Member)
+	account, err := j.accounts.AddMember(ctx, r.Member, spec.Account)
 	if err != nil {
 		return federation.JoinReply{}, fmt.Errorf("make the account of %s: %w", r.Member, err)
 	}

@@ -61,6 +61,7 @@ func bucketConfig(name string, storage jetstream.StorageType) jetstream.StreamCo
 }
 
 func (c *Conn) ensure(ctx context.Context, config jetstream.StreamConfig) error {
+	config.Replicas = c.replicas
 	if _, err := c.js.CreateOrUpdateStream(bounded(ctx), config); err != nil {
 		return wrap(err, "make stream %s", config.Name)
 	}
@@ -126,28 +127,41 @@ func (b *bucket) Get(ctx context.Context, key string) (messaging.Entry, error) {
 	return e, nil
 }
 
-// last returns the last message of the key, deletion markers included.
+// last returns the last message of the key, deletion markers included. The stream's
+// leader is asked: a replica may not have the last write yet.
 func (b *bucket) last(ctx context.Context, key string) (messaging.Entry, error) {
 	request, err := json.Marshal(map[string]string{"last_by_subj": b.prefix + key})
 	if err != nil {
 		return messaging.Entry{}, err
 	}
-	m, err := b.conn.nc.RequestWithContext(bounded(ctx), "$JS.API.DIRECT.GET."+b.stream, request)
+	reply, err := b.conn.nc.RequestWithContext(bounded(ctx), "$JS.API.STREAM.MSG.GET."+b.stream, request)
 	if err != nil {
 		return messaging.Entry{}, wrap(err, "read")
 	}
-	switch m.Header.Get("Status") {
-	case "":
-	case "404":
+	var answer struct {
+		Error   *jetstream.APIError `json:"error"`
+		Message struct {
+			Sequence uint64 `json:"seq"`
+			Header   []byte `json:"hdrs"`
+			Data     []byte `json:"data"`
+		} `json:"message"`
+	}
+	if err := json.Unmarshal(reply.Data, &answer); err != nil {
+		return messaging.Entry{}, fmt.Errorf("read: %w", err)
+	}
+	switch {
+	case answer.Error != nil && answer.Error.ErrorCode == jetstream.JSErrCodeMessageNotFound:
 		return messaging.Entry{}, messaging.ErrNotFound
-	default:
-		return messaging.Entry{}, fmt.Errorf("read: %s %s", m.Header.Get("Status"), m.Header.Get("Description"))
+	case answer.Error != nil:
+		return messaging.Entry{}, wrap(answer.Error, "read")
 	}
-	sequence, err := strconv.ParseUint(m.Header.Get("Nats-Sequence"), 10, 64)
-	if err != nil {
-		return messaging.Entry{}, fmt.Errorf("read: sequence: %w", err)
+	var header nats.Header
+	if len(answer.Message.Header) > 0 {
+		if header, err = nats.DecodeHeadersMsg(answer.Message.Header); err != nil {
+			return messaging.Entry{}, fmt.Errorf("read: %w", err)
+		}
 	}
-	return entry(key, m.Data, m.Header, sequence), nil
+	return entry(key, answer.Message.Data, header, answer.Message.Sequence), nil
 }
 
 func entry(key string, data []byte, header nats.Header, sequence uint64) messaging.Entry {

@@ -28,6 +28,9 @@ type DialOptions struct {
 	// Account is set by an agent: the account key of its member, under whose
 	// imports it reads its works.
 	Account string
+	// Replicas is how many servers keep each stream that this connection makes; 0
+	// means one.
+	Replicas int
 	// Log gets what the server refuses and what a slow reader loses; nil means
 	// nobody does.
 	Log *slog.Logger
@@ -36,9 +39,10 @@ type DialOptions struct {
 // Conn is one connection to the bus. It reconnects for ever, with a wait that is
 // a hash of its name, so that many do not come back in the same moment.
 type Conn struct {
-	nc      *nats.Conn
-	js      jetstream.JetStream
-	account string
+	nc       *nats.Conn
+	js       jetstream.JetStream
+	account  string
+	replicas int
 }
 
 var (
@@ -58,6 +62,7 @@ func Dial(o DialOptions) (*Conn, error) {
 		nats.MaxReconnects(-1), nats.IgnoreAuthErrorAbort(), nats.ReconnectBufSize(-1),
 		nats.PingInterval(2 * time.Second), nats.MaxPingsOutstanding(2), nats.Timeout(5 * time.Second),
 		nats.CustomReconnectDelay(reconnectDelay(o.Name)), nats.ErrorHandler(o.complain),
+		nats.LameDuckModeHandler(func(nc *nats.Conn) { _ = nc.ForceReconnect() }), // fails only when it is closed
 	}
 	urls := ""
 	if o.Server != nil {
@@ -79,7 +84,7 @@ func Dial(o DialOptions) (*Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("dial bus %s: %w", urls, explained(err))
 	}
-	c := &Conn{nc: nc, account: o.Account}
+	c := &Conn{nc: nc, account: o.Account, replicas: max(1, o.Replicas)}
 	if o.Account != "" {
 		c.js, err = jetstream.NewWithAPIPrefix(nc, apiPrefix)
 	} else {

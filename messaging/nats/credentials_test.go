@@ -150,7 +150,7 @@ func TestRevoke(t *testing.T) {
 		default:
 		}
 	})
-	must(t, s.server.Accounts.Revoke(t.Context(), "frankfurt"))
+	must(t, s.server.Accounts.Revoke(t.Context(), s.own))
 	select {
 	case <-cut:
 	case <-time.After(10 * time.Second):
@@ -163,6 +163,7 @@ func TestRevoke(t *testing.T) {
 	if !s.victim.Connected() {
 		t.Error("the victim is cut off as well")
 	}
+	delete(s.accounts, "frankfurt") // its record is gone
 	if _, again := s.credentials(t, "frankfurt"); again == account {
 		t.Error("a new member of the name has the old account")
 	}

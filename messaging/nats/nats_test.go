@@ -16,8 +16,9 @@ import (
 
 // world is a server with its certificate.
 type world struct {
-	server *Server
-	ca     []byte
+	server   *Server
+	ca       []byte
+	accounts map[string]string // of members, by name
 }
 
 func must(t *testing.T, err error) {
@@ -40,7 +41,7 @@ func open(t *testing.T) world {
 	s, err := StartServer(ServerOptions{Dir: filepath.Join(dir, "bus"), Listen: "127.0.0.1:0", CertFile: crt, KeyFile: key})
 	must(t, err)
 	t.Cleanup(s.Shutdown)
-	return world{server: s, ca: authority.Pair().Certificate}
+	return world{server: s, ca: authority.Pair().Certificate, accounts: map[string]string{}}
 }
 
 func (w world) dial(t *testing.T, role Role) *Conn {
@@ -54,8 +55,9 @@ func (w world) dial(t *testing.T, role Role) *Conn {
 // credentials of a new user of the member, whose account is made when it is new.
 func (w world) credentials(t *testing.T, name string) (Credentials, string) {
 	t.Helper()
-	account, err := w.server.Accounts.AddMember(t.Context(), name)
+	account, err := w.server.Accounts.AddMember(t.Context(), name, w.accounts[name])
 	must(t, err)
+	w.accounts[name] = account
 	pub, seed, err := NewUserKey()
 	must(t, err)
 	token, _, err := w.server.Accounts.SignUser(account, pub)
@@ -164,7 +166,7 @@ func answering(t *testing.T, c *Conn, subj string, answer func(messaging.Message
 
 func TestCredentialsFile(t *testing.T) {
 	w := open(t)
-	credentials, err := w.server.Accounts.Credentials(GatewayRole)
+	credentials, err := w.server.keys.Credentials(GatewayRole)
 	must(t, err)
 	text, err := credentials.Encode()
 	must(t, err)

@@ -2,10 +2,12 @@ package nats
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
+	"net/url"
 	"path/filepath"
 	"strconv"
 	"time"
@@ -23,31 +25,59 @@ const MaxPayload = 8 << 20
 
 // ServerOptions says how an embedded server runs.
 type ServerOptions struct {
-	// Dir holds keys and streams. It must not be in use by another server.
+	// Dir holds streams and accounts. It must not be in use by another server.
 	Dir string
+	// Keys sign what the server trusts; nil means those below Dir, which are made when
+	// they are missing.
+	Keys *Keys
 	// Listen is host:port; port 0 takes a free one.
 	Listen            string
 	CertFile, KeyFile string
-	Name              string // unique among servers; "hansa" by default
+	Name              string   // unique among servers; "hansa" by default
+	Cluster           *Cluster // nil: alone
 	Log               *slog.Logger
 }
 
-// KeyDir is where a server that keeps its data in dir has its keys.
-func KeyDir(dir string) string { return filepath.Join(dir, "keys") }
+// Cluster says how the servers of several hubs make one bus.
+type Cluster struct {
+	Listen string   // host:port for the other servers
+	Routes []string // host:port of the other servers
+	CA     []byte   // PEM; of the other servers' certificates
+}
+
+// Servers is how many servers the bus has, this one included.
+func (o ServerOptions) Servers() int {
+	if o.Cluster == nil {
+		return 1
+	}
+	return 1 + len(o.Cluster.Routes)
+}
 
 // Server is an embedded NATS server with JetStream, in operator mode.
 type Server struct {
 	Accounts *Accounts
+	keys     *Keys
+	servers  int
 	server   *server.Server
+	system   *Conn
 }
+
+// syncAccounts is how often a server asks the others for accounts that it missed.
+const syncAccounts = 10 * time.Second
 
 // StartServer starts a server and waits until it takes connections.
 func StartServer(o ServerOptions) (*Server, error) {
-	accounts, err := OpenAccounts(KeyDir(o.Dir))
-	if err != nil {
+	if err := o.claimStore(); err != nil {
 		return nil, err
 	}
-	options, err := o.options(accounts)
+	if o.Keys == nil {
+		keys, err := MakeKeys(KeyDir(o.Dir))
+		if err != nil {
+			return nil, err
+		}
+		o.Keys = keys
+	}
+	options, err := o.options()
 	if err != nil {
 		return nil, err
 	}
@@ -65,47 +95,117 @@ func StartServer(o ServerOptions) (*Server, error) {
 		s.Shutdown()
 		return nil, fmt.Errorf("start bus on %s: %s", o.Listen, log.last())
 	}
-	accounts.mu.Lock()
-	accounts.server = s
-	accounts.mu.Unlock()
-	return &Server{Accounts: accounts, server: s}, nil
+	started := &Server{keys: o.Keys, servers: o.Servers(), server: s}
+	if started.system, err = started.Dial(SystemRole); err != nil {
+		s.Shutdown()
+		return nil, err
+	}
+	started.Accounts = NewAccounts(o.Keys, started.system)
+	return started, nil
 }
 
-func (o ServerOptions) options(accounts *Accounts) (*server.Options, error) {
-	host, portText, err := net.SplitHostPort(o.Listen)
+func (o ServerOptions) options() (*server.Options, error) {
+	host, port, err := hostPort(o.Listen)
 	if err != nil {
-		return nil, fmt.Errorf("bus address %q: %w", o.Listen, err)
-	}
-	port, err := strconv.Atoi(portText)
-	if err != nil {
-		return nil, fmt.Errorf("bus address %q: %w", o.Listen, err)
-	}
-	if port == 0 {
-		port = server.RANDOM_PORT
+		return nil, fmt.Errorf("bus address: %w", err)
 	}
 	certificate, err := tls.LoadX509KeyPair(o.CertFile, o.KeyFile)
 	if err != nil {
 		return nil, fmt.Errorf("read the bus's certificate: %w", err)
 	}
-	operator := jwt.NewOperatorClaims(public(accounts.operator))
-	operator.SystemAccount = public(accounts.system)
+	accounts, err := o.accounts()
+	if err != nil {
+		return nil, err
+	}
 	name := o.Name
 	if name == "" {
 		name = "hansa"
 	}
-	return &server.Options{
+	options := &server.Options{
 		ServerName: name, Host: host, Port: port, NoSigs: true, NoLog: true,
 		TLSConfig:        &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS13},
 		TLSTimeout:       5,
-		TrustedOperators: []*jwt.OperatorClaims{operator},
-		SystemAccount:    public(accounts.system),
-		AccountResolver:  accounts.resolver,
-		JetStream:        true, StoreDir: filepath.Join(o.Dir, "streams"), JetStreamDomain: "hansa",
+		TrustedOperators: []*jwt.OperatorClaims{o.Keys.operatorClaims()},
+		SystemAccount:    public(o.Keys.system),
+		AccountResolver:  accounts,
+		JetStream:        true, StoreDir: o.streams(), JetStreamDomain: "hansa",
 		SyncAlways: true, JetStreamMaxMemory: -1, JetStreamMaxStore: -1,
 		JetStreamLimits: server.JSLimitOpts{},
 		MaxPayload:      MaxPayload, PingInterval: 10 * time.Second, MaxPending: 64 << 20,
-		MaxControlLine: maxControlLine,
-	}, nil
+		MaxControlLine:   maxControlLine,
+		LameDuckDuration: lameDuck, LameDuckGracePeriod: lameDuck / 2,
+	}
+	if o.Cluster == nil {
+		return options, nil
+	}
+	return options, o.Cluster.complete(options, certificate, o.Keys)
+}
+
+// lameDuck is how long a server that stops gives its clients to go elsewhere.
+const lameDuck = time.Second
+
+// accounts is the server's directory of accounts, with the federation's own in it.
+func (o ServerOptions) accounts() (*server.DirAccResolver, error) {
+	accounts, err := server.NewDirAccResolver(filepath.Join(o.Dir, "accounts"), 0, syncAccounts, server.HardDelete)
+	if err != nil {
+		return nil, fmt.Errorf("open the bus's accounts: %w", err)
+	}
+	for _, claims := range []*jwt.AccountClaims{o.Keys.systemClaims(), o.Keys.hubClaims()} {
+		token, err := claims.Encode(o.Keys.operator)
+		if err == nil {
+			err = accounts.Store(claims.Subject, token)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("store account %s: %w", claims.Name, err)
+		}
+	}
+	return accounts, nil
+}
+
+func (o ServerOptions) streams() string { return filepath.Join(o.Dir, "streams") }
+
+// complete adds what makes the server one of several.
+func (c *Cluster) complete(o *server.Options, certificate tls.Certificate, keys *Keys) error {
+	host, port, err := hostPort(c.Listen)
+	if err != nil {
+		return fmt.Errorf("bus cluster address: %w", err)
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(c.CA) {
+		return errors.New("bus cluster: no CA to check the other servers' certificates with")
+	}
+	password, err := keys.routePassword()
+	if err != nil {
+		return err
+	}
+	o.Cluster = server.ClusterOpts{
+		Name: "hansa", Host: host, Port: port, Username: "hansa", Password: password, NoAdvertise: true,
+		TLSConfig:  &tls.Config{Certificates: []tls.Certificate{certificate}, RootCAs: roots, MinVersion: tls.VersionTLS13},
+		TLSTimeout: 5, AuthTimeout: 5, PingInterval: 2 * time.Second, MaxPingsOut: 2,
+	}
+	for _, address := range c.Routes {
+		if _, _, err := hostPort(address); err != nil {
+			return fmt.Errorf("bus cluster route: %w", err)
+		}
+		o.Routes = append(o.Routes, &url.URL{Scheme: "nats", Host: address, User: url.UserPassword("hansa", password)})
+	}
+	return nil
+}
+
+// hostPort splits an address; port 0 means a free one.
+func hostPort(address string) (string, int, error) {
+	host, text, err := net.SplitHostPort(address)
+	if err != nil {
+		return "", 0, fmt.Errorf("%q: %w", address, err)
+	}
+	port, err := strconv.Atoi(text)
+	if err != nil {
+		return "", 0, fmt.Errorf("%q: %w", address, err)
+	}
+	if port == 0 {
+		port = server.RANDOM_PORT
+	}
+	return host, port, nil
 }
 
 // probePort refuses a taken port before the server starts, in one clear line.
@@ -135,15 +235,20 @@ func (s *Server) Advertised(addresses []string) []string {
 
 // Dial connects a role within the process.
 func (s *Server) Dial(role Role) (*Conn, error) {
-	credentials, err := s.Accounts.Credentials(role)
+	credentials, err := s.keys.Credentials(role)
 	if err != nil {
 		return nil, err
 	}
-	return Dial(DialOptions{Server: s, Credentials: credentials, Name: string(role)})
+	return Dial(DialOptions{Server: s, Credentials: credentials, Name: string(role), Replicas: s.servers})
 }
 
-// Shutdown stops the server and waits until it has.
+// Shutdown stops the server and waits until it has. One of several first gives what it
+// leads, and its clients, to the others.
 func (s *Server) Shutdown() {
+	s.system.Close()
+	if s.servers > 1 {
+		s.server.LameDuckShutdown()
+	}
 	s.server.Shutdown()
 	s.server.WaitForShutdown()
 }

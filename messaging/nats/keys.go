@@ -1,0 +1,144 @@
+package nats
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/nats-io/nkeys"
+)
+
+// Keys are what signs on the bus of one federation. Every hub of it has the same; who
+// has them can make any account and any user, so they never leave the hubs. Keys of
+// members are not among them: agents make their own.
+type Keys struct {
+	operator nkeys.KeyPair // signs accounts
+	system   nkeys.KeyPair // the system account
+	hub      nkeys.KeyPair // the account HUB, and its users
+	signer   nkeys.KeyPair // users of members' accounts
+}
+
+// KeyDir is where a hub that keeps its data in dir has its keys, unless it is told
+// another place.
+func KeyDir(dir string) string { return filepath.Join(dir, "keys") }
+
+// keyFiles names each key's file, and how the key is made.
+func (k *Keys) keyFiles() []keyFile {
+	return []keyFile{
+		{"operator.nk", &k.operator, nkeys.CreateOperator},
+		{"system.nk", &k.system, nkeys.CreateAccount},
+		{"hub.nk", &k.hub, nkeys.CreateAccount},
+		{"signer.nk", &k.signer, nkeys.CreateAccount},
+	}
+}
+
+type keyFile struct {
+	name string
+	into *nkeys.KeyPair
+	make func() (nkeys.KeyPair, error)
+}
+
+// MakeKeys reads the keys in dir, one file of mode 0600 each, and makes those that
+// are missing.
+func MakeKeys(dir string) (*Keys, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("open bus keys: %w", err)
+	}
+	var k Keys
+	for _, f := range k.keyFiles() {
+		path := filepath.Join(dir, f.name)
+		key, err := loadKey(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			key, err = makeKey(path, f.make)
+		}
+		if err != nil {
+			return nil, err
+		}
+		*f.into = key
+	}
+	return &k, nil
+}
+
+// ReadKeys reads the keys in dir and makes none.
+func ReadKeys(dir string) (*Keys, error) {
+	var k Keys
+	for _, f := range k.keyFiles() {
+		key, err := loadKey(filepath.Join(dir, f.name))
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("%w: the hubs of a cluster have the same keys: copy %s from another hub, or make the first with \"hansa hub keys --config FILE\"", err, dir)
+		}
+		if err != nil {
+			return nil, err
+		}
+		*f.into = key
+	}
+	return &k, nil
+}
+
+func loadKey(path string) (nkeys.KeyPair, error) {
+	seed, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read bus key: %w", err)
+	}
+	key, err := nkeys.FromSeed(seed)
+	if err != nil {
+		return nil, fmt.Errorf("read bus key %s: %w", path, err)
+	}
+	return key, nil
+}
+
+func makeKey(path string, create func() (nkeys.KeyPair, error)) (nkeys.KeyPair, error) {
+	key, err := create()
+	if err != nil {
+		return nil, fmt.Errorf("make bus key: %w", err)
+	}
+	seed, err := key.Seed()
+	if err != nil {
+		return nil, fmt.Errorf("make bus key: %w", err)
+	}
+	return key, writeSynced(path, seed)
+}
+
+// writeSynced writes a small file so that it is whole or not there.
+func writeSynced(path string, data []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(data)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return nil
+}
+
+// routePassword is what the hubs' servers show each other: only who has the keys
+// knows it.
+func (k *Keys) routePassword() (string, error) {
+	seed, err := k.operator.Seed()
+	if err != nil {
+		return "", fmt.Errorf("derive the password of routes: %w", err)
+	}
+	mac := hmac.New(sha256.New, seed)
+	mac.Write([]byte("hansa routes"))
+	return hex.EncodeToString(mac.Sum(nil)), nil
+}
+
+// public returns the public key of a key pair that was made or read here.
+func public(key nkeys.KeyPair) string {
+	p, err := key.PublicKey()
+	if err != nil {
+		panic(fmt.Sprintf("nats: key without a public part: %v", err)) // only after Wipe, which nobody calls
+	}
+	return p
+}
