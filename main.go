@@ -46,32 +46,42 @@ func main() {
 // hubCommand is the role hub, and what is asked of its keys without it.
 func hubCommand() *cobra.Command {
 	hub := configs.Role("hub", "Run the bus, the hub and, unless it is configured away, a gateway", configs.LoadHub, runHub)
-	var file string
-	credentials := &cobra.Command{
-		Use:   "credentials --config FILE",
-		Short: "Print credentials with which a gateway in a process of its own reaches the bus of this hub",
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return printCredentials(cmd.OutOrStdout(), file) },
-	}
-	credentials.Flags().StringVar(&file, "config", "", "configuration file of the hub")
-	if err := credentials.MarkFlagRequired("config"); err != nil {
-		panic(err) // the flag was defined a line above
-	}
-	hub.AddCommand(credentials)
+	hub.AddCommand(
+		keysCommand("credentials", "Print credentials with which a gateway in a process of its own reaches the bus of this hub", printCredentials),
+		keysCommand("keys", "Make the keys of the bus, which every hub of a cluster needs, unless they are there", makeKeys),
+	)
 	return hub
 }
 
-// printCredentials signs a gateway's user with the keys of a hub's data directory.
-func printCredentials(out io.Writer, file string) error {
-	c, err := configs.LoadHub(file)
+// keysCommand is a command about the keys in a hub's configuration.
+func keysCommand(name, short string, run func(io.Writer, configs.Hub) error) *cobra.Command {
+	var file string
+	cmd := &cobra.Command{
+		Use:   name + " --config FILE",
+		Short: short,
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := configs.LoadHub(file)
+			if err != nil {
+				return err
+			}
+			return run(cmd.OutOrStdout(), c)
+		},
+	}
+	cmd.Flags().StringVar(&file, "config", "", "configuration file of the hub")
+	if err := cmd.MarkFlagRequired("config"); err != nil {
+		panic(err) // the flag was defined a line above
+	}
+	return cmd
+}
+
+// printCredentials signs a gateway's user with the keys of a hub.
+func printCredentials(out io.Writer, c configs.Hub) error {
+	keys, err := openKeys(c)
 	if err != nil {
 		return err
 	}
-	accounts, err := nats.OpenAccounts(nats.KeyDir(c.DataDir))
-	if err != nil {
-		return err
-	}
-	credentials, err := accounts.Credentials(nats.GatewayRole)
+	credentials, err := keys.Credentials(nats.GatewayRole)
 	if err != nil {
 		return err
 	}
@@ -81,6 +91,23 @@ func printCredentials(out io.Writer, file string) error {
 	}
 	_, err = out.Write(text)
 	return err
+}
+
+func makeKeys(out io.Writer, c configs.Hub) error {
+	if _, err := nats.MakeKeys(c.Bus.KeysDir); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(out, "%s has the keys of the bus: copy it to every other hub, and nowhere else\n", c.Bus.KeysDir)
+	return err
+}
+
+// openKeys makes the keys of a hub that is alone. A hub of a cluster gets them from
+// another.
+func openKeys(c configs.Hub) (*nats.Keys, error) {
+	if c.Bus.Cluster.Listen == "" {
+		return nats.MakeKeys(c.Bus.KeysDir)
+	}
+	return nats.ReadKeys(c.Bus.KeysDir)
 }
 
 // hubFormat is the newest layout of a hub's data directory that this program knows.
@@ -100,9 +127,7 @@ func runHub(ctx context.Context, c configs.Hub) error {
 	if err := dir.Stamp("hansa-hub", hubFormat); err != nil {
 		return err
 	}
-	bus, err := nats.StartServer(nats.ServerOptions{
-		Dir: c.DataDir, Listen: c.Bus.Listen, CertFile: c.Bus.CertFile, KeyFile: c.Bus.KeyFile, Log: log,
-	})
+	bus, err := startBus(c, log)
 	if err != nil {
 		return err
 	}
@@ -112,7 +137,7 @@ func runHub(ctx context.Context, c configs.Hub) error {
 		return err
 	}
 	defer conn.Close()
-	if err := conn.EnsureBuckets(ctx); err != nil {
+	if err := conn.AwaitBuckets(ctx, log); err != nil {
 		return err
 	}
 	ca, err := os.ReadFile(c.Bus.CAFile)
@@ -121,7 +146,7 @@ func runHub(ctx context.Context, c configs.Hub) error {
 	}
 	metrics := gateway.NewRegistry()
 	decides, err := hub.New(hub.Options{
-		Bus: conn, Accounts: bus.Accounts, Works: conn, BusURLs: bus.Advertised(c.Bus.Advertise), BusCA: ca, Stabilise: c.Stabilise, Metrics: metrics, Log: log,
+		Name: c.Name, Bus: conn, Accounts: bus.Accounts, Works: conn, BusURLs: bus.Advertised(c.Bus.Advertise), BusCA: ca, Stabilise: c.Stabilise, Metrics: metrics, Log: log,
 		Brake: recovery.BrakeLimits{
 			Most: c.Safety.Most, Unexplained: c.Safety.Unexplained, Reversals: c.Safety.Reversals, Headroom: c.Safety.Headroom, Places: c.Safety.Places,
 		},
@@ -136,13 +161,32 @@ func runHub(ctx context.Context, c configs.Hub) error {
 			return err
 		}
 		defer answers.Close()
-		front, err := newGateway(c.Gateway, answers, gateway.Options{Metrics: metrics, Log: log})
+		front, err := newGateway(c.Gateway, answers, gateway.Options{Name: c.Name, Metrics: metrics, Log: log})
 		if err != nil {
 			return err
 		}
 		roles = append(roles, front.Run)
 	}
 	return runAll(ctx, roles)
+}
+
+// startBus starts the embedded server, alone or as one of a cluster.
+func startBus(c configs.Hub, log *slog.Logger) (*nats.Server, error) {
+	keys, err := openKeys(c)
+	if err != nil {
+		return nil, err
+	}
+	o := nats.ServerOptions{
+		Dir: c.DataDir, Keys: keys, Name: c.Name, Listen: c.Bus.Listen, CertFile: c.Bus.CertFile, KeyFile: c.Bus.KeyFile, Log: log,
+	}
+	if c.Bus.Cluster.Listen != "" {
+		ca, err := os.ReadFile(c.Bus.CAFile)
+		if err != nil {
+			return nil, fmt.Errorf("read the bus's CA: %w", err)
+		}
+		o.Cluster = &nats.Cluster{Listen: c.Bus.Cluster.Listen, Routes: c.Bus.Cluster.Routes, CA: ca}
+	}
+	return nats.StartServer(o)
 }
 
 // runAll runs the roles until ctx ends or one of them fails.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
+	"regexp"
 	"time"
 
 	"github.com/hansa-io/hansa/placement/catalogue"
@@ -15,6 +16,7 @@ var hubDefaults []byte
 
 // Hub is the file of "hansa hub"; hub.yaml documents its fields and defaults.
 type Hub struct {
+	Name      string          `yaml:"name"`
 	DataDir   string          `yaml:"dataDir"`
 	Bus       Bus             `yaml:"bus"`
 	Gateway   Gateway         `yaml:"gateway"`
@@ -39,6 +41,14 @@ type Bus struct {
 	KeyFile   string   `yaml:"keyFile"`
 	CAFile    string   `yaml:"caFile"`
 	Advertise []string `yaml:"advertise"` // host:port
+	KeysDir   string   `yaml:"keysDir"`   // empty means keys below dataDir
+	Cluster   Cluster  `yaml:"cluster"`
+}
+
+// Cluster says where the buses of several hubs meet.
+type Cluster struct {
+	Listen string   `yaml:"listen"` // host:port; empty means that the hub is alone
+	Routes []string `yaml:"routes"` // host:port, of the other hubs
 }
 
 // Gateway is where and how a gateway answers.
@@ -84,7 +94,10 @@ func LoadHub(path string) (Hub, error) {
 	if err != nil {
 		return Hub{}, fmt.Errorf("%s: %w", path, err)
 	}
-	beside(base, &h.DataDir, &h.Bus.CertFile, &h.Bus.KeyFile, &h.Bus.CAFile, &h.Gateway.CertFile, &h.Gateway.KeyFile, &h.Gateway.TokensFile)
+	beside(base, &h.DataDir, &h.Bus.CertFile, &h.Bus.KeyFile, &h.Bus.CAFile, &h.Gateway.CertFile, &h.Gateway.KeyFile, &h.Gateway.TokensFile, &h.Bus.KeysDir)
+	if h.Bus.KeysDir == "" {
+		h.Bus.KeysDir = filepath.Join(h.DataDir, "keys")
+	}
 	if err := h.validate(); err != nil {
 		return Hub{}, fmt.Errorf("%s: %w", path, err)
 	}
@@ -95,8 +108,11 @@ func (h Hub) validate() error {
 	if h.DataDir == "" {
 		return fmt.Errorf("dataDir must be set")
 	}
-	if _, _, err := net.SplitHostPort(h.Bus.Listen); err != nil {
-		return fmt.Errorf("bus.listen: %q is not HOST:PORT", h.Bus.Listen)
+	if !hubName.MatchString(h.Name) {
+		return fmt.Errorf("name: %q: want lower-case letters, digits and \"-\", at most 50 characters", h.Name)
+	}
+	if err := h.Bus.validate(); err != nil {
+		return err
 	}
 	if err := h.Gateway.validate("gateway."); err != nil {
 		return err
@@ -108,6 +124,32 @@ func (h Hub) validate() error {
 		return err
 	}
 	return catalogue.Check(h.Places)
+}
+
+var hubName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,48}[a-z0-9])?$`)
+
+func (b Bus) validate() error {
+	if _, _, err := net.SplitHostPort(b.Listen); err != nil {
+		return fmt.Errorf("bus.listen: %q is not HOST:PORT", b.Listen)
+	}
+	if b.Cluster.Listen == "" {
+		if len(b.Cluster.Routes) > 0 {
+			return fmt.Errorf("bus.cluster.listen must be set with bus.cluster.routes")
+		}
+		return nil
+	}
+	for _, address := range append([]string{b.Cluster.Listen}, b.Cluster.Routes...) {
+		if _, _, err := net.SplitHostPort(address); err != nil {
+			return fmt.Errorf("bus.cluster: %q is not HOST:PORT", address)
+		}
+	}
+	switch n := len(b.Cluster.Routes); {
+	case n != 2 && n != 4:
+		return fmt.Errorf("bus.cluster.routes: %d other hubs: a bus has one server, three or five, so that a majority can decide", n)
+	case len(b.Advertise) == 0:
+		return fmt.Errorf("bus.advertise must list the addresses of all hubs, so that agents know where to go when one is away")
+	}
+	return nil
 }
 
 func (s Safety) validate() error {

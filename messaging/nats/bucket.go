@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strconv"
 	"strings"
 	"time"
@@ -43,6 +44,28 @@ func (c *Conn) EnsureBuckets(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// awaitBuckets is the wait between two attempts to make the buckets.
+const awaitBuckets = 250 * time.Millisecond
+
+// AwaitBuckets is EnsureBuckets, tried until a majority of the bus's servers is there
+// and takes it. Only a bus of one server can fail.
+func (c *Conn) AwaitBuckets(ctx context.Context, log *slog.Logger) error {
+	for told := false; ; told = true {
+		err := c.EnsureBuckets(ctx)
+		if err == nil || c.replicas == 1 {
+			return err
+		}
+		if !told {
+			log.Info("waiting for the other hubs' buses", "servers", c.replicas, "reason", err)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(awaitBuckets):
+		}
+	}
 }
 
 func bucketConfig(name string, storage jetstream.StorageType) jetstream.StreamConfig {
