@@ -40,7 +40,7 @@ func main() {
 		configs.Role("gateway", "Run a gateway in a process of its own", configs.LoadGateway, runGateway),
 		configs.Role("agent", "Run the agent of a cluster that Hansa did not start", configs.LoadAgent, runAgent),
 	}
-	os.Exit(cli.Main(ctx, os.Args[1:], cli.Options{Version: release, Commands: append(local.Commands(), append(roles, wrap.Command())...)}))
+	os.Exit(cli.Main(ctx, os.Args[1:], cli.Options{Version: release, Commands: append(append(roles, wrap.Command()), local.Commands()...)}))
 }
 
 // hubCommand is the role hub, and what is asked of its keys without it.

@@ -104,7 +104,7 @@ Begin with "hansa up" (a federation on this machine), then "hansa get members".`
 	root.SetErr(a.opts.Stderr)
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.contextFile, "context-file", "", "file that names the gateway (default: config.yaml in $HANSA_HOME or ~/.hansa)")
-	flags.StringVar(&a.override.Gateway, "gateway", "", "gateway to ask, HOST:PORT, instead of the one in the context file")
+	flags.StringVar(&a.override.Gateway, "gateway", "", "gateway to ask, HOST:PORT, or several with commas, instead of those in the context file")
 	flags.StringVar(&a.override.CAFile, "ca-file", "", "PEM of the CA that signed the gateway's certificate")
 	flags.StringVar(&a.override.TokenFile, "token-file", "", "file that holds the token to show to the gateway")
 	root.AddGroup(

@@ -5,19 +5,21 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"net"
 	"os"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/resolver"
+	"google.golang.org/grpc/resolver/manual"
 
 	gatewayv1 "github.com/hansa-io/hansa/gateway/v1"
 )
-
-// requestTimeout bounds each single request; streams have no bound.
-const requestTimeout = 15 * time.Second
 
 // maxAnswer is the largest answer that a client takes, in bytes.
 const maxAnswer = 64 << 20
@@ -46,7 +48,8 @@ func Dial(c Context) (*Client, error) {
 	}
 	options := []grpc.DialOption{
 		grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS13})),
-		grpc.WithUnaryInterceptor(bounded),
+		grpc.WithUnaryInterceptor(bounded), grpc.WithConnectParams(connecting),
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: 3 * time.Second}),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxAnswer)),
 	}
 	if c.TokenFile != "" {
@@ -56,7 +59,9 @@ func Dial(c Context) (*Client, error) {
 		}
 		options = append(options, grpc.WithPerRPCCredentials(bearer(strings.TrimSpace(string(token)))))
 	}
-	conn, err := grpc.NewClient(c.Gateway, options...)
+	servers := manual.NewBuilderWithScheme("hansa")
+	servers.InitialState(c.servers())
+	conn, err := grpc.NewClient("hansa:///gateways", append(options, grpc.WithResolvers(servers))...)
 	if err != nil {
 		return nil, fmt.Errorf("gateway %s: %w", c.Gateway, err)
 	}
@@ -89,14 +94,21 @@ func authorities(path string) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// bounded gives each request that has no deadline one.
-func bounded(ctx context.Context, method string, request, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, options ...grpc.CallOption) error {
-	if _, has := ctx.Deadline(); !has {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, requestTimeout)
-		defer cancel()
+// connecting says how long an attempt to connect may take, and how soon the next one
+// comes: a gateway that is away is one of several, or starts again.
+var connecting = grpc.ConnectParams{
+	Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: time.Second},
+	MinConnectTimeout: 2 * time.Second,
+}
+
+// servers lists the gateways, each with the name that its certificate has to have.
+func (c Context) servers() resolver.State {
+	var state resolver.State
+	for _, address := range c.gateways() {
+		host, _, _ := net.SplitHostPort(address) // was checked
+		state.Addresses = append(state.Addresses, resolver.Address{Addr: address, ServerName: host})
 	}
-	return invoke(ctx, method, request, reply, conn, options...)
+	return state
 }
 
 // bearer is a token that is shown with each request, never without TLS.

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 
@@ -16,7 +17,7 @@ import (
 // Context says which gateway the commands ask. Relative paths in the file are
 // relative to its folder.
 type Context struct {
-	Gateway   string `yaml:"gateway"`             // host:port
+	Gateway   string `yaml:"gateway"`             // host:port; several with commas, of which the first that answers is asked
 	CAFile    string `yaml:"caFile,omitempty"`    // PEM; empty: the CAs of the system
 	TokenFile string `yaml:"tokenFile,omitempty"` // empty: no token is shown
 }
@@ -52,11 +53,15 @@ func ReadContext(path string) (Context, error) {
 }
 
 func (c Context) check() error {
-	if _, _, err := net.SplitHostPort(c.Gateway); err != nil {
-		return fmt.Errorf("gateway %q: want HOST:PORT, for example 127.0.0.1:7443", c.Gateway)
+	for _, address := range c.gateways() {
+		if _, _, err := net.SplitHostPort(address); err != nil {
+			return fmt.Errorf("gateway %q: want HOST:PORT, for example 127.0.0.1:7443, or several with commas", c.Gateway)
+		}
 	}
 	return nil
 }
+
+func (c Context) gateways() []string { return strings.Split(c.Gateway, ",") }
 
 func beside(dir, path string) string {
 	if path == "" || filepath.IsAbs(path) {

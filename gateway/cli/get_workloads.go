@@ -2,8 +2,12 @@ package cli
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
+
+	"google.golang.org/protobuf/proto"
 
 	gatewayv1 "github.com/hansa-io/hansa/gateway/v1"
 )
@@ -65,36 +69,73 @@ func memberShare(m *gatewayv1.WorkloadMember) string {
 }
 
 // followWorkloads hands on all workloads, then each that changes. One that was
-// removed is handed on with the state Removed.
+// removed is handed on with the state Removed. A gateway that goes away is followed by
+// another, of which only what differs is handed on.
 func followWorkloads(c call, q query, each func([]*gatewayv1.Workload) error) error {
-	stream, err := c.Workloads.WatchWorkloads(c.cmd.Context(), &gatewayv1.WatchWorkloadsRequest{Namespace: q.namespace})
-	if err != nil {
+	w := workloadWatch{seen: map[string]*gatewayv1.Workload{}, each: each}
+	return c.resuming(newProgress(c.cmd.ErrOrStderr()), func(heard func()) error {
+		stream, err := c.Workloads.WatchWorkloads(c.cmd.Context(), &gatewayv1.WatchWorkloadsRequest{Namespace: q.namespace})
+		w.snapshot = map[string]*gatewayv1.Workload{}
+		for err == nil {
+			var answer *gatewayv1.WatchWorkloadsResponse
+			if answer, err = stream.Recv(); err == nil {
+				heard()
+				err = w.take(answer)
+			}
+		}
 		return err
-	}
-	var batch []*gatewayv1.Workload
-	for synced := false; ; {
-		answer, err := stream.Recv()
-		if err != nil {
-			return err
-		}
-		if answer.GetWorkload() != nil {
-			batch = append(batch, changedWorkload(answer))
-		}
-		synced = synced || answer.GetSynced()
-		if !synced {
-			continue
-		}
-		if err := each(batch); err != nil {
-			return err
-		}
-		batch = nil
-	}
+	})
 }
 
-func changedWorkload(answer *gatewayv1.WatchWorkloadsResponse) *gatewayv1.Workload {
-	w := answer.GetWorkload()
-	if answer.GetDeleted() {
-		w.Status = &gatewayv1.WorkloadStatus{State: removedState}
+// workloadWatch is what was handed on, over all gateways that were followed.
+type workloadWatch struct {
+	seen     map[string]*gatewayv1.Workload
+	snapshot map[string]*gatewayv1.Workload // of the present gateway; nil once it is complete
+	told     bool
+	each     func([]*gatewayv1.Workload) error
+}
+
+func (w *workloadWatch) take(answer *gatewayv1.WatchWorkloadsResponse) error {
+	changed := answer.GetWorkload()
+	switch {
+	case w.snapshot != nil && changed != nil:
+		w.snapshot[workloadKey(changed)] = changed
+	case changed != nil && answer.GetDeleted():
+		delete(w.seen, workloadKey(changed))
+		return w.each([]*gatewayv1.Workload{removed(changed)})
+	case changed != nil:
+		w.seen[workloadKey(changed)] = changed
+		return w.each([]*gatewayv1.Workload{changed})
 	}
+	if !answer.GetSynced() {
+		return nil
+	}
+	differs := w.differences()
+	w.seen, w.snapshot = w.snapshot, nil
+	if len(differs) == 0 && w.told {
+		return nil
+	}
+	w.told = true
+	return w.each(differs)
+}
+
+// differences are what the snapshot has and was not seen so, and what it has no more.
+func (w *workloadWatch) differences() []*gatewayv1.Workload {
+	var out []*gatewayv1.Workload
+	for _, name := range slices.Sorted(maps.Keys(w.snapshot)) {
+		if old := w.seen[name]; old == nil || !proto.Equal(old, w.snapshot[name]) {
+			out = append(out, w.snapshot[name])
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(w.seen)) {
+		if w.snapshot[name] == nil {
+			out = append(out, removed(w.seen[name]))
+		}
+	}
+	return out
+}
+
+func removed(w *gatewayv1.Workload) *gatewayv1.Workload {
+	w.Status = &gatewayv1.WorkloadStatus{State: removedState}
 	return w
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 	"google.golang.org/grpc/codes"
@@ -109,7 +110,7 @@ func (c call) awaitDrained(member string) error {
 		case err == nil:
 			show.show("%d workloads left in %s", left, member)
 		}
-		pause(c.cmd.Context(), retryEvery)
+		pause(c.cmd.Context(), time.Second)
 	}
 }
 

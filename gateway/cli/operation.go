@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	"github.com/hansa-io/hansa/federation"
 	gatewayv1 "github.com/hansa-io/hansa/gateway/v1"
@@ -116,12 +114,6 @@ func (c call) suggestOperation(id string, err error) error {
 	return operations.unknown(id, operations.keys(all))
 }
 
-const (
-	// retryEvery and retries are for a gateway that goes away during an operation.
-	retryEvery = time.Second
-	retries    = 30
-)
-
 // follow shows an operation's timeline until it has ended, and returns it.
 func (c call) follow(id string) (*gatewayv1.Operation, error) { return c.followUntil(id, ended) }
 
@@ -130,36 +122,25 @@ func (c call) follow(id string) (*gatewayv1.Operation, error) { return c.followU
 func (c call) followUntil(id string, done func(*gatewayv1.Operation) bool) (*gatewayv1.Operation, error) {
 	f := follower{progress: newProgress(c.cmd.ErrOrStderr()), enough: done}
 	defer f.progress.done()
-	for failures := 0; ; {
-		last, err := f.stream(c.cmd.Context(), c, id)
-		switch {
-		case last != nil && done(last):
-			return last, nil
-		case c.cmd.Context().Err() != nil:
-			return nil, fmt.Errorf("interrupted, operation %s goes on: \"hansa operation watch %s\" follows it, \"hansa operation abort %s\" ends it", id, id, id)
-		case last != nil:
-			failures = 0
+	var last *gatewayv1.Operation
+	err := c.resuming(f.progress, func(heard func()) error {
+		var err error
+		if last, err = f.stream(c.cmd.Context(), c, id, heard); last != nil && done(last) {
+			return nil
 		}
-		if failures++; failures > retries || err != nil && status.Code(err) != codes.Unavailable {
-			return nil, fmt.Errorf("follow operation %s: %w", id, err)
-		}
-		f.progress.show("the gateway went away, trying again")
-		pause(c.cmd.Context(), retryEvery)
+		return err
+	})
+	switch {
+	case last != nil && done(last):
+		return last, nil
+	case c.cmd.Context().Err() != nil:
+		return nil, fmt.Errorf("interrupted, operation %s goes on: \"hansa operation watch %s\" follows it, \"hansa operation abort %s\" ends it", id, id, id)
 	}
+	return nil, fmt.Errorf("follow operation %s: %w", id, err)
 }
 
 func ended(o *gatewayv1.Operation) bool {
 	return federation.OperationState(o.GetState()).Ended()
-}
-
-// pause waits for a time, or less when the context ends.
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
 }
 
 // follower prints each line of a timeline once.
@@ -171,7 +152,7 @@ type follower struct {
 
 // stream follows until the operation has ended or the stream breaks, and returns
 // the operation as it was last seen.
-func (f *follower) stream(ctx context.Context, c call, id string) (*gatewayv1.Operation, error) {
+func (f *follower) stream(ctx context.Context, c call, id string, heard func()) (*gatewayv1.Operation, error) {
 	stream, err := c.Recovery.WatchOperation(ctx, &gatewayv1.WatchOperationRequest{Id: id})
 	if err != nil {
 		return nil, err
@@ -180,11 +161,12 @@ func (f *follower) stream(ctx context.Context, c call, id string) (*gatewayv1.Op
 	for {
 		answer, err := stream.Recv()
 		if errors.Is(err, io.EOF) {
-			return last, nil
+			err = errWatchEnded
 		}
 		if err != nil {
 			return last, err
 		}
+		heard()
 		last = answer.GetOperation()
 		f.see(last)
 		if f.enough(last) {

@@ -51,28 +51,32 @@ func (a *app) resolveCommand() *cobra.Command {
 	return cmd
 }
 
-// watchResolve prints the answer each time it changes, until the user ends it.
+// watchResolve prints the answer each time it changes, until the user ends it. A
+// gateway that goes away is followed by another.
 func (c call) watchResolve(ask *gatewayv1.ResolveRequest, out *format) error {
-	stream, err := c.Discovery.WatchResolve(c.cmd.Context(), &gatewayv1.WatchResolveRequest{Query: ask})
-	if err != nil {
+	progress := newProgress(c.cmd.ErrOrStderr())
+	err := c.resuming(progress, func(heard func()) error {
+		stream, err := c.Discovery.WatchResolve(c.cmd.Context(), &gatewayv1.WatchResolveRequest{Query: ask})
+		for err == nil {
+			var update *gatewayv1.WatchResolveResponse
+			if update, err = stream.Recv(); err == nil {
+				heard()
+				err = c.printUpdate(update, out)
+			}
+		}
 		return err
+	})
+	if c.cmd.Context().Err() != nil {
+		return nil
 	}
-	for {
-		update, err := stream.Recv()
-		switch {
-		case c.cmd.Context().Err() != nil:
-			return nil
-		case err != nil:
-			return c.suggestService(ask.GetNamespace()+"/"+ask.GetName(), err)
-		case out.structured():
-			err = out.printOne(c.cmd.OutOrStdout(), treeOf(update.GetAnswer()))
-		default:
-			err = printAnswer(c, update.GetAnswer(), out)
-		}
-		if err != nil {
-			return err
-		}
+	return c.suggestService(ask.GetNamespace()+"/"+ask.GetName(), err)
+}
+
+func (c call) printUpdate(update *gatewayv1.WatchResolveResponse, out *format) error {
+	if out.structured() {
+		return out.printOne(c.cmd.OutOrStdout(), treeOf(update.GetAnswer()))
 	}
+	return printAnswer(c, update.GetAnswer(), out)
 }
 
 func (c call) suggestService(name string, err error) error {

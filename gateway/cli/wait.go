@@ -33,7 +33,7 @@ func (c call) awaitReady(results []*gatewayv1.ApplyResult, timeout time.Duration
 	defer cancel()
 	w := wait{pending: waiting, progress: newProgress(c.cmd.ErrOrStderr())}
 	defer w.progress.done()
-	err := w.run(ctx, c)
+	err := c.resuming(w.progress, func(heard func()) error { return w.run(ctx, c, heard) })
 	switch {
 	case err == nil || c.cmd.Context().Err() != nil:
 		return err
@@ -52,7 +52,7 @@ type wait struct {
 
 func (w *wait) first() string { return slices.Min(slices.Collect(maps.Keys(w.pending))) }
 
-func (w *wait) run(ctx context.Context, c call) error {
+func (w *wait) run(ctx context.Context, c call, heard func()) error {
 	stream, err := c.Workloads.WatchWorkloads(ctx, &gatewayv1.WatchWorkloadsRequest{})
 	if err != nil {
 		return err
@@ -63,6 +63,7 @@ func (w *wait) run(ctx context.Context, c call) error {
 		if err != nil {
 			return err
 		}
+		heard()
 		if answer.GetWorkload() == nil {
 			continue
 		}

@@ -2,6 +2,7 @@ package script
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/protobuf/types/known/structpb"
@@ -21,6 +22,7 @@ type federation struct {
 	workloads  []*gatewayv1.Workload
 	operations map[string]*gatewayv1.Operation
 	frozen     string
+	watches    atomic.Int64 // WatchResolve calls
 }
 
 func newFederation() *federation {

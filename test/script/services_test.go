@@ -120,19 +120,25 @@ func (s discovery) tier(member, region, address string, latency float64) *gatewa
 	}}}
 }
 
-// WatchResolve answers twice, the second time without endpoints, and goes away.
+// WatchResolve answers twice, the second time without endpoints, and goes away; who
+// comes again is told the next revision and then nothing more.
 func (s discovery) WatchResolve(request *gatewayv1.WatchResolveRequest, stream grpc.ServerStreamingServer[gatewayv1.WatchResolveResponse]) error {
 	answer, err := s.Resolve(stream.Context(), request.GetQuery())
 	if err != nil {
 		return err
 	}
 	empty := &gatewayv1.ResolveResponse{Service: answer.GetService(), Place: answer.GetPlace(), Revision: 42}
-	for _, a := range []*gatewayv1.ResolveResponse{answer, empty} {
+	answers, end := []*gatewayv1.ResolveResponse{answer, empty}, status.Error(codes.Unavailable, "the gateway has lost the bus: try again")
+	if s.f.watches.Add(1) > 1 {
+		answer.Revision = 43
+		answers, end = answers[:1], status.Error(codes.PermissionDenied, "the token may not")
+	}
+	for _, a := range answers {
 		if err := stream.Send(&gatewayv1.WatchResolveResponse{Answer: a}); err != nil {
 			return err
 		}
 	}
-	return status.Error(codes.Unavailable, "the gateway has lost the bus: try again")
+	return end
 }
 
 func (s discovery) ListServices(context.Context, *gatewayv1.ListServicesRequest) (*gatewayv1.ListServicesResponse, error) {

@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -17,13 +16,14 @@ import (
 )
 
 // Commands returns "up", "down", "kubeconfig", "kubectl" and the subcommands of
-// "member" that act on the processes of a local federation.
+// "member" and "hub" that act on the processes of a local federation.
 func Commands() []*cobra.Command {
-	return []*cobra.Command{upCommand(), downCommand(), kubeconfigCommand(), kubectlCommand(), memberCommand()}
+	return []*cobra.Command{upCommand(), downCommand(), kubeconfigCommand(), kubectlCommand(), memberCommand(), hubCommand()}
 }
 
 type upFlags struct {
 	file      string
+	hubs      int
 	members   int
 	nodes     string
 	nodeCount int
@@ -49,6 +49,7 @@ Then apply the sample shop and wait until it is ready. May be repeated.`,
 	}
 	flags := cmd.Flags()
 	flags.StringVarP(&f.file, "file", "f", "", "what to start (default: configs/local.yaml, built in)")
+	flags.IntVar(&f.hubs, "hubs", 0, "how many hubs: 1, or 3 that make one bus (default: as in the file)")
 	flags.IntVar(&f.members, "members", 0, "how many members (default: those of the file)")
 	flags.StringVar(&f.nodes, "nodes", "", "kind of nodes: simulated")
 	flags.IntVar(&f.nodeCount, "node-count", 0, "nodes of each member (default: as in the file)")
@@ -80,6 +81,8 @@ func (f upFlags) options(cmd *cobra.Command) (UpOptions, error) {
 	switch {
 	case f.ports != "fixed" && f.ports != "auto":
 		return UpOptions{}, cli.Usagef("--ports %q: want fixed or auto", f.ports)
+	case f.hubs != 0 && f.hubs != 1 && f.hubs != 3:
+		return UpOptions{}, cli.Usagef("--hubs %d: want 1 or 3", f.hubs)
 	case f.members < 0 || f.members > 50:
 		return UpOptions{}, cli.Usagef("--members %d: want 1 to 50", f.members)
 	case f.nodes != "" && f.nodes != "simulated":
@@ -92,6 +95,9 @@ func (f upFlags) options(cmd *cobra.Command) (UpOptions, error) {
 	spec, err := LoadSpec(f.file)
 	if err != nil {
 		return UpOptions{}, err
+	}
+	if f.hubs != 0 {
+		spec.Hubs = f.hubs
 	}
 	if f.members > 0 {
 		spec = spec.Resize(f.members)
@@ -223,70 +229,4 @@ func kubectlCommand() *cobra.Command {
 			return syscall.Exec(kubectl, append([]string{"kubectl"}, args[1:]...), env)
 		},
 	}
-}
-
-// memberCommand is the group "member"; the command line merges it with its own.
-func memberCommand() *cobra.Command {
-	group := &cobra.Command{Use: "member", Short: "Act on a member"}
-	group.AddCommand(&cobra.Command{
-		Use:   "start NAME",
-		Short: "Start the process of a member of \"hansa up\" that has ended",
-		Args:  cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			home, err := DefaultHome()
-			if err != nil {
-				return err
-			}
-			_, cluster, err := binaries()
-			if err != nil {
-				return err
-			}
-			if err := StartMember(home, args[0], cluster); err != nil {
-				return err
-			}
-			fmt.Fprintf(cmd.OutOrStdout(), "member %s started\n", args[0])
-			return nil
-		},
-	})
-	for _, s := range []struct {
-		use, short, done string
-		act              func(context.Context, Process) error
-	}{
-		{"stop", "Stop a member in order: its agent says goodbye", "stopped", func(ctx context.Context, p Process) error {
-			if !p.alive() {
-				return fmt.Errorf("%s is not running", p.Name)
-			}
-			return p.Stop(ctx, 15*time.Second)
-		}},
-		{"kill", "Kill a member's process (SIGKILL), as if the whole cluster had lost power", "killed", signalled(syscall.SIGKILL)},
-		{"pause", "Freeze a member's process (SIGSTOP)", "paused", signalled(syscall.SIGSTOP)},
-		{"resume", "Let a paused member go on (SIGCONT)", "resumed", signalled(syscall.SIGCONT)},
-	} {
-		group.AddCommand(&cobra.Command{
-			Use:   s.use + " NAME",
-			Short: s.short,
-			Args:  cobra.ExactArgs(1),
-			RunE: func(cmd *cobra.Command, args []string) error {
-				home, err := DefaultHome()
-				if err != nil {
-					return err
-				}
-				process, err := home.FindMember(args[0])
-				if err != nil {
-					return err
-				}
-				if err := s.act(cmd.Context(), process); err != nil {
-					return err
-				}
-				fmt.Fprintf(cmd.OutOrStdout(), "member %s %s\n", args[0], s.done)
-				return nil
-			},
-		})
-	}
-	slices.SortFunc(group.Commands(), func(a, b *cobra.Command) int { return strings.Compare(a.Name(), b.Name()) })
-	return group
-}
-
-func signalled(sig syscall.Signal) func(context.Context, Process) error {
-	return func(_ context.Context, p Process) error { return p.Signal(sig) }
 }

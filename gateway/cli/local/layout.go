@@ -1,6 +1,7 @@
 package local
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 )
@@ -39,9 +40,22 @@ func (h Home) Kubeconfig(member string) string {
 	return filepath.Join(h.MemberDir(member), "data", "admin.kubeconfig")
 }
 
-func (h Home) hubDir() string { return h.path("hub") }
+// hubName names the hubs: "hub", "hub-2", "hub-3".
+func hubName(i int) string {
+	if i == 0 {
+		return "hub"
+	}
+	return fmt.Sprintf("hub-%d", i+1)
+}
+
+// maxHubs is how many hubs a local federation can have.
+const maxHubs = 3
 
 // made lists what Up makes directly in the home; Down removes just these.
 func (h Home) made() []string {
-	return []string{h.hubDir(), h.path("members"), h.path("pki"), h.Spec(), h.Context()}
+	out := []string{h.path("members"), h.path("pki"), h.Spec(), h.Context()}
+	for i := range maxHubs {
+		out = append(out, h.path(hubName(i)))
+	}
+	return out
 }

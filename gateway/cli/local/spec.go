@@ -19,10 +19,22 @@ import (
 // Spec is the file of "hansa up -f": which members there are, and where
 // everything listens. Its defaults are configs/local.yaml.
 type Spec struct {
+	// Hubs is how many hubs there are: one, or three that make one bus.
+	Hubs    int          `yaml:"hubs"`
 	Members []Member     `yaml:"members"`
 	Nodes   config.Nodes `yaml:"nodes"` // of each member that has none of its own
 	Ports   Ports        `yaml:"ports"`
 	Place   Place        `yaml:"place"`
+	// HubPorts has the ports of each hub; what is missing counts up from Ports.
+	HubPorts []HubPorts `yaml:"hubPorts,omitempty"`
+}
+
+// HubPorts are the ports of one hub on 127.0.0.1.
+type HubPorts struct {
+	Gateway int `yaml:"gateway"`
+	Metrics int `yaml:"metrics"`
+	Bus     int `yaml:"bus"`
+	Cluster int `yaml:"cluster"` // where its bus meets the others; unused by one hub alone
 }
 
 // Member is one member of a Spec.
@@ -43,6 +55,7 @@ type Ports struct {
 	Gateway    int `yaml:"gateway"`
 	Metrics    int `yaml:"metrics"`
 	Bus        int `yaml:"bus"`
+	Cluster    int `yaml:"cluster"`    // of the first hub, for the buses of the others
 	MembersAPI int `yaml:"membersAPI"` // of the first member; the others count up
 }
 
@@ -100,6 +113,9 @@ func (s Spec) Validate() error {
 	if len(s.Members) == 0 {
 		return fmt.Errorf("members: at least one is needed")
 	}
+	if s.Hubs != 1 && s.Hubs != 3 {
+		return fmt.Errorf("hubs: %d: want 1, or 3 that make one bus", s.Hubs)
+	}
 	seen := map[string]bool{}
 	for i, m := range s.Members {
 		switch {
@@ -119,7 +135,7 @@ func (p Ports) validate() error {
 	for _, port := range []struct {
 		name string
 		n    int
-	}{{"gateway", p.Gateway}, {"metrics", p.Metrics}, {"bus", p.Bus}, {"membersAPI", p.MembersAPI}} {
+	}{{"gateway", p.Gateway}, {"metrics", p.Metrics}, {"bus", p.Bus}, {"cluster", p.Cluster}, {"membersAPI", p.MembersAPI}} {
 		if port.n < 0 || port.n > 65535 {
 			return fmt.Errorf("ports.%s: %d is not a port: want 0 (a free one) to 65535", port.name, port.n)
 		}
@@ -140,11 +156,24 @@ func (p Place) place() federation.Place {
 	})
 }
 
-// settlePorts replaces each 0 by a free port and gives each member one, then
-// checks that all of them are free. With auto, every port becomes a free one.
+// settlePorts replaces each 0 by a free port and gives each hub and member its own,
+// then checks that all of them are free. With auto, every port becomes a free one.
 func (s Spec) settlePorts(auto bool) (Spec, error) {
 	s.Members = slices.Clone(s.Members)
-	wanted := []*int{&s.Ports.Gateway, &s.Ports.Metrics, &s.Ports.Bus}
+	s.HubPorts = slices.Clone(s.HubPorts)
+	var wanted []*int
+	for i := range s.Hubs {
+		if len(s.HubPorts) == i {
+			s.HubPorts = append(s.HubPorts, s.Ports.ofHub(i))
+		}
+	}
+	for i := range s.Hubs {
+		h := &s.HubPorts[i]
+		wanted = append(wanted, &h.Gateway, &h.Metrics, &h.Bus)
+		if s.Hubs > 1 {
+			wanted = append(wanted, &h.Cluster)
+		}
+	}
 	for i := range s.Members {
 		m := &s.Members[i]
 		if m.APIPort == 0 && s.Ports.MembersAPI != 0 {
@@ -152,6 +181,27 @@ func (s Spec) settlePorts(auto bool) (Spec, error) {
 		}
 		wanted = append(wanted, &m.APIPort)
 	}
+	if err := takeFree(wanted, auto); err != nil {
+		return s, err
+	}
+	first := s.HubPorts[0]
+	s.Ports.Gateway, s.Ports.Metrics, s.Ports.Bus = first.Gateway, first.Metrics, first.Bus
+	return s, nil
+}
+
+// ofHub counts up from the ports of the first hub.
+func (p Ports) ofHub(i int) HubPorts {
+	up := func(port int) int {
+		if port == 0 {
+			return 0
+		}
+		return port + i
+	}
+	return HubPorts{Gateway: up(p.Gateway), Metrics: up(p.Metrics), Bus: up(p.Bus), Cluster: up(p.Cluster)}
+}
+
+// takeFree checks that the ports are free and replaces each 0 by a free one.
+func takeFree(wanted []*int, auto bool) error {
 	var held []net.Listener
 	defer func() {
 		for _, l := range held {
@@ -164,12 +214,12 @@ func (s Spec) settlePorts(auto bool) (Spec, error) {
 		}
 		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(*port)))
 		if err != nil {
-			return s, fmt.Errorf("port %d of 127.0.0.1 is taken: stop what uses it, name another in the file of -f, or use --ports auto", *port)
+			return fmt.Errorf("port %d of 127.0.0.1 is taken: stop what uses it, name another in the file of -f, or use --ports auto", *port)
 		}
 		held = append(held, l)
 		*port = l.Addr().(*net.TCPAddr).Port
 	}
-	return s, nil
+	return nil
 }
 
 // save writes the settled spec, from which a later command knows the members.

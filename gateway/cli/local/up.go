@@ -14,7 +14,6 @@ import (
 	"go.yaml.in/yaml/v3"
 	"google.golang.org/protobuf/types/known/durationpb"
 
-	"github.com/hansa-io/hansa/configs"
 	"github.com/hansa-io/hansa/gateway/cli"
 	gatewayv1 "github.com/hansa-io/hansa/gateway/v1"
 	"github.com/hansa-io/hansa/member/cluster/config"
@@ -46,24 +45,14 @@ func Up(ctx context.Context, o UpOptions) (Spec, error) {
 	if err := o.Home.writeContext(spec); err != nil {
 		return Spec{}, err
 	}
-	hub := o.Home.hub()
-	if !hub.alive() {
-		o.Progress("starting bus, hub and gateway")
-		if err := o.Home.writeHub(spec); err != nil {
-			return Spec{}, err
-		}
-		if err := hub.start(o.Hansa, "hub", "--config", filepath.Join(hub.Dir, "hub.yaml")); err != nil {
-			return Spec{}, err
-		}
+	if err := startHubs(ctx, o, spec); err != nil {
+		return Spec{}, err
 	}
 	client, err := o.Home.dial()
 	if err != nil {
 		return Spec{}, err
 	}
 	defer client.Close()
-	if err := awaitGateway(ctx, client, hub); err != nil {
-		return Spec{}, err
-	}
 	for i, m := range spec.Members {
 		if err := startMember(ctx, o, client, memberPlan{spec: spec, member: m, index: i}); err != nil {
 			return Spec{}, err
@@ -102,30 +91,6 @@ func settle(o UpOptions) (Spec, error) {
 
 func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
 
-// writeContext tells clients where the gateway is.
-func (h Home) writeContext(spec Spec) error {
-	return cli.WriteContext(h.Context(), cli.Context{
-		Gateway: loopback(spec.Ports.Gateway), CAFile: h.CA(), TokenFile: h.path("pki", adminToken),
-	})
-}
-
-// writeHub writes the configuration of the hub's process.
-func (h Home) writeHub(spec Spec) error {
-	c, err := configs.DefaultHub()
-	if err != nil {
-		return err
-	}
-	place := spec.Place.place()
-	c.DataDir = h.path("hub", "data")
-	c.Bus.Listen, c.Bus.CertFile, c.Bus.KeyFile, c.Bus.CAFile = loopback(spec.Ports.Bus), h.path("pki", serverCert), h.path("pki", serverKey), h.CA()
-	c.Gateway = configs.Gateway{
-		Listen: loopback(spec.Ports.Gateway), MetricsListen: loopback(spec.Ports.Metrics),
-		CertFile: h.path("pki", serverCert), KeyFile: h.path("pki", serverKey), TokensFile: h.path("pki", tokensFile),
-		Place: configs.Place{Region: place.Region, Zone: place.Zone, Latitude: place.Latitude, Longitude: place.Longitude},
-	}
-	return writeYAML(filepath.Join(h.hubDir(), "hub.yaml"), c)
-}
-
 func writeYAML(path string, v any) error {
 	b, err := yaml.Marshal(v)
 	if err != nil {
@@ -135,33 +100,6 @@ func writeYAML(path string, v any) error {
 		return err
 	}
 	return os.WriteFile(path, b, 0o600)
-}
-
-func (h Home) dial() (*cli.Client, error) {
-	c, err := cli.ReadContext(h.Context())
-	if err != nil {
-		return nil, err
-	}
-	return cli.Dial(c)
-}
-
-// awaitGateway waits until the gateway has read all records, or its process ended.
-func awaitGateway(ctx context.Context, client *cli.Client, hub Process) error {
-	var last error
-	err := poll(ctx, 100*time.Millisecond, func() (bool, error) {
-		if !hub.alive() {
-			return false, fmt.Errorf("the hub ended: %s (log: %s)", hub.lastLine(), hub.Log())
-		}
-		ask, cancel := context.WithTimeout(ctx, time.Second)
-		defer cancel()
-		status, err := client.Events.GetStatus(ask, &gatewayv1.GetStatusRequest{})
-		last = err
-		return err == nil && status.GetSynced() && status.GetHubAgeMs() >= 0, nil
-	})
-	if errors.Is(err, context.DeadlineExceeded) && last != nil {
-		return fmt.Errorf("the gateway does not answer: %w (log: %s)", last, hub.Log())
-	}
-	return err
 }
 
 // memberPlan is one member of a spec, and its place in it.
