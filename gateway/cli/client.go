@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
-	"net"
 	"os"
 	"strings"
 	"time"
@@ -105,8 +104,7 @@ var connecting = grpc.ConnectParams{
 func (c Context) servers() resolver.State {
 	var state resolver.State
 	for _, address := range c.gateways() {
-		host, _, _ := net.SplitHostPort(address) // was checked
-		state.Addresses = append(state.Addresses, resolver.Address{Addr: address, ServerName: host})
+		state.Addresses = append(state.Addresses, resolver.Address{Addr: address, ServerName: address})
 	}
 	return state
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nkeys"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/hansa-io/hansa/federation"
 	"github.com/hansa-io/hansa/messaging"
@@ -30,20 +32,17 @@ const (
 	eventsMaxBytes = 64 << 20
 )
 
-// EnsureBuckets makes the streams of all buckets, or brings them up to date. The
-// hub calls it at its start.
+// EnsureBuckets makes the streams of all buckets, or brings them up to date. Every hub
+// calls it at its start.
 func (c *Conn) EnsureBuckets(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx) // each stream of several servers elects its leader
 	for _, name := range subject.Durable() {
-		if err := c.ensure(ctx, bucketConfig(name, jetstream.FileStorage)); err != nil {
-			return err
-		}
+		group.Go(func() error { return c.ensure(ctx, bucketConfig(name, jetstream.FileStorage)) })
 	}
 	for _, name := range subject.Rebuilt() {
-		if err := c.ensure(ctx, bucketConfig(name, jetstream.MemoryStorage)); err != nil {
-			return err
-		}
+		group.Go(func() error { return c.ensure(ctx, bucketConfig(name, jetstream.MemoryStorage)) })
 	}
-	return nil
+	return group.Wait()
 }
 
 // awaitBuckets is the wait between two attempts to make the buckets.
@@ -85,10 +84,22 @@ func bucketConfig(name string, storage jetstream.StorageType) jetstream.StreamCo
 
 func (c *Conn) ensure(ctx context.Context, config jetstream.StreamConfig) error {
 	config.Replicas = c.replicas
+	if stream, err := c.js.Stream(bounded(ctx), config.Name); err == nil && upToDate(stream.CachedInfo().Config, config) {
+		return nil
+	}
 	if _, err := c.js.CreateOrUpdateStream(bounded(ctx), config); err != nil {
 		return wrap(err, "make stream %s", config.Name)
 	}
 	return nil
+}
+
+// upToDate reports whether a stream is as it is wanted, as far as ensure's callers say.
+func upToDate(now, wanted jetstream.StreamConfig) bool {
+	return slices.Equal(now.Subjects, wanted.Subjects) && now.Storage == wanted.Storage && now.Replicas == wanted.Replicas &&
+		now.MaxMsgsPerSubject == wanted.MaxMsgsPerSubject && now.Discard == wanted.Discard && now.Duplicates == wanted.Duplicates &&
+		now.DenyPurge == wanted.DenyPurge && now.DenyDelete == wanted.DenyDelete && now.AllowDirect == wanted.AllowDirect &&
+		now.AllowAtomicPublish == wanted.AllowAtomicPublish && now.AllowMsgTTL == wanted.AllowMsgTTL &&
+		now.MaxAge == wanted.MaxAge && (wanted.MaxBytes == 0 || now.MaxBytes == wanted.MaxBytes)
 }
 
 // WorkBucket makes the stream of a member's works and the consumer through which
