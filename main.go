@@ -146,7 +146,9 @@ func runHub(ctx context.Context, c configs.Hub) error {
 	}
 	metrics := gateway.NewRegistry()
 	decides, err := hub.New(hub.Options{
-		Name: c.Name, Bus: conn, Accounts: bus.Accounts, Works: conn, BusURLs: bus.Advertised(c.Bus.Advertise), BusCA: ca, Stabilise: c.Stabilise, Metrics: metrics, Log: log,
+		Name: c.Name, Bus: conn, Accounts: bus.Accounts, Works: conn,
+		Gather:  func(ctx context.Context) error { return bus.Gather(ctx, conn) },
+		BusURLs: bus.Advertised(c.Bus.Advertise), BusCA: ca, Stabilise: c.Stabilise, Metrics: metrics, Log: log,
 		Brake: recovery.BrakeLimits{
 			Most: c.Safety.Most, Unexplained: c.Safety.Unexplained, Reversals: c.Safety.Reversals, Headroom: c.Safety.Headroom, Places: c.Safety.Places,
 		},

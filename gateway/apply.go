@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,6 +21,9 @@ var _ grpcserver.Desired = (*Gateway)(nil)
 // conflictTries bounds how often a write is tried against a record that others
 // change at the same time.
 const conflictTries = 5
+
+// unknownFor bounds how long a write is tried whose outcome is not known.
+const unknownFor = 15 * time.Second
 
 // Apply checks all files and then writes what differs. When anything is wrong
 // nothing is written.
@@ -125,11 +129,13 @@ func shared(o federation.Object) bool {
 	return false
 }
 
-// applyOne writes one workload unless it is already as wanted.
+// applyOne writes one workload unless it is already as wanted. A write whose outcome is
+// not known is looked up and, if need be, made again: a bus that lost a server elects.
 func applyOne(ctx context.Context, bucket messaging.KV, w federation.Workload, r grpcserver.Apply) (grpcserver.Applied, error) {
 	key := subject.WorkloadKey(w.Key)
 	done := grpcserver.Applied{Key: w.Key, Objects: len(w.Objects)}
-	for range conflictTries {
+	action, unknown := "", time.Time{}
+	for conflicts := 0; conflicts < conflictTries; {
 		entry, err := bucket.Get(ctx, key)
 		switch {
 		case errors.Is(err, messaging.ErrNotFound):
@@ -137,7 +143,7 @@ func applyOne(ctx context.Context, bucket messaging.KV, w federation.Workload, r
 		case err != nil:
 			return done, err
 		case same(entry.Value, w, r.Prune):
-			done.Action, done.Revision = "unchanged", entry.Revision
+			done.Action, done.Revision = cmp.Or(action, "unchanged"), entry.Revision
 			return done, nil
 		default:
 			done.Action = "configured"
@@ -146,7 +152,15 @@ func applyOne(ctx context.Context, bucket messaging.KV, w federation.Workload, r
 			return done, nil
 		}
 		done.Revision, err = bucket.Put(ctx, key, federationv1.EncodeWorkload(w), entry.Revision)
-		if !errors.Is(err, messaging.ErrConflict) && !errors.Is(err, messaging.ErrUnknown) {
+		switch {
+		case errors.Is(err, messaging.ErrConflict):
+			conflicts++
+		case errors.Is(err, messaging.ErrUnknown) && (unknown.IsZero() || time.Since(unknown) < unknownFor):
+			action = done.Action // if the write is there after all
+			if unknown.IsZero() {
+				unknown = time.Now()
+			}
+		default:
 			return done, err
 		}
 	}
@@ -222,12 +236,20 @@ func (g *Gateway) Delete(ctx context.Context, r grpcserver.Delete) ([]grpcserver
 func deleteOne(ctx context.Context, bucket messaging.KV, k federation.Key, dryRun bool) (grpcserver.Applied, error) {
 	key := subject.WorkloadKey(k)
 	done := grpcserver.Applied{Key: k, Action: "pruned"}
-	_, err := bucket.Get(ctx, key)
-	if err == nil && !dryRun {
-		err = bucket.Delete(ctx, key, messaging.AnyRevision)
+	for began, tried := time.Now(), false; ; tried = true {
+		_, err := bucket.Get(ctx, key)
+		if errors.Is(err, messaging.ErrNotFound) && tried {
+			return done, nil
+		}
+		if err == nil && !dryRun {
+			err = bucket.Delete(ctx, key, messaging.AnyRevision)
+		}
+		switch {
+		case errors.Is(err, messaging.ErrNotFound) && !tried:
+			return done, messaging.Errorf(messaging.NotFound, "workload %s does not exist: see \"hansa get workloads\"", k)
+		case errors.Is(err, messaging.ErrUnknown) && time.Since(began) < unknownFor, errors.Is(err, messaging.ErrConflict):
+			continue
+		}
+		return done, err
 	}
-	if errors.Is(err, messaging.ErrNotFound) {
-		return done, messaging.Errorf(messaging.NotFound, "workload %s does not exist: see \"hansa get workloads\"", k)
-	}
-	return done, err
 }

@@ -34,6 +34,8 @@ type Options struct {
 	// BusURLs and BusCA (PEM) are handed to agents that join.
 	BusURLs []string
 	BusCA   []byte
+	// Gather brings what the leader writes near to it; nil: it is near.
+	Gather func(context.Context) error
 	// Stabilise is how long a member that came back must be healthy without a
 	// break; 3 s by default.
 	Stabilise time.Duration

@@ -66,6 +66,9 @@ func (h *Hub) lead(ctx context.Context, term uint64, outranked func(uint64)) err
 	l.log.Info("leading", "hub", h.opts.Name)
 	group.Go(func() error { return l.run(ctx) })
 	l.follow(ctx)
+	if h.opts.Gather != nil {
+		group.Go(func() error { return l.gather(ctx) })
+	}
 	if err := l.listen(ctx); err != nil {
 		group.Go(func() error { return err }) // ends what was started
 	}
@@ -81,6 +84,23 @@ func (l *leadership) openBuckets(ctx context.Context) error {
 		l.buckets[name] = b
 	}
 	return nil
+}
+
+// gatherEvery is how often the leader brings near what has come about elsewhere.
+const gatherEvery = 30 * time.Second
+
+// gather brings what the leader writes near to it, for as long as the term lasts.
+func (l *leadership) gather(ctx context.Context) error {
+	for {
+		if err := l.hub.opts.Gather(ctx); err != nil && ctx.Err() == nil {
+			l.log.Debug("the bus does not give its lead to this hub yet", "reason", err)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(gatherEvery):
+		}
+	}
 }
 
 // run is the only goroutine that touches the machine.

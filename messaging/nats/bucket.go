@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,126 +12,14 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nkeys"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/hansa-io/hansa/federation"
 	"github.com/hansa-io/hansa/messaging"
 	"github.com/hansa-io/hansa/messaging/subject"
 )
 
-func streamName(bucket string) string { return "R_" + bucket }
-
 // deletedHeader marks a deletion marker.
 const deletedHeader = "Hansa-Deleted"
-
-// Bounds of the history of events.
-const (
-	eventsMaxAge   = 30 * 24 * time.Hour
-	eventsMaxBytes = 64 << 20
-)
-
-// EnsureBuckets makes the streams of all buckets, or brings them up to date. Every hub
-// calls it at its start.
-func (c *Conn) EnsureBuckets(ctx context.Context) error {
-	group, ctx := errgroup.WithContext(ctx) // each stream of several servers elects its leader
-	for _, name := range subject.Durable() {
-		group.Go(func() error { return c.ensure(ctx, bucketConfig(name, jetstream.FileStorage)) })
-	}
-	for _, name := range subject.Rebuilt() {
-		group.Go(func() error { return c.ensure(ctx, bucketConfig(name, jetstream.MemoryStorage)) })
-	}
-	return group.Wait()
-}
-
-// awaitBuckets is the wait between two attempts to make the buckets.
-const awaitBuckets = 250 * time.Millisecond
-
-// AwaitBuckets is EnsureBuckets, tried until a majority of the bus's servers is there
-// and takes it. Only a bus of one server can fail.
-func (c *Conn) AwaitBuckets(ctx context.Context, log *slog.Logger) error {
-	for told := false; ; told = true {
-		err := c.EnsureBuckets(ctx)
-		if err == nil || c.replicas == 1 {
-			return err
-		}
-		if !told {
-			log.Info("waiting for the other hubs' buses", "servers", c.replicas, "reason", err)
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(awaitBuckets):
-		}
-	}
-}
-
-func bucketConfig(name string, storage jetstream.StorageType) jetstream.StreamConfig {
-	config := jetstream.StreamConfig{
-		Name: streamName(name), Subjects: []string{subject.RecordPrefix(name) + ">"},
-		Storage: storage, MaxMsgsPerSubject: 1, Discard: jetstream.DiscardOld, DenyPurge: true,
-		AllowDirect: true, AllowAtomicPublish: true, Duplicates: time.Second,
-	}
-	switch name {
-	case subject.Leases:
-		config.AllowMsgTTL = true
-	case subject.Events:
-		config.MaxAge, config.MaxBytes, config.DenyDelete = eventsMaxAge, eventsMaxBytes, true
-	}
-	return config
-}
-
-func (c *Conn) ensure(ctx context.Context, config jetstream.StreamConfig) error {
-	config.Replicas = c.replicas
-	if stream, err := c.js.Stream(bounded(ctx), config.Name); err == nil && upToDate(stream.CachedInfo().Config, config) {
-		return nil
-	}
-	if _, err := c.js.CreateOrUpdateStream(bounded(ctx), config); err != nil {
-		return wrap(err, "make stream %s", config.Name)
-	}
-	return nil
-}
-
-// upToDate reports whether a stream is as it is wanted, as far as ensure's callers say.
-func upToDate(now, wanted jetstream.StreamConfig) bool {
-	return slices.Equal(now.Subjects, wanted.Subjects) && now.Storage == wanted.Storage && now.Replicas == wanted.Replicas &&
-		now.MaxMsgsPerSubject == wanted.MaxMsgsPerSubject && now.Discard == wanted.Discard && now.Duplicates == wanted.Duplicates &&
-		now.DenyPurge == wanted.DenyPurge && now.DenyDelete == wanted.DenyDelete && now.AllowDirect == wanted.AllowDirect &&
-		now.AllowAtomicPublish == wanted.AllowAtomicPublish && now.AllowMsgTTL == wanted.AllowMsgTTL &&
-		now.MaxAge == wanted.MaxAge && (wanted.MaxBytes == 0 || now.MaxBytes == wanted.MaxBytes)
-}
-
-// WorkBucket makes the stream of a member's works and the consumer through which
-// the member reads it, and returns it as a bucket for the hub.
-func (c *Conn) WorkBucket(ctx context.Context, account string) (messaging.Bucket, error) {
-	stream := subject.WorkBucket(account)
-	err := c.ensure(ctx, jetstream.StreamConfig{
-		Name: stream, Subjects: []string{subject.WorkPrefix(account) + ">"},
-		Storage: jetstream.FileStorage, MaxMsgsPerSubject: 1, Discard: jetstream.DiscardOld,
-		DenyPurge: true, AllowDirect: true, AllowAtomicPublish: true, Duplicates: time.Second,
-	})
-	if err != nil {
-		return nil, err
-	}
-	_, err = c.js.CreateOrUpdateConsumer(bounded(ctx), stream, jetstream.ConsumerConfig{
-		Durable: account, AckPolicy: jetstream.AckExplicitPolicy, DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy,
-		FilterSubject: subject.WorkPrefix(account) + ">", AckWait: 30 * time.Second, MaxAckPending: 1000,
-	})
-	if err != nil {
-		return nil, wrap(err, "make the consumer of stream %s", stream)
-	}
-	return &bucket{conn: c, stream: stream, prefix: subject.WorkPrefix(account)}, nil
-}
-
-// ReplayWorks makes the member's consumer anew, so that an agent that lost its
-// disk gets every work again.
-func (c *Conn) ReplayWorks(ctx context.Context, account string) error {
-	err := c.js.DeleteConsumer(bounded(ctx), subject.WorkBucket(account), account)
-	if err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
-		return wrap(err, "replay the works of account %s", account)
-	}
-	_, err = c.WorkBucket(ctx, account)
-	return err
-}
 
 // Bucket opens one of the buckets of package subject.
 func (c *Conn) Bucket(_ context.Context, name string) (messaging.Bucket, error) {
@@ -168,7 +54,7 @@ func (b *bucket) last(ctx context.Context, key string) (messaging.Entry, error) 
 	if err != nil {
 		return messaging.Entry{}, err
 	}
-	reply, err := b.conn.nc.RequestWithContext(bounded(ctx), "$JS.API.STREAM.MSG.GET."+b.stream, request)
+	reply, err := b.conn.readStore(ctx, "$JS.API.STREAM.MSG.GET."+b.stream, request)
 	if err != nil {
 		return messaging.Entry{}, wrap(err, "read")
 	}
@@ -196,6 +82,33 @@ func (b *bucket) last(ctx context.Context, key string) (messaging.Entry, error) 
 		}
 	}
 	return entry(key, answer.Message.Data, header, answer.Message.Sequence), nil
+}
+
+// A stream whose leader was lost answers nobody until it has elected another, which
+// takes 4 to 9 s. A question of that time is lost, so it is asked again.
+const (
+	storeWithin = 3 * time.Second // one question, or one write
+	storePause  = 100 * time.Millisecond
+	storeReads  = 15 * time.Second // a read, with its repetitions
+)
+
+// readStore asks until there is an answer.
+func (c *Conn) readStore(ctx context.Context, subj string, request []byte) (*nats.Msg, error) {
+	ctx, cancel := context.WithTimeout(ctx, storeReads)
+	defer cancel()
+	for {
+		once, done := context.WithTimeout(ctx, storeWithin)
+		reply, err := c.nc.RequestWithContext(once, subj, request)
+		done()
+		if err == nil || c.nc.IsClosed() {
+			return reply, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(storePause):
+		}
+	}
 }
 
 func entry(key string, data []byte, header nats.Header, sequence uint64) messaging.Entry {
@@ -264,7 +177,9 @@ func (b *bucket) publish(ctx context.Context, m *nats.Msg, expected federation.R
 	if expected != messaging.AnyRevision {
 		options = append(options, jetstream.WithExpectLastSequencePerSubject(uint64(expected)))
 	}
-	ack, err := b.conn.js.PublishMsg(bounded(ctx), m, options...)
+	ctx, cancel := context.WithTimeout(ctx, storeWithin)
+	defer cancel()
+	ack, err := b.conn.js.PublishMsg(ctx, m, options...)
 	if err != nil {
 		return 0, unsure(wrap(err, "write"))
 	}
@@ -337,7 +252,9 @@ func (b *bucket) sendBatch(ctx context.Context, writes []messaging.Write) (uint6
 }
 
 func (b *bucket) commit(ctx context.Context, m *nats.Msg) (uint64, error) {
-	reply, err := b.conn.nc.RequestMsgWithContext(bounded(ctx), m)
+	ctx, cancel := context.WithTimeout(ctx, storeWithin)
+	defer cancel()
+	reply, err := b.conn.nc.RequestMsgWithContext(ctx, m)
 	if err != nil {
 		return 0, unsure(wrap(err, "batch"))
 	}

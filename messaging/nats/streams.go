@@ -1,0 +1,128 @@
+package nats
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/hansa-io/hansa/messaging"
+	"github.com/hansa-io/hansa/messaging/subject"
+)
+
+func streamName(bucket string) string { return "R_" + bucket }
+
+// Bounds of the history of events.
+const (
+	eventsMaxAge   = 30 * 24 * time.Hour
+	eventsMaxBytes = 64 << 20
+)
+
+// EnsureBuckets makes the streams of all buckets, or brings them up to date. Every hub
+// calls it at its start.
+func (c *Conn) EnsureBuckets(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx) // each stream of several servers elects its leader
+	for _, name := range subject.Durable() {
+		group.Go(func() error { return c.ensure(ctx, bucketConfig(name, jetstream.FileStorage)) })
+	}
+	for _, name := range subject.Rebuilt() {
+		group.Go(func() error { return c.ensure(ctx, bucketConfig(name, jetstream.MemoryStorage)) })
+	}
+	return group.Wait()
+}
+
+// awaitBuckets is the wait between two attempts to make the buckets.
+const awaitBuckets = 250 * time.Millisecond
+
+// AwaitBuckets is EnsureBuckets, tried until a majority of the bus's servers is there
+// and takes it. Only a bus of one server can fail.
+func (c *Conn) AwaitBuckets(ctx context.Context, log *slog.Logger) error {
+	for told := false; ; told = true {
+		attempt, cancel := context.WithTimeout(ctx, storeWithin)
+		err := c.EnsureBuckets(attempt)
+		cancel()
+		if err == nil || c.replicas == 1 {
+			return err
+		}
+		if !told {
+			log.Info("waiting for the other hubs' buses", "servers", c.replicas, "reason", err)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(awaitBuckets):
+		}
+	}
+}
+
+func bucketConfig(name string, storage jetstream.StorageType) jetstream.StreamConfig {
+	config := jetstream.StreamConfig{
+		Name: streamName(name), Subjects: []string{subject.RecordPrefix(name) + ">"},
+		Storage: storage, MaxMsgsPerSubject: 1, Discard: jetstream.DiscardOld, DenyPurge: true,
+		AllowDirect: true, AllowAtomicPublish: true, Duplicates: time.Second,
+	}
+	switch name {
+	case subject.Leases:
+		config.AllowMsgTTL = true
+	case subject.Events:
+		config.MaxAge, config.MaxBytes, config.DenyDelete = eventsMaxAge, eventsMaxBytes, true
+	}
+	return config
+}
+
+func (c *Conn) ensure(ctx context.Context, config jetstream.StreamConfig) error {
+	config.Replicas = c.replicas
+	if stream, err := c.js.Stream(bounded(ctx), config.Name); err == nil && upToDate(stream.CachedInfo().Config, config) {
+		return nil
+	}
+	if _, err := c.js.CreateOrUpdateStream(bounded(ctx), config); err != nil {
+		return wrap(err, "make stream %s", config.Name)
+	}
+	return nil
+}
+
+// upToDate reports whether a stream is as it is wanted, as far as ensure's callers say.
+func upToDate(now, wanted jetstream.StreamConfig) bool {
+	return slices.Equal(now.Subjects, wanted.Subjects) && now.Storage == wanted.Storage && now.Replicas == wanted.Replicas &&
+		now.MaxMsgsPerSubject == wanted.MaxMsgsPerSubject && now.Discard == wanted.Discard && now.Duplicates == wanted.Duplicates &&
+		now.DenyPurge == wanted.DenyPurge && now.DenyDelete == wanted.DenyDelete && now.AllowDirect == wanted.AllowDirect &&
+		now.AllowAtomicPublish == wanted.AllowAtomicPublish && now.AllowMsgTTL == wanted.AllowMsgTTL &&
+		now.MaxAge == wanted.MaxAge && (wanted.MaxBytes == 0 || now.MaxBytes == wanted.MaxBytes)
+}
+
+// WorkBucket makes the stream of a member's works and the consumer through which
+// the member reads it, and returns it as a bucket for the hub.
+func (c *Conn) WorkBucket(ctx context.Context, account string) (messaging.Bucket, error) {
+	stream := subject.WorkBucket(account)
+	err := c.ensure(ctx, jetstream.StreamConfig{
+		Name: stream, Subjects: []string{subject.WorkPrefix(account) + ">"},
+		Storage: jetstream.FileStorage, MaxMsgsPerSubject: 1, Discard: jetstream.DiscardOld,
+		DenyPurge: true, AllowDirect: true, AllowAtomicPublish: true, Duplicates: time.Second,
+	})
+	if err != nil {
+		return nil, err
+	}
+	_, err = c.js.CreateOrUpdateConsumer(bounded(ctx), stream, jetstream.ConsumerConfig{
+		Durable: account, AckPolicy: jetstream.AckExplicitPolicy, DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy,
+		FilterSubject: subject.WorkPrefix(account) + ">", AckWait: 30 * time.Second, MaxAckPending: 1000,
+	})
+	if err != nil {
+		return nil, wrap(err, "make the consumer of stream %s", stream)
+	}
+	return &bucket{conn: c, stream: stream, prefix: subject.WorkPrefix(account)}, nil
+}
+
+// ReplayWorks makes the member's consumer anew, so that an agent that lost its
+// disk gets every work again.
+func (c *Conn) ReplayWorks(ctx context.Context, account string) error {
+	err := c.js.DeleteConsumer(bounded(ctx), subject.WorkBucket(account), account)
+	if err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
+		return wrap(err, "replay the works of account %s", account)
+	}
+	_, err = c.WorkBucket(ctx, account)
+	return err
+}
