@@ -16,6 +16,8 @@ const (
 	repeatFor   = 20 * time.Second
 	repeatEvery = 250 * time.Millisecond
 	resumeFor   = 30 * time.Second
+
+	resumeQuietly = 3 * time.Second // another gateway is found within that
 )
 
 // requestTimeout bounds each single request with its repetitions; streams have no
@@ -69,7 +71,9 @@ func (c call) resuming(progress *progress, watch func(heard func()) error) error
 		if status.Code(err) != codes.Unavailable || c.cmd.Context().Err() != nil || time.Since(last) > resumeFor {
 			return err
 		}
-		progress.show("the gateway went away, trying again")
+		if time.Since(last) > resumeQuietly {
+			progress.show("no gateway answers, trying again")
+		}
 		if !pause(c.cmd.Context(), repeatEvery) {
 			return err
 		}
