@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -54,20 +55,9 @@ func (b *bucket) last(ctx context.Context, key string) (messaging.Entry, error) 
 	if err != nil {
 		return messaging.Entry{}, err
 	}
-	reply, err := b.conn.readStore(ctx, "$JS.API.STREAM.MSG.GET."+b.stream, request)
+	answer, err := b.conn.readStore(ctx, "$JS.API.STREAM.MSG.GET."+b.stream, request)
 	if err != nil {
 		return messaging.Entry{}, wrap(err, "read")
-	}
-	var answer struct {
-		Error   *jetstream.APIError `json:"error"`
-		Message struct {
-			Sequence uint64 `json:"seq"`
-			Header   []byte `json:"hdrs"`
-			Data     []byte `json:"data"`
-		} `json:"message"`
-	}
-	if err := json.Unmarshal(reply.Data, &answer); err != nil {
-		return messaging.Entry{}, fmt.Errorf("read: %w", err)
 	}
 	switch {
 	case answer.Error != nil && answer.Error.ErrorCode == jetstream.JSErrCodeMessageNotFound:
@@ -92,23 +82,49 @@ const (
 	storeReads  = 15 * time.Second // a read, with its repetitions
 )
 
-// readStore asks until there is an answer.
-func (c *Conn) readStore(ctx context.Context, subj string, request []byte) (*nats.Msg, error) {
+// stored is a message as the store returns it.
+type stored struct {
+	Error   *jetstream.APIError `json:"error"`
+	Message struct {
+		Sequence uint64 `json:"seq"`
+		Header   []byte `json:"hdrs"`
+		Data     []byte `json:"data"`
+	} `json:"message"`
+}
+
+// readStore asks until the store answers that it has the message, or has not.
+func (c *Conn) readStore(ctx context.Context, subj string, request []byte) (stored, error) {
 	ctx, cancel := context.WithTimeout(ctx, storeReads)
 	defer cancel()
 	for {
-		once, done := context.WithTimeout(ctx, storeWithin)
-		reply, err := c.nc.RequestWithContext(once, subj, request)
-		done()
+		answer, err := c.readOnce(ctx, subj, request)
 		if err == nil || c.nc.IsClosed() {
-			return reply, err
+			return answer, err
 		}
 		select {
 		case <-ctx.Done():
-			return nil, err
+			return stored{}, err
 		case <-time.After(storePause):
 		}
 	}
+}
+
+// readOnce asks once. That the store cannot answer now is an error.
+func (c *Conn) readOnce(ctx context.Context, subj string, request []byte) (stored, error) {
+	ctx, cancel := context.WithTimeout(ctx, storeWithin)
+	defer cancel()
+	var answer stored
+	reply, err := c.nc.RequestWithContext(ctx, subj, request)
+	if err != nil {
+		return answer, err
+	}
+	if err := json.Unmarshal(reply.Data, &answer); err != nil {
+		return answer, err
+	}
+	if answer.Error != nil && answer.Error.Code == http.StatusServiceUnavailable {
+		return answer, answer.Error
+	}
+	return answer, nil
 }
 
 func entry(key string, data []byte, header nats.Header, sequence uint64) messaging.Entry {
