@@ -177,6 +177,9 @@ type Work struct {
 	Tier             int // 0 lands first … 4 last
 	// Objects are ready to be landed: replicas set, overrides applied.
 	Objects []Object
+	// Sealed has the Secrets among Objects on the way to the member; what Objects has
+	// of them then are their names. See package federation/sealed.
+	Sealed Sealed
 	// Removed asks the member to remove what it runs of the workload under an
 	// epoch up to Epoch. Objects is empty then.
 	Removed bool

@@ -72,6 +72,9 @@ func codecs() []codec {
 		of("RenewRequest", EncodeRenewRequest, DecodeRenewRequest),
 		of("Grant", EncodeGrant, DecodeGrant),
 		of("Evidence", EncodeEvidence, DecodeEvidence),
+		of("Secrets", EncodeSecrets, DecodeSecrets),
+		of("SealOffer", EncodeSealOffer, DecodeSealOffer),
+		of("SealReply", EncodeSealReply, DecodeSealReply),
 	}
 }
 

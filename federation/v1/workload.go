@@ -121,6 +121,7 @@ func EncodeWork(w federation.Work) []byte {
 		Workload: fromKey(w.Workload), Member: w.Member, Epoch: uint64(w.Epoch), WorkloadRevision: uint64(w.WorkloadRevision),
 		Replicas: w.Replicas, Takeover: w.Landing.Takeover, Drift: w.Landing.Drift, Deletion: w.Landing.Deletion,
 		Continuity: string(w.Continuity), Tier: int32(w.Tier), ObjectsZstd: fromObjects(w.Objects), Removed: w.Removed,
+		Sealed: fromSealed(w.Sealed),
 	})
 }
 
@@ -140,6 +141,7 @@ func DecodeWork(b []byte) (federation.Work, error) {
 			WorkloadRevision: federation.Revision(m.GetWorkloadRevision()), Replicas: m.GetReplicas(),
 			Landing:    federation.LandingSpec{Takeover: m.GetTakeover(), Drift: m.GetDrift(), Deletion: m.GetDeletion()},
 			Continuity: federation.Continuity(m.GetContinuity()), Tier: int(m.GetTier()), Objects: objects, Removed: m.GetRemoved(),
+			Sealed: toSealed(m.GetSealed()),
 		}, named("member", m.GetMember())
 	})
 }
