@@ -1,5 +1,7 @@
 package federation
 
+import "strings"
+
 // Sealed is what only the holder of one curve key can read.
 type Sealed struct {
 	Recipient string // public curve key that it is sealed to
@@ -32,3 +34,6 @@ type SealReply struct {
 	// older keys open nothing that is still to come.
 	Settled bool
 }
+
+// IsSecret reports whether the object is a Kubernetes Secret.
+func (o Object) IsSecret() bool { return o.APIVersion == "v1" && strings.EqualFold(o.Kind, "Secret") }
