@@ -127,6 +127,13 @@ type RenewArrived struct {
 	Renew   federation.RenewRequest
 }
 
+// SealKeyOffered: an agent says which key it wants secrets sealed to. The caller has
+// checked that it is one. Answer: federation.SealReply.
+type SealKeyOffered struct {
+	Request uint64
+	Offer   federation.SealOffer
+}
+
 // OperationRequested asks for an operation. Answer: federation.Operation, once
 // its first record is stored.
 type OperationRequested struct {
@@ -245,6 +252,7 @@ func (GatewayBeatArrived) event() {}
 func (Stalled) event()            {}
 func (HelloArrived) event()       {}
 func (RenewArrived) event()       {}
+func (SealKeyOffered) event()     {}
 func (OperationRequested) event() {}
 func (AbortRequested) event()     {}
 func (ApproveRequested) event()   {}
@@ -254,3 +262,36 @@ func (DescribeRequested) event()  {}
 func (FreezeRequested) event()    {}
 func (WriteDone) event()          {}
 func (Tick) event()               {}
+
+// requestOf is the number of the request that the event is; 0 when it is none.
+func requestOf(ev Event) uint64 {
+	switch ev := ev.(type) {
+	case HelloArrived:
+		return ev.Request
+	case RenewArrived:
+		return ev.Request
+	case SealKeyOffered:
+		return ev.Request
+	case OperationRequested:
+		return ev.Request
+	case AbortRequested:
+		return ev.Request
+	case ApproveRequested:
+		return ev.Request
+	case FreezeRequested:
+		return ev.Request
+	case MemberCommand:
+		return ev.Request
+	case SimulateRequested:
+		return ev.Request
+	case DescribeRequested:
+		return ev.Request
+	case ReadinessRequested:
+		return ev.Request
+	case RebalanceRequested:
+		return ev.Request
+	case ReplayRequested:
+		return ev.Request
+	}
+	return 0
+}

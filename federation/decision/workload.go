@@ -15,6 +15,7 @@ type workload struct {
 	key    federation.Key
 	spec   *federation.Workload // nil: its record is gone
 	demand placement.Demand
+	secret string // the first of its Secrets; empty when it has none
 	fault  string // why the demand cannot be told; shown in its explanation
 
 	record record[federation.Assignment]
@@ -163,7 +164,7 @@ func (m *Machine) workloadChanged(spec federation.Workload) {
 	if w.spec != nil && spec.Revision > w.spec.Revision {
 		w.rebalance = w.rebalance || !samePlacement(w.spec.Placement, spec.Placement)
 	}
-	w.spec, w.fault = &spec, ""
+	w.spec, w.fault, w.secret = &spec, "", secretOf(spec)
 	demand, err := manifest.DemandOf(spec.Objects)
 	if err != nil {
 		w.fault = err.Error()
