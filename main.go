@@ -26,6 +26,7 @@ import (
 	"github.com/hansa-io/hansa/member/cluster/datadir"
 	"github.com/hansa-io/hansa/member/wrap"
 	"github.com/hansa-io/hansa/messaging/nats"
+	"github.com/hansa-io/hansa/messaging/nats/seal"
 	"github.com/hansa-io/hansa/placement/catalogue"
 )
 
@@ -146,7 +147,7 @@ func runHub(ctx context.Context, c configs.Hub) error {
 	}
 	metrics := gateway.NewRegistry()
 	decides, err := hub.New(hub.Options{
-		Name: c.Name, Bus: conn, Accounts: bus.Accounts, Works: conn,
+		Name: c.Name, Bus: conn, Accounts: bus.Accounts, Works: conn, Seal: seal.Seal,
 		Gather:  func(ctx context.Context) error { return bus.Gather(ctx, conn) },
 		BusURLs: bus.Advertised(c.Bus.Advertise), BusCA: ca, Stabilise: c.Stabilise, Metrics: metrics, Log: log,
 		Brake: recovery.BrakeLimits{
@@ -250,7 +251,7 @@ func runAgent(ctx context.Context, c configs.Agent) error {
 	agent, err := member.New(member.Options{
 		Name: c.Name, Place: federation.Place(c.Place), Labels: c.Labels, StateDir: c.StateDir, JoinToken: c.JoinToken,
 		Kubeconfig: c.Kubeconfig, Context: c.Context, AdmissionListen: c.Admission.Listen, AdmissionURL: c.Admission.URL, ProbeURL: c.ProbeURL, ProbeCA: ca, NoProbe: c.NoProbe, Version: release,
-		NewKey: nats.NewUserKey, Logger: log,
+		NewKey: nats.NewUserKey, NewSealKey: seal.NewKey, Unseal: seal.Open, Logger: log,
 		Dial: func(c member.Credentials, name string) (member.Bus, error) {
 			return nats.Dial(nats.DialOptions{
 				URLs: c.BusURLs, CA: c.BusCA, Credentials: nats.Credentials{JWT: c.JWT, Seed: c.Seed}, Name: name, Account: c.Account, Log: log,

@@ -22,7 +22,7 @@ func (l *leadership) answers() map[string]handler {
 	t := tokens{bucket: l.buckets[subject.Tokens]}
 	j := joins{
 		tokens: t, members: l.buckets[subject.Members], accounts: l.hub.opts.Accounts, works: l.hub.opts.Works,
-		busURLs: l.hub.opts.BusURLs, busCA: l.hub.opts.BusCA,
+		seal: l.hub.opts.Seal, busURLs: l.hub.opts.BusURLs, busCA: l.hub.opts.BusCA,
 	}
 	return map[string]handler{
 		subject.HubJoin: answer(federationv1.DecodeJoinRequest, federationv1.EncodeJoinReply,

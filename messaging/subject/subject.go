@@ -84,6 +84,7 @@ const (
 	UpEvent  = "event"
 	UpHello  = "hello"  // what the agent holds; the answer tells what it may run
 	UpRenew  = "renew"  // at-most-one lease
+	UpSeal   = "seal"   // the key that secrets are to be sealed to
 	UpProbed = "probed" // what the agent saw of another member, after DownProbe
 )
 
