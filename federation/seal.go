@@ -9,14 +9,21 @@ type Sealed struct {
 	Box       []byte // nonce and ciphertext; nil when nothing is sealed
 }
 
-// Secrets is the plaintext of a work's Sealed: the Secrets among its objects, whole,
-// and which work of which member they belong to.
+// Secrets is the plaintext of a Sealed: the Secrets among the objects of a work, whole,
+// and which work of which member they belong to. Those of a workload's record have the
+// Workload only.
 type Secrets struct {
 	Member           string
 	Workload         Key
 	Epoch            Epoch
 	WorkloadRevision Revision
 	Objects          []Object // in the order of the work's Secrets
+}
+
+// SealKeys is how gateways seal the Secrets in the records of workloads.
+type SealKeys struct {
+	Key    string // public curve key of the hubs
+	Digest []byte // key of the digests; secret, known to hubs and gateways
 }
 
 // SealOffer tells the hub the curve key that an agent wants secrets sealed to. It is

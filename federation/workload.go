@@ -75,6 +75,11 @@ type Workload struct {
 	Source    string
 	AppliedAt time.Time
 	AppliedBy string
+	// Sealed has the Secrets among Objects in the store, sealed to the hubs; what Objects
+	// has of them then are their names. See package federation/sealed.
+	Sealed Sealed
+	// Digest is a keyed digest of what is sealed: equal ones mean equal Secrets.
+	Digest []byte
 }
 
 // Assignment is the hub's decision where a workload runs, stored in bucket

@@ -151,7 +151,7 @@ func TestOpenRefuses(t *testing.T) {
 		}, names + "the ciphertext was altered, or sealed to another key than it says"},
 		{"of another member", func(w *federation.Work) {
 			w.Sealed = foreign(func(o *federation.Work) { o.Member = "osaka" })
-		}, names + "what is sealed is of member osaka: the store was tampered with"},
+		}, names + "what is sealed is of member \"osaka\": the store was tampered with"},
 		{"of another workload", func(w *federation.Work) {
 			w.Sealed = foreign(func(o *federation.Work) { o.Workload.Name = "api" })
 		}, names + "what is sealed is of workload shop/api: the store was tampered with"},
@@ -166,9 +166,9 @@ func TestOpenRefuses(t *testing.T) {
 		}, names + "v1/Secret shop/api is sealed in place of v1/Secret shop/tls: the store was tampered with"},
 		{"of fewer objects", func(w *federation.Work) {
 			w.Sealed = foreign(func(o *federation.Work) { o.Objects = o.Objects[:2] })
-		}, names + "1 objects are sealed, the work names 2: the store was tampered with"},
+		}, names + "1 objects are sealed, and 2 are named: the store was tampered with"},
 		{"taken away", func(w *federation.Work) { w.Sealed = federation.Sealed{} }, names + "the ciphertext is missing: the store was tampered with"},
-		{"beside plain Secrets", func(w *federation.Work) { w.Objects = []federation.Object{secret("db")} }, "something is sealed"},
+		{"beside plain Secrets", func(w *federation.Work) { w.Objects = []federation.Object{secret("db")} }, "something is sealed beside the objects"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := whole

@@ -74,6 +74,7 @@ func codecs() []codec {
 		of("Evidence", EncodeEvidence, DecodeEvidence),
 		of("Secrets", EncodeSecrets, DecodeSecrets),
 		of("SealOffer", EncodeSealOffer, DecodeSealOffer),
+		of("SealKeys", EncodeSealKeys, DecodeSealKeys),
 		of("SealReply", EncodeSealReply, DecodeSealReply),
 	}
 }

@@ -2909,6 +2909,97 @@ func (x *SealReply) GetSettled() bool {
 	return false
 }
 
+// SealKeysRequest asks how the Secrets of a workload's record are sealed; gateway → hub.
+type SealKeysRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SealKeysRequest) Reset() {
+	*x = SealKeysRequest{}
+	mi := &file_federation_v1_messages_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SealKeysRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SealKeysRequest) ProtoMessage() {}
+
+func (x *SealKeysRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_federation_v1_messages_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SealKeysRequest.ProtoReflect.Descriptor instead.
+func (*SealKeysRequest) Descriptor() ([]byte, []int) {
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{41}
+}
+
+// SealKeysReply has the hubs' public curve key, and the key of the digests, which
+// gateways keep to themselves.
+type SealKeysReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Key           string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	DigestKey     []byte                 `protobuf:"bytes,2,opt,name=digest_key,json=digestKey,proto3" json:"digest_key,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SealKeysReply) Reset() {
+	*x = SealKeysReply{}
+	mi := &file_federation_v1_messages_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SealKeysReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SealKeysReply) ProtoMessage() {}
+
+func (x *SealKeysReply) ProtoReflect() protoreflect.Message {
+	mi := &file_federation_v1_messages_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SealKeysReply.ProtoReflect.Descriptor instead.
+func (*SealKeysReply) Descriptor() ([]byte, []int) {
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *SealKeysReply) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *SealKeysReply) GetDigestKey() []byte {
+	if x != nil {
+		return x.DigestKey
+	}
+	return nil
+}
+
 var File_federation_v1_messages_proto protoreflect.FileDescriptor
 
 const file_federation_v1_messages_proto_rawDesc = "" +
@@ -3150,7 +3241,12 @@ const file_federation_v1_messages_proto_rawDesc = "" +
 	"\bsequence\x18\x03 \x01(\x04R\bsequence\x12\x10\n" +
 	"\x03key\x18\x04 \x01(\tR\x03key\"%\n" +
 	"\tSealReply\x12\x18\n" +
-	"\asettled\x18\x01 \x01(\bR\asettledB6Z4github.com/hansa-io/hansa/federation/v1;federationv1b\x06proto3"
+	"\asettled\x18\x01 \x01(\bR\asettled\"\x11\n" +
+	"\x0fSealKeysRequest\"@\n" +
+	"\rSealKeysReply\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x1d\n" +
+	"\n" +
+	"digest_key\x18\x02 \x01(\fR\tdigestKeyB6Z4github.com/hansa-io/hansa/federation/v1;federationv1b\x06proto3"
 
 var (
 	file_federation_v1_messages_proto_rawDescOnce sync.Once
@@ -3164,7 +3260,7 @@ func file_federation_v1_messages_proto_rawDescGZIP() []byte {
 	return file_federation_v1_messages_proto_rawDescData
 }
 
-var file_federation_v1_messages_proto_msgTypes = make([]protoimpl.MessageInfo, 44)
+var file_federation_v1_messages_proto_msgTypes = make([]protoimpl.MessageInfo, 46)
 var file_federation_v1_messages_proto_goTypes = []any{
 	(*Beat)(nil),                  // 0: hansa.federation.v1.Beat
 	(*PeerObservation)(nil),       // 1: hansa.federation.v1.PeerObservation
@@ -3207,59 +3303,61 @@ var file_federation_v1_messages_proto_goTypes = []any{
 	(*Grant)(nil),                 // 38: hansa.federation.v1.Grant
 	(*SealOffer)(nil),             // 39: hansa.federation.v1.SealOffer
 	(*SealReply)(nil),             // 40: hansa.federation.v1.SealReply
-	nil,                           // 41: hansa.federation.v1.JoinRequest.LabelsEntry
-	nil,                           // 42: hansa.federation.v1.SimulationRequest.ScaleEntry
-	nil,                           // 43: hansa.federation.v1.SimulationRequest.PoliciesEntry
-	(*durationpb.Duration)(nil),   // 44: google.protobuf.Duration
-	(*Key)(nil),                   // 45: hansa.federation.v1.Key
-	(*Place)(nil),                 // 46: hansa.federation.v1.Place
-	(*timestamppb.Timestamp)(nil), // 47: google.protobuf.Timestamp
-	(*MemberSpec)(nil),            // 48: hansa.federation.v1.MemberSpec
-	(*MemberFacts)(nil),           // 49: hansa.federation.v1.MemberFacts
+	(*SealKeysRequest)(nil),       // 41: hansa.federation.v1.SealKeysRequest
+	(*SealKeysReply)(nil),         // 42: hansa.federation.v1.SealKeysReply
+	nil,                           // 43: hansa.federation.v1.JoinRequest.LabelsEntry
+	nil,                           // 44: hansa.federation.v1.SimulationRequest.ScaleEntry
+	nil,                           // 45: hansa.federation.v1.SimulationRequest.PoliciesEntry
+	(*durationpb.Duration)(nil),   // 46: google.protobuf.Duration
+	(*Key)(nil),                   // 47: hansa.federation.v1.Key
+	(*Place)(nil),                 // 48: hansa.federation.v1.Place
+	(*timestamppb.Timestamp)(nil), // 49: google.protobuf.Timestamp
+	(*MemberSpec)(nil),            // 50: hansa.federation.v1.MemberSpec
+	(*MemberFacts)(nil),           // 51: hansa.federation.v1.MemberFacts
 }
 var file_federation_v1_messages_proto_depIdxs = []int32{
-	44, // 0: hansa.federation.v1.Beat.stall:type_name -> google.protobuf.Duration
-	44, // 1: hansa.federation.v1.Beat.hub_age:type_name -> google.protobuf.Duration
+	46, // 0: hansa.federation.v1.Beat.stall:type_name -> google.protobuf.Duration
+	46, // 1: hansa.federation.v1.Beat.hub_age:type_name -> google.protobuf.Duration
 	1,  // 2: hansa.federation.v1.Beat.peers:type_name -> hansa.federation.v1.PeerObservation
 	2,  // 3: hansa.federation.v1.Beat.holdings:type_name -> hansa.federation.v1.Holding
-	44, // 4: hansa.federation.v1.PeerObservation.age:type_name -> google.protobuf.Duration
-	45, // 5: hansa.federation.v1.Holding.workload:type_name -> hansa.federation.v1.Key
+	46, // 4: hansa.federation.v1.PeerObservation.age:type_name -> google.protobuf.Duration
+	47, // 5: hansa.federation.v1.Holding.workload:type_name -> hansa.federation.v1.Key
 	4,  // 6: hansa.federation.v1.HubBeat.members:type_name -> hansa.federation.v1.MemberBeat
 	5,  // 7: hansa.federation.v1.HubBeat.masks:type_name -> hansa.federation.v1.FaultMask
-	44, // 8: hansa.federation.v1.MemberBeat.heard_age:type_name -> google.protobuf.Duration
-	44, // 9: hansa.federation.v1.FaultMask.lifetime:type_name -> google.protobuf.Duration
+	46, // 8: hansa.federation.v1.MemberBeat.heard_age:type_name -> google.protobuf.Duration
+	46, // 9: hansa.federation.v1.FaultMask.lifetime:type_name -> google.protobuf.Duration
 	2,  // 10: hansa.federation.v1.Hello.holdings:type_name -> hansa.federation.v1.Holding
 	2,  // 11: hansa.federation.v1.HelloReply.keep:type_name -> hansa.federation.v1.Holding
 	2,  // 12: hansa.federation.v1.HelloReply.stop:type_name -> hansa.federation.v1.Holding
-	44, // 13: hansa.federation.v1.ProbeRequest.timeout:type_name -> google.protobuf.Duration
-	44, // 14: hansa.federation.v1.ProbeReply.round_trip:type_name -> google.protobuf.Duration
+	46, // 13: hansa.federation.v1.ProbeRequest.timeout:type_name -> google.protobuf.Duration
+	46, // 14: hansa.federation.v1.ProbeReply.round_trip:type_name -> google.protobuf.Duration
 	12, // 15: hansa.federation.v1.QueryReport.counts:type_name -> hansa.federation.v1.QueryCount
-	45, // 16: hansa.federation.v1.QueryCount.service:type_name -> hansa.federation.v1.Key
-	46, // 17: hansa.federation.v1.JoinRequest.place:type_name -> hansa.federation.v1.Place
-	41, // 18: hansa.federation.v1.JoinRequest.labels:type_name -> hansa.federation.v1.JoinRequest.LabelsEntry
-	47, // 19: hansa.federation.v1.JoinReply.expires_at:type_name -> google.protobuf.Timestamp
-	44, // 20: hansa.federation.v1.TokenRequest.ttl:type_name -> google.protobuf.Duration
-	47, // 21: hansa.federation.v1.TokenReply.expires_at:type_name -> google.protobuf.Timestamp
+	47, // 16: hansa.federation.v1.QueryCount.service:type_name -> hansa.federation.v1.Key
+	48, // 17: hansa.federation.v1.JoinRequest.place:type_name -> hansa.federation.v1.Place
+	43, // 18: hansa.federation.v1.JoinRequest.labels:type_name -> hansa.federation.v1.JoinRequest.LabelsEntry
+	49, // 19: hansa.federation.v1.JoinReply.expires_at:type_name -> google.protobuf.Timestamp
+	46, // 20: hansa.federation.v1.TokenRequest.ttl:type_name -> google.protobuf.Duration
+	49, // 21: hansa.federation.v1.TokenReply.expires_at:type_name -> google.protobuf.Timestamp
 	19, // 22: hansa.federation.v1.TokensReply.tokens:type_name -> hansa.federation.v1.Token
-	47, // 23: hansa.federation.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
-	42, // 24: hansa.federation.v1.SimulationRequest.scale:type_name -> hansa.federation.v1.SimulationRequest.ScaleEntry
-	48, // 25: hansa.federation.v1.SimulationRequest.add:type_name -> hansa.federation.v1.MemberSpec
-	49, // 26: hansa.federation.v1.SimulationRequest.add_facts:type_name -> hansa.federation.v1.MemberFacts
-	43, // 27: hansa.federation.v1.SimulationRequest.policies:type_name -> hansa.federation.v1.SimulationRequest.PoliciesEntry
+	49, // 23: hansa.federation.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
+	44, // 24: hansa.federation.v1.SimulationRequest.scale:type_name -> hansa.federation.v1.SimulationRequest.ScaleEntry
+	50, // 25: hansa.federation.v1.SimulationRequest.add:type_name -> hansa.federation.v1.MemberSpec
+	51, // 26: hansa.federation.v1.SimulationRequest.add_facts:type_name -> hansa.federation.v1.MemberFacts
+	45, // 27: hansa.federation.v1.SimulationRequest.policies:type_name -> hansa.federation.v1.SimulationRequest.PoliciesEntry
 	22, // 28: hansa.federation.v1.Simulation.moves:type_name -> hansa.federation.v1.Move
 	23, // 29: hansa.federation.v1.Simulation.unmet:type_name -> hansa.federation.v1.Unmet
-	45, // 30: hansa.federation.v1.Move.workload:type_name -> hansa.federation.v1.Key
-	45, // 31: hansa.federation.v1.Unmet.workload:type_name -> hansa.federation.v1.Key
+	47, // 30: hansa.federation.v1.Move.workload:type_name -> hansa.federation.v1.Key
+	47, // 31: hansa.federation.v1.Unmet.workload:type_name -> hansa.federation.v1.Key
 	25, // 32: hansa.federation.v1.Readiness.scenarios:type_name -> hansa.federation.v1.Scenario
-	47, // 33: hansa.federation.v1.Readiness.checked_at:type_name -> google.protobuf.Timestamp
+	49, // 33: hansa.federation.v1.Readiness.checked_at:type_name -> google.protobuf.Timestamp
 	23, // 34: hansa.federation.v1.Scenario.unmet:type_name -> hansa.federation.v1.Unmet
-	45, // 35: hansa.federation.v1.RebalanceRequest.workload:type_name -> hansa.federation.v1.Key
-	45, // 36: hansa.federation.v1.ReplayRequest.workload:type_name -> hansa.federation.v1.Key
-	45, // 37: hansa.federation.v1.Replay.workload:type_name -> hansa.federation.v1.Key
+	47, // 35: hansa.federation.v1.RebalanceRequest.workload:type_name -> hansa.federation.v1.Key
+	47, // 36: hansa.federation.v1.ReplayRequest.workload:type_name -> hansa.federation.v1.Key
+	47, // 37: hansa.federation.v1.Replay.workload:type_name -> hansa.federation.v1.Key
 	33, // 38: hansa.federation.v1.DescribeReply.evidence:type_name -> hansa.federation.v1.Evidence
-	44, // 39: hansa.federation.v1.Evidence.age:type_name -> google.protobuf.Duration
-	45, // 40: hansa.federation.v1.RenewRequest.workload:type_name -> hansa.federation.v1.Key
-	44, // 41: hansa.federation.v1.Grant.ttl:type_name -> google.protobuf.Duration
+	46, // 39: hansa.federation.v1.Evidence.age:type_name -> google.protobuf.Duration
+	47, // 40: hansa.federation.v1.RenewRequest.workload:type_name -> hansa.federation.v1.Key
+	46, // 41: hansa.federation.v1.Grant.ttl:type_name -> google.protobuf.Duration
 	42, // [42:42] is the sub-list for method output_type
 	42, // [42:42] is the sub-list for method input_type
 	42, // [42:42] is the sub-list for extension type_name
@@ -3279,7 +3377,7 @@ func file_federation_v1_messages_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_federation_v1_messages_proto_rawDesc), len(file_federation_v1_messages_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   44,
+			NumMessages:   46,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -945,10 +945,15 @@ type Workload struct {
 	// The spec of the Placement as JSON.
 	Placement []byte `protobuf:"bytes,2,opt,name=placement,proto3" json:"placement,omitempty"`
 	// Objects, compressed.
-	ObjectsZstd   []byte                 `protobuf:"bytes,3,opt,name=objects_zstd,json=objectsZstd,proto3" json:"objects_zstd,omitempty"`
-	Source        string                 `protobuf:"bytes,4,opt,name=source,proto3" json:"source,omitempty"`
-	AppliedAt     *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=applied_at,json=appliedAt,proto3" json:"applied_at,omitempty"`
-	AppliedBy     string                 `protobuf:"bytes,6,opt,name=applied_by,json=appliedBy,proto3" json:"applied_by,omitempty"`
+	ObjectsZstd []byte                 `protobuf:"bytes,3,opt,name=objects_zstd,json=objectsZstd,proto3" json:"objects_zstd,omitempty"`
+	Source      string                 `protobuf:"bytes,4,opt,name=source,proto3" json:"source,omitempty"`
+	AppliedAt   *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=applied_at,json=appliedAt,proto3" json:"applied_at,omitempty"`
+	AppliedBy   string                 `protobuf:"bytes,6,opt,name=applied_by,json=appliedBy,proto3" json:"applied_by,omitempty"`
+	// The Secrets among the objects, of which objects_zstd has only the names; sealed to
+	// the hubs.
+	Sealed *Sealed `protobuf:"bytes,7,opt,name=sealed,proto3" json:"sealed,omitempty"`
+	// Keyed digest of what is sealed, by which a gateway tells whether it changes.
+	Digest        []byte `protobuf:"bytes,8,opt,name=digest,proto3" json:"digest,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1023,6 +1028,20 @@ func (x *Workload) GetAppliedBy() string {
 		return x.AppliedBy
 	}
 	return ""
+}
+
+func (x *Workload) GetSealed() *Sealed {
+	if x != nil {
+		return x.Sealed
+	}
+	return nil
+}
+
+func (x *Workload) GetDigest() []byte {
+	if x != nil {
+		return x.Digest
+	}
+	return nil
 }
 
 // Assignment is written by the hub into bucket "assignments".
@@ -1760,7 +1779,8 @@ func (x *Sealed) GetBox() []byte {
 	return nil
 }
 
-// Secrets is the plaintext of a Sealed: what is secret in one work, and which work.
+// Secrets is the plaintext of a Sealed: what is secret in one work or workload, and in
+// which; only a work has a member, an epoch and a revision.
 type Secrets struct {
 	state            protoimpl.MessageState `protogen:"open.v1"`
 	Member           string                 `protobuf:"bytes,1,opt,name=member,proto3" json:"member,omitempty"`
@@ -3135,7 +3155,7 @@ const file_federation_v1_records_proto_rawDesc = "" +
 	"\x04name\x18\x04 \x01(\tR\x04name\x12\x10\n" +
 	"\x03raw\x18\x05 \x01(\fR\x03raw\"@\n" +
 	"\aObjects\x125\n" +
-	"\aobjects\x18\x01 \x03(\v2\x1b.hansa.federation.v1.ObjectR\aobjects\"\xe9\x01\n" +
+	"\aobjects\x18\x01 \x03(\v2\x1b.hansa.federation.v1.ObjectR\aobjects\"\xb6\x02\n" +
 	"\bWorkload\x12*\n" +
 	"\x03key\x18\x01 \x01(\v2\x18.hansa.federation.v1.KeyR\x03key\x12\x1c\n" +
 	"\tplacement\x18\x02 \x01(\fR\tplacement\x12!\n" +
@@ -3144,7 +3164,9 @@ const file_federation_v1_records_proto_rawDesc = "" +
 	"\n" +
 	"applied_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\tappliedAt\x12\x1d\n" +
 	"\n" +
-	"applied_by\x18\x06 \x01(\tR\tappliedBy\"\xe6\x03\n" +
+	"applied_by\x18\x06 \x01(\tR\tappliedBy\x123\n" +
+	"\x06sealed\x18\a \x01(\v2\x1b.hansa.federation.v1.SealedR\x06sealed\x12\x16\n" +
+	"\x06digest\x18\b \x01(\fR\x06digest\"\xe6\x03\n" +
 	"\n" +
 	"Assignment\x124\n" +
 	"\bworkload\x18\x01 \x01(\v2\x18.hansa.federation.v1.KeyR\bworkload\x12+\n" +
@@ -3424,57 +3446,58 @@ var file_federation_v1_records_proto_depIdxs = []int32{
 	9,  // 15: hansa.federation.v1.Objects.objects:type_name -> hansa.federation.v1.Object
 	0,  // 16: hansa.federation.v1.Workload.key:type_name -> hansa.federation.v1.Key
 	40, // 17: hansa.federation.v1.Workload.applied_at:type_name -> google.protobuf.Timestamp
-	0,  // 18: hansa.federation.v1.Assignment.workload:type_name -> hansa.federation.v1.Key
-	13, // 19: hansa.federation.v1.Assignment.members:type_name -> hansa.federation.v1.AssignedMember
-	14, // 20: hansa.federation.v1.Assignment.explanation:type_name -> hansa.federation.v1.Explanation
-	40, // 21: hansa.federation.v1.Assignment.decided_at:type_name -> google.protobuf.Timestamp
-	41, // 22: hansa.federation.v1.Assignment.ready_in:type_name -> google.protobuf.Duration
-	16, // 23: hansa.federation.v1.Explanation.members:type_name -> hansa.federation.v1.MemberExplanation
-	15, // 24: hansa.federation.v1.Explanation.changes:type_name -> hansa.federation.v1.Difference
-	17, // 25: hansa.federation.v1.MemberExplanation.scores:type_name -> hansa.federation.v1.Score
-	0,  // 26: hansa.federation.v1.Work.workload:type_name -> hansa.federation.v1.Key
-	19, // 27: hansa.federation.v1.Work.sealed:type_name -> hansa.federation.v1.Sealed
-	0,  // 28: hansa.federation.v1.Secrets.workload:type_name -> hansa.federation.v1.Key
-	9,  // 29: hansa.federation.v1.Secrets.objects:type_name -> hansa.federation.v1.Object
-	0,  // 30: hansa.federation.v1.WorkStatus.workload:type_name -> hansa.federation.v1.Key
-	23, // 31: hansa.federation.v1.WorkStatus.objects:type_name -> hansa.federation.v1.ObjectStatus
-	40, // 32: hansa.federation.v1.WorkStatus.observed_at:type_name -> google.protobuf.Timestamp
-	37, // 33: hansa.federation.v1.Feed.values:type_name -> hansa.federation.v1.Feed.ValuesEntry
-	41, // 34: hansa.federation.v1.Feed.max_age:type_name -> google.protobuf.Duration
-	40, // 35: hansa.federation.v1.Feed.reported_at:type_name -> google.protobuf.Timestamp
-	0,  // 36: hansa.federation.v1.Export.service:type_name -> hansa.federation.v1.Key
-	25, // 37: hansa.federation.v1.Export.ports:type_name -> hansa.federation.v1.Port
-	26, // 38: hansa.federation.v1.Export.endpoints:type_name -> hansa.federation.v1.Endpoint
-	40, // 39: hansa.federation.v1.Export.exported_at:type_name -> google.protobuf.Timestamp
-	40, // 40: hansa.federation.v1.Export.observed_at:type_name -> google.protobuf.Timestamp
-	28, // 41: hansa.federation.v1.Operation.request:type_name -> hansa.federation.v1.OperationRequest
-	38, // 42: hansa.federation.v1.Operation.marks:type_name -> hansa.federation.v1.Operation.MarksEntry
-	31, // 43: hansa.federation.v1.Operation.workloads:type_name -> hansa.federation.v1.WorkloadReport
-	32, // 44: hansa.federation.v1.Operation.timeline:type_name -> hansa.federation.v1.TimelineEntry
-	29, // 45: hansa.federation.v1.Operation.objective:type_name -> hansa.federation.v1.Objective
-	30, // 46: hansa.federation.v1.Operation.achieved:type_name -> hansa.federation.v1.Achieved
-	40, // 47: hansa.federation.v1.Operation.created_at:type_name -> google.protobuf.Timestamp
-	41, // 48: hansa.federation.v1.OperationRequest.hold:type_name -> google.protobuf.Duration
-	41, // 49: hansa.federation.v1.Objective.rto:type_name -> google.protobuf.Duration
-	41, // 50: hansa.federation.v1.Objective.rpo:type_name -> google.protobuf.Duration
-	41, // 51: hansa.federation.v1.Achieved.rto:type_name -> google.protobuf.Duration
-	41, // 52: hansa.federation.v1.Achieved.downtime:type_name -> google.protobuf.Duration
-	41, // 53: hansa.federation.v1.Achieved.detect:type_name -> google.protobuf.Duration
-	0,  // 54: hansa.federation.v1.WorkloadReport.workload:type_name -> hansa.federation.v1.Key
-	39, // 55: hansa.federation.v1.WorkloadReport.marks:type_name -> hansa.federation.v1.WorkloadReport.MarksEntry
-	29, // 56: hansa.federation.v1.WorkloadReport.objective:type_name -> hansa.federation.v1.Objective
-	30, // 57: hansa.federation.v1.WorkloadReport.achieved:type_name -> hansa.federation.v1.Achieved
-	13, // 58: hansa.federation.v1.WorkloadReport.before:type_name -> hansa.federation.v1.AssignedMember
-	13, // 59: hansa.federation.v1.WorkloadReport.after:type_name -> hansa.federation.v1.AssignedMember
-	40, // 60: hansa.federation.v1.TimelineEntry.at:type_name -> google.protobuf.Timestamp
-	40, // 61: hansa.federation.v1.Event.at:type_name -> google.protobuf.Timestamp
-	40, // 62: hansa.federation.v1.Operation.MarksEntry.value:type_name -> google.protobuf.Timestamp
-	40, // 63: hansa.federation.v1.WorkloadReport.MarksEntry.value:type_name -> google.protobuf.Timestamp
-	64, // [64:64] is the sub-list for method output_type
-	64, // [64:64] is the sub-list for method input_type
-	64, // [64:64] is the sub-list for extension type_name
-	64, // [64:64] is the sub-list for extension extendee
-	0,  // [0:64] is the sub-list for field type_name
+	19, // 18: hansa.federation.v1.Workload.sealed:type_name -> hansa.federation.v1.Sealed
+	0,  // 19: hansa.federation.v1.Assignment.workload:type_name -> hansa.federation.v1.Key
+	13, // 20: hansa.federation.v1.Assignment.members:type_name -> hansa.federation.v1.AssignedMember
+	14, // 21: hansa.federation.v1.Assignment.explanation:type_name -> hansa.federation.v1.Explanation
+	40, // 22: hansa.federation.v1.Assignment.decided_at:type_name -> google.protobuf.Timestamp
+	41, // 23: hansa.federation.v1.Assignment.ready_in:type_name -> google.protobuf.Duration
+	16, // 24: hansa.federation.v1.Explanation.members:type_name -> hansa.federation.v1.MemberExplanation
+	15, // 25: hansa.federation.v1.Explanation.changes:type_name -> hansa.federation.v1.Difference
+	17, // 26: hansa.federation.v1.MemberExplanation.scores:type_name -> hansa.federation.v1.Score
+	0,  // 27: hansa.federation.v1.Work.workload:type_name -> hansa.federation.v1.Key
+	19, // 28: hansa.federation.v1.Work.sealed:type_name -> hansa.federation.v1.Sealed
+	0,  // 29: hansa.federation.v1.Secrets.workload:type_name -> hansa.federation.v1.Key
+	9,  // 30: hansa.federation.v1.Secrets.objects:type_name -> hansa.federation.v1.Object
+	0,  // 31: hansa.federation.v1.WorkStatus.workload:type_name -> hansa.federation.v1.Key
+	23, // 32: hansa.federation.v1.WorkStatus.objects:type_name -> hansa.federation.v1.ObjectStatus
+	40, // 33: hansa.federation.v1.WorkStatus.observed_at:type_name -> google.protobuf.Timestamp
+	37, // 34: hansa.federation.v1.Feed.values:type_name -> hansa.federation.v1.Feed.ValuesEntry
+	41, // 35: hansa.federation.v1.Feed.max_age:type_name -> google.protobuf.Duration
+	40, // 36: hansa.federation.v1.Feed.reported_at:type_name -> google.protobuf.Timestamp
+	0,  // 37: hansa.federation.v1.Export.service:type_name -> hansa.federation.v1.Key
+	25, // 38: hansa.federation.v1.Export.ports:type_name -> hansa.federation.v1.Port
+	26, // 39: hansa.federation.v1.Export.endpoints:type_name -> hansa.federation.v1.Endpoint
+	40, // 40: hansa.federation.v1.Export.exported_at:type_name -> google.protobuf.Timestamp
+	40, // 41: hansa.federation.v1.Export.observed_at:type_name -> google.protobuf.Timestamp
+	28, // 42: hansa.federation.v1.Operation.request:type_name -> hansa.federation.v1.OperationRequest
+	38, // 43: hansa.federation.v1.Operation.marks:type_name -> hansa.federation.v1.Operation.MarksEntry
+	31, // 44: hansa.federation.v1.Operation.workloads:type_name -> hansa.federation.v1.WorkloadReport
+	32, // 45: hansa.federation.v1.Operation.timeline:type_name -> hansa.federation.v1.TimelineEntry
+	29, // 46: hansa.federation.v1.Operation.objective:type_name -> hansa.federation.v1.Objective
+	30, // 47: hansa.federation.v1.Operation.achieved:type_name -> hansa.federation.v1.Achieved
+	40, // 48: hansa.federation.v1.Operation.created_at:type_name -> google.protobuf.Timestamp
+	41, // 49: hansa.federation.v1.OperationRequest.hold:type_name -> google.protobuf.Duration
+	41, // 50: hansa.federation.v1.Objective.rto:type_name -> google.protobuf.Duration
+	41, // 51: hansa.federation.v1.Objective.rpo:type_name -> google.protobuf.Duration
+	41, // 52: hansa.federation.v1.Achieved.rto:type_name -> google.protobuf.Duration
+	41, // 53: hansa.federation.v1.Achieved.downtime:type_name -> google.protobuf.Duration
+	41, // 54: hansa.federation.v1.Achieved.detect:type_name -> google.protobuf.Duration
+	0,  // 55: hansa.federation.v1.WorkloadReport.workload:type_name -> hansa.federation.v1.Key
+	39, // 56: hansa.federation.v1.WorkloadReport.marks:type_name -> hansa.federation.v1.WorkloadReport.MarksEntry
+	29, // 57: hansa.federation.v1.WorkloadReport.objective:type_name -> hansa.federation.v1.Objective
+	30, // 58: hansa.federation.v1.WorkloadReport.achieved:type_name -> hansa.federation.v1.Achieved
+	13, // 59: hansa.federation.v1.WorkloadReport.before:type_name -> hansa.federation.v1.AssignedMember
+	13, // 60: hansa.federation.v1.WorkloadReport.after:type_name -> hansa.federation.v1.AssignedMember
+	40, // 61: hansa.federation.v1.TimelineEntry.at:type_name -> google.protobuf.Timestamp
+	40, // 62: hansa.federation.v1.Event.at:type_name -> google.protobuf.Timestamp
+	40, // 63: hansa.federation.v1.Operation.MarksEntry.value:type_name -> google.protobuf.Timestamp
+	40, // 64: hansa.federation.v1.WorkloadReport.MarksEntry.value:type_name -> google.protobuf.Timestamp
+	65, // [65:65] is the sub-list for method output_type
+	65, // [65:65] is the sub-list for method input_type
+	65, // [65:65] is the sub-list for extension type_name
+	65, // [65:65] is the sub-list for extension extendee
+	0,  // [0:65] is the sub-list for field type_name
 }
 
 func init() { file_federation_v1_records_proto_init() }

@@ -34,7 +34,27 @@ func DecodeSecrets(b []byte) (federation.Secrets, error) {
 		return federation.Secrets{
 			Member: m.GetMember(), Workload: key, Epoch: federation.Epoch(m.GetEpoch()),
 			WorkloadRevision: federation.Revision(m.GetWorkloadRevision()), Objects: each(m.GetObjects(), toObject),
-		}, named("member", m.GetMember())
+		}, nil
+	})
+}
+
+// EncodeSealKeysRequest writes the question for a SealKeys.
+func EncodeSealKeysRequest(struct{}) []byte { return encode(&SealKeysRequest{}) }
+
+// DecodeSealKeysRequest reads what EncodeSealKeysRequest wrote.
+func DecodeSealKeysRequest(b []byte) (struct{}, error) {
+	return decode("seal keys request", b, &SealKeysRequest{}, func(*SealKeysRequest) (struct{}, error) { return struct{}{}, nil })
+}
+
+// EncodeSealKeys writes a SealKeys.
+func EncodeSealKeys(k federation.SealKeys) []byte {
+	return encode(&SealKeysReply{Key: k.Key, DigestKey: k.Digest})
+}
+
+// DecodeSealKeys reads what EncodeSealKeys wrote.
+func DecodeSealKeys(b []byte) (federation.SealKeys, error) {
+	return decode("seal keys", b, &SealKeysReply{}, func(m *SealKeysReply) (federation.SealKeys, error) {
+		return federation.SealKeys{Key: m.GetKey(), Digest: m.GetDigestKey()}, named("key", m.GetKey())
 	})
 }
 

@@ -16,7 +16,7 @@ func EncodeWorkload(w federation.Workload) []byte {
 	}
 	return encode(&Workload{
 		Key: fromKey(w.Key), Placement: spec, ObjectsZstd: fromObjects(w.Objects),
-		Source: w.Source, AppliedAt: fromTime(w.AppliedAt), AppliedBy: w.AppliedBy,
+		Source: w.Source, AppliedAt: fromTime(w.AppliedAt), AppliedBy: w.AppliedBy, Sealed: fromSealed(w.Sealed), Digest: w.Digest,
 	})
 }
 
@@ -38,6 +38,7 @@ func DecodeWorkload(b []byte) (federation.Workload, error) {
 		return federation.Workload{
 			Key: key, Placement: spec, Objects: objects,
 			Source: m.GetSource(), AppliedAt: toTime(m.GetAppliedAt()), AppliedBy: m.GetAppliedBy(),
+			Sealed: toSealed(m.GetSealed()), Digest: m.GetDigest(),
 		}, nil
 	})
 }
