@@ -145,9 +145,13 @@ func runHub(ctx context.Context, c configs.Hub) error {
 	if err != nil {
 		return fmt.Errorf("read the bus's CA: %w", err)
 	}
+	sealing, err := newSealing(bus)
+	if err != nil {
+		return err
+	}
 	metrics := gateway.NewRegistry()
 	decides, err := hub.New(hub.Options{
-		Name: c.Name, Bus: conn, Accounts: bus.Accounts, Works: conn, Seal: seal.Seal,
+		Name: c.Name, Bus: conn, Accounts: bus.Accounts, Works: conn, Sealing: sealing,
 		Gather:  func(ctx context.Context) error { return bus.Gather(ctx, conn) },
 		BusURLs: bus.Advertised(c.Bus.Advertise), BusCA: ca, Stabilise: c.Stabilise, Metrics: metrics, Log: log,
 		Brake: recovery.BrakeLimits{
@@ -171,6 +175,14 @@ func runHub(ctx context.Context, c configs.Hub) error {
 		roles = append(roles, front.Run)
 	}
 	return runAll(ctx, roles)
+}
+
+// newSealing opens what gateways seal with the keys of the bus.
+func newSealing(bus *nats.Server) (hub.Sealing, error) {
+	keys, seed, err := bus.RecordKeys()
+	return hub.Sealing{
+		Seal: seal.Seal, Keys: keys, Open: func(s federation.Sealed) ([]byte, error) { return seal.Open(s, seed) },
+	}, err
 }
 
 // startBus starts the embedded server, alone or as one of a cluster.
@@ -206,7 +218,7 @@ func runAll(ctx context.Context, roles []func(context.Context) error) error {
 
 // newGateway completes the options from the configuration.
 func newGateway(c configs.Gateway, bus *nats.Conn, o gateway.Options) (*gateway.Gateway, error) {
-	o.Bus, o.Connected, o.Version = bus, bus.Connected, release
+	o.Bus, o.Seal, o.Connected, o.Version = bus, seal.Seal, bus.Connected, release
 	o.Listen, o.MetricsListen, o.CertFile, o.KeyFile, o.TokensFile = c.Listen, c.MetricsListen, c.CertFile, c.KeyFile, c.TokensFile
 	o.Place = catalogue.Resolve(federation.Place(c.Place))
 	return gateway.New(o)

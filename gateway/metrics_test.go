@@ -15,7 +15,6 @@ import (
 	"github.com/hansa-io/hansa/gateway"
 	gatewayv1 "github.com/hansa-io/hansa/gateway/v1"
 	"github.com/hansa-io/hansa/messaging/nats"
-	"github.com/hansa-io/hansa/messaging/nats/seal"
 )
 
 // scrape reads /metrics as Prometheus does.
@@ -82,7 +81,7 @@ func (w *world) lint(text string) {
 func TestHubMetrics(t *testing.T) {
 	w := newWorld(t)
 	registry := gateway.NewRegistry()
-	h, err := hub.New(hub.Options{Bus: w.dial(nats.HubRole), Accounts: w.bus.Accounts, Works: w.records, Seal: seal.Seal, Metrics: registry})
+	h, err := hub.New(hub.Options{Bus: w.dial(nats.HubRole), Accounts: w.bus.Accounts, Works: w.records, Sealing: w.sealing(), Metrics: registry})
 	must(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)

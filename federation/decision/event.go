@@ -43,6 +43,13 @@ type WorkloadChanged struct{ Workload federation.Workload }
 // WorkloadDeleted: the record is gone; what runs of it has to be removed.
 type WorkloadDeleted struct{ Key federation.Key }
 
+// WorkloadUnreadable: the record is there, and this hub cannot read it. What runs of it
+// stays as it is.
+type WorkloadUnreadable struct {
+	Key    federation.Key
+	Reason string
+}
+
 // MemberChanged: a member joined, or its record was written.
 type MemberChanged struct {
 	Spec     federation.MemberSpec
@@ -230,6 +237,7 @@ type Tick struct{}
 
 func (WorkloadChanged) event()    {}
 func (WorkloadDeleted) event()    {}
+func (WorkloadUnreadable) event() {}
 func (MemberChanged) event()      {}
 func (MemberRemoved) event()      {}
 func (FactsChanged) event()       {}

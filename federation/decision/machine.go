@@ -204,7 +204,7 @@ func (m *Machine) settle() {
 
 func (m *Machine) apply(ev Event) {
 	switch ev := ev.(type) {
-	case WorkloadChanged, WorkloadDeleted, AssignmentLoaded, StatusChanged:
+	case WorkloadChanged, WorkloadDeleted, WorkloadUnreadable, AssignmentLoaded, StatusChanged:
 		m.applyWorkload(ev)
 	case MemberChanged, MemberRemoved, FactsChanged, HealthLoaded:
 		m.applyMember(ev)

@@ -34,6 +34,15 @@ func (r *rig) cmdRejoin(args []string) {
 	r.step(MemberChanged{spec, r.put("members:"+args[0], spec)})
 }
 
+// unreadable is a record that no hub can read.
+type unreadable string
+
+// cmdSpoil makes the record of a workload unreadable.
+func (r *rig) cmdSpoil(args []string) {
+	r.put("workloads:"+args[0], unreadable("no key"))
+	r.step(r.loaded("workloads:" + args[0]))
+}
+
 // showKeys tells the keys of each member's record.
 func (r *rig) showKeys() {
 	for _, name := range sortedNames(r.m.members) {

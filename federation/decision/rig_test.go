@@ -105,6 +105,9 @@ func (r *rig) loaded(k string) Event {
 	s := r.store[k]
 	bucket, name, _ := strings.Cut(k, ":")
 	switch v := s.value.(type) {
+	case unreadable:
+		key, _ := federation.ParseKey(name)
+		return WorkloadUnreadable{Key: key, Reason: string(v)}
 	case federation.Workload:
 		v.Revision = s.revision
 		return WorkloadChanged{v}

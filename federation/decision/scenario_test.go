@@ -31,6 +31,7 @@ import (
 //	busy NAME MILLI              the member reports that so much CPU is taken
 //	feed NAME age=D MEMBER=V...  a score from outside
 //	renew NAME NS/NAME EPOCH [held]
+//	spoil NS/NAME                its record cannot be read any more
 //	seal NAME KEY                an agent offers a key; rejoin NAME KEY: one that lost its state
 //	show [assignments] [health] [operations] [report] [keys]
 func TestScenarios(t *testing.T) {
@@ -87,7 +88,7 @@ func (r *rig) command(cmd string, args []string) {
 		"abort": r.cmdAbort, "approve": r.cmdApprove, "freeze": r.cmdFreeze, "unfreeze": r.cmdUnfreeze,
 		"member": r.cmdMember, "renew": r.cmdRenew, "show": r.cmdShow, "hello": r.cmdHello,
 		"sick": r.cmdSick, "stuck": r.cmdStuck, "rebalance": r.cmdRebalance, "replay": r.cmdReplay, "readiness": r.cmdReadiness, "feed": r.cmdFeed, "diff": r.cmdDiff, "busy": r.cmdBusy,
-		"way": r.cmdWay, "ways": r.cmdWays, "queries": r.cmdQueries, "safety": r.cmdSafety, "seal": r.cmdSeal, "rejoin": r.cmdRejoin,
+		"way": r.cmdWay, "ways": r.cmdWays, "queries": r.cmdQueries, "safety": r.cmdSafety, "seal": r.cmdSeal, "rejoin": r.cmdRejoin, "spoil": r.cmdSpoil,
 	}
 	run, ok := commands[cmd]
 	if !ok {

@@ -11,7 +11,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/hansa-io/hansa/federation/recovery"
-	"github.com/hansa-io/hansa/federation/sealed"
 	"github.com/hansa-io/hansa/messaging"
 	"github.com/hansa-io/hansa/messaging/subject"
 )
@@ -25,13 +24,13 @@ type Bus interface {
 	messaging.Leaser
 }
 
-// Options says how a hub runs. Bus, Accounts, Works and Seal must be set.
+// Options says how a hub runs. Bus, Accounts, Works and Sealing must be set.
 type Options struct {
 	Bus      Bus
 	Accounts Accounts
 	Works    WorkBuckets
-	// Seal seals what is secret in a work to the curve key of its member.
-	Seal sealed.Sealer
+	// Sealing is how Secrets are sealed and opened.
+	Sealing Sealing
 	// Name tells this hub from others that wait for the same lease; "hub" by default.
 	Name string
 	// BusURLs and BusCA (PEM) are handed to agents that join.
@@ -70,8 +69,8 @@ func New(opts Options) (*Hub, error) {
 		return nil, errors.New("new hub: Accounts must be set")
 	case opts.Works == nil:
 		return nil, errors.New("new hub: Works must be set")
-	case opts.Seal == nil:
-		return nil, errors.New("new hub: Seal must be set")
+	case opts.Sealing.Seal == nil || opts.Sealing.Open == nil:
+		return nil, errors.New("new hub: Sealing must be set")
 	}
 	if opts.Name == "" {
 		opts.Name = "hub"

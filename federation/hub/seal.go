@@ -12,6 +12,16 @@ import (
 	"github.com/hansa-io/hansa/messaging/subject"
 )
 
+// Sealing is how a hub seals the Secrets of works, and opens those of workloads.
+type Sealing struct {
+	// Seal seals to the curve key of a member.
+	Seal sealed.Sealer
+	// Open opens what gateways sealed to Keys.Key.
+	Open sealed.Opener
+	// Keys are told to gateways; every hub of a federation has the same.
+	Keys federation.SealKeys
+}
+
 // errNotSealed: a work that could not be sealed is not written, now or later.
 var errNotSealed = errors.New("nothing was sent")
 
@@ -19,7 +29,7 @@ var errNotSealed = errors.New("nothing was sent")
 // sealed. It is sealed and encoded by the writer, since the loop has no time for that.
 func (l *leadership) writeWork(ctx context.Context, e decision.PutWork) {
 	l.enqueueWork(ctx, e.Account, write{id: e.ID, batch: true, encode: func() ([]byte, error) {
-		w, err := sealed.Seal(e.Work, e.SealKey, l.hub.opts.Seal)
+		w, err := sealed.Seal(e.Work, e.SealKey, l.hub.opts.Sealing.Seal)
 		if err != nil {
 			return nil, err
 		}
@@ -44,7 +54,7 @@ func (l *leadership) hearSeal(ctx context.Context, m messaging.Message) ([]byte,
 			if err := l.ownReport(m, o.Member); err != nil {
 				return federation.SealReply{}, err
 			}
-			if err := checkSealKey(l.hub.opts.Seal, o.Member, o.Key); err != nil {
+			if err := checkSealKey(l.hub.opts.Sealing.Seal, o.Member, o.Key); err != nil {
 				return federation.SealReply{}, err
 			}
 			if !l.dir.admit(o.Member, "seal key", decision.Order{Incarnation: o.Incarnation, Sequence: o.Sequence}) {
@@ -54,4 +64,16 @@ func (l *leadership) hearSeal(ctx context.Context, m messaging.Message) ([]byte,
 				return decision.SealKeyOffered{Request: id, Offer: o}
 			})
 		})(ctx, m)
+}
+
+// opened is the event with the Secrets of its workload readable. The core knows them, the
+// store does not.
+func (l *leadership) opened(ev decision.Event) (decision.Event, error) {
+	e, ok := ev.(decision.WorkloadChanged)
+	if !ok {
+		return ev, nil
+	}
+	var err error
+	e.Workload, err = sealed.OpenRecord(e.Workload, l.hub.opts.Sealing.Open)
+	return either(e, err)
 }

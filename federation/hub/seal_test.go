@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/hansa-io/hansa/federation"
+	"github.com/hansa-io/hansa/federation/hub"
 	"github.com/hansa-io/hansa/federation/sealed"
 	federationv1 "github.com/hansa-io/hansa/federation/v1"
 	"github.com/hansa-io/hansa/messaging"
@@ -146,7 +147,7 @@ func TestSecretsLieSealed(t *testing.T) {
 	w.healthy("tokyo")
 	w.settled("tokyo", tokyo.keys.newest())
 	load := withSecret(workload(web, 1))
-	w.put(load, 0)
+	w.putSealed(load, 0)
 	if !readable(tokyo.got(1)) {
 		t.Fatalf("tokyo got %+v", tokyo.got(1))
 	}
@@ -196,25 +197,34 @@ func TestSecretsLieSealed(t *testing.T) {
 	w.clean(load, tokyo)
 }
 
-// clean checks the message of the workload, what is compressed in it, and every file of
-// the member's stream.
+// clean checks the message of the workload, what is compressed in it and in the record
+// that it comes from, and every file of the bus.
 func (w *world) clean(load federation.Workload, a *agent) {
 	w.t.Helper()
 	work, entry := a.message(load.Key)
+	streams := false
 	texts := map[string][]byte{"message": entry.Value}
-	for _, o := range work.Objects {
+	stored, err := federationv1.DecodeWorkload(w.entries(subject.Workloads)[subject.WorkloadKey(load.Key)].Value)
+	must(w.t, err)
+	for _, o := range append(work.Objects, stored.Objects...) {
 		texts["objects"] = append(texts["objects"], o.Raw...)
 	}
-	err := filepath.WalkDir(w.dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || !strings.Contains(path, subject.WorkBucket(a.account)) {
-			return err
+	err = filepath.WalkDir(w.dir, func(path string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) || err == nil && d.IsDir() {
+			return nil // the bus goes on writing
 		}
-		texts[filepath.Base(path)], err = os.ReadFile(path)
+		if err == nil {
+			texts[path], err = os.ReadFile(path)
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		streams = streams || strings.Contains(path, subject.WorkBucket(a.account))
 		return err
 	})
 	must(w.t, err)
-	if len(texts) < 4 {
-		w.t.Errorf("looked into %d texts: the files of the stream are not where they were", len(texts))
+	if !streams {
+		w.t.Errorf("looked into %d texts: the files of the streams are not where they were", len(texts))
 	}
 	for name, text := range texts {
 		for _, trace := range traces(load) {
@@ -237,7 +247,7 @@ func TestMemberWithoutSealKey(t *testing.T) {
 	old.join()
 	old.start()
 	w.healthy("tokyo")
-	w.put(withSecret(workload(web, 1)), 0)
+	w.putSealed(withSecret(workload(web, 1)), 0)
 	w.told("shop/web cannot be handed to tokyo: v1/Secret shop/db cannot be sealed, since the agent of tokyo is too old to have a key for it: update the agent")
 	api := federation.Key{Namespace: "shop", Name: "api"}
 	w.put(workload(api, 1), 0)
@@ -263,6 +273,31 @@ func TestMemberWithoutSealKey(t *testing.T) {
 	osaka.name = "osaka"
 }
 
+// TestRecordSealedToAnotherHub: what this hub cannot read is told, and deletes nothing.
+func TestRecordSealedToAnotherHub(t *testing.T) {
+	w := newWorld(t)
+	h := w.startHub("hub")
+	tokyo := w.newAgent("tokyo", "ap-northeast")
+	w.healthy("tokyo")
+	load := withSecret(workload(web, 1))
+	w.putSealed(load, 0)
+	tokyo.got(1)
+	h.stop()
+
+	foreign, err := sealed.SealRecord(load, federation.SealKeys{Key: newSealKeys(t).newest(), Digest: make([]byte, 32)}, seal.Seal)
+	must(t, err)
+	foreign.Sealed.Recipient = w.sealing().Keys.Key
+	w.put(foreign, w.entries(subject.Workloads)[subject.WorkloadKey(web)].Revision)
+	w.startHub("next")
+	w.told("the record of shop/web cannot be read, and what runs of it stays as it is: " +
+		"v1/Secret shop/db cannot be opened: the ciphertext was altered, or sealed to another key than it says")
+	api := federation.Key{Namespace: "shop", Name: "api"}
+	w.put(workload(api, 1), 0)
+	if got := tokyo.got(2); got.Workload != api {
+		t.Errorf("tokyo got %+v", got)
+	}
+}
+
 // told waits for an event with the text.
 func (w *world) told(text string) {
 	w.t.Helper()
@@ -280,4 +315,24 @@ func (w *world) told(text string) {
 	if !errors.Is(err, found) {
 		w.t.Fatalf("no event %q: %v", text, err)
 	}
+}
+
+// sealing is how hubs on the world's bus seal.
+func (w *world) sealing() hub.Sealing {
+	w.t.Helper()
+	keys, seed, err := w.server.RecordKeys()
+	must(w.t, err)
+	return hub.Sealing{Seal: seal.Seal, Keys: keys, Open: func(s federation.Sealed) ([]byte, error) { return seal.Open(s, seed) }}
+}
+
+// putSealed writes desired state as a gateway does that has Secrets to write.
+func (w *world) putSealed(load federation.Workload, expected federation.Revision) {
+	w.t.Helper()
+	b, err := w.ask(subject.HubSealKeys, nil)
+	must(w.t, err)
+	keys, err := federationv1.DecodeSealKeys(b)
+	must(w.t, err)
+	load, err = sealed.SealRecord(load, keys, seal.Seal)
+	must(w.t, err)
+	w.put(load, expected)
 }

@@ -19,7 +19,6 @@ import (
 	"github.com/hansa-io/hansa/member/cluster/pki"
 	"github.com/hansa-io/hansa/messaging"
 	"github.com/hansa-io/hansa/messaging/nats"
-	"github.com/hansa-io/hansa/messaging/nats/seal"
 	"github.com/hansa-io/hansa/messaging/subject"
 )
 
@@ -83,7 +82,7 @@ func (w *world) startHub(name string) running {
 	w.t.Helper()
 	registry := prometheus.NewRegistry()
 	h, err := hub.New(hub.Options{
-		Bus: w.dial(nats.HubRole), Accounts: w.server.Accounts, Works: w.records, Seal: seal.Seal, Name: name,
+		Bus: w.dial(nats.HubRole), Accounts: w.server.Accounts, Works: w.records, Sealing: w.sealing(), Name: name,
 		BusURLs: []string{w.server.URL()}, BusCA: w.ca, Stabilise: 200 * time.Millisecond,
 		Metrics: registry, Log: slog.New(slog.NewTextHandler(w.t.Output(), nil)),
 	})

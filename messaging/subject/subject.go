@@ -73,6 +73,7 @@ const (
 	HubReadiness = "readiness"
 	HubRebalance = "rebalance"
 	HubReplay    = "replay"
+	HubSealKeys  = "seal"    // how the Secrets of workloads are sealed
 	HubQueries   = "queries" // what clients asked for, and from where
 )
 

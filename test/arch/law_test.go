@@ -66,7 +66,7 @@ var table = []row{
 	{"gateway/cli", shell, []string{"configs", "gateway/v1"}},
 	{"gateway/cli/local", shell, []string{"configs", "gateway/cli", "gateway/v1", "member/cluster/config", "member/cluster/pki", "placement/catalogue"}},
 	{"gateway/...", shell, []string{
-		"configs", "federation/decision", "federation/v1", "gateway/...", "messaging", "messaging/subject", "placement/...",
+		"configs", "federation/decision", "federation/sealed", "federation/v1", "gateway/...", "messaging", "messaging/subject", "placement/...",
 	}},
 
 	{"member/cmd/hansa-cluster", composition, []string{"member/...", "messaging/...", "configs/..."}},

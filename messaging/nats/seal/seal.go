@@ -22,6 +22,19 @@ func NewKey() (publicKey string, seed []byte, err error) {
 	return publicKey, seed, err
 }
 
+// KeyOf is the curve key pair of a raw private key of 32 bytes.
+func KeyOf(raw []byte) (publicKey string, seed []byte, err error) {
+	if seed, err = nkeys.EncodeSeed(nkeys.PrefixByteCurve, raw); err != nil {
+		return "", nil, fmt.Errorf("make curve key: %w", err)
+	}
+	key, err := nkeys.FromCurveSeed(seed)
+	if err != nil {
+		return "", nil, fmt.Errorf("make curve key: %w", err)
+	}
+	publicKey, err = key.PublicKey()
+	return publicKey, seed, err
+}
+
 // Seal makes what only the holder of the recipient's seed can open. It is another one
 // each time.
 func Seal(plain []byte, recipient string) (federation.Sealed, error) {
