@@ -166,9 +166,7 @@ func (a *Agent) keepSealKey(ctx context.Context) error {
 		case <-ctx.Done():
 		case <-timer.C:
 		case <-a.seals.lacking:
-			if !wait(ctx, time.Second) { // one offer does for many works
-				break
-			}
+			wait(ctx, time.Second) // one offer does for many works
 		}
 		timer.Stop()
 		if ctx.Err() != nil {

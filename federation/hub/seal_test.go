@@ -75,7 +75,8 @@ func withSecret(load federation.Workload) federation.Workload {
 	load.Objects = append(load.Objects, federation.Object{
 		APIVersion: "v1", Kind: "Secret", Namespace: load.Key.Namespace, Name: "db", Raw: []byte(fmt.Sprintf(
 			`{"apiVersion":"v1","kind":"Secret","metadata":{"name":"db","namespace":%q},"data":{"password":%q},"stringData":{"plain":%q}}`,
-			load.Key.Namespace, base64.StdEncoding.EncodeToString([]byte(password)), password))})
+			load.Key.Namespace, base64.StdEncoding.EncodeToString([]byte(password)), password)),
+	})
 	return load
 }
 
