@@ -154,9 +154,7 @@ func runHub(ctx context.Context, c configs.Hub) error {
 		Name: c.Name, Bus: conn, Accounts: bus.Accounts, Works: conn, Sealing: sealing,
 		Gather:  func(ctx context.Context) error { return bus.Gather(ctx, conn) },
 		BusURLs: bus.Advertised(c.Bus.Advertise), BusCA: ca, Stabilise: c.Stabilise, Metrics: metrics, Log: log,
-		Brake: recovery.BrakeLimits{
-			Most: c.Safety.Most, Unexplained: c.Safety.Unexplained, Reversals: c.Safety.Reversals, Headroom: c.Safety.Headroom, Places: c.Safety.Places,
-		},
+		Brake: limits(c),
 	})
 	if err != nil {
 		return err
@@ -175,6 +173,13 @@ func runHub(ctx context.Context, c configs.Hub) error {
 		roles = append(roles, front.Run)
 	}
 	return runAll(ctx, roles)
+}
+
+// limits are those of the hub's brake.
+func limits(c configs.Hub) recovery.BrakeLimits {
+	return recovery.BrakeLimits{
+		Most: c.Safety.Most, Unexplained: c.Safety.Unexplained, Reversals: c.Safety.Reversals, Headroom: c.Safety.Headroom, Places: c.Safety.Places,
+	}
 }
 
 // newSealing opens what gateways seal with the keys of the bus.
