@@ -26,6 +26,7 @@ import (
 	"github.com/hansa-io/hansa/member/cluster/datadir"
 	"github.com/hansa-io/hansa/member/wrap"
 	"github.com/hansa-io/hansa/messaging/nats"
+	"github.com/hansa-io/hansa/messaging/nats/seal"
 	"github.com/hansa-io/hansa/placement/catalogue"
 )
 
@@ -144,14 +145,16 @@ func runHub(ctx context.Context, c configs.Hub) error {
 	if err != nil {
 		return fmt.Errorf("read the bus's CA: %w", err)
 	}
+	sealing, err := newSealing(bus)
+	if err != nil {
+		return err
+	}
 	metrics := gateway.NewRegistry()
 	decides, err := hub.New(hub.Options{
-		Name: c.Name, Bus: conn, Accounts: bus.Accounts, Works: conn,
+		Name: c.Name, Bus: conn, Accounts: bus.Accounts, Works: conn, Sealing: sealing,
 		Gather:  func(ctx context.Context) error { return bus.Gather(ctx, conn) },
 		BusURLs: bus.Advertised(c.Bus.Advertise), BusCA: ca, Stabilise: c.Stabilise, Metrics: metrics, Log: log,
-		Brake: recovery.BrakeLimits{
-			Most: c.Safety.Most, Unexplained: c.Safety.Unexplained, Reversals: c.Safety.Reversals, Headroom: c.Safety.Headroom, Places: c.Safety.Places,
-		},
+		Brake: limits(c),
 	})
 	if err != nil {
 		return err
@@ -170,6 +173,21 @@ func runHub(ctx context.Context, c configs.Hub) error {
 		roles = append(roles, front.Run)
 	}
 	return runAll(ctx, roles)
+}
+
+// limits are those of the hub's brake.
+func limits(c configs.Hub) recovery.BrakeLimits {
+	return recovery.BrakeLimits{
+		Most: c.Safety.Most, Unexplained: c.Safety.Unexplained, Reversals: c.Safety.Reversals, Headroom: c.Safety.Headroom, Places: c.Safety.Places,
+	}
+}
+
+// newSealing opens what gateways seal with the keys of the bus.
+func newSealing(bus *nats.Server) (hub.Sealing, error) {
+	keys, seed, err := bus.RecordKeys()
+	return hub.Sealing{
+		Seal: seal.Seal, Keys: keys, Open: func(s federation.Sealed) ([]byte, error) { return seal.Open(s, seed) },
+	}, err
 }
 
 // startBus starts the embedded server, alone or as one of a cluster.
@@ -205,7 +223,7 @@ func runAll(ctx context.Context, roles []func(context.Context) error) error {
 
 // newGateway completes the options from the configuration.
 func newGateway(c configs.Gateway, bus *nats.Conn, o gateway.Options) (*gateway.Gateway, error) {
-	o.Bus, o.Connected, o.Version = bus, bus.Connected, release
+	o.Bus, o.Seal, o.Connected, o.Version = bus, seal.Seal, bus.Connected, release
 	o.Listen, o.MetricsListen, o.CertFile, o.KeyFile, o.TokensFile = c.Listen, c.MetricsListen, c.CertFile, c.KeyFile, c.TokensFile
 	o.Place = catalogue.Resolve(federation.Place(c.Place))
 	return gateway.New(o)
@@ -250,7 +268,7 @@ func runAgent(ctx context.Context, c configs.Agent) error {
 	agent, err := member.New(member.Options{
 		Name: c.Name, Place: federation.Place(c.Place), Labels: c.Labels, StateDir: c.StateDir, JoinToken: c.JoinToken,
 		Kubeconfig: c.Kubeconfig, Context: c.Context, AdmissionListen: c.Admission.Listen, AdmissionURL: c.Admission.URL, ProbeURL: c.ProbeURL, ProbeCA: ca, NoProbe: c.NoProbe, Version: release,
-		NewKey: nats.NewUserKey, Logger: log,
+		NewKey: nats.NewUserKey, NewSealKey: seal.NewKey, Unseal: seal.Open, Logger: log,
 		Dial: func(c member.Credentials, name string) (member.Bus, error) {
 			return nats.Dial(nats.DialOptions{
 				URLs: c.BusURLs, CA: c.BusCA, Credentials: nats.Credentials{JWT: c.JWT, Seed: c.Seed}, Name: name, Account: c.Account, Log: log,

@@ -108,6 +108,12 @@ type MemberSpec struct {
 	// ProbeCA is the PEM of the CA that signs the API server's certificate.
 	ProbeCA  []byte    `json:"probeCA,omitempty"`
 	JoinedAt time.Time `json:"joinedAt"`
+	// SealKey is the public curve key of the agent that secrets are sealed to; empty
+	// when the agent is too old to have one.
+	SealKey string `json:"sealKey,omitempty"`
+	// SealedTo is the key that every work with secrets in the member's bucket is known
+	// to be sealed to. While it is not SealKey, they are being sent again.
+	SealedTo string `json:"sealedTo,omitempty"`
 }
 
 // MemberFacts is what the agent reports about its cluster, as a whole each time

@@ -75,6 +75,11 @@ type Workload struct {
 	Source    string
 	AppliedAt time.Time
 	AppliedBy string
+	// Sealed has the Secrets among Objects in the store, sealed to the hubs; what Objects
+	// has of them then are their names. See package federation/sealed.
+	Sealed Sealed
+	// Digest is a keyed digest of what is sealed: equal ones mean equal Secrets.
+	Digest []byte
 }
 
 // Assignment is the hub's decision where a workload runs, stored in bucket
@@ -177,6 +182,9 @@ type Work struct {
 	Tier             int // 0 lands first … 4 last
 	// Objects are ready to be landed: replicas set, overrides applied.
 	Objects []Object
+	// Sealed has the Secrets among Objects on the way to the member; what Objects has
+	// of them then are their names. See package federation/sealed.
+	Sealed Sealed
 	// Removed asks the member to remove what it runs of the workload under an
 	// epoch up to Epoch. Objects is empty then.
 	Removed bool

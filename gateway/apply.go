@@ -38,8 +38,13 @@ func (g *Gateway) Apply(ctx context.Context, r grpcserver.Apply) ([]grpcserver.A
 	}
 	for i := range workloads {
 		workloads[i].Source, workloads[i].AppliedBy, workloads[i].AppliedAt = r.Source, r.Who, time.Now()
+	}
+	if err := g.seal(ctx, workloads); err != nil {
+		return nil, err
+	}
+	for i := range workloads {
 		if size := len(federationv1.EncodeWorkload(workloads[i])); size > maxRecord {
-			return nil, messaging.Errorf(messaging.Invalid, "workload %s is %.1f MB even when compressed: the bus takes %.1f MB: split it",
+			return nil, messaging.Errorf(messaging.Invalid, "workload %s is %.1f MB with its Secrets, the rest compressed: the bus takes %.1f MB: split it",
 				workloads[i].Key, float64(size)/1e6, maxRecord/1e6)
 		}
 	}
@@ -175,6 +180,7 @@ func same(stored []byte, w federation.Workload, prune bool) bool {
 		return false
 	}
 	old.AppliedAt, old.AppliedBy = w.AppliedAt, w.AppliedBy
+	old.Sealed, w.Sealed = federation.Sealed{}, federation.Sealed{} // another one each time; the digests tell
 	if !prune {
 		old.Source = w.Source // only pruning asks whose it is
 	}

@@ -11,6 +11,9 @@
 // already as wanted is not written. Everything that must be decided is asked of
 // the hub.
 //
+// Secrets are sealed to the hub before they are written (package federation/sealed):
+// a gateway has them while it applies them, and cannot read what lies in the store.
+//
 // When the bus is away the last table stays, its answers say "stale", and writes
 // fail. Before every bucket was read the gateway refuses queries rather than
 // answering from half a picture.

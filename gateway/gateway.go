@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hansa-io/hansa/federation"
+	"github.com/hansa-io/hansa/federation/sealed"
 	"github.com/hansa-io/hansa/gateway/grpcserver"
 	"github.com/hansa-io/hansa/gateway/httpserver"
 	"github.com/hansa-io/hansa/gateway/route"
@@ -29,7 +30,7 @@ type Bus interface {
 	messaging.Buckets
 }
 
-// Options says how a gateway runs. Bus, Listen, CertFile, KeyFile and TokensFile
+// Options says how a gateway runs. Bus, Seal, Listen, CertFile, KeyFile and TokensFile
 // must be set.
 type Options struct {
 	Bus    Bus
@@ -41,6 +42,8 @@ type Options struct {
 	TokensFile        string           // who may call; see grpcserver.LoadTokens
 	Place             federation.Place // of callers that do not name theirs
 	Version           string
+	// Seal seals the Secrets of a workload to a curve key of the hub.
+	Seal sealed.Sealer
 	// Connected reports whether the bus is reachable; nil means always.
 	Connected func() bool
 	// Metrics is what MetricsListen serves; the gateway adds its own. NewRegistry
@@ -65,6 +68,8 @@ type Gateway struct {
 
 	table   atomic.Pointer[route.Table]
 	changed atomic.Pointer[chan struct{}] // closed when the next table is there
+
+	sealKeys atomic.Pointer[federation.SealKeys] // the hub's last answer; nil: none yet
 }
 
 // New checks the options, reads certificate and tokens and takes the ports, so
@@ -72,6 +77,9 @@ type Gateway struct {
 func New(opts Options) (*Gateway, error) {
 	if opts.Bus == nil {
 		return nil, errors.New("new gateway: Bus must be set")
+	}
+	if opts.Seal == nil {
+		return nil, errors.New("new gateway: Seal must be set")
 	}
 	if opts.Name == "" {
 		opts.Name = "gateway"

@@ -30,6 +30,7 @@ import (
 	"github.com/hansa-io/hansa/member/cluster/pki"
 	"github.com/hansa-io/hansa/messaging"
 	"github.com/hansa-io/hansa/messaging/nats"
+	"github.com/hansa-io/hansa/messaging/nats/seal"
 	"github.com/hansa-io/hansa/messaging/subject"
 	"github.com/hansa-io/hansa/placement/catalogue"
 )
@@ -90,7 +91,7 @@ func newBus(t testing.TB) *world {
 	w.records = w.dial(nats.HubRole)
 	answers := w.dial(nats.GatewayRole)
 	w.gateway, err = gateway.New(gateway.Options{
-		Bus: answers, Connected: answers.Connected, Listen: "127.0.0.1:0", MetricsListen: "127.0.0.1:0", CertFile: crt, KeyFile: key,
+		Bus: answers, Seal: seal.Seal, Connected: answers.Connected, Listen: "127.0.0.1:0", MetricsListen: "127.0.0.1:0", CertFile: crt, KeyFile: key,
 		TokensFile: tokens, Place: place(t, "osaka"), Version: "v1.2.3",
 	})
 	must(t, err)

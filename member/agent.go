@@ -62,6 +62,10 @@ type Options struct {
 	Version   string
 	// NewKey makes the key pair of the agent's bus user.
 	NewKey func() (public string, seed []byte, err error)
+	// NewSealKey makes a key pair that secrets are sealed to, and Unseal opens what was
+	// sealed to the key of the seed.
+	NewSealKey func() (public string, seed []byte, err error)
+	Unseal     func(s federation.Sealed, seed []byte) ([]byte, error)
 	// Dial connects to the bus; name is shown in the server's list.
 	Dial   func(c Credentials, name string) (Bus, error)
 	Logger *slog.Logger
@@ -85,6 +89,9 @@ type Agent struct {
 	facts          *factsSource
 	changes        *changes
 
+	seals  *keyring
+	offers uint64 // of seal keys, in this life; only keepSealKey uses it
+
 	admission *admit.Server // nil without one
 	leases    atomic.Pointer[map[federation.Key]time.Time]
 
@@ -102,8 +109,8 @@ func New(opts Options) (*Agent, error) {
 		return nil, errors.New("agent: the member's name is missing")
 	case opts.StateDir == "":
 		return nil, fmt.Errorf("agent of %s: the state directory is missing", opts.Name)
-	case opts.Logger == nil || opts.Dial == nil || opts.NewKey == nil:
-		return nil, fmt.Errorf("agent of %s: Logger, Dial and NewKey are needed", opts.Name)
+	case opts.Logger == nil || opts.Dial == nil || opts.NewKey == nil || opts.NewSealKey == nil || opts.Unseal == nil:
+		return nil, fmt.Errorf("agent of %s: Logger, Dial, NewKey, NewSealKey and Unseal are needed", opts.Name)
 	}
 	state, err := openState(opts.StateDir)
 	if err != nil {
@@ -129,7 +136,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	defer a.beats.Close()
 	roles, running := errgroup.WithContext(ctx)
 	for _, role := range []func(context.Context) error{
-		a.admit, a.decide, a.beat, a.look, a.lander.Run, a.reports.run, a.followWorks, a.listen, a.observe, a.keepFacts, a.keepStatuses,
+		a.admit, a.decide, a.beat, a.look, a.lander.Run, a.reports.run, a.followWorks, a.listen, a.observe, a.keepFacts, a.keepStatuses, a.keepSealKey,
 	} {
 		roles.Go(func() error { return role(running) })
 	}
@@ -166,9 +173,10 @@ func (a *Agent) prepare(ctx context.Context) error {
 	if err := a.openAdmission(ctx); err != nil {
 		return err
 	}
+	a.seals = a.openKeyring()
 	a.changes = newChanges()
 	a.watch = a.cluster.Watch(a.changed)
-	a.lander = landing.New(landing.Options{Cluster: a.cluster, Views: a.watch, Done: a.landed, Changed: a.statusChanged, GuardEnv: a.guardEnv, Logger: a.log})
+	a.lander = landing.New(landing.Options{Cluster: a.cluster, Views: a.watch, Done: a.landed, Changed: a.statusChanged, GuardEnv: a.guardEnv, Open: a.openWork, Logger: a.log})
 	if err := a.lander.Prepare(ctx); err != nil {
 		return err
 	}

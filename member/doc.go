@@ -7,6 +7,10 @@
 // delete is decided by the pure package member/guard; the agent is the loop that
 // feeds it and obeys.
 //
+// Secrets come sealed to a key of this agent (package federation/sealed) and are
+// opened when they are landed; on the agent's disk is the key and no secret. A work
+// that cannot be opened is reported as Failed, and nothing of it is landed.
+//
 // What it promises:
 //
 //  1. The number of this life (incarnation) is on disk before the first beat.

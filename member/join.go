@@ -75,8 +75,12 @@ func (a *Agent) join(ctx context.Context, clusterID string) (identity, error) {
 	if err != nil {
 		return identity{}, err
 	}
+	sealTo, err := a.newSealKey()
+	if err != nil {
+		return identity{}, err
+	}
 	request := &gatewayv1.JoinRequest{
-		TokenId: t.id, TokenSecret: t.secret, Member: a.opts.Name, Labels: a.opts.Labels, ClusterId: clusterID, UserKey: userKey, Version: a.opts.Version,
+		TokenId: t.id, TokenSecret: t.secret, Member: a.opts.Name, Labels: a.opts.Labels, ClusterId: clusterID, UserKey: userKey, SealKey: sealTo.Public, Version: a.opts.Version,
 		Place: &gatewayv1.Place{
 			Region: a.opts.Place.Region, Zone: a.opts.Place.Zone, Provider: a.opts.Place.Provider, Jurisdiction: a.opts.Place.Jurisdiction,
 			Latitude: a.opts.Place.Latitude, Longitude: a.opts.Place.Longitude,
@@ -88,7 +92,7 @@ func (a *Agent) join(ctx context.Context, clusterID string) (identity, error) {
 	for told := false; ; told = true {
 		reply, err := askToJoin(ctx, t, request)
 		if err == nil {
-			id := identity{Member: a.opts.Name, ClusterID: clusterID, Credentials: Credentials{
+			id := identity{Member: a.opts.Name, ClusterID: clusterID, SealKeys: []sealKey{sealTo}, Credentials: Credentials{
 				BusURLs: reply.GetBusUrls(), BusCA: reply.GetBusCa(), Account: reply.GetAccount(), JWT: reply.GetUserJwt(), Seed: seed,
 			}}
 			a.log.Info("joined", "bus", strings.Join(id.BusURLs, " "))

@@ -28,6 +28,8 @@ type identity struct {
 	Member    string `json:"member"`
 	ClusterID string `json:"clusterID"`
 	Credentials
+	// SealKeys are those that secrets are or were sealed to, the newest first.
+	SealKeys []sealKey `json:"sealKeys,omitempty"`
 }
 
 // stateDir is a directory that one agent uses at a time. Files are replaced

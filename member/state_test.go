@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -53,12 +54,12 @@ func TestIdentity(t *testing.T) {
 	if _, joined, err := s.readIdentity(); joined || err != nil {
 		t.Fatalf("joined %v, %v", joined, err)
 	}
-	want := identity{Member: "tokyo", ClusterID: "c", Credentials: Credentials{Account: "A", JWT: "j", Seed: []byte("s"), BusURLs: []string{"tls://x:1"}}}
+	want := identity{Member: "tokyo", ClusterID: "c", Credentials: Credentials{Account: "A", JWT: "j", Seed: []byte("s"), BusURLs: []string{"tls://x:1"}}, SealKeys: []sealKey{{Public: "X", Seed: []byte("x"), Made: began}}}
 	if err := s.writeIdentity(want); err != nil {
 		t.Fatal(err)
 	}
 	got, joined, err := s.readIdentity()
-	if err != nil || !joined || got.Member != want.Member || got.ClusterID != want.ClusterID || !bytes.Equal(got.Seed, want.Seed) || got.Account != want.Account {
+	if err != nil || !joined || got.Member != want.Member || got.ClusterID != want.ClusterID || !bytes.Equal(got.Seed, want.Seed) || got.Account != want.Account || !reflect.DeepEqual(got.SealKeys, want.SealKeys) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	info, err := os.Stat(s.path(identityFile))

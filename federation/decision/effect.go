@@ -64,10 +64,14 @@ type DeleteMember struct {
 
 // PutWork hands a work to a member, whatever revision its record has: repeating
 // it is harmless, since works carry an epoch.
+//
+// The shell seals the Secrets among its objects to SealKey, which is set when there are
+// any, before anything is written.
 type PutWork struct {
 	ID      uint64
 	Account string
 	Work    federation.Work
+	SealKey string
 }
 
 // DropWork deletes the record of a work whose removal was proven, and the status

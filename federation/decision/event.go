@@ -43,6 +43,13 @@ type WorkloadChanged struct{ Workload federation.Workload }
 // WorkloadDeleted: the record is gone; what runs of it has to be removed.
 type WorkloadDeleted struct{ Key federation.Key }
 
+// WorkloadUnreadable: the record is there, and this hub cannot read it. What runs of it
+// stays as it is.
+type WorkloadUnreadable struct {
+	Key    federation.Key
+	Reason string
+}
+
 // MemberChanged: a member joined, or its record was written.
 type MemberChanged struct {
 	Spec     federation.MemberSpec
@@ -125,6 +132,13 @@ type HelloArrived struct {
 type RenewArrived struct {
 	Request uint64
 	Renew   federation.RenewRequest
+}
+
+// SealKeyOffered: an agent says which key it wants secrets sealed to. The caller has
+// checked that it is one. Answer: federation.SealReply.
+type SealKeyOffered struct {
+	Request uint64
+	Offer   federation.SealOffer
 }
 
 // OperationRequested asks for an operation. Answer: federation.Operation, once
@@ -223,6 +237,7 @@ type Tick struct{}
 
 func (WorkloadChanged) event()    {}
 func (WorkloadDeleted) event()    {}
+func (WorkloadUnreadable) event() {}
 func (MemberChanged) event()      {}
 func (MemberRemoved) event()      {}
 func (FactsChanged) event()       {}
@@ -245,6 +260,7 @@ func (GatewayBeatArrived) event() {}
 func (Stalled) event()            {}
 func (HelloArrived) event()       {}
 func (RenewArrived) event()       {}
+func (SealKeyOffered) event()     {}
 func (OperationRequested) event() {}
 func (AbortRequested) event()     {}
 func (ApproveRequested) event()   {}
@@ -254,3 +270,36 @@ func (DescribeRequested) event()  {}
 func (FreezeRequested) event()    {}
 func (WriteDone) event()          {}
 func (Tick) event()               {}
+
+// requestOf is the number of the request that the event is; 0 when it is none.
+func requestOf(ev Event) uint64 {
+	switch ev := ev.(type) {
+	case HelloArrived:
+		return ev.Request
+	case RenewArrived:
+		return ev.Request
+	case SealKeyOffered:
+		return ev.Request
+	case OperationRequested:
+		return ev.Request
+	case AbortRequested:
+		return ev.Request
+	case ApproveRequested:
+		return ev.Request
+	case FreezeRequested:
+		return ev.Request
+	case MemberCommand:
+		return ev.Request
+	case SimulateRequested:
+		return ev.Request
+	case DescribeRequested:
+		return ev.Request
+	case ReadinessRequested:
+		return ev.Request
+	case RebalanceRequested:
+		return ev.Request
+	case ReplayRequested:
+		return ev.Request
+	}
+	return 0
+}

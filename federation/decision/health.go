@@ -21,6 +21,7 @@ func (m *Machine) startHealth() {
 			m.feed(membership.Restored{Record: mem.record.stored})
 		}
 		m.learn(mem)
+		m.noteSeals(mem)
 		if mem.lost() {
 			m.resumeLoss(mem)
 			if m.maskOf(name) == "" && !m.covering(name) {
@@ -152,6 +153,7 @@ func (m *Machine) stepRecords() {
 	m.unsaved = false
 	for _, name := range sortedNames(m.members) {
 		mem := m.members[name]
+		m.settleSeal(mem)
 		if mem.record.busy() || mem.verdict.Member == "" || mem.record.rejected != "" && mem.record.attempt == mem.verdict {
 			continue
 		}

@@ -204,7 +204,7 @@ func (m *Machine) settle() {
 
 func (m *Machine) apply(ev Event) {
 	switch ev := ev.(type) {
-	case WorkloadChanged, WorkloadDeleted, AssignmentLoaded, StatusChanged:
+	case WorkloadChanged, WorkloadDeleted, WorkloadUnreadable, AssignmentLoaded, StatusChanged:
 		m.applyWorkload(ev)
 	case MemberChanged, MemberRemoved, FactsChanged, HealthLoaded:
 		m.applyMember(ev)
@@ -258,6 +258,8 @@ func (m *Machine) applyRequest(ev Event) {
 		m.simulate(ev)
 	case DescribeRequested:
 		m.describe(ev)
+	case SealKeyOffered:
+		m.sealKeyOffered(ev)
 	default:
 		m.applyPlanning(ev)
 	}
@@ -272,36 +274,6 @@ func (m *Machine) applyPlanning(ev Event) {
 	case ReplayRequested:
 		m.replay(ev)
 	}
-}
-
-func requestOf(ev Event) uint64 {
-	switch ev := ev.(type) {
-	case HelloArrived:
-		return ev.Request
-	case RenewArrived:
-		return ev.Request
-	case OperationRequested:
-		return ev.Request
-	case AbortRequested:
-		return ev.Request
-	case ApproveRequested:
-		return ev.Request
-	case FreezeRequested:
-		return ev.Request
-	case MemberCommand:
-		return ev.Request
-	case SimulateRequested:
-		return ev.Request
-	case DescribeRequested:
-		return ev.Request
-	case ReadinessRequested:
-		return ev.Request
-	case RebalanceRequested:
-		return ev.Request
-	case ReplayRequested:
-		return ev.Request
-	}
-	return 0
 }
 
 func (m *Machine) applySynced(s Source) {

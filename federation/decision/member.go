@@ -27,6 +27,7 @@ type member struct {
 	factor    float64                        // by which an Auto dwell is longer, for want of evidence
 	asked     []pending                      // commands that wait for the record's write
 	tainted   map[federation.Taint]time.Time // since when it has each NoExecute taint
+	unsealed  map[federation.Key]bool        // works that are to be sealed to its new key; nil when all are
 }
 
 // pending is a request that is answered when a write is done.
@@ -85,11 +86,15 @@ func (m *Machine) memberChanged(ev MemberChanged) {
 	m.members[mem.name] = mem
 	delete(m.strangers, mem.name)
 	m.noteTaints(mem)
-	if m.ready {
-		if !known {
-			m.watch(mem)
-			m.note("Join", "member/"+mem.name, mem.name+" joined")
-		}
+	if !m.ready {
+		return
+	}
+	m.noteSeals(mem)
+	if !known {
+		m.watch(mem)
+		m.note("Join", "member/"+mem.name, mem.name+" joined")
+	}
+	if !known || !onlySeals(was, ev.Spec) {
 		m.reconsider()
 	}
 }
@@ -189,10 +194,7 @@ func (m *Machine) command(ev MemberCommand) {
 		m.refuse(ev.Request, "Invalid", err.Error())
 		return
 	}
-	id := m.newWrite(writing{source: SourceMembers, name: mem.name})
-	mem.spec.begin(id, spec)
-	mem.asked = append(mem.asked, pending{request: ev.Request, id: id})
-	m.emit(PutMember{ID: id, Spec: spec, Expected: mem.spec.revision})
+	mem.asked = append(mem.asked, pending{request: ev.Request, id: m.putSpec(mem, spec)})
 	m.record("Join", mem, ev.Change)
 }
 
@@ -234,7 +236,7 @@ func (m *Machine) memberDone(wr writing, ev WriteDone) {
 	if !ok || mem.spec.write != ev.ID {
 		return // another one has the name by now
 	}
-	spec := mem.spec.attempt
+	was, spec := mem.spec.stored, mem.spec.attempt
 	if mem.spec.done(ev) {
 		m.emit(ReadRecord{Source: SourceMembers, Name: wr.name})
 	}
@@ -257,8 +259,12 @@ func (m *Machine) memberDone(wr writing, ev WriteDone) {
 		}
 	}
 	mem.asked = left
-	if ev.Outcome == Written {
-		m.noteTaints(mem)
+	if ev.Outcome != Written {
+		return
+	}
+	m.noteTaints(mem)
+	m.noteSeals(mem)
+	if !onlySeals(was, spec) {
 		m.reconsider()
 	}
 }

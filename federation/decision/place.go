@@ -98,7 +98,7 @@ func (m *Machine) cause(w *workload) (reason string, urgent bool) {
 	a, placed := w.placed()
 	switch {
 	case w.spec == nil:
-		if placed {
+		if placed && !w.unread {
 			return reasonDeleted, true
 		}
 		return "", false

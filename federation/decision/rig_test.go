@@ -105,6 +105,9 @@ func (r *rig) loaded(k string) Event {
 	s := r.store[k]
 	bucket, name, _ := strings.Cut(k, ":")
 	switch v := s.value.(type) {
+	case unreadable:
+		key, _ := federation.ParseKey(name)
+		return WorkloadUnreadable{Key: key, Reason: string(v)}
 	case federation.Workload:
 		v.Revision = s.revision
 		return WorkloadChanged{v}
@@ -268,7 +271,7 @@ func (r *rig) putWork(e PutWork) {
 		r.soon(WriteDone{ID: e.ID, Outcome: Lost})
 		return
 	}
-	r.logf("work %s to %s epoch %d: %s", e.Work.Workload, e.Work.Member, e.Work.Epoch, what)
+	r.logf("work %s to %s epoch %d: %s%s", e.Work.Workload, e.Work.Member, e.Work.Epoch, what, sealedTo(e))
 	r.members[e.Work.Member].inbox[e.Work.Workload] = e.Work
 	r.soon(WriteDone{ID: e.ID})
 }
@@ -329,6 +332,8 @@ func (r *rig) replied(e Reply) {
 	case federation.Simulation:
 		b, _ := json.Marshal(a.Moves)
 		r.logf("fits %v moves %s", a.Fits, b)
+	case federation.SealReply:
+		r.logf("seal settled %v", a.Settled)
 	}
 }
 

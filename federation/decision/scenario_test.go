@@ -19,7 +19,7 @@ import (
 //
 //	members NAME=REGION...           join; each has 40 cores
 //	workload NS/NAME replicas=N [dwell=D] [mode=M] [rto=D] [once] [duplicated] [aggregated] [spread] [in=A,B]
-//	    [cpu=MILLI] [tolerate=KEY:SECONDS] [score=NAME:WEIGHT] [tier=N] [preempts]
+//	    [cpu=MILLI] [tolerate=KEY:SECONDS] [score=NAME:WEIGHT] [tier=N] [preempts] [secret]
 //	delete NS/NAME
 //	kill NAME   start NAME   mute NAME   unmute NAME   slow NAME D
 //	advance D   restart      gateway
@@ -31,7 +31,9 @@ import (
 //	busy NAME MILLI              the member reports that so much CPU is taken
 //	feed NAME age=D MEMBER=V...  a score from outside
 //	renew NAME NS/NAME EPOCH [held]
-//	show [assignments] [health] [operations] [report] [works]
+//	spoil NS/NAME                its record cannot be read any more
+//	seal NAME KEY                an agent offers a key; rejoin NAME KEY: one that lost its state
+//	show [assignments] [health] [operations] [report] [keys]
 func TestScenarios(t *testing.T) {
 	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
 		r := newRig(t)
@@ -86,7 +88,7 @@ func (r *rig) command(cmd string, args []string) {
 		"abort": r.cmdAbort, "approve": r.cmdApprove, "freeze": r.cmdFreeze, "unfreeze": r.cmdUnfreeze,
 		"member": r.cmdMember, "renew": r.cmdRenew, "show": r.cmdShow, "hello": r.cmdHello,
 		"sick": r.cmdSick, "stuck": r.cmdStuck, "rebalance": r.cmdRebalance, "replay": r.cmdReplay, "readiness": r.cmdReadiness, "feed": r.cmdFeed, "diff": r.cmdDiff, "busy": r.cmdBusy,
-		"way": r.cmdWay, "ways": r.cmdWays, "queries": r.cmdQueries, "safety": r.cmdSafety,
+		"way": r.cmdWay, "ways": r.cmdWays, "queries": r.cmdQueries, "safety": r.cmdSafety, "seal": r.cmdSeal, "rejoin": r.cmdRejoin, "spoil": r.cmdSpoil,
 	}
 	run, ok := commands[cmd]
 	if !ok {
@@ -122,7 +124,7 @@ func (r *rig) cmdMembers(args []string) {
 		r.step(MemberChanged{spec, r.put("members:"+name, spec)})
 		room := federation.Resources{MilliCPU: 40000, MemoryBytes: 64 << 30, Pods: 200}
 		facts := federation.MemberFacts{
-			Member: name, Incarnation: 1, Sequence: 0, Nodes: 1, NodesReady: 1, Allocatable: room, Free: room, Kinds: []string{"apps/v1/Deployment", "v1/Service"},
+			Member: name, Incarnation: 1, Sequence: 0, Nodes: 1, NodesReady: 1, Allocatable: room, Free: room, Kinds: []string{"apps/v1/Deployment", "v1/Secret", "v1/Service"},
 			Classes: []federation.NodeClass{{Nodes: 1, Allocatable: room, Room: room, Free: []federation.Resources{room}}},
 		}
 		r.put("facts:"+name, facts)
@@ -183,6 +185,8 @@ func (r *rig) cmdWorkload(args []string) {
 			w.Placement.Replicas.Mode = "Duplicated"
 		case "service":
 			w.Objects = append(w.Objects, serviceOf(key))
+		case "secret":
+			w.Objects = append(w.Objects, secretFor(key))
 		case "in":
 			w.Placement.Members.Names = strings.Split(v, ",")
 		default:
@@ -347,6 +351,8 @@ func (r *rig) cmdShow(args []string) {
 			}
 		case "report":
 			r.showReports()
+		case "keys":
+			r.showKeys()
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package decision
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/hansa-io/hansa/federation"
@@ -14,7 +15,9 @@ import (
 type workload struct {
 	key    federation.Key
 	spec   *federation.Workload // nil: its record is gone
+	unread bool                 // its record is there and cannot be read: that spec is nil does not mean that it was deleted
 	demand placement.Demand
+	secret string // the first of its Secrets; empty when it has none
 	fault  string // why the demand cannot be told; shown in its explanation
 
 	record record[federation.Assignment]
@@ -145,9 +148,12 @@ func (m *Machine) applyWorkload(ev Event) {
 		m.workloadChanged(ev.Workload)
 	case WorkloadDeleted:
 		if w, ok := m.workloads[ev.Key]; ok {
-			w.spec, w.rebalance = nil, false
+			w.spec, w.rebalance, w.unread = nil, false, false
 			m.touch(ev.Key)
 		}
+	case WorkloadUnreadable:
+		m.workload(ev.Key).unread = true
+		m.note("Landing", "workload/"+ev.Key.String(), fmt.Sprintf("the record of %s cannot be read, and what runs of it stays as it is: %s", ev.Key, ev.Reason))
 	case AssignmentLoaded:
 		m.assignmentLoaded(ev)
 	case StatusChanged:
@@ -163,7 +169,7 @@ func (m *Machine) workloadChanged(spec federation.Workload) {
 	if w.spec != nil && spec.Revision > w.spec.Revision {
 		w.rebalance = w.rebalance || !samePlacement(w.spec.Placement, spec.Placement)
 	}
-	w.spec, w.fault = &spec, ""
+	w.spec, w.unread, w.fault, w.secret = &spec, false, "", secretOf(spec)
 	demand, err := manifest.DemandOf(spec.Objects)
 	if err != nil {
 		w.fault = err.Error()

@@ -28,6 +28,7 @@ type order struct {
 	revision federation.Revision
 	replicas int64
 	removed  bool
+	key      string // that its secrets are sealed to; empty when it has none
 }
 
 // retryWork is how long a work waits whose write has no known outcome.
@@ -136,7 +137,7 @@ func (m *Machine) hand(w *workload, s federation.AssignedMember, moved bool) {
 		return
 	}
 	a := w.record.stored
-	want := order{epoch: a.Epoch, revision: a.WorkloadRevision, replicas: s.Replicas}
+	want := order{epoch: a.Epoch, revision: a.WorkloadRevision, replicas: s.Replicas, key: w.keyIn(mem.spec.stored.SealKey)}
 	if had := w.had(s.Member); !moved && had > want.replicas && w.failover().Continuity != federation.AtMostOne {
 		want.replicas = had
 	}
@@ -145,7 +146,7 @@ func (m *Machine) hand(w *workload, s federation.AssignedMember, moved bool) {
 		wk = &work{}
 		w.works[s.Member] = wk
 		if st, known := w.statuses[s.Member]; known && running(st) {
-			wk.order = order{epoch: st.Epoch, revision: st.WorkloadRevision, replicas: st.Replicas}
+			wk.order = order{epoch: st.Epoch, revision: st.WorkloadRevision, replicas: st.Replicas, key: w.keyIn(mem.spec.stored.SealedTo)}
 		}
 	}
 	if wk.order == want && wk.retryAt.IsZero() || !wk.free(m.now) {
@@ -173,6 +174,11 @@ func (w *workload) had(member string) int64 {
 
 func (m *Machine) putWork(w *workload, wk *work, mem *member, want order) {
 	a := w.record.stored
+	if why := w.unsealable(mem); why != "" {
+		wk.order = want
+		m.fail(w, wk, mem.name, why)
+		return
+	}
 	shares := append([]federation.AssignedMember(nil), a.Members...)
 	for i := range shares {
 		if shares[i].Member == mem.name {
@@ -198,7 +204,7 @@ func (m *Machine) putWork(w *workload, wk *work, mem *member, want order) {
 func (m *Machine) sendWork(wk *work, mem *member, v federation.Work) {
 	wk.retryAt, wk.failed, wk.drop, wk.at, wk.revision = time.Time{}, "", false, m.now, 0
 	wk.write = m.newWrite(writing{source: sourceWorks, key: v.Workload, name: mem.name})
-	m.emit(PutWork{ID: wk.write, Account: mem.spec.stored.Account, Work: v})
+	m.emit(PutWork{ID: wk.write, Account: mem.spec.stored.Account, Work: v, SealKey: wk.order.key})
 }
 
 // fail notes that an order cannot be given; it is tried again when it changes.
@@ -315,11 +321,13 @@ func (m *Machine) workDone(wr writing, ev WriteDone) {
 		wk.retryAt, wk.drop = m.now.Add(retryWork), false
 	case wk.drop:
 		wk.order = order{}
+		m.noteSealed(wr.key, wr.name, "")
 		if w.statuses[wr.name].State == federation.WorkRemoved {
 			delete(w.statuses, wr.name)
 		}
 	default:
 		wk.revision = ev.Revision
+		m.noteSealed(wr.key, wr.name, wk.order.key)
 		m.noteRewound(w, wr.name)
 	}
 }

@@ -31,6 +31,7 @@ type agent struct {
 	creds   nats.Credentials
 	account string
 	api     *httptest.Server // its API server, as probes see it
+	keys    *sealKeys
 	end     context.CancelFunc
 	ended   sync.WaitGroup
 	heard   atomic.Uint64 // sequence of the last hub beat
@@ -44,7 +45,7 @@ type agent struct {
 // newAgent joins a member and starts its agent.
 func (w *world) newAgent(name, region string) *agent {
 	w.t.Helper()
-	a := &agent{w: w, name: name, cluster: "cluster-" + name, region: region, runs: map[federation.Key]federation.Work{}}
+	a := &agent{w: w, name: name, cluster: "cluster-" + name, region: region, keys: newSealKeys(w.t), runs: map[federation.Key]federation.Work{}}
 	a.serveAPI()
 	a.join()
 	a.start()
@@ -59,7 +60,7 @@ func (a *agent) serveAPI() {
 func (a *agent) request(token federation.TokenReply, userKey string) federation.JoinRequest {
 	return federation.JoinRequest{
 		TokenID: token.ID, TokenSecret: token.Secret, Member: a.name, Place: federation.Place{Region: a.region}, ClusterID: a.cluster,
-		ProbeURL: a.api.URL, ProbeCA: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.api.Certificate().Raw}), UserKey: userKey,
+		ProbeURL: a.api.URL, ProbeCA: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.api.Certificate().Raw}), UserKey: userKey, SealKey: a.keys.newest(),
 	}
 }
 
@@ -136,7 +137,7 @@ func (a *agent) report(ctx context.Context) {
 		a.say(ctx, subject.UpFacts, federationv1.EncodeMemberFacts(federation.MemberFacts{
 			Member: a.name, Incarnation: a.life, Sequence: 1, Nodes: 1, NodesReady: 1, Allocatable: room, Free: room,
 			Classes: []federation.NodeClass{{Nodes: 1, Allocatable: room, Free: []federation.Resources{room}, Room: room}},
-			Kinds:   []string{"apps/v1/Deployment"},
+			Kinds:   []string{"apps/v1/Deployment", "v1/Secret"},
 		}))
 		if reply, err := federationv1.DecodeHelloReply(b); err == nil && reply.Health == federation.Healthy {
 			return
@@ -186,7 +187,7 @@ func (a *agent) obey(ctx context.Context) {
 			if err != nil {
 				return err
 			}
-			a.run(ctx, work)
+			a.run(ctx, a.opened(work))
 		}
 		return nil
 	})

@@ -16,6 +16,10 @@
 // Join requests and tokens are handled beside the machine (joins, tokens): they
 // decide nothing about workloads, and their records are read like all others.
 //
+// Secrets are opened where records of workloads are read, and sealed to each member's
+// key where works are written (package federation/sealed); the machine between knows
+// them, the store does not.
+//
 // When the bus is away writes fail as Lost, and the machine reads before it
 // decides again. When a follower must start over (its bucket was made anew) the
 // hub gives up its term and begins a new one from what the store then says.

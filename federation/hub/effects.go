@@ -47,13 +47,6 @@ func (l *leadership) writeRecord(ctx context.Context, effect decision.Effect) {
 	}
 }
 
-// writeWork sends a work to its member: one message with all its objects.
-func (l *leadership) writeWork(ctx context.Context, e decision.PutWork) {
-	l.enqueueWork(ctx, e.Account, write{id: e.ID, batch: true, Write: messaging.Write{
-		Key: subject.WorkloadKey(e.Work.Workload), Value: federationv1.EncodeWork(e.Work), Expected: messaging.AnyRevision,
-	}})
-}
-
 // dropWork forgets a work whose removal was proven.
 func (l *leadership) dropWork(ctx context.Context, e decision.DropWork) {
 	l.enqueue(ctx, subject.Status, write{Write: messaging.Write{

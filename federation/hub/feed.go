@@ -58,6 +58,9 @@ func (l *leadership) refreshAccounts(ctx context.Context) {
 // read is told in the log and left alone: it must not stop the others.
 func (l *leadership) accept(bucket string, entry messaging.Entry) {
 	ev, err := loaded(bucket, entry)
+	if err == nil {
+		ev, err = l.opened(ev)
+	}
 	switch e := ev.(type) {
 	case decision.MemberChanged:
 		l.dir.set(e.Spec)
@@ -66,6 +69,9 @@ func (l *leadership) accept(bucket string, entry messaging.Entry) {
 	}
 	switch {
 	case err != nil:
+		if key, keyErr := subject.ParseWorkloadKey(entry.Key); bucket == subject.Workloads && keyErr == nil {
+			l.events.Put(decision.WorkloadUnreadable{Key: key, Reason: err.Error()})
+		}
 		l.log.Error("a record cannot be read and is left alone", "bucket", bucket, "key", entry.Key, "error", err)
 	case ev != nil:
 		l.events.Put(ev)

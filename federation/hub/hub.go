@@ -24,11 +24,13 @@ type Bus interface {
 	messaging.Leaser
 }
 
-// Options says how a hub runs. Bus, Accounts and Works must be set.
+// Options says how a hub runs. Bus, Accounts, Works and Sealing must be set.
 type Options struct {
 	Bus      Bus
 	Accounts Accounts
 	Works    WorkBuckets
+	// Sealing is how Secrets are sealed and opened.
+	Sealing Sealing
 	// Name tells this hub from others that wait for the same lease; "hub" by default.
 	Name string
 	// BusURLs and BusCA (PEM) are handed to agents that join.
@@ -67,6 +69,8 @@ func New(opts Options) (*Hub, error) {
 		return nil, errors.New("new hub: Accounts must be set")
 	case opts.Works == nil:
 		return nil, errors.New("new hub: Works must be set")
+	case opts.Sealing.Seal == nil || opts.Sealing.Open == nil:
+		return nil, errors.New("new hub: Sealing must be set")
 	}
 	if opts.Name == "" {
 		opts.Name = "hub"

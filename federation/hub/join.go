@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/hansa-io/hansa/federation"
+	"github.com/hansa-io/hansa/federation/sealed"
 	federationv1 "github.com/hansa-io/hansa/federation/v1"
 	"github.com/hansa-io/hansa/messaging"
 	"github.com/hansa-io/hansa/messaging/subject"
@@ -39,6 +40,7 @@ type joins struct {
 	members  messaging.KV
 	accounts Accounts
 	works    WorkBuckets
+	seal     sealed.Sealer
 	busURLs  []string
 	busCA    []byte
 }
@@ -53,6 +55,11 @@ func (j joins) join(ctx context.Context, r federation.JoinRequest, now time.Time
 	token, revision, err := j.tokens.check(ctx, r, now)
 	if err != nil {
 		return federation.JoinReply{}, err
+	}
+	if r.SealKey != "" {
+		if err := checkSealKey(j.seal, r.Member, r.SealKey); err != nil {
+			return federation.JoinReply{}, err
+		}
 	}
 	spec, expected, err := j.known(ctx, r)
 	if err != nil {
@@ -117,13 +124,17 @@ func (j joins) write(ctx context.Context, spec federation.MemberSpec, expected f
 
 // joined is the record after the join: what the agent says replaces what it said
 // before, what operators decided (taints, cordon) stays. That it joined now says that
-// its counters begin anew.
+// its counters begin anew. A new member has no works, so none that is sealed to another
+// key; those of one that joins again are, and are sent again.
 func joined(spec federation.MemberSpec, r federation.JoinRequest, account string, now time.Time) federation.MemberSpec {
 	spec.Name, spec.Account, spec.ClusterID = r.Member, account, r.ClusterID
 	spec.Place = catalogue.Resolve(r.Place)
 	spec.Labels = r.Labels
 	spec.ProbeURL, spec.ProbeCA = r.ProbeURL, r.ProbeCA
-	spec.JoinedAt = now
+	if spec.JoinedAt.IsZero() {
+		spec.SealedTo = r.SealKey
+	}
+	spec.SealKey, spec.JoinedAt = r.SealKey, now
 	return spec
 }
 

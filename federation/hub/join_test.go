@@ -15,7 +15,7 @@ import (
 
 // applicant is a cluster that asks to join by hand.
 func (w *world) applicant(name, cluster string) *agent {
-	a := &agent{w: w, name: name, cluster: cluster, region: "ap-northeast"}
+	a := &agent{w: w, name: name, cluster: cluster, region: "ap-northeast", keys: newSealKeys(w.t)}
 	a.serveAPI()
 	return a
 }
@@ -82,6 +82,7 @@ func TestJoinRefusals(t *testing.T) {
 		{"another's token", fresh("osaka"), "kyoto", nil, messaging.Denied, "join of kyoto: the token is for member osaka" + again("kyoto")},
 		{"bad name", fresh("osaka"), "Osaka!", nil, messaging.Invalid, "member name \"Osaka!\": want lower-case letters, digits and \"-\", at most 50 characters"},
 		{"no cluster", fresh("osaka"), "osaka", func(r *federation.JoinRequest) { r.ClusterID = "" }, messaging.Invalid, "join of osaka: the cluster id is missing"},
+		{"bad seal key", fresh("osaka"), "osaka", func(r *federation.JoinRequest) { r.SealKey = "nonsense" }, messaging.Invalid, "the seal key of osaka: seal: \"nonsense\" is not a public curve key"},
 		{"no region", fresh("osaka"), "osaka", func(r *federation.JoinRequest) { r.Place = federation.Place{} }, messaging.Invalid, "join of osaka: the region is missing"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -39,6 +39,7 @@ func (l *leadership) reports() map[string]handler {
 		subject.UpProbed: l.hearProbed,
 		subject.UpHello:  l.hearHello,
 		subject.UpRenew:  l.hearRenew,
+		subject.UpSeal:   l.hearSeal,
 	}
 }
 

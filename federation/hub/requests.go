@@ -22,7 +22,7 @@ func (l *leadership) answers() map[string]handler {
 	t := tokens{bucket: l.buckets[subject.Tokens]}
 	j := joins{
 		tokens: t, members: l.buckets[subject.Members], accounts: l.hub.opts.Accounts, works: l.hub.opts.Works,
-		busURLs: l.hub.opts.BusURLs, busCA: l.hub.opts.BusCA,
+		seal: l.hub.opts.Sealing.Seal, busURLs: l.hub.opts.BusURLs, busCA: l.hub.opts.BusCA,
 	}
 	return map[string]handler{
 		subject.HubJoin: answer(federationv1.DecodeJoinRequest, federationv1.EncodeJoinReply,
@@ -80,6 +80,8 @@ func (l *leadership) questions() map[string]handler {
 				l.events.Put(decision.QueriesArrived{Report: r})
 				return struct{}{}, nil
 			}),
+		subject.HubSealKeys: answer(federationv1.DecodeSealKeysRequest, federationv1.EncodeSealKeys,
+			func(context.Context, struct{}) (federation.SealKeys, error) { return l.hub.opts.Sealing.Keys, nil }),
 		subject.HubReadiness: decided(l, federationv1.DecodeReadinessRequest, federationv1.EncodeReadiness,
 			func(id uint64, _ struct{}) decision.Event { return decision.ReadinessRequested{Request: id} }),
 		subject.HubRebalance: decided(l, federationv1.DecodeRebalanceRequest, federationv1.EncodeSimulation,

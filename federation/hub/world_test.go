@@ -29,6 +29,7 @@ const patience = 60 * time.Second
 type world struct {
 	t       *testing.T
 	server  *nats.Server
+	dir     string // of the bus
 	ca      []byte
 	records *nats.Conn // with the hub's rights
 	asks    *nats.Conn // with a gateway's rights
@@ -49,7 +50,7 @@ func newWorld(t *testing.T) *world {
 	})
 	must(t, err)
 	t.Cleanup(server.Shutdown)
-	w := &world{t: t, server: server, ca: authority.Pair().Certificate}
+	w := &world{t: t, server: server, dir: filepath.Join(dir, "bus"), ca: authority.Pair().Certificate}
 	w.records, w.asks = w.dial(nats.HubRole), w.dial(nats.GatewayRole)
 	must(t, w.records.EnsureBuckets(t.Context()))
 	return w
@@ -81,7 +82,7 @@ func (w *world) startHub(name string) running {
 	w.t.Helper()
 	registry := prometheus.NewRegistry()
 	h, err := hub.New(hub.Options{
-		Bus: w.dial(nats.HubRole), Accounts: w.server.Accounts, Works: w.records, Name: name,
+		Bus: w.dial(nats.HubRole), Accounts: w.server.Accounts, Works: w.records, Sealing: w.sealing(), Name: name,
 		BusURLs: []string{w.server.URL()}, BusCA: w.ca, Stabilise: 200 * time.Millisecond,
 		Metrics: registry, Log: slog.New(slog.NewTextHandler(w.t.Output(), nil)),
 	})

@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/hansa-io/hansa/federation"
@@ -21,9 +22,10 @@ const (
 type write struct {
 	id uint64
 	messaging.Write
-	batch   bool         // may go out together with its neighbours
-	decided time.Time    // when the machine asked for it
-	answer  chan<- error // gets the outcome, unless it is nil; has room for it
+	encode  func() ([]byte, error) // makes Value just before it goes out; nil: it is made
+	batch   bool                   // may go out together with its neighbours
+	decided time.Time              // when the machine asked for it
+	answer  chan<- error           // gets the outcome, unless it is nil; has room for it
 }
 
 // writer carries out the writes of one bucket in order, in a goroutine of its
@@ -48,6 +50,7 @@ func (w writer) run(ctx context.Context) error {
 }
 
 func (w writer) writeAll(ctx context.Context, writes []write) {
+	writes = w.encoded(writes)
 	for len(writes) > 0 {
 		n := batchLength(writes)
 		if n == 1 || !w.tryBatch(ctx, writes[:n]) {
@@ -57,6 +60,23 @@ func (w writer) writeAll(ctx context.Context, writes []write) {
 		}
 		writes = writes[n:]
 	}
+}
+
+// encoded makes the values that are not made yet. A write without one ends here.
+func (w writer) encoded(writes []write) []write {
+	out := writes[:0]
+	for _, one := range writes {
+		if one.encode != nil {
+			value, err := one.encode()
+			if err != nil {
+				w.tell(one, 0, fmt.Errorf("%w: %w", errNotSealed, err))
+				continue
+			}
+			one.Value = value
+		}
+		out = append(out, one)
+	}
+	return out
 }
 
 // batchLength says how many of the first writes go out together.
@@ -128,7 +148,7 @@ func outcome(err error) decision.Outcome {
 		return decision.Written
 	case errors.Is(err, messaging.ErrConflict):
 		return decision.Conflicted
-	case errors.Is(err, messaging.ErrTooLarge), errors.Is(err, messaging.ErrDenied):
+	case errors.Is(err, messaging.ErrTooLarge), errors.Is(err, messaging.ErrDenied), errors.Is(err, errNotSealed):
 		return decision.Rejected
 	}
 	return decision.Lost

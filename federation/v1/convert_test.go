@@ -72,6 +72,10 @@ func codecs() []codec {
 		of("RenewRequest", EncodeRenewRequest, DecodeRenewRequest),
 		of("Grant", EncodeGrant, DecodeGrant),
 		of("Evidence", EncodeEvidence, DecodeEvidence),
+		of("Secrets", EncodeSecrets, DecodeSecrets),
+		of("SealOffer", EncodeSealOffer, DecodeSealOffer),
+		of("SealKeys", EncodeSealKeys, DecodeSealKeys),
+		of("SealReply", EncodeSealReply, DecodeSealReply),
 	}
 }
 

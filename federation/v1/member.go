@@ -16,6 +16,7 @@ func fromMemberSpec(s federation.MemberSpec) *MemberSpec {
 			return &Taint{Key: t.Key, Value: t.Value, Effect: string(t.Effect)}
 		}),
 		Account: s.Account, ClusterId: s.ClusterID, ProbeUrl: s.ProbeURL, ProbeCa: s.ProbeCA, JoinedAt: fromTime(s.JoinedAt),
+		SealKey: s.SealKey, SealedTo: s.SealedTo,
 	}
 }
 
@@ -33,7 +34,7 @@ func toMemberSpec(m *MemberSpec) federation.MemberSpec {
 			return federation.Taint{Key: t.GetKey(), Value: t.GetValue(), Effect: federation.TaintEffect(t.GetEffect())}
 		}),
 		Account: m.GetAccount(), ClusterID: m.GetClusterId(), ProbeURL: m.GetProbeUrl(), ProbeCA: m.GetProbeCa(),
-		JoinedAt: toTime(m.GetJoinedAt()),
+		JoinedAt: toTime(m.GetJoinedAt()), SealKey: m.GetSealKey(), SealedTo: m.GetSealedTo(),
 	}
 }
 

@@ -2792,6 +2792,214 @@ func (x *Grant) GetDenied() string {
 	return ""
 }
 
+// SealOffer tells the hub the curve key that the agent wants secrets sealed to; agent → hub.
+type SealOffer struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Member      string                 `protobuf:"bytes,1,opt,name=member,proto3" json:"member,omitempty"`
+	Incarnation uint64                 `protobuf:"varint,2,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
+	// Orders the offers of one incarnation.
+	Sequence uint64 `protobuf:"varint,3,opt,name=sequence,proto3" json:"sequence,omitempty"`
+	// Public curve key.
+	Key           string `protobuf:"bytes,4,opt,name=key,proto3" json:"key,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SealOffer) Reset() {
+	*x = SealOffer{}
+	mi := &file_federation_v1_messages_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SealOffer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SealOffer) ProtoMessage() {}
+
+func (x *SealOffer) ProtoReflect() protoreflect.Message {
+	mi := &file_federation_v1_messages_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SealOffer.ProtoReflect.Descriptor instead.
+func (*SealOffer) Descriptor() ([]byte, []int) {
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *SealOffer) GetMember() string {
+	if x != nil {
+		return x.Member
+	}
+	return ""
+}
+
+func (x *SealOffer) GetIncarnation() uint64 {
+	if x != nil {
+		return x.Incarnation
+	}
+	return 0
+}
+
+func (x *SealOffer) GetSequence() uint64 {
+	if x != nil {
+		return x.Sequence
+	}
+	return 0
+}
+
+func (x *SealOffer) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+// SealReply says what the hub made of a SealOffer.
+type SealReply struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Every work in the member's bucket is sealed to the offered key.
+	Settled       bool `protobuf:"varint,1,opt,name=settled,proto3" json:"settled,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SealReply) Reset() {
+	*x = SealReply{}
+	mi := &file_federation_v1_messages_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SealReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SealReply) ProtoMessage() {}
+
+func (x *SealReply) ProtoReflect() protoreflect.Message {
+	mi := &file_federation_v1_messages_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SealReply.ProtoReflect.Descriptor instead.
+func (*SealReply) Descriptor() ([]byte, []int) {
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *SealReply) GetSettled() bool {
+	if x != nil {
+		return x.Settled
+	}
+	return false
+}
+
+// SealKeysRequest asks how the Secrets of a workload's record are sealed; gateway → hub.
+type SealKeysRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SealKeysRequest) Reset() {
+	*x = SealKeysRequest{}
+	mi := &file_federation_v1_messages_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SealKeysRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SealKeysRequest) ProtoMessage() {}
+
+func (x *SealKeysRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_federation_v1_messages_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SealKeysRequest.ProtoReflect.Descriptor instead.
+func (*SealKeysRequest) Descriptor() ([]byte, []int) {
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{41}
+}
+
+// SealKeysReply has the hubs' public curve key, and the key of the digests, which
+// gateways keep to themselves.
+type SealKeysReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Key           string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	DigestKey     []byte                 `protobuf:"bytes,2,opt,name=digest_key,json=digestKey,proto3" json:"digest_key,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SealKeysReply) Reset() {
+	*x = SealKeysReply{}
+	mi := &file_federation_v1_messages_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SealKeysReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SealKeysReply) ProtoMessage() {}
+
+func (x *SealKeysReply) ProtoReflect() protoreflect.Message {
+	mi := &file_federation_v1_messages_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SealKeysReply.ProtoReflect.Descriptor instead.
+func (*SealKeysReply) Descriptor() ([]byte, []int) {
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *SealKeysReply) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *SealKeysReply) GetDigestKey() []byte {
+	if x != nil {
+		return x.DigestKey
+	}
+	return nil
+}
+
 var File_federation_v1_messages_proto protoreflect.FileDescriptor
 
 const file_federation_v1_messages_proto_rawDesc = "" +
@@ -3026,7 +3234,19 @@ const file_federation_v1_messages_proto_rawDesc = "" +
 	"\bsequence\x18\x06 \x01(\x04R\bsequence\"L\n" +
 	"\x05Grant\x12+\n" +
 	"\x03ttl\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x03ttl\x12\x16\n" +
-	"\x06denied\x18\x02 \x01(\tR\x06deniedB6Z4github.com/hansa-io/hansa/federation/v1;federationv1b\x06proto3"
+	"\x06denied\x18\x02 \x01(\tR\x06denied\"s\n" +
+	"\tSealOffer\x12\x16\n" +
+	"\x06member\x18\x01 \x01(\tR\x06member\x12 \n" +
+	"\vincarnation\x18\x02 \x01(\x04R\vincarnation\x12\x1a\n" +
+	"\bsequence\x18\x03 \x01(\x04R\bsequence\x12\x10\n" +
+	"\x03key\x18\x04 \x01(\tR\x03key\"%\n" +
+	"\tSealReply\x12\x18\n" +
+	"\asettled\x18\x01 \x01(\bR\asettled\"\x11\n" +
+	"\x0fSealKeysRequest\"@\n" +
+	"\rSealKeysReply\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x1d\n" +
+	"\n" +
+	"digest_key\x18\x02 \x01(\fR\tdigestKeyB6Z4github.com/hansa-io/hansa/federation/v1;federationv1b\x06proto3"
 
 var (
 	file_federation_v1_messages_proto_rawDescOnce sync.Once
@@ -3040,7 +3260,7 @@ func file_federation_v1_messages_proto_rawDescGZIP() []byte {
 	return file_federation_v1_messages_proto_rawDescData
 }
 
-var file_federation_v1_messages_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
+var file_federation_v1_messages_proto_msgTypes = make([]protoimpl.MessageInfo, 46)
 var file_federation_v1_messages_proto_goTypes = []any{
 	(*Beat)(nil),                  // 0: hansa.federation.v1.Beat
 	(*PeerObservation)(nil),       // 1: hansa.federation.v1.PeerObservation
@@ -3081,59 +3301,63 @@ var file_federation_v1_messages_proto_goTypes = []any{
 	(*FreezeRequest)(nil),         // 36: hansa.federation.v1.FreezeRequest
 	(*RenewRequest)(nil),          // 37: hansa.federation.v1.RenewRequest
 	(*Grant)(nil),                 // 38: hansa.federation.v1.Grant
-	nil,                           // 39: hansa.federation.v1.JoinRequest.LabelsEntry
-	nil,                           // 40: hansa.federation.v1.SimulationRequest.ScaleEntry
-	nil,                           // 41: hansa.federation.v1.SimulationRequest.PoliciesEntry
-	(*durationpb.Duration)(nil),   // 42: google.protobuf.Duration
-	(*Key)(nil),                   // 43: hansa.federation.v1.Key
-	(*Place)(nil),                 // 44: hansa.federation.v1.Place
-	(*timestamppb.Timestamp)(nil), // 45: google.protobuf.Timestamp
-	(*MemberSpec)(nil),            // 46: hansa.federation.v1.MemberSpec
-	(*MemberFacts)(nil),           // 47: hansa.federation.v1.MemberFacts
+	(*SealOffer)(nil),             // 39: hansa.federation.v1.SealOffer
+	(*SealReply)(nil),             // 40: hansa.federation.v1.SealReply
+	(*SealKeysRequest)(nil),       // 41: hansa.federation.v1.SealKeysRequest
+	(*SealKeysReply)(nil),         // 42: hansa.federation.v1.SealKeysReply
+	nil,                           // 43: hansa.federation.v1.JoinRequest.LabelsEntry
+	nil,                           // 44: hansa.federation.v1.SimulationRequest.ScaleEntry
+	nil,                           // 45: hansa.federation.v1.SimulationRequest.PoliciesEntry
+	(*durationpb.Duration)(nil),   // 46: google.protobuf.Duration
+	(*Key)(nil),                   // 47: hansa.federation.v1.Key
+	(*Place)(nil),                 // 48: hansa.federation.v1.Place
+	(*timestamppb.Timestamp)(nil), // 49: google.protobuf.Timestamp
+	(*MemberSpec)(nil),            // 50: hansa.federation.v1.MemberSpec
+	(*MemberFacts)(nil),           // 51: hansa.federation.v1.MemberFacts
 }
 var file_federation_v1_messages_proto_depIdxs = []int32{
-	42, // 0: hansa.federation.v1.Beat.stall:type_name -> google.protobuf.Duration
-	42, // 1: hansa.federation.v1.Beat.hub_age:type_name -> google.protobuf.Duration
+	46, // 0: hansa.federation.v1.Beat.stall:type_name -> google.protobuf.Duration
+	46, // 1: hansa.federation.v1.Beat.hub_age:type_name -> google.protobuf.Duration
 	1,  // 2: hansa.federation.v1.Beat.peers:type_name -> hansa.federation.v1.PeerObservation
 	2,  // 3: hansa.federation.v1.Beat.holdings:type_name -> hansa.federation.v1.Holding
-	42, // 4: hansa.federation.v1.PeerObservation.age:type_name -> google.protobuf.Duration
-	43, // 5: hansa.federation.v1.Holding.workload:type_name -> hansa.federation.v1.Key
+	46, // 4: hansa.federation.v1.PeerObservation.age:type_name -> google.protobuf.Duration
+	47, // 5: hansa.federation.v1.Holding.workload:type_name -> hansa.federation.v1.Key
 	4,  // 6: hansa.federation.v1.HubBeat.members:type_name -> hansa.federation.v1.MemberBeat
 	5,  // 7: hansa.federation.v1.HubBeat.masks:type_name -> hansa.federation.v1.FaultMask
-	42, // 8: hansa.federation.v1.MemberBeat.heard_age:type_name -> google.protobuf.Duration
-	42, // 9: hansa.federation.v1.FaultMask.lifetime:type_name -> google.protobuf.Duration
+	46, // 8: hansa.federation.v1.MemberBeat.heard_age:type_name -> google.protobuf.Duration
+	46, // 9: hansa.federation.v1.FaultMask.lifetime:type_name -> google.protobuf.Duration
 	2,  // 10: hansa.federation.v1.Hello.holdings:type_name -> hansa.federation.v1.Holding
 	2,  // 11: hansa.federation.v1.HelloReply.keep:type_name -> hansa.federation.v1.Holding
 	2,  // 12: hansa.federation.v1.HelloReply.stop:type_name -> hansa.federation.v1.Holding
-	42, // 13: hansa.federation.v1.ProbeRequest.timeout:type_name -> google.protobuf.Duration
-	42, // 14: hansa.federation.v1.ProbeReply.round_trip:type_name -> google.protobuf.Duration
+	46, // 13: hansa.federation.v1.ProbeRequest.timeout:type_name -> google.protobuf.Duration
+	46, // 14: hansa.federation.v1.ProbeReply.round_trip:type_name -> google.protobuf.Duration
 	12, // 15: hansa.federation.v1.QueryReport.counts:type_name -> hansa.federation.v1.QueryCount
-	43, // 16: hansa.federation.v1.QueryCount.service:type_name -> hansa.federation.v1.Key
-	44, // 17: hansa.federation.v1.JoinRequest.place:type_name -> hansa.federation.v1.Place
-	39, // 18: hansa.federation.v1.JoinRequest.labels:type_name -> hansa.federation.v1.JoinRequest.LabelsEntry
-	45, // 19: hansa.federation.v1.JoinReply.expires_at:type_name -> google.protobuf.Timestamp
-	42, // 20: hansa.federation.v1.TokenRequest.ttl:type_name -> google.protobuf.Duration
-	45, // 21: hansa.federation.v1.TokenReply.expires_at:type_name -> google.protobuf.Timestamp
+	47, // 16: hansa.federation.v1.QueryCount.service:type_name -> hansa.federation.v1.Key
+	48, // 17: hansa.federation.v1.JoinRequest.place:type_name -> hansa.federation.v1.Place
+	43, // 18: hansa.federation.v1.JoinRequest.labels:type_name -> hansa.federation.v1.JoinRequest.LabelsEntry
+	49, // 19: hansa.federation.v1.JoinReply.expires_at:type_name -> google.protobuf.Timestamp
+	46, // 20: hansa.federation.v1.TokenRequest.ttl:type_name -> google.protobuf.Duration
+	49, // 21: hansa.federation.v1.TokenReply.expires_at:type_name -> google.protobuf.Timestamp
 	19, // 22: hansa.federation.v1.TokensReply.tokens:type_name -> hansa.federation.v1.Token
-	45, // 23: hansa.federation.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
-	40, // 24: hansa.federation.v1.SimulationRequest.scale:type_name -> hansa.federation.v1.SimulationRequest.ScaleEntry
-	46, // 25: hansa.federation.v1.SimulationRequest.add:type_name -> hansa.federation.v1.MemberSpec
-	47, // 26: hansa.federation.v1.SimulationRequest.add_facts:type_name -> hansa.federation.v1.MemberFacts
-	41, // 27: hansa.federation.v1.SimulationRequest.policies:type_name -> hansa.federation.v1.SimulationRequest.PoliciesEntry
+	49, // 23: hansa.federation.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
+	44, // 24: hansa.federation.v1.SimulationRequest.scale:type_name -> hansa.federation.v1.SimulationRequest.ScaleEntry
+	50, // 25: hansa.federation.v1.SimulationRequest.add:type_name -> hansa.federation.v1.MemberSpec
+	51, // 26: hansa.federation.v1.SimulationRequest.add_facts:type_name -> hansa.federation.v1.MemberFacts
+	45, // 27: hansa.federation.v1.SimulationRequest.policies:type_name -> hansa.federation.v1.SimulationRequest.PoliciesEntry
 	22, // 28: hansa.federation.v1.Simulation.moves:type_name -> hansa.federation.v1.Move
 	23, // 29: hansa.federation.v1.Simulation.unmet:type_name -> hansa.federation.v1.Unmet
-	43, // 30: hansa.federation.v1.Move.workload:type_name -> hansa.federation.v1.Key
-	43, // 31: hansa.federation.v1.Unmet.workload:type_name -> hansa.federation.v1.Key
+	47, // 30: hansa.federation.v1.Move.workload:type_name -> hansa.federation.v1.Key
+	47, // 31: hansa.federation.v1.Unmet.workload:type_name -> hansa.federation.v1.Key
 	25, // 32: hansa.federation.v1.Readiness.scenarios:type_name -> hansa.federation.v1.Scenario
-	45, // 33: hansa.federation.v1.Readiness.checked_at:type_name -> google.protobuf.Timestamp
+	49, // 33: hansa.federation.v1.Readiness.checked_at:type_name -> google.protobuf.Timestamp
 	23, // 34: hansa.federation.v1.Scenario.unmet:type_name -> hansa.federation.v1.Unmet
-	43, // 35: hansa.federation.v1.RebalanceRequest.workload:type_name -> hansa.federation.v1.Key
-	43, // 36: hansa.federation.v1.ReplayRequest.workload:type_name -> hansa.federation.v1.Key
-	43, // 37: hansa.federation.v1.Replay.workload:type_name -> hansa.federation.v1.Key
+	47, // 35: hansa.federation.v1.RebalanceRequest.workload:type_name -> hansa.federation.v1.Key
+	47, // 36: hansa.federation.v1.ReplayRequest.workload:type_name -> hansa.federation.v1.Key
+	47, // 37: hansa.federation.v1.Replay.workload:type_name -> hansa.federation.v1.Key
 	33, // 38: hansa.federation.v1.DescribeReply.evidence:type_name -> hansa.federation.v1.Evidence
-	42, // 39: hansa.federation.v1.Evidence.age:type_name -> google.protobuf.Duration
-	43, // 40: hansa.federation.v1.RenewRequest.workload:type_name -> hansa.federation.v1.Key
-	42, // 41: hansa.federation.v1.Grant.ttl:type_name -> google.protobuf.Duration
+	46, // 39: hansa.federation.v1.Evidence.age:type_name -> google.protobuf.Duration
+	47, // 40: hansa.federation.v1.RenewRequest.workload:type_name -> hansa.federation.v1.Key
+	46, // 41: hansa.federation.v1.Grant.ttl:type_name -> google.protobuf.Duration
 	42, // [42:42] is the sub-list for method output_type
 	42, // [42:42] is the sub-list for method input_type
 	42, // [42:42] is the sub-list for extension type_name
@@ -3153,7 +3377,7 @@ func file_federation_v1_messages_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_federation_v1_messages_proto_rawDesc), len(file_federation_v1_messages_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   42,
+			NumMessages:   46,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

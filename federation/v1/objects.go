@@ -36,9 +36,7 @@ func fromObjects(objects []federation.Object) []byte {
 	if len(objects) == 0 {
 		return nil
 	}
-	m := &Objects{Objects: each(objects, func(o federation.Object) *Object {
-		return &Object{ApiVersion: o.APIVersion, Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, Raw: o.Raw}
-	})}
+	m := &Objects{Objects: each(objects, fromObject)}
 	return encoder().EncodeAll(encode(m), nil)
 }
 
@@ -54,9 +52,15 @@ func toObjects(b []byte) ([]federation.Object, error) {
 	if err := proto.Unmarshal(plain, &m); err != nil {
 		return nil, fmt.Errorf("objects: %w", err)
 	}
-	return each(m.GetObjects(), func(o *Object) federation.Object {
-		return federation.Object{
-			APIVersion: o.GetApiVersion(), Kind: o.GetKind(), Namespace: o.GetNamespace(), Name: o.GetName(), Raw: o.GetRaw(),
-		}
-	}), nil
+	return each(m.GetObjects(), toObject), nil
+}
+
+func fromObject(o federation.Object) *Object {
+	return &Object{ApiVersion: o.APIVersion, Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, Raw: o.Raw}
+}
+
+func toObject(o *Object) federation.Object {
+	return federation.Object{
+		APIVersion: o.GetApiVersion(), Kind: o.GetKind(), Namespace: o.GetNamespace(), Name: o.GetName(), Raw: o.GetRaw(),
+	}
 }

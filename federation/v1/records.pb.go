@@ -397,8 +397,12 @@ type MemberSpec struct {
 	ClusterId string                 `protobuf:"bytes,8,opt,name=cluster_id,json=clusterId,proto3" json:"cluster_id,omitempty"`
 	ProbeUrl  string                 `protobuf:"bytes,9,opt,name=probe_url,json=probeUrl,proto3" json:"probe_url,omitempty"`
 	// PEM.
-	ProbeCa       []byte                 `protobuf:"bytes,10,opt,name=probe_ca,json=probeCa,proto3" json:"probe_ca,omitempty"`
-	JoinedAt      *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=joined_at,json=joinedAt,proto3" json:"joined_at,omitempty"`
+	ProbeCa  []byte                 `protobuf:"bytes,10,opt,name=probe_ca,json=probeCa,proto3" json:"probe_ca,omitempty"`
+	JoinedAt *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=joined_at,json=joinedAt,proto3" json:"joined_at,omitempty"`
+	// Public curve key that secrets are sealed to.
+	SealKey string `protobuf:"bytes,12,opt,name=seal_key,json=sealKey,proto3" json:"seal_key,omitempty"`
+	// Public curve key that all works in the member's bucket are sealed to.
+	SealedTo      string `protobuf:"bytes,13,opt,name=sealed_to,json=sealedTo,proto3" json:"sealed_to,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -508,6 +512,20 @@ func (x *MemberSpec) GetJoinedAt() *timestamppb.Timestamp {
 		return x.JoinedAt
 	}
 	return nil
+}
+
+func (x *MemberSpec) GetSealKey() string {
+	if x != nil {
+		return x.SealKey
+	}
+	return ""
+}
+
+func (x *MemberSpec) GetSealedTo() string {
+	if x != nil {
+		return x.SealedTo
+	}
+	return ""
 }
 
 // MemberFacts is sent by agents and stored by the hub in bucket "facts".
@@ -927,10 +945,15 @@ type Workload struct {
 	// The spec of the Placement as JSON.
 	Placement []byte `protobuf:"bytes,2,opt,name=placement,proto3" json:"placement,omitempty"`
 	// Objects, compressed.
-	ObjectsZstd   []byte                 `protobuf:"bytes,3,opt,name=objects_zstd,json=objectsZstd,proto3" json:"objects_zstd,omitempty"`
-	Source        string                 `protobuf:"bytes,4,opt,name=source,proto3" json:"source,omitempty"`
-	AppliedAt     *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=applied_at,json=appliedAt,proto3" json:"applied_at,omitempty"`
-	AppliedBy     string                 `protobuf:"bytes,6,opt,name=applied_by,json=appliedBy,proto3" json:"applied_by,omitempty"`
+	ObjectsZstd []byte                 `protobuf:"bytes,3,opt,name=objects_zstd,json=objectsZstd,proto3" json:"objects_zstd,omitempty"`
+	Source      string                 `protobuf:"bytes,4,opt,name=source,proto3" json:"source,omitempty"`
+	AppliedAt   *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=applied_at,json=appliedAt,proto3" json:"applied_at,omitempty"`
+	AppliedBy   string                 `protobuf:"bytes,6,opt,name=applied_by,json=appliedBy,proto3" json:"applied_by,omitempty"`
+	// The Secrets among the objects, of which objects_zstd has only the names; sealed to
+	// the hubs.
+	Sealed *Sealed `protobuf:"bytes,7,opt,name=sealed,proto3" json:"sealed,omitempty"`
+	// Keyed digest of what is sealed, by which a gateway tells whether it changes.
+	Digest        []byte `protobuf:"bytes,8,opt,name=digest,proto3" json:"digest,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1005,6 +1028,20 @@ func (x *Workload) GetAppliedBy() string {
 		return x.AppliedBy
 	}
 	return ""
+}
+
+func (x *Workload) GetSealed() *Sealed {
+	if x != nil {
+		return x.Sealed
+	}
+	return nil
+}
+
+func (x *Workload) GetDigest() []byte {
+	if x != nil {
+		return x.Digest
+	}
+	return nil
 }
 
 // Assignment is written by the hub into bucket "assignments".
@@ -1550,7 +1587,9 @@ type Work struct {
 	ObjectsZstd []byte `protobuf:"bytes,10,opt,name=objects_zstd,json=objectsZstd,proto3" json:"objects_zstd,omitempty"`
 	Removed     bool   `protobuf:"varint,11,opt,name=removed,proto3" json:"removed,omitempty"`
 	// 0 lands first … 4 last.
-	Tier          int32 `protobuf:"varint,12,opt,name=tier,proto3" json:"tier,omitempty"`
+	Tier int32 `protobuf:"varint,12,opt,name=tier,proto3" json:"tier,omitempty"`
+	// The Secrets among the objects, of which objects_zstd has only the names.
+	Sealed        *Sealed `protobuf:"bytes,13,opt,name=sealed,proto3" json:"sealed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1669,6 +1708,156 @@ func (x *Work) GetTier() int32 {
 	return 0
 }
 
+func (x *Work) GetSealed() *Sealed {
+	if x != nil {
+		return x.Sealed
+	}
+	return nil
+}
+
+// Sealed is a Secrets that only the holder of one curve key can read.
+type Sealed struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Public curve key that it is sealed to.
+	Recipient string `protobuf:"bytes,1,opt,name=recipient,proto3" json:"recipient,omitempty"`
+	// Public curve key of the sealing side, made for this one seal.
+	Sender string `protobuf:"bytes,2,opt,name=sender,proto3" json:"sender,omitempty"`
+	// As NATS xkeys seal: "xkv1", nonce, ciphertext.
+	Box           []byte `protobuf:"bytes,3,opt,name=box,proto3" json:"box,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Sealed) Reset() {
+	*x = Sealed{}
+	mi := &file_federation_v1_records_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Sealed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Sealed) ProtoMessage() {}
+
+func (x *Sealed) ProtoReflect() protoreflect.Message {
+	mi := &file_federation_v1_records_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Sealed.ProtoReflect.Descriptor instead.
+func (*Sealed) Descriptor() ([]byte, []int) {
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *Sealed) GetRecipient() string {
+	if x != nil {
+		return x.Recipient
+	}
+	return ""
+}
+
+func (x *Sealed) GetSender() string {
+	if x != nil {
+		return x.Sender
+	}
+	return ""
+}
+
+func (x *Sealed) GetBox() []byte {
+	if x != nil {
+		return x.Box
+	}
+	return nil
+}
+
+// Secrets is the plaintext of a Sealed: what is secret in one work or workload, and in
+// which; only a work has a member, an epoch and a revision.
+type Secrets struct {
+	state            protoimpl.MessageState `protogen:"open.v1"`
+	Member           string                 `protobuf:"bytes,1,opt,name=member,proto3" json:"member,omitempty"`
+	Workload         *Key                   `protobuf:"bytes,2,opt,name=workload,proto3" json:"workload,omitempty"`
+	Epoch            uint64                 `protobuf:"varint,3,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	WorkloadRevision uint64                 `protobuf:"varint,4,opt,name=workload_revision,json=workloadRevision,proto3" json:"workload_revision,omitempty"`
+	// Whole, in the order of the work's Secrets.
+	Objects       []*Object `protobuf:"bytes,5,rep,name=objects,proto3" json:"objects,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Secrets) Reset() {
+	*x = Secrets{}
+	mi := &file_federation_v1_records_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Secrets) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Secrets) ProtoMessage() {}
+
+func (x *Secrets) ProtoReflect() protoreflect.Message {
+	mi := &file_federation_v1_records_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Secrets.ProtoReflect.Descriptor instead.
+func (*Secrets) Descriptor() ([]byte, []int) {
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *Secrets) GetMember() string {
+	if x != nil {
+		return x.Member
+	}
+	return ""
+}
+
+func (x *Secrets) GetWorkload() *Key {
+	if x != nil {
+		return x.Workload
+	}
+	return nil
+}
+
+func (x *Secrets) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *Secrets) GetWorkloadRevision() uint64 {
+	if x != nil {
+		return x.WorkloadRevision
+	}
+	return 0
+}
+
+func (x *Secrets) GetObjects() []*Object {
+	if x != nil {
+		return x.Objects
+	}
+	return nil
+}
+
 // WorkStatus is sent by agents and stored by the hub in bucket "status".
 type WorkStatus struct {
 	state            protoimpl.MessageState `protogen:"open.v1"`
@@ -1691,7 +1880,7 @@ type WorkStatus struct {
 
 func (x *WorkStatus) Reset() {
 	*x = WorkStatus{}
-	mi := &file_federation_v1_records_proto_msgTypes[19]
+	mi := &file_federation_v1_records_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1703,7 +1892,7 @@ func (x *WorkStatus) String() string {
 func (*WorkStatus) ProtoMessage() {}
 
 func (x *WorkStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[19]
+	mi := &file_federation_v1_records_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1716,7 +1905,7 @@ func (x *WorkStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkStatus.ProtoReflect.Descriptor instead.
 func (*WorkStatus) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{19}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *WorkStatus) GetWorkload() *Key {
@@ -1824,7 +2013,7 @@ type Feed struct {
 
 func (x *Feed) Reset() {
 	*x = Feed{}
-	mi := &file_federation_v1_records_proto_msgTypes[20]
+	mi := &file_federation_v1_records_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1836,7 +2025,7 @@ func (x *Feed) String() string {
 func (*Feed) ProtoMessage() {}
 
 func (x *Feed) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[20]
+	mi := &file_federation_v1_records_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1849,7 +2038,7 @@ func (x *Feed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Feed.ProtoReflect.Descriptor instead.
 func (*Feed) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{20}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Feed) GetName() string {
@@ -1899,7 +2088,7 @@ type ObjectStatus struct {
 
 func (x *ObjectStatus) Reset() {
 	*x = ObjectStatus{}
-	mi := &file_federation_v1_records_proto_msgTypes[21]
+	mi := &file_federation_v1_records_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1911,7 +2100,7 @@ func (x *ObjectStatus) String() string {
 func (*ObjectStatus) ProtoMessage() {}
 
 func (x *ObjectStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[21]
+	mi := &file_federation_v1_records_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1924,7 +2113,7 @@ func (x *ObjectStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectStatus.ProtoReflect.Descriptor instead.
 func (*ObjectStatus) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{21}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ObjectStatus) GetId() string {
@@ -1967,7 +2156,7 @@ type Export struct {
 
 func (x *Export) Reset() {
 	*x = Export{}
-	mi := &file_federation_v1_records_proto_msgTypes[22]
+	mi := &file_federation_v1_records_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1979,7 +2168,7 @@ func (x *Export) String() string {
 func (*Export) ProtoMessage() {}
 
 func (x *Export) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[22]
+	mi := &file_federation_v1_records_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1992,7 +2181,7 @@ func (x *Export) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Export.ProtoReflect.Descriptor instead.
 func (*Export) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{22}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Export) GetMember() string {
@@ -2079,7 +2268,7 @@ type Port struct {
 
 func (x *Port) Reset() {
 	*x = Port{}
-	mi := &file_federation_v1_records_proto_msgTypes[23]
+	mi := &file_federation_v1_records_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2091,7 +2280,7 @@ func (x *Port) String() string {
 func (*Port) ProtoMessage() {}
 
 func (x *Port) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[23]
+	mi := &file_federation_v1_records_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2104,7 +2293,7 @@ func (x *Port) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Port.ProtoReflect.Descriptor instead.
 func (*Port) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{23}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Port) GetName() string {
@@ -2158,7 +2347,7 @@ type Endpoint struct {
 
 func (x *Endpoint) Reset() {
 	*x = Endpoint{}
-	mi := &file_federation_v1_records_proto_msgTypes[24]
+	mi := &file_federation_v1_records_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2170,7 +2359,7 @@ func (x *Endpoint) String() string {
 func (*Endpoint) ProtoMessage() {}
 
 func (x *Endpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[24]
+	mi := &file_federation_v1_records_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2183,7 +2372,7 @@ func (x *Endpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Endpoint.ProtoReflect.Descriptor instead.
 func (*Endpoint) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{24}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Endpoint) GetAddress() string {
@@ -2261,7 +2450,7 @@ type Operation struct {
 
 func (x *Operation) Reset() {
 	*x = Operation{}
-	mi := &file_federation_v1_records_proto_msgTypes[25]
+	mi := &file_federation_v1_records_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2273,7 +2462,7 @@ func (x *Operation) String() string {
 func (*Operation) ProtoMessage() {}
 
 func (x *Operation) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[25]
+	mi := &file_federation_v1_records_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2286,7 +2475,7 @@ func (x *Operation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Operation.ProtoReflect.Descriptor instead.
 func (*Operation) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{25}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Operation) GetId() string {
@@ -2422,7 +2611,7 @@ type OperationRequest struct {
 
 func (x *OperationRequest) Reset() {
 	*x = OperationRequest{}
-	mi := &file_federation_v1_records_proto_msgTypes[26]
+	mi := &file_federation_v1_records_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2434,7 +2623,7 @@ func (x *OperationRequest) String() string {
 func (*OperationRequest) ProtoMessage() {}
 
 func (x *OperationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[26]
+	mi := &file_federation_v1_records_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2447,7 +2636,7 @@ func (x *OperationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperationRequest.ProtoReflect.Descriptor instead.
 func (*OperationRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{26}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *OperationRequest) GetVerb() string {
@@ -2524,7 +2713,7 @@ type Objective struct {
 
 func (x *Objective) Reset() {
 	*x = Objective{}
-	mi := &file_federation_v1_records_proto_msgTypes[27]
+	mi := &file_federation_v1_records_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2536,7 +2725,7 @@ func (x *Objective) String() string {
 func (*Objective) ProtoMessage() {}
 
 func (x *Objective) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[27]
+	mi := &file_federation_v1_records_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2549,7 +2738,7 @@ func (x *Objective) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Objective.ProtoReflect.Descriptor instead.
 func (*Objective) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{27}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Objective) GetRto() *durationpb.Duration {
@@ -2578,7 +2767,7 @@ type Achieved struct {
 
 func (x *Achieved) Reset() {
 	*x = Achieved{}
-	mi := &file_federation_v1_records_proto_msgTypes[28]
+	mi := &file_federation_v1_records_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2590,7 +2779,7 @@ func (x *Achieved) String() string {
 func (*Achieved) ProtoMessage() {}
 
 func (x *Achieved) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[28]
+	mi := &file_federation_v1_records_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2603,7 +2792,7 @@ func (x *Achieved) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Achieved.ProtoReflect.Descriptor instead.
 func (*Achieved) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{28}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Achieved) GetRto() *durationpb.Duration {
@@ -2646,7 +2835,7 @@ type WorkloadReport struct {
 
 func (x *WorkloadReport) Reset() {
 	*x = WorkloadReport{}
-	mi := &file_federation_v1_records_proto_msgTypes[29]
+	mi := &file_federation_v1_records_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2658,7 +2847,7 @@ func (x *WorkloadReport) String() string {
 func (*WorkloadReport) ProtoMessage() {}
 
 func (x *WorkloadReport) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[29]
+	mi := &file_federation_v1_records_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2671,7 +2860,7 @@ func (x *WorkloadReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkloadReport.ProtoReflect.Descriptor instead.
 func (*WorkloadReport) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{29}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *WorkloadReport) GetWorkload() *Key {
@@ -2755,7 +2944,7 @@ type TimelineEntry struct {
 
 func (x *TimelineEntry) Reset() {
 	*x = TimelineEntry{}
-	mi := &file_federation_v1_records_proto_msgTypes[30]
+	mi := &file_federation_v1_records_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2767,7 +2956,7 @@ func (x *TimelineEntry) String() string {
 func (*TimelineEntry) ProtoMessage() {}
 
 func (x *TimelineEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[30]
+	mi := &file_federation_v1_records_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2780,7 +2969,7 @@ func (x *TimelineEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TimelineEntry.ProtoReflect.Descriptor instead.
 func (*TimelineEntry) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{30}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *TimelineEntry) GetAt() *timestamppb.Timestamp {
@@ -2811,7 +3000,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_federation_v1_records_proto_msgTypes[31]
+	mi := &file_federation_v1_records_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2823,7 +3012,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[31]
+	mi := &file_federation_v1_records_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2836,7 +3025,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{31}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Event) GetAt() *timestamppb.Timestamp {
@@ -2906,7 +3095,7 @@ const file_federation_v1_records_proto_rawDesc = "" +
 	"\x05Taint\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value\x12\x16\n" +
-	"\x06effect\x18\x03 \x01(\tR\x06effect\"\xe8\x03\n" +
+	"\x06effect\x18\x03 \x01(\tR\x06effect\"\xa0\x04\n" +
 	"\n" +
 	"MemberSpec\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x120\n" +
@@ -2921,7 +3110,9 @@ const file_federation_v1_records_proto_rawDesc = "" +
 	"\tprobe_url\x18\t \x01(\tR\bprobeUrl\x12\x19\n" +
 	"\bprobe_ca\x18\n" +
 	" \x01(\fR\aprobeCa\x127\n" +
-	"\tjoined_at\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\bjoinedAt\x1a9\n" +
+	"\tjoined_at\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\bjoinedAt\x12\x19\n" +
+	"\bseal_key\x18\f \x01(\tR\asealKey\x12\x1b\n" +
+	"\tsealed_to\x18\r \x01(\tR\bsealedTo\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x9d\x04\n" +
@@ -2964,7 +3155,7 @@ const file_federation_v1_records_proto_rawDesc = "" +
 	"\x04name\x18\x04 \x01(\tR\x04name\x12\x10\n" +
 	"\x03raw\x18\x05 \x01(\fR\x03raw\"@\n" +
 	"\aObjects\x125\n" +
-	"\aobjects\x18\x01 \x03(\v2\x1b.hansa.federation.v1.ObjectR\aobjects\"\xe9\x01\n" +
+	"\aobjects\x18\x01 \x03(\v2\x1b.hansa.federation.v1.ObjectR\aobjects\"\xb6\x02\n" +
 	"\bWorkload\x12*\n" +
 	"\x03key\x18\x01 \x01(\v2\x18.hansa.federation.v1.KeyR\x03key\x12\x1c\n" +
 	"\tplacement\x18\x02 \x01(\fR\tplacement\x12!\n" +
@@ -2973,7 +3164,9 @@ const file_federation_v1_records_proto_rawDesc = "" +
 	"\n" +
 	"applied_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\tappliedAt\x12\x1d\n" +
 	"\n" +
-	"applied_by\x18\x06 \x01(\tR\tappliedBy\"\xe6\x03\n" +
+	"applied_by\x18\x06 \x01(\tR\tappliedBy\x123\n" +
+	"\x06sealed\x18\a \x01(\v2\x1b.hansa.federation.v1.SealedR\x06sealed\x12\x16\n" +
+	"\x06digest\x18\b \x01(\fR\x06digest\"\xe6\x03\n" +
 	"\n" +
 	"Assignment\x124\n" +
 	"\bworkload\x18\x01 \x01(\v2\x18.hansa.federation.v1.KeyR\bworkload\x12+\n" +
@@ -3024,7 +3217,7 @@ const file_federation_v1_records_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x01R\x05value\x12\x16\n" +
 	"\x06weight\x18\x03 \x01(\x01R\x06weight\x12\x16\n" +
-	"\x06detail\x18\x04 \x01(\tR\x06detail\"\xf2\x02\n" +
+	"\x06detail\x18\x04 \x01(\tR\x06detail\"\xa7\x03\n" +
 	"\x04Work\x124\n" +
 	"\bworkload\x18\x01 \x01(\v2\x18.hansa.federation.v1.KeyR\bworkload\x12\x16\n" +
 	"\x06member\x18\x02 \x01(\tR\x06member\x12\x14\n" +
@@ -3040,7 +3233,18 @@ const file_federation_v1_records_proto_rawDesc = "" +
 	"\fobjects_zstd\x18\n" +
 	" \x01(\fR\vobjectsZstd\x12\x18\n" +
 	"\aremoved\x18\v \x01(\bR\aremoved\x12\x12\n" +
-	"\x04tier\x18\f \x01(\x05R\x04tier\"\xdd\x03\n" +
+	"\x04tier\x18\f \x01(\x05R\x04tier\x123\n" +
+	"\x06sealed\x18\r \x01(\v2\x1b.hansa.federation.v1.SealedR\x06sealed\"P\n" +
+	"\x06Sealed\x12\x1c\n" +
+	"\trecipient\x18\x01 \x01(\tR\trecipient\x12\x16\n" +
+	"\x06sender\x18\x02 \x01(\tR\x06sender\x12\x10\n" +
+	"\x03box\x18\x03 \x01(\fR\x03box\"\xd1\x01\n" +
+	"\aSecrets\x12\x16\n" +
+	"\x06member\x18\x01 \x01(\tR\x06member\x124\n" +
+	"\bworkload\x18\x02 \x01(\v2\x18.hansa.federation.v1.KeyR\bworkload\x12\x14\n" +
+	"\x05epoch\x18\x03 \x01(\x04R\x05epoch\x12+\n" +
+	"\x11workload_revision\x18\x04 \x01(\x04R\x10workloadRevision\x125\n" +
+	"\aobjects\x18\x05 \x03(\v2\x1b.hansa.federation.v1.ObjectR\aobjects\"\xdd\x03\n" +
 	"\n" +
 	"WorkStatus\x124\n" +
 	"\bworkload\x18\x01 \x01(\v2\x18.hansa.federation.v1.KeyR\bworkload\x12\x16\n" +
@@ -3178,7 +3382,7 @@ func file_federation_v1_records_proto_rawDescGZIP() []byte {
 	return file_federation_v1_records_proto_rawDescData
 }
 
-var file_federation_v1_records_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
+var file_federation_v1_records_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
 var file_federation_v1_records_proto_goTypes = []any{
 	(*Key)(nil),                   // 0: hansa.federation.v1.Key
 	(*Place)(nil),                 // 1: hansa.federation.v1.Place
@@ -3199,95 +3403,101 @@ var file_federation_v1_records_proto_goTypes = []any{
 	(*MemberExplanation)(nil),     // 16: hansa.federation.v1.MemberExplanation
 	(*Score)(nil),                 // 17: hansa.federation.v1.Score
 	(*Work)(nil),                  // 18: hansa.federation.v1.Work
-	(*WorkStatus)(nil),            // 19: hansa.federation.v1.WorkStatus
-	(*Feed)(nil),                  // 20: hansa.federation.v1.Feed
-	(*ObjectStatus)(nil),          // 21: hansa.federation.v1.ObjectStatus
-	(*Export)(nil),                // 22: hansa.federation.v1.Export
-	(*Port)(nil),                  // 23: hansa.federation.v1.Port
-	(*Endpoint)(nil),              // 24: hansa.federation.v1.Endpoint
-	(*Operation)(nil),             // 25: hansa.federation.v1.Operation
-	(*OperationRequest)(nil),      // 26: hansa.federation.v1.OperationRequest
-	(*Objective)(nil),             // 27: hansa.federation.v1.Objective
-	(*Achieved)(nil),              // 28: hansa.federation.v1.Achieved
-	(*WorkloadReport)(nil),        // 29: hansa.federation.v1.WorkloadReport
-	(*TimelineEntry)(nil),         // 30: hansa.federation.v1.TimelineEntry
-	(*Event)(nil),                 // 31: hansa.federation.v1.Event
-	nil,                           // 32: hansa.federation.v1.Resources.ExtendedEntry
-	nil,                           // 33: hansa.federation.v1.MemberSpec.LabelsEntry
-	nil,                           // 34: hansa.federation.v1.Quota.FreeEntry
-	nil,                           // 35: hansa.federation.v1.Feed.ValuesEntry
-	nil,                           // 36: hansa.federation.v1.Operation.MarksEntry
-	nil,                           // 37: hansa.federation.v1.WorkloadReport.MarksEntry
-	(*timestamppb.Timestamp)(nil), // 38: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 39: google.protobuf.Duration
+	(*Sealed)(nil),                // 19: hansa.federation.v1.Sealed
+	(*Secrets)(nil),               // 20: hansa.federation.v1.Secrets
+	(*WorkStatus)(nil),            // 21: hansa.federation.v1.WorkStatus
+	(*Feed)(nil),                  // 22: hansa.federation.v1.Feed
+	(*ObjectStatus)(nil),          // 23: hansa.federation.v1.ObjectStatus
+	(*Export)(nil),                // 24: hansa.federation.v1.Export
+	(*Port)(nil),                  // 25: hansa.federation.v1.Port
+	(*Endpoint)(nil),              // 26: hansa.federation.v1.Endpoint
+	(*Operation)(nil),             // 27: hansa.federation.v1.Operation
+	(*OperationRequest)(nil),      // 28: hansa.federation.v1.OperationRequest
+	(*Objective)(nil),             // 29: hansa.federation.v1.Objective
+	(*Achieved)(nil),              // 30: hansa.federation.v1.Achieved
+	(*WorkloadReport)(nil),        // 31: hansa.federation.v1.WorkloadReport
+	(*TimelineEntry)(nil),         // 32: hansa.federation.v1.TimelineEntry
+	(*Event)(nil),                 // 33: hansa.federation.v1.Event
+	nil,                           // 34: hansa.federation.v1.Resources.ExtendedEntry
+	nil,                           // 35: hansa.federation.v1.MemberSpec.LabelsEntry
+	nil,                           // 36: hansa.federation.v1.Quota.FreeEntry
+	nil,                           // 37: hansa.federation.v1.Feed.ValuesEntry
+	nil,                           // 38: hansa.federation.v1.Operation.MarksEntry
+	nil,                           // 39: hansa.federation.v1.WorkloadReport.MarksEntry
+	(*timestamppb.Timestamp)(nil), // 40: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 41: google.protobuf.Duration
 }
 var file_federation_v1_records_proto_depIdxs = []int32{
-	32, // 0: hansa.federation.v1.Resources.extended:type_name -> hansa.federation.v1.Resources.ExtendedEntry
+	34, // 0: hansa.federation.v1.Resources.extended:type_name -> hansa.federation.v1.Resources.ExtendedEntry
 	2,  // 1: hansa.federation.v1.NodeClass.allocatable:type_name -> hansa.federation.v1.Resources
 	2,  // 2: hansa.federation.v1.NodeClass.free:type_name -> hansa.federation.v1.Resources
 	2,  // 3: hansa.federation.v1.NodeClass.room:type_name -> hansa.federation.v1.Resources
 	1,  // 4: hansa.federation.v1.MemberSpec.place:type_name -> hansa.federation.v1.Place
-	33, // 5: hansa.federation.v1.MemberSpec.labels:type_name -> hansa.federation.v1.MemberSpec.LabelsEntry
+	35, // 5: hansa.federation.v1.MemberSpec.labels:type_name -> hansa.federation.v1.MemberSpec.LabelsEntry
 	4,  // 6: hansa.federation.v1.MemberSpec.taints:type_name -> hansa.federation.v1.Taint
-	38, // 7: hansa.federation.v1.MemberSpec.joined_at:type_name -> google.protobuf.Timestamp
+	40, // 7: hansa.federation.v1.MemberSpec.joined_at:type_name -> google.protobuf.Timestamp
 	2,  // 8: hansa.federation.v1.MemberFacts.allocatable:type_name -> hansa.federation.v1.Resources
 	2,  // 9: hansa.federation.v1.MemberFacts.free:type_name -> hansa.federation.v1.Resources
 	3,  // 10: hansa.federation.v1.MemberFacts.classes:type_name -> hansa.federation.v1.NodeClass
-	38, // 11: hansa.federation.v1.MemberFacts.observed_at:type_name -> google.protobuf.Timestamp
+	40, // 11: hansa.federation.v1.MemberFacts.observed_at:type_name -> google.protobuf.Timestamp
 	7,  // 12: hansa.federation.v1.MemberFacts.quotas:type_name -> hansa.federation.v1.Quota
-	34, // 13: hansa.federation.v1.Quota.free:type_name -> hansa.federation.v1.Quota.FreeEntry
-	38, // 14: hansa.federation.v1.HealthRecord.since:type_name -> google.protobuf.Timestamp
+	36, // 13: hansa.federation.v1.Quota.free:type_name -> hansa.federation.v1.Quota.FreeEntry
+	40, // 14: hansa.federation.v1.HealthRecord.since:type_name -> google.protobuf.Timestamp
 	9,  // 15: hansa.federation.v1.Objects.objects:type_name -> hansa.federation.v1.Object
 	0,  // 16: hansa.federation.v1.Workload.key:type_name -> hansa.federation.v1.Key
-	38, // 17: hansa.federation.v1.Workload.applied_at:type_name -> google.protobuf.Timestamp
-	0,  // 18: hansa.federation.v1.Assignment.workload:type_name -> hansa.federation.v1.Key
-	13, // 19: hansa.federation.v1.Assignment.members:type_name -> hansa.federation.v1.AssignedMember
-	14, // 20: hansa.federation.v1.Assignment.explanation:type_name -> hansa.federation.v1.Explanation
-	38, // 21: hansa.federation.v1.Assignment.decided_at:type_name -> google.protobuf.Timestamp
-	39, // 22: hansa.federation.v1.Assignment.ready_in:type_name -> google.protobuf.Duration
-	16, // 23: hansa.federation.v1.Explanation.members:type_name -> hansa.federation.v1.MemberExplanation
-	15, // 24: hansa.federation.v1.Explanation.changes:type_name -> hansa.federation.v1.Difference
-	17, // 25: hansa.federation.v1.MemberExplanation.scores:type_name -> hansa.federation.v1.Score
-	0,  // 26: hansa.federation.v1.Work.workload:type_name -> hansa.federation.v1.Key
-	0,  // 27: hansa.federation.v1.WorkStatus.workload:type_name -> hansa.federation.v1.Key
-	21, // 28: hansa.federation.v1.WorkStatus.objects:type_name -> hansa.federation.v1.ObjectStatus
-	38, // 29: hansa.federation.v1.WorkStatus.observed_at:type_name -> google.protobuf.Timestamp
-	35, // 30: hansa.federation.v1.Feed.values:type_name -> hansa.federation.v1.Feed.ValuesEntry
-	39, // 31: hansa.federation.v1.Feed.max_age:type_name -> google.protobuf.Duration
-	38, // 32: hansa.federation.v1.Feed.reported_at:type_name -> google.protobuf.Timestamp
-	0,  // 33: hansa.federation.v1.Export.service:type_name -> hansa.federation.v1.Key
-	23, // 34: hansa.federation.v1.Export.ports:type_name -> hansa.federation.v1.Port
-	24, // 35: hansa.federation.v1.Export.endpoints:type_name -> hansa.federation.v1.Endpoint
-	38, // 36: hansa.federation.v1.Export.exported_at:type_name -> google.protobuf.Timestamp
-	38, // 37: hansa.federation.v1.Export.observed_at:type_name -> google.protobuf.Timestamp
-	26, // 38: hansa.federation.v1.Operation.request:type_name -> hansa.federation.v1.OperationRequest
-	36, // 39: hansa.federation.v1.Operation.marks:type_name -> hansa.federation.v1.Operation.MarksEntry
-	29, // 40: hansa.federation.v1.Operation.workloads:type_name -> hansa.federation.v1.WorkloadReport
-	30, // 41: hansa.federation.v1.Operation.timeline:type_name -> hansa.federation.v1.TimelineEntry
-	27, // 42: hansa.federation.v1.Operation.objective:type_name -> hansa.federation.v1.Objective
-	28, // 43: hansa.federation.v1.Operation.achieved:type_name -> hansa.federation.v1.Achieved
-	38, // 44: hansa.federation.v1.Operation.created_at:type_name -> google.protobuf.Timestamp
-	39, // 45: hansa.federation.v1.OperationRequest.hold:type_name -> google.protobuf.Duration
-	39, // 46: hansa.federation.v1.Objective.rto:type_name -> google.protobuf.Duration
-	39, // 47: hansa.federation.v1.Objective.rpo:type_name -> google.protobuf.Duration
-	39, // 48: hansa.federation.v1.Achieved.rto:type_name -> google.protobuf.Duration
-	39, // 49: hansa.federation.v1.Achieved.downtime:type_name -> google.protobuf.Duration
-	39, // 50: hansa.federation.v1.Achieved.detect:type_name -> google.protobuf.Duration
-	0,  // 51: hansa.federation.v1.WorkloadReport.workload:type_name -> hansa.federation.v1.Key
-	37, // 52: hansa.federation.v1.WorkloadReport.marks:type_name -> hansa.federation.v1.WorkloadReport.MarksEntry
-	27, // 53: hansa.federation.v1.WorkloadReport.objective:type_name -> hansa.federation.v1.Objective
-	28, // 54: hansa.federation.v1.WorkloadReport.achieved:type_name -> hansa.federation.v1.Achieved
-	13, // 55: hansa.federation.v1.WorkloadReport.before:type_name -> hansa.federation.v1.AssignedMember
-	13, // 56: hansa.federation.v1.WorkloadReport.after:type_name -> hansa.federation.v1.AssignedMember
-	38, // 57: hansa.federation.v1.TimelineEntry.at:type_name -> google.protobuf.Timestamp
-	38, // 58: hansa.federation.v1.Event.at:type_name -> google.protobuf.Timestamp
-	38, // 59: hansa.federation.v1.Operation.MarksEntry.value:type_name -> google.protobuf.Timestamp
-	38, // 60: hansa.federation.v1.WorkloadReport.MarksEntry.value:type_name -> google.protobuf.Timestamp
-	61, // [61:61] is the sub-list for method output_type
-	61, // [61:61] is the sub-list for method input_type
-	61, // [61:61] is the sub-list for extension type_name
-	61, // [61:61] is the sub-list for extension extendee
-	0,  // [0:61] is the sub-list for field type_name
+	40, // 17: hansa.federation.v1.Workload.applied_at:type_name -> google.protobuf.Timestamp
+	19, // 18: hansa.federation.v1.Workload.sealed:type_name -> hansa.federation.v1.Sealed
+	0,  // 19: hansa.federation.v1.Assignment.workload:type_name -> hansa.federation.v1.Key
+	13, // 20: hansa.federation.v1.Assignment.members:type_name -> hansa.federation.v1.AssignedMember
+	14, // 21: hansa.federation.v1.Assignment.explanation:type_name -> hansa.federation.v1.Explanation
+	40, // 22: hansa.federation.v1.Assignment.decided_at:type_name -> google.protobuf.Timestamp
+	41, // 23: hansa.federation.v1.Assignment.ready_in:type_name -> google.protobuf.Duration
+	16, // 24: hansa.federation.v1.Explanation.members:type_name -> hansa.federation.v1.MemberExplanation
+	15, // 25: hansa.federation.v1.Explanation.changes:type_name -> hansa.federation.v1.Difference
+	17, // 26: hansa.federation.v1.MemberExplanation.scores:type_name -> hansa.federation.v1.Score
+	0,  // 27: hansa.federation.v1.Work.workload:type_name -> hansa.federation.v1.Key
+	19, // 28: hansa.federation.v1.Work.sealed:type_name -> hansa.federation.v1.Sealed
+	0,  // 29: hansa.federation.v1.Secrets.workload:type_name -> hansa.federation.v1.Key
+	9,  // 30: hansa.federation.v1.Secrets.objects:type_name -> hansa.federation.v1.Object
+	0,  // 31: hansa.federation.v1.WorkStatus.workload:type_name -> hansa.federation.v1.Key
+	23, // 32: hansa.federation.v1.WorkStatus.objects:type_name -> hansa.federation.v1.ObjectStatus
+	40, // 33: hansa.federation.v1.WorkStatus.observed_at:type_name -> google.protobuf.Timestamp
+	37, // 34: hansa.federation.v1.Feed.values:type_name -> hansa.federation.v1.Feed.ValuesEntry
+	41, // 35: hansa.federation.v1.Feed.max_age:type_name -> google.protobuf.Duration
+	40, // 36: hansa.federation.v1.Feed.reported_at:type_name -> google.protobuf.Timestamp
+	0,  // 37: hansa.federation.v1.Export.service:type_name -> hansa.federation.v1.Key
+	25, // 38: hansa.federation.v1.Export.ports:type_name -> hansa.federation.v1.Port
+	26, // 39: hansa.federation.v1.Export.endpoints:type_name -> hansa.federation.v1.Endpoint
+	40, // 40: hansa.federation.v1.Export.exported_at:type_name -> google.protobuf.Timestamp
+	40, // 41: hansa.federation.v1.Export.observed_at:type_name -> google.protobuf.Timestamp
+	28, // 42: hansa.federation.v1.Operation.request:type_name -> hansa.federation.v1.OperationRequest
+	38, // 43: hansa.federation.v1.Operation.marks:type_name -> hansa.federation.v1.Operation.MarksEntry
+	31, // 44: hansa.federation.v1.Operation.workloads:type_name -> hansa.federation.v1.WorkloadReport
+	32, // 45: hansa.federation.v1.Operation.timeline:type_name -> hansa.federation.v1.TimelineEntry
+	29, // 46: hansa.federation.v1.Operation.objective:type_name -> hansa.federation.v1.Objective
+	30, // 47: hansa.federation.v1.Operation.achieved:type_name -> hansa.federation.v1.Achieved
+	40, // 48: hansa.federation.v1.Operation.created_at:type_name -> google.protobuf.Timestamp
+	41, // 49: hansa.federation.v1.OperationRequest.hold:type_name -> google.protobuf.Duration
+	41, // 50: hansa.federation.v1.Objective.rto:type_name -> google.protobuf.Duration
+	41, // 51: hansa.federation.v1.Objective.rpo:type_name -> google.protobuf.Duration
+	41, // 52: hansa.federation.v1.Achieved.rto:type_name -> google.protobuf.Duration
+	41, // 53: hansa.federation.v1.Achieved.downtime:type_name -> google.protobuf.Duration
+	41, // 54: hansa.federation.v1.Achieved.detect:type_name -> google.protobuf.Duration
+	0,  // 55: hansa.federation.v1.WorkloadReport.workload:type_name -> hansa.federation.v1.Key
+	39, // 56: hansa.federation.v1.WorkloadReport.marks:type_name -> hansa.federation.v1.WorkloadReport.MarksEntry
+	29, // 57: hansa.federation.v1.WorkloadReport.objective:type_name -> hansa.federation.v1.Objective
+	30, // 58: hansa.federation.v1.WorkloadReport.achieved:type_name -> hansa.federation.v1.Achieved
+	13, // 59: hansa.federation.v1.WorkloadReport.before:type_name -> hansa.federation.v1.AssignedMember
+	13, // 60: hansa.federation.v1.WorkloadReport.after:type_name -> hansa.federation.v1.AssignedMember
+	40, // 61: hansa.federation.v1.TimelineEntry.at:type_name -> google.protobuf.Timestamp
+	40, // 62: hansa.federation.v1.Event.at:type_name -> google.protobuf.Timestamp
+	40, // 63: hansa.federation.v1.Operation.MarksEntry.value:type_name -> google.protobuf.Timestamp
+	40, // 64: hansa.federation.v1.WorkloadReport.MarksEntry.value:type_name -> google.protobuf.Timestamp
+	65, // [65:65] is the sub-list for method output_type
+	65, // [65:65] is the sub-list for method input_type
+	65, // [65:65] is the sub-list for extension type_name
+	65, // [65:65] is the sub-list for extension extendee
+	0,  // [0:65] is the sub-list for field type_name
 }
 
 func init() { file_federation_v1_records_proto_init() }
@@ -3301,7 +3511,7 @@ func file_federation_v1_records_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_federation_v1_records_proto_rawDesc), len(file_federation_v1_records_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   38,
+			NumMessages:   40,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -16,7 +16,7 @@ func EncodeWorkload(w federation.Workload) []byte {
 	}
 	return encode(&Workload{
 		Key: fromKey(w.Key), Placement: spec, ObjectsZstd: fromObjects(w.Objects),
-		Source: w.Source, AppliedAt: fromTime(w.AppliedAt), AppliedBy: w.AppliedBy,
+		Source: w.Source, AppliedAt: fromTime(w.AppliedAt), AppliedBy: w.AppliedBy, Sealed: fromSealed(w.Sealed), Digest: w.Digest,
 	})
 }
 
@@ -38,6 +38,7 @@ func DecodeWorkload(b []byte) (federation.Workload, error) {
 		return federation.Workload{
 			Key: key, Placement: spec, Objects: objects,
 			Source: m.GetSource(), AppliedAt: toTime(m.GetAppliedAt()), AppliedBy: m.GetAppliedBy(),
+			Sealed: toSealed(m.GetSealed()), Digest: m.GetDigest(),
 		}, nil
 	})
 }
@@ -121,6 +122,7 @@ func EncodeWork(w federation.Work) []byte {
 		Workload: fromKey(w.Workload), Member: w.Member, Epoch: uint64(w.Epoch), WorkloadRevision: uint64(w.WorkloadRevision),
 		Replicas: w.Replicas, Takeover: w.Landing.Takeover, Drift: w.Landing.Drift, Deletion: w.Landing.Deletion,
 		Continuity: string(w.Continuity), Tier: int32(w.Tier), ObjectsZstd: fromObjects(w.Objects), Removed: w.Removed,
+		Sealed: fromSealed(w.Sealed),
 	})
 }
 
@@ -140,6 +142,7 @@ func DecodeWork(b []byte) (federation.Work, error) {
 			WorkloadRevision: federation.Revision(m.GetWorkloadRevision()), Replicas: m.GetReplicas(),
 			Landing:    federation.LandingSpec{Takeover: m.GetTakeover(), Drift: m.GetDrift(), Deletion: m.GetDeletion()},
 			Continuity: federation.Continuity(m.GetContinuity()), Tier: int(m.GetTier()), Objects: objects, Removed: m.GetRemoved(),
+			Sealed: toSealed(m.GetSealed()),
 		}, named("member", m.GetMember())
 	})
 }

@@ -61,7 +61,10 @@ type Options struct {
 	// GuardEnv is what the guarded pods of an at-most-one workload get into their
 	// environment; nil, or a nil result: nothing.
 	GuardEnv func(federation.Key) map[string]string
-	Logger   *slog.Logger
+	// Open makes a work whose Secrets are sealed readable, or says in one line why it
+	// cannot: nothing of the work is landed then. Nil: no work is sealed.
+	Open   func(federation.Work) (federation.Work, error)
+	Logger *slog.Logger
 }
 
 // Verb says what an order asks for.
@@ -241,6 +244,12 @@ func (l *Lander) fail(w *work, why string) bool {
 func (l *Lander) carryOut(ctx context.Context, o Order) error {
 	if o.Do != Land {
 		return l.remove(ctx, o) // what has to stop waits for nothing
+	}
+	if l.opts.Open != nil {
+		var err error
+		if o.Work, err = l.opts.Open(o.Work); err != nil {
+			return err
+		}
 	}
 	p, err := l.plan(ctx, o)
 	if err != nil {

@@ -11,6 +11,9 @@ import (
 	"path/filepath"
 
 	"github.com/nats-io/nkeys"
+
+	"github.com/hansa-io/hansa/federation"
+	"github.com/hansa-io/hansa/messaging/nats/seal"
 )
 
 // Keys are what signs on the bus of one federation. Every hub of it has the same; who
@@ -122,16 +125,36 @@ func writeSynced(path string, data []byte) error {
 	return nil
 }
 
+// RecordKeys are what the Secrets in the records of workloads are sealed with: what
+// gateways are told, and the seed that opens, which stays with the hubs.
+func (k *Keys) RecordKeys() (keys federation.SealKeys, seed []byte, err error) {
+	raw, err := k.derive("hansa records")
+	if err != nil {
+		return keys, nil, err
+	}
+	if keys.Key, seed, err = seal.KeyOf(raw); err != nil {
+		return keys, nil, err
+	}
+	keys.Digest, err = k.derive("hansa digests")
+	return keys, seed, err
+}
+
+// derive makes a key for one purpose that only who has the keys can make.
+func (k *Keys) derive(purpose string) ([]byte, error) {
+	seed, err := k.operator.Seed()
+	if err != nil {
+		return nil, fmt.Errorf("derive the key of %s: %w", purpose, err)
+	}
+	mac := hmac.New(sha256.New, seed)
+	mac.Write([]byte(purpose))
+	return mac.Sum(nil), nil
+}
+
 // routePassword is what the hubs' servers show each other: only who has the keys
 // knows it.
 func (k *Keys) routePassword() (string, error) {
-	seed, err := k.operator.Seed()
-	if err != nil {
-		return "", fmt.Errorf("derive the password of routes: %w", err)
-	}
-	mac := hmac.New(sha256.New, seed)
-	mac.Write([]byte("hansa routes"))
-	return hex.EncodeToString(mac.Sum(nil)), nil
+	key, err := k.derive("hansa routes")
+	return hex.EncodeToString(key), err
 }
 
 // public returns the public key of a key pair that was made or read here.

@@ -14,6 +14,8 @@ import (
 
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/hansa-io/hansa/federation"
 )
 
 // maxControlLine takes the CONNECT of a user whose JWT lists its permissions, in
@@ -240,6 +242,11 @@ func (s *Server) Dial(role Role) (*Conn, error) {
 		return nil, err
 	}
 	return Dial(DialOptions{Server: s, Credentials: credentials, Name: string(role), Replicas: s.servers})
+}
+
+// RecordKeys are those of the server's Keys.
+func (s *Server) RecordKeys() (keys federation.SealKeys, seed []byte, err error) {
+	return s.keys.RecordKeys()
 }
 
 // Shutdown stops the server and waits until it has. One of several first gives what it

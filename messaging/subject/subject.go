@@ -73,6 +73,7 @@ const (
 	HubReadiness = "readiness"
 	HubRebalance = "rebalance"
 	HubReplay    = "replay"
+	HubSealKeys  = "seal"    // how the Secrets of workloads are sealed
 	HubQueries   = "queries" // what clients asked for, and from where
 )
 
@@ -84,6 +85,7 @@ const (
 	UpEvent  = "event"
 	UpHello  = "hello"  // what the agent holds; the answer tells what it may run
 	UpRenew  = "renew"  // at-most-one lease
+	UpSeal   = "seal"   // the key that secrets are to be sealed to
 	UpProbed = "probed" // what the agent saw of another member, after DownProbe
 )
 

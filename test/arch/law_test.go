@@ -41,6 +41,7 @@ var table = []row{
 	{"messaging/mailbox", adapter, nil},
 
 	{"federation/v1", adapter, nil},
+	{"federation/sealed", adapter, []string{"federation/v1"}},
 	{"gateway/v1", adapter, nil},
 	{"gateway/document", adapter, []string{"configs", "placement", "placement/manifest", "placement/catalogue"}},
 	{"messaging", adapter, nil},
@@ -59,13 +60,13 @@ var table = []row{
 		"configs", "federation/...", "placement/...", "messaging", "messaging/mailbox", "messaging/subject",
 	}},
 	{"member", shell, []string{
-		"configs", "federation/probe", "federation/v1", "gateway/v1", "member/admit", "member/guard", "member/kube", "member/landing", "member/observe",
+		"configs", "federation/probe", "federation/sealed", "federation/v1", "gateway/v1", "member/admit", "member/guard", "member/kube", "member/landing", "member/observe",
 		"messaging", "messaging/mailbox", "messaging/subject",
 	}},
 	{"gateway/cli", shell, []string{"configs", "gateway/v1"}},
 	{"gateway/cli/local", shell, []string{"configs", "gateway/cli", "gateway/v1", "member/cluster/config", "member/cluster/pki", "placement/catalogue"}},
 	{"gateway/...", shell, []string{
-		"configs", "federation/decision", "federation/v1", "gateway/...", "messaging", "messaging/subject", "placement/...",
+		"configs", "federation/decision", "federation/sealed", "federation/v1", "gateway/...", "messaging", "messaging/subject", "placement/...",
 	}},
 
 	{"member/cmd/hansa-cluster", composition, []string{"member/...", "messaging/...", "configs/..."}},

@@ -38,6 +38,7 @@ func TestFederation(t *testing.T) {
 		{"readme", checkReadme},
 		{"hub restart", checkDeadHub},
 		{"once", checkOnce},
+		{"secret", checkSecret},
 		{"attach", checkAttach},
 		{"gateway", checkGateway},
 		{"down", checkDown},

@@ -9,6 +9,7 @@ import (
 	"github.com/hansa-io/hansa/member/cluster"
 	"github.com/hansa-io/hansa/member/cluster/config"
 	"github.com/hansa-io/hansa/messaging/nats"
+	"github.com/hansa-io/hansa/messaging/nats/seal"
 )
 
 // runAgent runs the agent once the cluster is usable, until ctx ends. Without
@@ -29,7 +30,7 @@ func runAgent(ctx context.Context, cfg config.Config, c *cluster.Cluster, log lo
 			Region: cfg.Place.Region, Zone: cfg.Place.Zone, Latitude: cfg.Place.Latitude, Longitude: cfg.Place.Longitude,
 		},
 		Kubeconfig: c.Kubeconfig(cluster.AgentKubeconfig), Version: release, AdmissionListen: "127.0.0.1:0",
-		NewKey: nats.NewUserKey, Dial: dialer(log.own), Logger: log.own,
+		NewKey: nats.NewUserKey, NewSealKey: seal.NewKey, Unseal: seal.Open, Dial: dialer(log.own), Logger: log.own,
 	})
 	if err != nil {
 		return err
