@@ -141,7 +141,10 @@ func (f federation) keepApplying(t *testing.T) *applies {
 	ctx, cancel := context.WithCancel(context.Background())
 	a := &applies{end: cancel, ended: make(chan struct{}), changed: make(chan struct{}, 1)}
 	file := filepath.Join(t.TempDir(), "counter.yaml")
-	t.Cleanup(func() { cancel(); <-a.ended })
+	t.Cleanup(func() {
+		cancel()
+		<-a.ended
+	})
 	go func() {
 		defer close(a.ended)
 		for n := 1; ctx.Err() == nil && a.one(t, f, file, n); n++ {
