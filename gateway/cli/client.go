@@ -31,6 +31,7 @@ type Client struct {
 	Members   gatewayv1.MembersServiceClient
 	Recovery  gatewayv1.RecoveryServiceClient
 	Events    gatewayv1.EventsServiceClient
+	Join      gatewayv1.JoinServiceClient
 
 	conn *grpc.ClientConn
 }
@@ -70,6 +71,7 @@ func Dial(c Context) (*Client, error) {
 		Members:   gatewayv1.NewMembersServiceClient(conn),
 		Recovery:  gatewayv1.NewRecoveryServiceClient(conn),
 		Events:    gatewayv1.NewEventsServiceClient(conn),
+		Join:      gatewayv1.NewJoinServiceClient(conn),
 		conn:      conn,
 	}, nil
 }

@@ -1,0 +1,217 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/hansa-io/hansa/gateway/cli"
+	gatewayv1 "github.com/hansa-io/hansa/gateway/v1"
+	"github.com/hansa-io/hansa/messaging/nats"
+)
+
+// BenchmarkBus runs a real hub, with its bus and gateway, in a process of its own
+// against simulated members: real agents' connections without clusters. For 100 and
+// 1,000 members, with 100 workloads that each member has to run:
+//
+//	join-s        all joined, made known to the bus and Healthy
+//	works-s       apply of the workloads until every member has read its last order
+//	ready-s       … until the hub has every member's report
+//	RSS-MiB       of the hub's process then
+//	idle-cpu-%    of one core over 10 s in which nothing happens, without the beats
+//	beats-cpu-%   what beats of every member at 4 Hz add; told from beats at 8 Hz
+//	start-s       kill -9 and start: until a hub leads and its gateway answers
+//	served-s      … until every member has heard it again
+func BenchmarkBus(b *testing.B) {
+	for _, members := range []int{100, 1000} {
+		b.Run(fmt.Sprintf("members=%d", members), func(b *testing.B) {
+			for b.Loop() {
+				measureBus(b, members)
+			}
+		})
+	}
+}
+
+const fleetWorkloads = 100
+
+// hubProcess is a hub, its bus and its gateway.
+type hubProcess struct {
+	local
+	client *cli.Client
+}
+
+func measureBus(b *testing.B, members int) {
+	bin, err := filepath.Abs("../../bin")
+	if err != nil {
+		b.Fatal(err)
+	}
+	h := hubProcess{local: local{b: b, bin: bin, home: filepath.Join(b.TempDir(), "home")}}
+	spec := filepath.Join(b.TempDir(), "spec.yaml")
+	if err := os.WriteFile(spec, []byte("members: [{name: none, region: eu-central}]\n"), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	defer h.run("down")
+	h.run("up", "-f", spec, "--ports", "auto", "--detach")
+	h.run("member", "kill", "none") // before it has joined
+	c, err := cli.ReadContext(filepath.Join(h.home, "config.yaml"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	if h.client, err = cli.Dial(c); err != nil {
+		b.Fatal(err)
+	}
+	defer h.client.Close()
+
+	begin := time.Now()
+	f := startFleet(b, h.join, members)
+	defer f.stop()
+	h.until(func() bool { return h.healthy() == members })
+	b.ReportMetric(time.Since(begin).Seconds(), "join-s")
+
+	begin = time.Now()
+	h.applyMany()
+	h.until(func() bool { return f.orders.Load() >= int64(members*fleetWorkloads) })
+	b.ReportMetric(time.Since(begin).Seconds(), "works-s")
+	h.until(func() bool { return h.readyWorkloads() == fleetWorkloads })
+	b.ReportMetric(time.Since(begin).Seconds(), "ready-s")
+	b.ReportMetric(float64(h.resident("hub"))/1024, "RSS-MiB")
+
+	four := h.idle()
+	f.every.Store(int64(125 * time.Millisecond))
+	eight := h.idle()
+	f.every.Store(int64(250 * time.Millisecond))
+	b.ReportMetric(100*(2*four-eight), "idle-cpu-%")
+	b.ReportMetric(100*(eight-four), "beats-cpu-%")
+
+	h.run("hub", "kill", "hub")
+	h.until(func() bool { return exec.Command("kill", "-0", h.pid()).Run() != nil })
+	begin = time.Now()
+	h.run("hub", "start", "hub")
+	h.until(func() bool {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		s, err := h.client.Events.GetStatus(ctx, &gatewayv1.GetStatusRequest{})
+		return err == nil && s.GetSynced() && s.GetHubAgeMs() >= 0
+	})
+	b.ReportMetric(time.Since(begin).Seconds(), "start-s")
+	h.until(func() bool { return f.hearing(begin) == members })
+	b.ReportMetric(time.Since(begin).Seconds(), "served-s")
+}
+
+// join makes a token and joins a member with it, as an agent does.
+func (h hubProcess) join(name string) (nats.Credentials, *gatewayv1.JoinResponse) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	answer, err := h.client.Members.CreateToken(ctx, &gatewayv1.CreateTokenRequest{Member: name, Ttl: durationpb.New(time.Hour)})
+	if err != nil {
+		panic(err) // of a goroutine; the benchmark cannot go on
+	}
+	id, secret, _ := strings.Cut(answer.GetToken()[strings.LastIndex(answer.GetToken(), "#")+1:], ".")
+	key, seed, err := nats.NewUserKey()
+	if err != nil {
+		panic(err)
+	}
+	reply, err := h.client.Join.Join(ctx, &gatewayv1.JoinRequest{
+		TokenId: id, TokenSecret: secret, Member: name, Place: &gatewayv1.Place{Region: "eu-central"}, ClusterId: name, UserKey: key,
+	})
+	if err != nil {
+		panic(err)
+	}
+	return nats.Credentials{JWT: reply.GetUserJwt(), Seed: seed}, reply
+}
+
+func (h hubProcess) healthy() int {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	s, err := h.client.Events.GetStatus(ctx, &gatewayv1.GetStatusRequest{})
+	if err != nil {
+		h.b.Fatal(err)
+	}
+	return int(s.GetMembersHealthy())
+}
+
+func (h hubProcess) readyWorkloads() int {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	s, err := h.client.Events.GetStatus(ctx, &gatewayv1.GetStatusRequest{})
+	if err != nil {
+		h.b.Fatal(err)
+	}
+	return int(s.GetWorkloadsReady())
+}
+
+// applyMany applies workloads of one ConfigMap of 1 KiB that every member runs.
+func (h hubProcess) applyMany() {
+	var text strings.Builder
+	for i := range fleetWorkloads {
+		fmt.Fprintf(&text, `apiVersion: v1
+kind: ConfigMap
+metadata: {namespace: fleet, name: c%[1]d}
+data: {n: %[2]q}
+---
+apiVersion: hansa.io/v1alpha1
+kind: Placement
+metadata: {namespace: fleet, name: c%[1]d}
+spec:
+  resources: [{apiVersion: v1, kind: ConfigMap, name: c%[1]d}]
+  replicas: {mode: Duplicated}
+---
+`, i, strings.Repeat(strconv.Itoa(i), 1024/len(strconv.Itoa(i))))
+	}
+	file := filepath.Join(h.home, "many.yaml")
+	if err := os.WriteFile(file, []byte(text.String()), 0o600); err != nil {
+		h.b.Fatal(err)
+	}
+	h.run("apply", "-f", file)
+}
+
+// idle is the part of one core that the hub's process takes while nothing happens.
+func (h hubProcess) idle() float64 {
+	const span = 10 * time.Second
+	settle, stop := context.WithTimeout(context.Background(), 2*time.Second)
+	<-settle.Done()
+	stop()
+	before := h.cpu()
+	measure, stop := context.WithTimeout(context.Background(), span)
+	<-measure.Done()
+	stop()
+	return (h.cpu() - before).Seconds() / span.Seconds()
+}
+
+// cpu is the processor time that the hub's process has taken.
+func (h hubProcess) cpu() time.Duration {
+	stat, err := os.ReadFile("/proc/" + h.pid() + "/stat")
+	if err != nil {
+		h.b.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(stat), ") ")
+	fields := strings.Fields(rest)
+	user, _ := strconv.ParseInt(fields[11], 10, 64)
+	system, _ := strconv.ParseInt(fields[12], 10, 64)
+	return time.Duration(user+system) * time.Second / ticksPerSecond()
+}
+
+func (h hubProcess) pid() string {
+	pid, err := os.ReadFile(filepath.Join(h.home, "hub", "pid"))
+	if err != nil {
+		h.b.Fatal(err)
+	}
+	return strings.TrimSpace(string(pid))
+}
+
+// ticksPerSecond is the unit of /proc/PID/stat.
+func ticksPerSecond() time.Duration {
+	out, err := exec.Command("getconf", "CLK_TCK").Output()
+	if n, bad := strconv.Atoi(strings.TrimSpace(string(out))); err == nil && bad == nil {
+		return time.Duration(n)
+	}
+	return 100
+}
