@@ -49,7 +49,7 @@ func Dial(c Context) (*Client, error) {
 	options := []grpc.DialOption{
 		grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS13})),
 		grpc.WithUnaryInterceptor(bounded), grpc.WithConnectParams(connecting),
-		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: 3 * time.Second}),
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: 5 * time.Second}),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxAnswer)),
 	}
 	if c.TokenFile != "" {
@@ -99,7 +99,7 @@ func authorities(path string) (*x509.CertPool, error) {
 // comes: a gateway that is away is one of several, or starts again.
 var connecting = grpc.ConnectParams{
 	Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: time.Second},
-	MinConnectTimeout: 2 * time.Second,
+	MinConnectTimeout: 5 * time.Second,
 }
 
 // servers lists the gateways, each with the name that its certificate has to have.
