@@ -36,8 +36,8 @@ type DialOptions struct {
 	Log *slog.Logger
 }
 
-// Conn is one connection to the bus. It reconnects for ever, with a wait that is
-// a hash of its name, so that many do not come back in the same moment.
+// Conn is one connection to the bus. It reconnects for ever, with waits that
+// differ by its name, so that many do not come back in the same moment.
 type Conn struct {
 	nc       *nats.Conn
 	js       jetstream.JetStream
@@ -72,7 +72,7 @@ func Dial(o DialOptions) (*Conn, error) {
 		if !roots.AppendCertsFromPEM(o.CA) {
 			return nil, errors.New("dial bus: no CA to check its certificate with")
 		}
-		options = append(options, nats.Secure(&tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS13}))
+		options = append(options, nats.Secure(&tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS13, ClientSessionCache: tls.NewLRUClientSessionCache(8)}))
 		for i, u := range o.URLs {
 			if i > 0 {
 				urls += ","
@@ -121,12 +121,23 @@ func explained(err error) error {
 	return err
 }
 
-// reconnectDelay spreads reconnects over 100 ms to 350 ms by a hash of the name.
+// The wait before an attempt to connect again: the first is short, since a server that
+// is away is one of several, and each later one twice as long, since a server that came
+// back must not be asked by everybody at once.
+const (
+	firstReconnect = 200 * time.Millisecond
+	lastReconnect  = 5 * time.Second
+)
+
+// reconnectDelay spreads reconnects: each wait is half to one and a half times its
+// length, by a hash of the name and of the attempt.
 func reconnectDelay(name string) nats.ReconnectDelayHandler {
-	h := fnv.New32a()
-	_, _ = h.Write([]byte(name))
-	wait := 100*time.Millisecond + time.Duration(h.Sum32()%250)*time.Millisecond
-	return func(int) time.Duration { return wait }
+	return func(attempt int) time.Duration {
+		wait := min(firstReconnect<<min(attempt-1, 10), lastReconnect)
+		h := fnv.New32a()
+		_, _ = fmt.Fprint(h, name, attempt) // a hash takes everything
+		return wait/2 + time.Duration(float64(wait)*float64(h.Sum32()%1024)/1024)
+	}
 }
 
 // Close ends the connection; whatever uses it fails with ErrDisconnected.

@@ -67,15 +67,14 @@ func startFleet(b testing.TB, join func(name string) (member nats.Credentials, r
 			defer func() { <-slots }()
 			name := fmt.Sprintf("m%04d", i)
 			credentials, reply := join(name)
-			f.members[i] = f.dial(name, credentials, reply)
+			m := f.dial(name, credentials, reply)
+			f.members[i] = m
+			for _, role := range []func(context.Context){m.beat, m.follow, m.report} {
+				running.Go(func() { role(ctx) })
+			}
 		})
 	}
 	joining.Wait()
-	for _, m := range f.members {
-		for _, role := range []func(context.Context){m.beat, m.follow, m.report} {
-			running.Go(func() { role(ctx) })
-		}
-	}
 	return f
 }
 
