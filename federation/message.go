@@ -13,6 +13,9 @@ type Hello struct {
 	Holdings  []Holding // sorted by workload
 	// Synced is set once the agent's caches hold the present state of its cluster.
 	Synced bool
+	// Held: every order up to this revision of the member's work bucket is on the
+	// agent's disk; 0: some may be lost, and all are wanted again.
+	Held Revision
 }
 
 // HelloReply tells the agent what it may run.

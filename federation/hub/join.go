@@ -30,8 +30,10 @@ type WorkBuckets interface {
 	// WorkBucket returns the bucket with the works of the account; it makes the
 	// bucket when there is none.
 	WorkBucket(ctx context.Context, account string) (messaging.Bucket, error)
-	// ReplayWorks makes the member get every work of its bucket again.
-	ReplayWorks(ctx context.Context, account string) error
+	// ReplayWorks makes the member get every work of its bucket again, unless it still
+	// holds all that it has acknowledged: every order up to the revision held, 0 for
+	// none.
+	ReplayWorks(ctx context.Context, account string, held federation.Revision) error
 }
 
 // joins lets agents join. A join that is refused changes nothing.
@@ -73,7 +75,7 @@ func (j joins) join(ctx context.Context, r federation.JoinRequest, now time.Time
 		return federation.JoinReply{}, fmt.Errorf("make the work bucket of %s: %w", r.Member, err)
 	}
 	if expected != 0 { // it lost its disk
-		if err := j.works.ReplayWorks(ctx, account); err != nil {
+		if err := j.works.ReplayWorks(ctx, account, 0); err != nil {
 			return federation.JoinReply{}, err
 		}
 	}

@@ -176,8 +176,9 @@ func (l *leadership) hearRenew(ctx context.Context, m messaging.Message) ([]byte
 		})(ctx, m)
 }
 
-// replay sends an agent that began a new life all its works again: it remembers
-// their epochs and no objects, and may have died before it landed the last ones.
+// replay sends an agent that began a new life, and lost works that it has
+// acknowledged, all of them again. What it acknowledged and still holds need not
+// travel again, however long it was away.
 func (l *leadership) replay(ctx context.Context, m messaging.Message, h federation.Hello) error {
 	account, err := subject.AccountOf(m.Subject)
 	if err != nil {
@@ -186,8 +187,13 @@ func (l *leadership) replay(ctx context.Context, m messaging.Message, h federati
 	if h.Incarnation == 1 { // it has just joined, and has had nothing yet
 		return nil
 	}
-	if !l.dir.admit(h.Member, "replay", decision.Order{Incarnation: h.Incarnation, Sequence: 1}) {
+	life := decision.Order{Incarnation: h.Incarnation, Sequence: 1}
+	if !l.dir.admit(h.Member, "replay", life) {
 		return nil
 	}
-	return l.hub.opts.Works.ReplayWorks(ctx, account)
+	if err := l.hub.opts.Works.ReplayWorks(ctx, account, h.Held); err != nil {
+		l.dir.retract(h.Member, "replay", life) // the agent says hello again
+		return err
+	}
+	return nil
 }

@@ -135,7 +135,7 @@ func DecodeQueryReport(b []byte) (federation.QueryReport, error) {
 func EncodeHello(h federation.Hello) []byte {
 	return encode(&Hello{
 		Member: h.Member, Incarnation: uint64(h.Incarnation), ClusterId: h.ClusterID,
-		Holdings: each(h.Holdings, fromHolding), Synced: h.Synced, Sequence: h.Sequence,
+		Holdings: each(h.Holdings, fromHolding), Synced: h.Synced, Sequence: h.Sequence, Held: uint64(h.Held),
 	})
 }
 
@@ -148,7 +148,7 @@ func DecodeHello(b []byte) (federation.Hello, error) {
 		}
 		return federation.Hello{
 			Member: m.GetMember(), Incarnation: federation.Incarnation(m.GetIncarnation()), ClusterID: m.GetClusterId(),
-			Holdings: holdings, Synced: m.GetSynced(), Sequence: m.GetSequence(),
+			Holdings: holdings, Synced: m.GetSynced(), Sequence: m.GetSequence(), Held: federation.Revision(m.GetHeld()),
 		}, named("member", m.GetMember())
 	})
 }

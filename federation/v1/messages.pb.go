@@ -620,8 +620,11 @@ type Hello struct {
 	ClusterId   string                 `protobuf:"bytes,3,opt,name=cluster_id,json=clusterId,proto3" json:"cluster_id,omitempty"`
 	Holdings    []*Holding             `protobuf:"bytes,4,rep,name=holdings,proto3" json:"holdings,omitempty"`
 	// The agent's caches hold the present state of its cluster.
-	Synced        bool   `protobuf:"varint,5,opt,name=synced,proto3" json:"synced,omitempty"`
-	Sequence      uint64 `protobuf:"varint,6,opt,name=sequence,proto3" json:"sequence,omitempty"`
+	Synced   bool   `protobuf:"varint,5,opt,name=synced,proto3" json:"synced,omitempty"`
+	Sequence uint64 `protobuf:"varint,6,opt,name=sequence,proto3" json:"sequence,omitempty"`
+	// Every order up to this revision of the member's work bucket is on the agent's
+	// disk; 0: some may be lost, and all are wanted again.
+	Held          uint64 `protobuf:"varint,7,opt,name=held,proto3" json:"held,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -694,6 +697,13 @@ func (x *Hello) GetSynced() bool {
 func (x *Hello) GetSequence() uint64 {
 	if x != nil {
 		return x.Sequence
+	}
+	return 0
+}
+
+func (x *Hello) GetHeld() uint64 {
+	if x != nil {
+		return x.Held
 	}
 	return 0
 }
@@ -3055,7 +3065,7 @@ const file_federation_v1_messages_proto_rawDesc = "" +
 	"\agateway\x18\x01 \x01(\tR\agateway\x12\x12\n" +
 	"\x04term\x18\x02 \x01(\x04R\x04term\x12\x1a\n" +
 	"\bsequence\x18\x03 \x01(\x04R\bsequence\x12\x1c\n" +
-	"\twithdrawn\x18\x04 \x03(\tR\twithdrawn\"\xce\x01\n" +
+	"\twithdrawn\x18\x04 \x03(\tR\twithdrawn\"\xe2\x01\n" +
 	"\x05Hello\x12\x16\n" +
 	"\x06member\x18\x01 \x01(\tR\x06member\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\x04R\vincarnation\x12\x1d\n" +
@@ -3063,7 +3073,8 @@ const file_federation_v1_messages_proto_rawDesc = "" +
 	"cluster_id\x18\x03 \x01(\tR\tclusterId\x128\n" +
 	"\bholdings\x18\x04 \x03(\v2\x1c.hansa.federation.v1.HoldingR\bholdings\x12\x16\n" +
 	"\x06synced\x18\x05 \x01(\bR\x06synced\x12\x1a\n" +
-	"\bsequence\x18\x06 \x01(\x04R\bsequence\"\xcc\x01\n" +
+	"\bsequence\x18\x06 \x01(\x04R\bsequence\x12\x12\n" +
+	"\x04held\x18\a \x01(\x04R\x04held\"\xcc\x01\n" +
 	"\n" +
 	"HelloReply\x12\x12\n" +
 	"\x04term\x18\x01 \x01(\x04R\x04term\x12\x16\n" +

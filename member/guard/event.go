@@ -9,15 +9,17 @@ import (
 // Event is one thing that the agent learned.
 type Event interface{ event() }
 
-// WorkReceived: the record of a work, live, delivered again, or read again after
-// a restart. Revision is that of the record in the member's work bucket.
+// WorkReceived: the record of a work, live or delivered again. Revision is that of the record in the member's work bucket.
 type WorkReceived struct {
 	Work     federation.Work
 	Revision federation.Revision
 }
 
 // WorkGone: the record was deleted. It is housekeeping of the hub, and no order.
-type WorkGone struct{ Workload federation.Key }
+type WorkGone struct {
+	Workload federation.Key
+	Revision federation.Revision // of the deletion
+}
 
 // HubBeatHeard: the hub's beat arrived.
 type HubBeatHeard struct{ Beat federation.HubBeat }
@@ -79,15 +81,27 @@ func (Tick) event()          {}
 // out in their order; a Persist is durable before what follows it is begun.
 type Effect interface{ effect() }
 
+// Keep changes the store of works, in one transaction: the orders of this Step that a
+// restart may need are added as they came, under the revisions of their records. The
+// records of this Step's events are acknowledged after that, and after what Persist
+// says. UpTo and Whole are those of the Store that the next life reads.
+type Keep struct {
+	Add, Drop []Kept
+	UpTo      federation.Revision
+	Whole     bool
+}
+
 // Persist writes the guard's state; Restore reads it.
 type Persist struct{ State []byte }
 
 // Land applies the objects of a work. Prune says whether objects that the work
-// no longer has may be deleted. Answered by Landed.
+// no longer has may be deleted. Careful: it goes on after a restart, and takes nothing
+// away, neither objects nor replicas. Answered by Landed.
 type Land struct {
 	Work     federation.Work
 	Revision federation.Revision
 	Prune    bool
+	Careful  bool
 }
 
 // Remove deletes what runs of the workload under an epoch up to Epoch. Answered
@@ -130,6 +144,7 @@ type Report struct {
 	Message          string
 }
 
+func (Keep) effect()       {}
 func (Persist) effect()    {}
 func (Land) effect()       {}
 func (Remove) effect()     {}

@@ -33,7 +33,7 @@ func (m *Machine) stepHello() {
 	m.said++
 	hello := federation.Hello{
 		Member: m.opts.Member, Incarnation: m.opts.Incarnation, Sequence: m.said, ClusterID: m.opts.ClusterID,
-		Holdings: m.Holdings(), Synced: m.synced,
+		Holdings: m.Holdings(), Synced: m.synced, Held: m.held(),
 	}
 	for _, h := range hello.Holdings {
 		if h.Stopped {
@@ -83,6 +83,7 @@ func (m *Machine) replied(r federation.HelloReply) {
 		return
 	}
 	m.health = r.Health
+	m.greeted()
 	for _, h := range r.Keep {
 		m.keep(h)
 	}
@@ -115,6 +116,7 @@ func (m *Machine) stopHolding(h federation.Holding) {
 		return // the last one: it is being stopped
 	}
 	if it.order != nil && !it.done && !it.order.Removed && it.order.Epoch <= h.Epoch {
+		m.dropWaiting(it)
 		it.order = nil
 	}
 	it.Epoch, m.dirty = max(it.Epoch, h.Epoch), true

@@ -23,6 +23,8 @@ type Options struct {
 	Member      string
 	ClusterID   string
 	Incarnation federation.Incarnation
+	// Store is what earlier lives kept of their orders.
+	Store Store
 }
 
 // Machine is the guard. It is not safe for concurrent use.
@@ -40,7 +42,9 @@ type Machine struct {
 	content  bool              // the hub has all that it asks a hello for
 	helloAt  time.Time         // when the next one is due
 	synced   bool
+	resumed  bool   // what ran before a restart goes on
 	said     uint64 // sequence of the last hello or renewal
+	keeping  keeping
 
 	now   time.Time
 	out   []Effect
@@ -50,16 +54,24 @@ type Machine struct {
 // item is one workload in this member.
 type item struct {
 	memory
-	order    *federation.Work    // the last order; nil after a restart
-	orderRev federation.Revision // of its record
-	done     bool                // the order is obeyed
-	removeAt time.Time           // when Remove is asked for again
-	stop     bool                // its pods must not run, and that is not proven
+	order    *federation.Work      // the last order; nil after a restart without it in the store
+	orderRev federation.Revision   // of its record
+	done     bool                  // the order is obeyed
+	kept     []federation.Revision // of its orders in the store
+	past     *federation.Work      // the order that an earlier life obeyed, until it goes on
+	removeAt time.Time             // when Remove is asked for again
+	stop     bool                  // its pods must not run, and that is not proven
 	lease    leaseState
 }
 
 // New returns the guard of a member that has no state yet.
 func New(opts Options) *Machine {
+	m := empty(opts)
+	m.hold(opts.Store)
+	return m
+}
+
+func empty(opts Options) *Machine {
 	return &Machine{opts: opts, items: map[federation.Key]*item{}}
 }
 
@@ -68,16 +80,23 @@ func New(opts Options) *Machine {
 // reads no clock. now must not go back.
 func (m *Machine) Step(now time.Time, events ...Event) []Effect {
 	m.now, m.out, m.dirty = now, nil, false
+	earlier := m.keeping.drop
+	m.keeping.drop = nil
 	for _, ev := range events {
 		m.apply(ev)
 	}
+	m.resume()
 	m.pursueAll()
 	m.stepLeases()
 	m.stepHello()
-	if m.dirty {
-		m.out = append([]Effect{Persist{State: m.encode()}}, m.out...)
+	var first []Effect
+	if keep, ok := m.storing(earlier); ok {
+		first = append(first, keep)
 	}
-	return m.out
+	if m.dirty {
+		first = append(first, Persist{State: m.encode()})
+	}
+	return append(first, m.out...)
 }
 
 // Deadline says when Step wants to be called with Tick if nothing comes before.
@@ -103,6 +122,7 @@ func (m *Machine) apply(ev Event) {
 	case WorkReceived:
 		m.received(ev)
 	case WorkGone:
+		m.seen(ev.Revision)
 		m.gone(ev.Workload)
 	case HubBeatHeard:
 		m.heard(ev.Beat)
@@ -127,13 +147,15 @@ func (m *Machine) apply(ev Event) {
 
 // received notes an order unless it is older than one that is known.
 func (m *Machine) received(ev WorkReceived) {
-	k := ev.Work.Workload
-	it := m.item(k)
+	m.seen(ev.Revision)
+	it := m.item(ev.Work.Workload)
 	if it.stale(ev) || it.repeated(ev) {
 		return
 	}
+	m.dropWaiting(it)
 	w := ev.Work
 	it.order, it.orderRev, it.done = &w, ev.Revision, false
+	m.keepOrder(it)
 }
 
 // stale: the order is older than what was obeyed, or than one that waits.
@@ -212,6 +234,7 @@ func belongs(h federation.Health) bool {
 func (m *Machine) obey(it *item) {
 	w := it.order
 	it.done, m.dirty = true, true
+	m.dropPast(it)
 	it.Epoch, it.Revision, it.Life = w.Epoch, it.orderRev, max(it.Life, w.WorkloadRevision)
 	it.Landing = w.Landing
 	if w.Removed {
@@ -276,6 +299,11 @@ func (m *Machine) Desired(k federation.Key) (federation.Epoch, bool) {
 	}
 	return it.Epoch, true
 }
+
+// Careful reports whether nothing that runs here may be taken away, not even to correct
+// drift: the hub is not heard, has not answered this incarnation, or does not count the
+// member among its own.
+func (m *Machine) Careful() bool { return !m.answered || !belongs(m.health) || m.Isolated() }
 
 // Isolated reports whether the hub has not been heard for longer than 2 s.
 func (m *Machine) Isolated() bool {

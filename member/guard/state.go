@@ -62,7 +62,8 @@ func (m *Machine) encode() []byte {
 
 // Restore returns a machine that goes on from what the last Persist wrote. The
 // error says that the state is damaged, of another member, or of a newer
-// version; it must not be thrown away then, since what runs would be forgotten.
+// version; it must not be thrown away then, since what runs would be forgotten. What
+// is missing in opts.Store is not: the hub sends it again.
 func Restore(opts Options, state []byte) (*Machine, error) {
 	var s saved
 	if err := json.Unmarshal(state, &s); err != nil {
@@ -76,7 +77,7 @@ func Restore(opts Options, state []byte) (*Machine, error) {
 	case s.Member != opts.Member:
 		return nil, fmt.Errorf("read guard state: it is of member %q, not of %q; use its own state directory", s.Member, opts.Member)
 	}
-	m := New(opts)
+	m := empty(opts)
 	for _, v := range s.Works {
 		it := m.item(v.Workload)
 		it.memory, it.stop = v, v.AtMostOne && v.Phase == holding && !v.Endless
@@ -84,6 +85,7 @@ func Restore(opts Options, state []byte) (*Machine, error) {
 			it.lease = leaseState{Hold: lease.Resumed(), running: true}
 		}
 	}
+	m.hold(opts.Store)
 	return m, nil
 }
 
@@ -100,6 +102,10 @@ func (m *Machine) item(k federation.Key) *item {
 }
 
 func (m *Machine) forget(k federation.Key) {
+	it := m.items[k]
+	for _, r := range slices.Clone(it.kept) {
+		m.discard(it, r)
+	}
 	delete(m.items, k)
 	if at, known := slices.BinarySearchFunc(m.sorted, k, federation.Key.Compare); known {
 		m.sorted = slices.Delete(m.sorted, at, at+1)

@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/hansa-io/hansa/federation"
 	"github.com/hansa-io/hansa/messaging"
 	"github.com/hansa-io/hansa/messaging/subject"
 )
@@ -116,9 +117,23 @@ func (c *Conn) WorkBucket(ctx context.Context, account string) (messaging.Bucket
 	return &bucket{conn: c, stream: stream, prefix: subject.WorkPrefix(account)}, nil
 }
 
-// ReplayWorks makes the member's consumer anew, so that an agent that lost its
-// disk gets every work again.
-func (c *Conn) ReplayWorks(ctx context.Context, account string) error {
+// ReplayWorks makes the member's consumer anew, so that an agent that begins a new life
+// gets every work again. One that holds every order up to a revision that the
+// acknowledgements have not passed lost nothing, and what was never delivered comes
+// anyhow. What was delivered to the last life and not acknowledged would come only when
+// its time for that is over.
+func (c *Conn) ReplayWorks(ctx context.Context, account string, held federation.Revision) error {
+	if held > 0 {
+		consumer, err := c.js.Consumer(bounded(ctx), subject.WorkBucket(account), account)
+		if err == nil {
+			if info := consumer.CachedInfo(); info.NumAckPending == 0 && federation.Revision(info.AckFloor.Stream) <= held {
+				return nil
+			}
+		}
+		if err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
+			return wrap(err, "replay the works of account %s", account)
+		}
+	}
 	err := c.js.DeleteConsumer(bounded(ctx), subject.WorkBucket(account), account)
 	if err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
 		return wrap(err, "replay the works of account %s", account)
