@@ -1,7 +1,9 @@
 package sim
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/hansa-io/hansa/federation"
@@ -23,11 +25,31 @@ type member struct {
 	nodes       int64
 	incarnation federation.Incarnation
 	state       []byte        // of the guard, as last persisted
+	works       works         // its store of works
 	offset      time.Duration // of its clocks from the world's
 	drift       float64       // how much faster its clocks run: 0.01 is 1 %
 	stepped     time.Duration // by which its wall clock was set since
 	remade      int           // how many clusters had the name before
 	cluster     *cluster
+}
+
+// works are the orders that a member has on its disk.
+type works struct {
+	orders map[guard.Kept]federation.Work
+	upTo   federation.Revision
+	whole  bool
+}
+
+// read is what the next life finds.
+func (s works) read() guard.Store {
+	out := guard.Store{UpTo: s.upTo, Whole: s.whole}
+	for k, w := range s.orders {
+		out.Works = append(out.Works, guard.WorkReceived{Work: w, Revision: k.Revision})
+	}
+	slices.SortFunc(out.Works, func(a, b guard.WorkReceived) int {
+		return cmp.Or(a.Work.Workload.Compare(b.Work.Workload), cmp.Compare(a.Revision, b.Revision))
+	})
+	return out
 }
 
 // agent is one life of a member's agent.
@@ -48,6 +70,9 @@ type agent struct {
 	reported uint64 // sequence of reports
 	factsDue bool
 	asking   bool
+	follows  bool                               // its works, since the hub has answered
+	came     map[guard.Kept]federation.Work     // in this step
+	landed   map[federation.Key]federation.Work // by this life, or found to stand
 }
 
 // report is what the hub should know of one workload.
@@ -61,8 +86,8 @@ type report struct {
 
 func newAgent(w *World, on *member) Part {
 	on.incarnation++
-	a := &agent{w: w, name: on.spec.Name, on: on, base: on.offset, drift: on.drift, beatAt: w.now, heardAt: w.now, reports: map[federation.Key]*report{}, factsDue: true}
-	opts := guard.Options{Member: a.name, ClusterID: on.spec.ClusterID, Incarnation: on.incarnation}
+	a := &agent{w: w, name: on.spec.Name, on: on, base: on.offset, drift: on.drift, beatAt: w.now, heardAt: w.now, reports: map[federation.Key]*report{}, landed: map[federation.Key]federation.Work{}, factsDue: true}
+	opts := guard.Options{Member: a.name, ClusterID: on.spec.ClusterID, Incarnation: on.incarnation, Store: on.works.read()}
 	a.guard = guard.New(opts)
 	if on.state != nil {
 		g, err := guard.Restore(opts, on.state)
@@ -73,8 +98,6 @@ func newAgent(w *World, on *member) Part {
 		a.guard = g
 	}
 	on.cluster.changed = a.observe
-	life := w.nodes[a.name].life
-	w.After(a.name, 0, func() { a.follow(life) })
 	w.After(a.name, w.between(100, 400), func() { a.step(guard.CachesSynced{}) })
 	for _, k := range on.cluster.keys() {
 		a.observe(k)
@@ -137,32 +160,54 @@ func (a *agent) beat() {
 	}
 }
 
-func (a *agent) follow(life int) {
-	a.w.Call(Link{a.name, storeName}, follow{Bucket: worksOf(a.on.spec.Account)}, writeTimeout, func(answer any, ok bool) {
-		all, read := answer.([]entry)
-		if !ok || !read {
-			a.follow(life)
+// follow reads the works once the hub has answered: until then none is acknowledged.
+func (a *agent) follow() {
+	a.w.Call(Link{a.name, storeName}, follow{Bucket: worksOf(a.on.spec.Account), Durable: true}, writeTimeout, func(answer any, ok bool) {
+		if all, read := answer.([]entry); ok && read {
+			a.takeIn(all)
 			return
 		}
-		var together []guard.Event
-		for _, e := range all {
-			together = append(together, workEvent(e))
-		}
-		a.step(together...)
+		a.follow()
 	})
 }
 
-func workEvent(e entry) guard.Event {
-	if v, ok := e.Value.(federation.Work); ok {
-		return guard.WorkReceived{Work: v, Revision: e.Revision}
+// takeIn hands records to the guard and acknowledges them.
+func (a *agent) takeIn(all []entry) {
+	var together []guard.Event
+	a.came = map[guard.Kept]federation.Work{}
+	last := federation.Revision(0)
+	for _, e := range all {
+		last = max(last, e.Revision)
+		if v, ok := e.Value.(federation.Work); ok {
+			a.came[guard.Kept{Workload: v.Workload, Revision: e.Revision}] = v
+			together = append(together, guard.WorkReceived{Work: v, Revision: e.Revision})
+		} else {
+			together = append(together, guard.WorkGone{Workload: key(e.Key), Revision: e.Revision})
+		}
 	}
-	return guard.WorkGone{Workload: key(e.Key)}
+	a.step(together...)
+	a.w.Send(a.name, storeName, ack{Bucket: worksOf(a.on.spec.Account), Revision: last})
+}
+
+// keep changes the store of works.
+func (a *agent) keep(e guard.Keep) {
+	s := &a.on.works
+	if s.orders == nil {
+		s.orders = map[guard.Kept]federation.Work{}
+	}
+	for _, k := range e.Add {
+		s.orders[k] = a.came[k]
+	}
+	for _, k := range e.Drop {
+		delete(s.orders, k)
+	}
+	s.upTo, s.whole = e.UpTo, e.Whole
 }
 
 func (a *agent) Receive(m Message) {
 	switch b := m.Body.(type) {
 	case change:
-		a.step(workEvent(b.Entry))
+		a.takeIn([]entry{b.Entry})
 	case federation.HubBeat:
 		a.hear(b)
 	case probeFor:
@@ -208,6 +253,8 @@ func (a *agent) step(events ...guard.Event) {
 // execute carries out one effect of the guard, as the agent's shell does.
 func (a *agent) execute(e guard.Effect) {
 	switch e := e.(type) {
+	case guard.Keep:
+		a.keep(e)
 	case guard.Persist:
 		a.on.state = e.State
 	case guard.Land:
@@ -229,17 +276,38 @@ func (a *agent) execute(e guard.Effect) {
 }
 
 func (a *agent) land(e guard.Land) {
-	a.w.say("%s lands %s (epoch %d, %d replicas)", a.name, e.Work.Workload, e.Work.Epoch, e.Work.Replicas)
+	if !a.on.cluster.stands(e.Work) {
+		a.w.say("%s lands %s (epoch %d, %d replicas)", a.name, e.Work.Workload, e.Work.Epoch, e.Work.Replicas)
+	}
 	a.on.cluster.land(e.Work, func() {
+		a.landed[e.Work.Workload] = e.Work
 		a.report(e.Work.Workload, report{})
 		a.step(guard.Landed{Workload: e.Work.Workload, Epoch: e.Work.Epoch, Revision: e.Revision})
 	})
+}
+
+// correct lands again what may run here and was deleted in the cluster.
+func (a *agent) correct(k federation.Key) {
+	w, ok := a.landed[k]
+	_, desired := a.guard.Desired(k)
+	if a.w.nodes[a.name].part != Part(a) { // its life has ended
+		return
+	}
+	if !ok || !desired || a.guard.Masked() || w.Continuity == federation.AtMostOne || a.on.cluster.landed[k] != nil {
+		return
+	}
+	a.w.say("%s lands %s again", a.name, k)
+	a.on.cluster.land(w, func() { a.report(k, report{}) })
 }
 
 func (a *agent) hello(v federation.Hello) {
 	a.w.Call(Link{a.name, a.w.leading()}, hello{v}, askTimeout, func(answer any, ok bool) {
 		if r, replied := answer.(federation.HelloReply); ok && replied {
 			a.step(guard.HelloReplied{Reply: r})
+			if !a.follows {
+				a.follows = true
+				a.follow()
+			}
 		} else {
 			a.step(guard.HelloFailed{Reason: "no answer"})
 		}

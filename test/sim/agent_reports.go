@@ -8,6 +8,7 @@ import (
 
 // observe notes that the pods of a workload changed.
 func (a *agent) observe(k federation.Key) {
+	a.correct(k)
 	r := a.reports[k]
 	if r == nil {
 		r = &report{}

@@ -103,6 +103,13 @@ func (c *cluster) do(k federation.Key, takes time.Duration, what func()) {
 	c.w.After(c.member, at.Sub(c.w.now), try)
 }
 
+// stands reports whether a work is there already, so that landing it writes nothing.
+func (c *cluster) stands(work federation.Work) bool {
+	l := c.landed[work.Workload]
+	return l != nil && l.runs && work.Continuity != federation.AtMostOne &&
+		l.work.Epoch == work.Epoch && l.work.WorkloadRevision == work.WorkloadRevision && l.work.Replicas == work.Replicas
+}
+
 // land applies a work.
 func (c *cluster) land(work federation.Work, done func()) {
 	k := work.Workload
@@ -117,6 +124,10 @@ func (c *cluster) land(work federation.Work, done func()) {
 		if l == nil {
 			l = &landed{}
 			c.landed[k] = l
+		}
+		if c.stands(work) {
+			done()
+			return
 		}
 		c.w.laws.executed(c.member, k, work.Epoch, "landed")
 		l.work = work
@@ -181,6 +192,14 @@ func (c *cluster) remove(k federation.Key, epoch federation.Epoch, done func()) 
 		c.changed(k)
 		done()
 	})
+}
+
+// vanish: somebody deletes what was landed.
+func (c *cluster) vanish(k federation.Key) {
+	if l := c.landed[k]; l != nil && l.work.Continuity != federation.AtMostOne {
+		delete(c.landed, k)
+		c.changed(k)
+	}
 }
 
 // quit: each pod watches its lease by itself ("hansa guard"), so it stops although the

@@ -26,6 +26,8 @@ import "time"
 //	sick NAME NS/NAME N             so many replicas there are not ready, until it is 0
 //	clock NAME D [drift=P%]         its clocks are D ahead and run P % fast, from its next life on
 //	step NAME D                     the wall clock of a member jumps
+//	vanish NAME NS/NAME             somebody deletes what the member runs of it
+//	forget NAME                     the agent's store of works is lost
 //	ambiguous NAME P%               so many writes of the node get no answer, half of them written
 //	backup · restore                copy the store, and put the copy in its place
 //	recover                         heal, start every process, uncordon everybody
@@ -117,6 +119,8 @@ func faults() map[string]func(*World, words) error {
 		"sick":      sick,
 		"clock":     onMember(func(a words, on *member) { on.offset, on.drift = a.duration(1), percent(a.named["drift"]) }),
 		"step":      onMember(func(a words, on *member) { on.stepped += a.duration(1) }),
+		"vanish":    vanish,
+		"forget":    onMember(func(_ words, on *member) { on.works = works{} }),
 		"ambiguous": always(func(w *World, a words) { w.store().unsure[a.at(0)] = a.share(1) }),
 		"backup":    always(func(w *World, _ words) { w.store().backup() }),
 		"restore":   always(func(w *World, _ words) { w.store().restore() }),

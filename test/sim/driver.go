@@ -104,7 +104,7 @@ func (d *drawer) trouble() {
 
 // subtle draws a fault that leaves everything running.
 func (d *drawer) subtle(m string) {
-	switch d.rng.IntN(9) {
+	switch d.rng.IntN(10) {
 	case 0:
 		d.say("loss %s %s %d%%", m, d.peer(m), 1+d.rng.IntN(40))
 	case 1:
@@ -124,6 +124,8 @@ func (d *drawer) subtle(m string) {
 		d.say("buffer %s %s%s", m, d.pick(d.hubs), d.oneway())
 	case 8:
 		d.say("blackhole %s", m)
+	case 9:
+		d.say("forget %s", m)
 	}
 }
 

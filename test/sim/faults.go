@@ -49,6 +49,15 @@ func sick(w *World, a words) error {
 	}, nil)
 }
 
+// vanish lets somebody delete a workload in the cluster of a member.
+func vanish(w *World, a words) error {
+	k, err := federation.ParseKey(a.at(1))
+	if err != nil {
+		return err
+	}
+	return w.onProcess(a, func(name string) { w.members[name].cluster.vanish(k) }, nil)
+}
+
 // Remake lets another cluster join under the name of a member that has left; one
 // whose name is still taken is refused, and nothing changes.
 func (w *World) Remake(name string) {

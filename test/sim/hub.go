@@ -261,6 +261,9 @@ func (h *hub) Receive(m Message) {
 		}
 		h.step(decision.ProbeResult{Member: b.Reply.Member, Vantage: b.Vantage, Reply: b.Reply})
 	case hello:
+		if !h.replay(b.Hello) {
+			return
+		}
 		h.step(decision.HelloArrived{Request: h.ask(m), Hello: b.Hello})
 	case renew:
 		h.step(decision.RenewArrived{Request: h.ask(m), Renew: b.Renew})
@@ -301,6 +304,22 @@ func (h *hub) relay(m Message, p put, member string, at decision.Order) {
 			h.reports.Retract(member, p.Bucket+" "+p.Key, at)
 		}
 	})
+}
+
+// replay sends an agent that began a new life what it lost of its works, and reports
+// whether that is done.
+func (h *hub) replay(v federation.Hello) bool {
+	life := decision.Order{Incarnation: v.Incarnation, Sequence: 1}
+	on := h.w.members[v.Member]
+	if v.Incarnation == 1 || on == nil || !h.reports.Admit(v.Member, "replay", life) {
+		return true
+	}
+	if h.w.links[Link{h.name, storeName}].Cut {
+		h.reports.Retract(v.Member, "replay", life)
+		return false
+	}
+	h.w.store().replay(worksOf(on.spec.Account), v.Held)
+	return true
 }
 
 func (h *hub) ask(m Message) uint64 {

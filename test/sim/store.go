@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"time"
@@ -36,8 +37,18 @@ type putDone struct {
 type get struct{ Bucket, Key string }
 
 // follow answers with all records ([]entry) and from then on sends each change
-// of the bucket as a change, in order, however long the link is cut.
-type follow struct{ Bucket string }
+// of the bucket as a change, in order, however long the link is cut. Durable: with what
+// was not acknowledged, deletions among it.
+type follow struct {
+	Bucket  string
+	Durable bool
+}
+
+// ack says that every change up to the revision was taken in.
+type ack struct {
+	Bucket   string
+	Revision federation.Revision
+}
 
 // change is one change of a followed bucket.
 type change struct {
@@ -59,6 +70,7 @@ type store struct {
 type bucket struct {
 	records  map[string]entry
 	revision federation.Revision
+	floor    federation.Revision // acknowledged by its durable reader
 }
 
 // follower is one life of one node that follows one bucket.
@@ -93,8 +105,16 @@ func (s *store) Receive(m Message) {
 		s.w.Answer(m, s.write(b))
 	case get:
 		s.w.Answer(m, s.read(b.Bucket, b.Key))
+	case ack:
+		if of := s.bucket(b.Bucket); b.Revision <= of.revision { // else of a time that was undone
+			of.floor = max(of.floor, b.Revision)
+		}
 	case follow:
-		s.w.Answer(m, s.all(b.Bucket))
+		if b.Durable {
+			s.w.Answer(m, s.waiting(b.Bucket))
+		} else {
+			s.w.Answer(m, s.all(b.Bucket))
+		}
 		s.followers = append(s.followers, &follower{node: m.From, life: s.w.nodes[m.From].life, bucket: b.Bucket})
 	}
 }
@@ -124,6 +144,34 @@ func (s *store) all(name string) []entry {
 		}
 	}
 	return out
+}
+
+// waiting is what the durable reader of a bucket has not acknowledged.
+func (s *store) waiting(name string) []entry {
+	var out []entry
+	for _, e := range s.bucket(name).records {
+		if e.Revision > s.bucket(name).floor {
+			out = append(out, e)
+		}
+	}
+	slices.SortFunc(out, func(a, b entry) int { return cmp.Compare(a.Revision, b.Revision) })
+	return out
+}
+
+// replay gives the durable reader of a bucket everything again, unless it holds all
+// that it has acknowledged.
+func (s *store) replay(name string, held federation.Revision) {
+	b := s.bucket(name)
+	if held > 0 && b.floor <= held {
+		return
+	}
+	b.floor = 0
+	for _, f := range s.followers {
+		if f.bucket == name {
+			f.queue = s.waiting(name)
+			s.pump(f, s.w.between(2, 12))
+		}
+	}
 }
 
 func (s *store) write(p put) putDone {
@@ -189,7 +237,7 @@ func (s *store) pump(f *follower, d time.Duration) {
 func (s *store) backup() {
 	s.copy = map[string]*bucket{}
 	for name, b := range s.buckets {
-		s.copy[name] = &bucket{records: maps.Clone(b.records), revision: b.revision}
+		s.copy[name] = &bucket{records: maps.Clone(b.records), revision: b.revision, floor: b.floor}
 	}
 }
 
@@ -199,7 +247,7 @@ func (s *store) restore() {
 	for _, name := range slices.Sorted(maps.Keys(s.buckets)) {
 		was, now := s.buckets[name], &bucket{records: map[string]entry{}}
 		if c := s.copy[name]; c != nil {
-			now = &bucket{records: maps.Clone(c.records), revision: c.revision}
+			now = &bucket{records: maps.Clone(c.records), revision: c.revision, floor: c.floor}
 		}
 		s.buckets[name] = now
 		s.w.laws.rewound(now.records)
