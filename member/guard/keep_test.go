@@ -127,7 +127,7 @@ func TestRestartWithoutHub(t *testing.T) {
 	once := order("once", 1, 3)
 	once.Work.Continuity = federation.AtMostOne
 	d.step(beat, CachesSynced{}, accepted, order("web", 1, 1), order("cart", 1, 2), once)
-	d.now = d.now.Add(time.Minute) // the hub is away from now on
+	d.now = d.now.Add(time.Minute)                                                                   // the hub is away from now on
 	d.does([]string{"land new 5 prune=false careful=false"}, order("web", 2, 4), order("new", 1, 5)) // what changes nothing may start
 	d.restart()
 	d.does([]string{"report once Held"})

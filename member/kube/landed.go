@@ -1,18 +1,25 @@
 package kube
 
 import (
+	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 	"k8s.io/client-go/tools/cache"
 )
 
+// landedLimit bounds the wait for the caches of what Hansa made.
+const landedLimit = 10 * time.Second
+
 // landed is the cache of one kind of what Hansa made.
 type landed struct {
 	cache.SharedIndexInformer
+	filled  chan struct{} // closed once the first list is in the cache
 	mu      sync.Mutex
 	version string // that the cache has come to at least
 }
@@ -45,8 +52,16 @@ func reached(at, version string) bool {
 	return err != nil || c >= 0
 }
 
-// Follow makes sure that objects of the kind that Hansa made are watched. It
-// does nothing before Run, or when the kind is watched already.
+// fill notes when the cache has come to what the API server listed first: what was
+// deleted before that is known to be gone.
+func (l *landed) fill(stop <-chan struct{}) {
+	if cache.WaitForCacheSync(stop, l.HasSynced) {
+		l.come(l.LastSyncResourceVersion())
+		close(l.filled)
+	}
+}
+
+// Follow makes sure that objects of the kind that Hansa made are watched, from Run on.
 func (w *Watch) Follow(r Ref) error {
 	mapping, err := w.client.mapping(r)
 	if err != nil {
@@ -54,14 +69,23 @@ func (w *Watch) Follow(r Ref) error {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.stop == nil || w.landed[mapping.Resource] != nil {
+	if w.stop == nil {
+		w.early[mapping.Resource] = true
 		return nil
 	}
-	l := &landed{SharedIndexInformer: w.dynamic(mapping.Resource, labels.SelectorFromSet(labels.Set{ManagedLabel: "true"}))}
-	if err := l.SetTransform(dropManagedFields); err != nil {
-		return fmt.Errorf("watch %s: %w", r.Kind, err)
+	return w.follow(mapping.Resource)
+}
+
+// follow watches a kind unless that happens already. Watch.mu is held.
+func (w *Watch) follow(kind schema.GroupVersionResource) error {
+	if w.landed[kind] != nil {
+		return nil
 	}
-	_, err = l.AddEventHandler(differences(func(o any) {
+	l := &landed{filled: make(chan struct{}), SharedIndexInformer: w.dynamic(kind, labels.SelectorFromSet(labels.Set{ManagedLabel: "true"}))}
+	if err := l.SetTransform(dropManagedFields); err != nil {
+		return fmt.Errorf("watch %s: %w", kind.Resource, err)
+	}
+	_, err := l.AddEventHandler(differences(func(o any) {
 		if gone, ok := o.(cache.DeletedFinalStateUnknown); ok {
 			l.come(l.LastSyncResourceVersion()) // it was missing in a new list
 			o = gone.Obj
@@ -72,11 +96,44 @@ func (w *Watch) Follow(r Ref) error {
 		}
 	}))
 	if err != nil {
-		return fmt.Errorf("watch %s: %w", r.Kind, err)
+		return fmt.Errorf("watch %s: %w", kind.Resource, err)
 	}
-	w.landed[mapping.Resource] = l
+	w.landed[kind] = l
 	go l.Run(w.stop)
+	go l.fill(w.stop)
 	return nil
+}
+
+// begin lets kinds be watched, those first that were asked for before, and returns
+// their caches.
+func (w *Watch) begin(stop <-chan struct{}) ([]*landed, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.stop = stop
+	var all []*landed
+	for kind := range w.early {
+		if err := w.follow(kind); err != nil {
+			return nil, err
+		}
+		all = append(all, w.landed[kind])
+	}
+	return all, nil
+}
+
+// await waits until the caches hold what the API server listed, or landedLimit has
+// passed: one kind that cannot be listed must not hold up all others.
+func await(ctx context.Context, all []*landed) {
+	limit := time.NewTimer(landedLimit)
+	defer limit.Stop()
+	for _, l := range all {
+		select {
+		case <-l.filled:
+		case <-limit.C:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // Lookup returns an object that Hansa made, nil when it does not exist; seen is false

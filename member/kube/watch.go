@@ -43,6 +43,7 @@ type Watch struct {
 	mu     sync.Mutex
 	stop   <-chan struct{} // of Run
 	landed map[schema.GroupVersionResource]*landed
+	early  map[schema.GroupVersionResource]bool // to be watched from Run on
 }
 
 // Watch makes the caches. changed is called for every difference, from several
@@ -51,7 +52,7 @@ type Watch struct {
 func (c *Client) Watch(changed func(What, *unstructured.Unstructured)) *Watch {
 	w := &Watch{
 		client: c, changed: changed, typed: informers.NewSharedInformerFactory(c.typed, 0),
-		landed: map[schema.GroupVersionResource]*landed{},
+		landed: map[schema.GroupVersionResource]*landed{}, early: map[schema.GroupVersionResource]bool{},
 	}
 	w.nodes = w.typed.Core().V1().Nodes().Informer()
 	w.pods = w.typed.Core().V1().Pods().Informer()
@@ -70,9 +71,10 @@ func (w *Watch) dynamic(resource schema.GroupVersionResource, selector labels.Se
 // Run follows the cluster until ctx ends; synced is called once all caches hold
 // its present state. The CRDs of the Multi-Cluster Services API must be there.
 func (w *Watch) Run(ctx context.Context, synced func()) error {
-	w.mu.Lock()
-	w.stop = ctx.Done()
-	w.mu.Unlock()
+	ours, err := w.begin(ctx.Done())
+	if err != nil {
+		return err
+	}
 	parts := []struct {
 		informer  cache.SharedIndexInformer
 		what      What
@@ -103,6 +105,7 @@ func (w *Watch) Run(ctx context.Context, synced func()) error {
 		running.Go(func() { p.informer.RunWithContext(ctx) })
 	}
 	if cache.WaitForCacheSync(ctx.Done(), ready...) {
+		await(ctx, ours)
 		synced()
 	}
 	<-ctx.Done()

@@ -23,6 +23,10 @@
 //     deletion that means every pod too.
 //  4. A newer order of a workload supersedes an older one at once, also one that
 //     waits or is being retried.
+//  5. An order that was carried out before, by this life of the agent or an earlier
+//     one, writes only what has changed since: nothing, if nothing has.
+//  6. A careful order takes nothing away: it prunes nothing, and what has more
+//     replicas than it says stays as it is.
 //
 // It decides nothing about whether a work may run here; see member/guard.
 //

@@ -3,6 +3,7 @@ package landing
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -18,11 +19,13 @@ const Namespace = "hansa-system"
 
 // Inventory is what a work has in this cluster.
 type Inventory struct {
-	Workload         federation.Key         `json:"workload"`
-	Epoch            federation.Epoch       `json:"epoch"`
-	WorkloadRevision federation.Revision    `json:"workloadRevision"`
-	Replicas         int64                  `json:"replicas"`
-	Landing          federation.LandingSpec `json:"landing,omitzero"`
+	Workload         federation.Key      `json:"workload"`
+	Epoch            federation.Epoch    `json:"epoch"`
+	WorkloadRevision federation.Revision `json:"workloadRevision"`
+	Replicas         int64               `json:"replicas"`
+	// Revision of the work's record.
+	Revision federation.Revision    `json:"revision,omitempty"`
+	Landing  federation.LandingSpec `json:"landing,omitzero"`
 	// Whole is set once every object of this version was landed.
 	Whole bool `json:"whole"`
 	// Items are the objects, in landing order.
@@ -105,7 +108,11 @@ func (l *Lander) Prepare(ctx context.Context) error {
 		"apiVersion": "v1", "kind": "Namespace",
 		"metadata": map[string]any{"name": Namespace, "labels": map[string]any{"app.kubernetes.io/managed-by": "hansa"}},
 	}}
-	if _, err := l.opts.Cluster.Apply(ctx, ns, false); err != nil {
+	_, err := l.opts.Cluster.Get(ctx, kube.RefOf(ns))
+	if errors.Is(err, kube.ErrNotFound) {
+		_, err = l.opts.Cluster.Apply(ctx, ns, false)
+	}
+	if err != nil {
 		return fmt.Errorf("make the namespace of inventories: %w", err)
 	}
 	list, err := l.opts.Cluster.List(ctx, shardRef(0), shardLabel+"=true")

@@ -37,28 +37,46 @@ type plan struct {
 	objects []*unstructured.Unstructured
 	old     Inventory // before
 	inv     Inventory // after
+	settled bool      // old is of this very order, so that only what has changed is written
 }
 
-// plan writes down what will be landed, so that a crash forgets nothing of it.
+// plan writes down what will be landed, so that a crash forgets nothing of it. Where
+// everything stands there is nothing to land, and nothing is written.
 func (l *Lander) plan(ctx context.Context, o Order) (plan, error) {
 	objects, err := objectsOf(o.Work, l.guardEnv(o.Work.Workload))
 	if err != nil {
 		return plan{}, err
 	}
 	old, _ := l.inventory(o.Work.Workload)
+	p := plan{Order: o, objects: objects, old: old, settled: old.settled(o)}
+	if l.standing(p) {
+		p.objects, p.inv = nil, old
+		return p, nil
+	}
 	inv := old.clone()
 	inv.Epoch, inv.WorkloadRevision, inv.Replicas, inv.Landing, inv.Whole = o.Work.Epoch, o.Work.WorkloadRevision, o.Work.Replicas, o.Work.Landing, false
+	inv.Revision = o.Revision
 	for _, u := range objects {
 		if _, known := inv.find(kube.RefOf(u)); !known {
 			inv.set(Item{Ref: kube.RefOf(u)})
 		}
 	}
-	return plan{Order: o, objects: objects, old: old, inv: inv}, l.write(ctx, inv)
+	p.inv = inv
+	return p, l.write(ctx, inv)
 }
 
 // land brings the cluster to what the work says.
 func (l *Lander) land(ctx context.Context, p plan) error {
+	whole := true
 	for _, u := range p.objects {
+		leave, err := l.leaves(ctx, p, u)
+		if err != nil {
+			return err
+		}
+		if leave {
+			whole = p.settled // what is left as it is has drifted; it is no other order's
+			continue
+		}
 		item, err := l.landOne(ctx, p, u)
 		if err != nil {
 			return err
@@ -75,7 +93,7 @@ func (l *Lander) land(ctx context.Context, p plan) error {
 			return err
 		}
 	}
-	p.inv.Whole = true
+	p.inv.Whole = whole
 	l.noted(p.inv)
 	return nil
 }
@@ -147,7 +165,11 @@ func mark(u *unstructured.Unstructured, w federation.Work) {
 // same moment, and costs half of an apply.
 func (l *Lander) landOne(ctx context.Context, p plan, u *unstructured.Unstructured) (Item, error) {
 	r := kube.RefOf(u)
-	if known, ok := p.old.find(r); ok && known.UID != "" {
+	known, ok := p.old.find(r)
+	if p.settled && l.stands(p.old, u) {
+		return known, nil
+	}
+	if ok && known.UID != "" {
 		return l.apply(ctx, u, known.Created)
 	}
 	if r.Kind == "Namespace" && onlyMarked(u) {

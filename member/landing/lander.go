@@ -84,10 +84,11 @@ type Order struct {
 	Work     federation.Work
 	Revision federation.Revision // of the work's record; handed back by Done
 	Prune    bool                // objects that the work no longer has may go
+	Careful  bool                // nothing may be taken away, neither objects nor replicas
 }
 
 func (o Order) same(p Order) bool {
-	return o.Do == p.Do && o.Work.Epoch == p.Work.Epoch && o.Revision == p.Revision && o.Prune == p.Prune
+	return o.Do == p.Do && o.Work.Epoch == p.Work.Epoch && o.Revision == p.Revision && o.Prune == p.Prune && o.Careful == p.Careful
 }
 
 // Waits between attempts.
@@ -209,10 +210,11 @@ func (l *Lander) retry(ctx context.Context, w *work, o Order) bool {
 		if err == nil {
 			l.fail(w, "")
 			l.mu.Lock()
-			if o.Do == Land {
-				w.last = &o
-			} else {
+			switch {
+			case o.Do != Land:
 				w.last = nil
+			case !o.Careful || w.last == nil:
+				w.last = &o
 			}
 			l.mu.Unlock()
 			return true
@@ -252,7 +254,7 @@ func (l *Lander) carryOut(ctx context.Context, o Order) error {
 		}
 	}
 	p, err := l.plan(ctx, o)
-	if err != nil {
+	if err != nil || len(p.objects) == 0 && p.settled {
 		return err
 	}
 	if err := l.pace.enter(ctx, o.Work.Tier); err != nil {

@@ -145,34 +145,47 @@ func drifted(item Item, u *unstructured.Unstructured) bool {
 
 // Correct lands the workload's last order again if the cluster has drifted from
 // it and the work asks for that, at most once a second; later is when it wants
-// to be called again, zero for never. The caller has made sure that the workload
-// may run here.
-func (l *Lander) Correct(k federation.Key, now time.Time) (later time.Time) {
+// to be called again, zero for never. With careful nothing is taken away, so what has
+// more replicas than the order says is left alone. The caller has made sure that the
+// workload may run here.
+func (l *Lander) Correct(k federation.Key, now time.Time, careful bool) (later time.Time) {
 	inv, there := l.inventory(k)
-	if !there || !inv.Whole || inv.Landing.Drift == "Report" || !l.anyDrift(inv) {
+	o, idle := l.lastOf(k)
+	if !there || !idle || !inv.Whole || inv.Landing.Drift == "Report" || !l.anyDrift(inv, o, careful) {
 		return time.Time{}
 	}
 	l.mu.Lock()
 	w := l.works[k]
-	if w.last == nil || w.now != nil || w.next != nil {
-		l.mu.Unlock()
-		return time.Time{}
-	}
 	if due := w.corrected.Add(correctEvery); now.Before(due) {
 		l.mu.Unlock()
 		return due
 	}
 	w.corrected = now
-	o := *w.last
 	l.mu.Unlock()
+	o.Careful, o.Prune = careful, o.Prune && !careful
 	l.opts.Logger.Info("correcting drift", "workload", k.String())
 	l.Give(o)
 	return time.Time{}
 }
 
-func (l *Lander) anyDrift(inv Inventory) bool {
+// lastOf returns the last order that was carried out, unless another one is under way.
+func (l *Lander) lastOf(k federation.Key) (o Order, idle bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	w := l.works[k]
+	if w == nil || w.last == nil || w.now != nil || w.next != nil {
+		return Order{}, false
+	}
+	return *w.last, true
+}
+
+func (l *Lander) anyDrift(inv Inventory, o Order, careful bool) bool {
 	for _, item := range inv.Items {
-		if u, seen := l.look(item); seen && (u == nil || u.GetDeletionTimestamp() == nil && drifted(item, u)) {
+		u, seen := l.look(item)
+		switch {
+		case !seen || u != nil && (u.GetDeletionTimestamp() != nil || !drifted(item, u)):
+		case u != nil && careful && takesAway(o.Work, u):
+		default:
 			return true
 		}
 	}
