@@ -271,7 +271,7 @@ func runAgent(ctx context.Context, c configs.Agent) error {
 		NewKey: nats.NewUserKey, NewSealKey: seal.NewKey, Unseal: seal.Open, Logger: log,
 		Dial: func(c member.Credentials, name string) (member.Bus, error) {
 			return nats.Dial(nats.DialOptions{
-				URLs: c.BusURLs, CA: c.BusCA, Credentials: nats.Credentials{JWT: c.JWT, Seed: c.Seed}, Name: name, Account: c.Account, Log: log,
+				URLs: c.BusURLs, CA: c.BusCA, Credentials: nats.Credentials{JWT: c.JWT, Seed: c.Seed}, Name: name, Account: c.Account, Log: log, Patient: true,
 			})
 		},
 	})

@@ -18,6 +18,10 @@ type Hello struct {
 	Held Revision
 }
 
+// AllHeld, as what an agent holds, says that a hub has answered this life of it already:
+// what it had lost has come again, and from then on it loses nothing.
+const AllHeld = ^Revision(0)
+
 // HelloReply tells the agent what it may run.
 type HelloReply struct {
 	Term   uint64 // of the hub's leadership

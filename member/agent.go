@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -15,8 +16,8 @@ import (
 	"github.com/hansa-io/hansa/member/guard"
 	"github.com/hansa-io/hansa/member/kube"
 	"github.com/hansa-io/hansa/member/landing"
+	"github.com/hansa-io/hansa/member/store"
 	"github.com/hansa-io/hansa/messaging"
-	"github.com/hansa-io/hansa/messaging/mailbox"
 )
 
 // Bus is what an agent asks of one connection to the bus.
@@ -44,7 +45,7 @@ type Options struct {
 	Name   string
 	Place  federation.Place
 	Labels map[string]string
-	// StateDir keeps the identity, the incarnation and the guard's state.
+	// StateDir keeps the identity, the incarnation, the guard's state and its orders.
 	StateDir string
 	// Kubeconfig file and, optionally, context of the cluster.
 	Kubeconfig, Context string
@@ -66,7 +67,8 @@ type Options struct {
 	// sealed to the key of the seed.
 	NewSealKey func() (public string, seed []byte, err error)
 	Unseal     func(s federation.Sealed, seed []byte) ([]byte, error)
-	// Dial connects to the bus; name is shown in the server's list.
+	// Dial connects to the bus, and goes on trying while it cannot be reached; name is
+	// shown in the server's list. An error ends the agent.
 	Dial   func(c Credentials, name string) (Bus, error)
 	Logger *slog.Logger
 }
@@ -84,7 +86,10 @@ type Agent struct {
 	watch          *kube.Watch
 	lander         *landing.Lander
 	guard          *guard.Machine
-	inbox          *mailbox.Box[input]
+	works          *store.Store // nil until it is open
+	inbox          *inbox
+	greeted        chan struct{} // closed once a hub has answered this life
+	greet          sync.Once
 	reports        *reporter
 	facts          *factsSource
 	changes        *changes
@@ -99,6 +104,7 @@ type Agent struct {
 	hub     atomic.Pointer[hubHeard]
 	layers  atomic.Pointer[federation.Layers]
 	begun   time.Time
+	probes  chan struct{}                        // a token for each look at another member that is under way
 	exports map[federation.Key]federation.Export // last reported; only reportExports uses it
 }
 
@@ -118,7 +124,7 @@ func New(opts Options) (*Agent, error) {
 	}
 	return &Agent{
 		opts: opts, log: opts.Logger.With("member", opts.Name), state: state,
-		inbox: mailbox.New[input](), exports: map[federation.Key]federation.Export{},
+		inbox: newInbox(), greeted: make(chan struct{}), probes: make(chan struct{}, mostProbes), exports: map[federation.Key]federation.Export{},
 	}, nil
 }
 
@@ -126,6 +132,7 @@ func New(opts Options) (*Agent, error) {
 func (a *Agent) Run(ctx context.Context) error {
 	defer a.state.close()
 	defer a.closeAdmission()
+	defer a.closeWorks()
 	if err := a.prepare(ctx); err != nil {
 		if ctx.Err() != nil {
 			return nil
@@ -214,7 +221,11 @@ func (a *Agent) clusterID(ctx context.Context) (string, error) {
 }
 
 func (a *Agent) openGuard(clusterID string) (*guard.Machine, error) {
-	opts := guard.Options{Member: a.opts.Name, ClusterID: clusterID, Incarnation: a.incarnation}
+	works, err := a.openWorks()
+	if err != nil {
+		return nil, err
+	}
+	opts := guard.Options{Member: a.opts.Name, ClusterID: clusterID, Incarnation: a.incarnation, Store: works}
 	state, err := a.state.read(guardFile)
 	if err != nil || state == nil {
 		return guard.New(opts), err

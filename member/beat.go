@@ -18,6 +18,8 @@ const (
 	lookEvery = time.Second
 	// firstBeats carry the holdings, whatever the hub thinks of the member.
 	firstBeats = 8
+	// mostProbes bounds how many looks at other members are under way.
+	mostProbes = 32
 )
 
 // vitals are what beats take from the guard.
@@ -107,7 +109,11 @@ func (a *Agent) listen(ctx context.Context) error {
 		return err
 	}
 	if _, err := a.control.Subscribe(ctx, subject.MemberDown(subject.DownProbe), func(m messaging.Message) {
-		go a.probe(ctx, m)
+		select {
+		case a.probes <- struct{}{}:
+			go a.probe(ctx, m)
+		default: // the hub asks again
+		}
 	}); err != nil {
 		return err
 	}
@@ -141,6 +147,7 @@ func (a *Agent) hearHub(m messaging.Message) {
 
 // probe looks at another member for the hub.
 func (a *Agent) probe(ctx context.Context, m messaging.Message) {
+	defer func() { <-a.probes }()
 	request, err := federationv1.DecodeProbeRequest(m.Data)
 	if err != nil {
 		a.log.Warn("a probe request is not readable", "reason", err)

@@ -3,28 +3,21 @@ package member
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/hansa-io/hansa/federation"
 	federationv1 "github.com/hansa-io/hansa/federation/v1"
 	"github.com/hansa-io/hansa/member/guard"
 	"github.com/hansa-io/hansa/member/landing"
-	"github.com/hansa-io/hansa/messaging"
 	"github.com/hansa-io/hansa/messaging/subject"
 )
 
 // requestLimit bounds a request to the hub.
 const requestLimit = 5 * time.Second
 
-// input is one thing for the goroutine that owns the guard.
-type input struct {
-	events []guard.Event
-	drift  federation.Key // look whether the cluster drifted from it; there are no events
-	done   chan<- struct{}
-}
-
 // tell hands an event to the guard.
-func (a *Agent) tell(ev guard.Event) { a.inbox.Put(input{events: []guard.Event{ev}}) }
+func (a *Agent) tell(ev guard.Event) { a.inbox.tell(ev) }
 
 // decide owns the guard: it feeds it and carries its effects out.
 func (a *Agent) decide(ctx context.Context) error {
@@ -32,45 +25,26 @@ func (a *Agent) decide(ctx context.Context) error {
 	defer timer.Stop()
 	drift := map[federation.Key]time.Time{}
 	for {
+		var in input
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-a.inbox.Ready():
-			if err := a.takeIn(ctx, drift); err != nil {
-				return err
-			}
+		case <-a.inbox.ready:
+			in = a.inbox.take()
 		case <-timer.C:
-			if err := a.step(ctx, guard.Tick{}); err != nil {
-				return err
-			}
+			in = input{events: []guard.Event{guard.Tick{}}}
+		}
+		for k := range in.drift {
+			drift[k] = time.Time{}
+		}
+		if err := a.step(ctx, in); err != nil {
+			return err
+		}
+		for _, done := range in.done {
+			close(done)
 		}
 		timer.Reset(a.next(a.correct(drift)))
 	}
-}
-
-// takeIn feeds the guard with all that waits, in one step: its state is written once
-// for a thousand orders that come together, not a thousand times.
-func (a *Agent) takeIn(ctx context.Context, drift map[federation.Key]time.Time) error {
-	var events []guard.Event
-	var taken []chan<- struct{}
-	for _, in := range a.inbox.Take() {
-		events = append(events, in.events...)
-		if len(in.events) == 0 {
-			drift[in.drift] = time.Time{}
-		}
-		if in.done != nil {
-			taken = append(taken, in.done)
-		}
-	}
-	if len(events) > 0 {
-		if err := a.step(ctx, events...); err != nil {
-			return err
-		}
-	}
-	for _, done := range taken {
-		close(done)
-	}
-	return nil
 }
 
 // next is how long the loop may sleep.
@@ -88,16 +62,19 @@ func (a *Agent) next(wanted time.Time) time.Duration {
 // it wants to look again.
 func (a *Agent) correct(drift map[federation.Key]time.Time) (next time.Time) {
 	now := time.Now()
+	if a.guard.Masked() {
+		return next // the guard wants to be called when the mask ends
+	}
 	for k, due := range drift {
 		if !due.IsZero() && now.Before(due) {
 			next = earliest(next, due)
 			continue
 		}
 		delete(drift, k)
-		if _, desired := a.guard.Desired(k); !desired || a.guard.Isolated() || a.guard.Masked() {
+		if _, desired := a.guard.Desired(k); !desired {
 			continue
 		}
-		if later := a.lander.Correct(k, now); !later.IsZero() {
+		if later := a.lander.Correct(k, now, a.guard.Careful()); !later.IsZero() {
 			drift[k] = later
 			next = earliest(next, later)
 		}
@@ -112,15 +89,32 @@ func earliest(a, b time.Time) time.Time {
 	return a
 }
 
-func (a *Agent) step(ctx context.Context, events ...guard.Event) error {
-	now := time.Now()
-	effects := a.guard.Step(now, events...)
+// step feeds the guard with all that waits at once: its state is written once for a
+// thousand orders that come together, not a thousand times.
+func (a *Agent) step(ctx context.Context, in input) error {
+	if len(in.events) == 0 {
+		return nil
+	}
+	now, careful := time.Now(), a.guard.Careful()
+	effects := a.guard.Step(now, in.events...)
 	leases := a.guard.Leases()
 	a.leases.Store(&leases) // before anything is landed whose pods are asked about
 	for _, effect := range effects {
-		if err := a.execute(ctx, now, effect); err != nil {
+		if keep, ok := effect.(guard.Keep); ok {
+			if err := a.keep(keep, in.orders); err != nil {
+				return err
+			}
+		} else if err := a.execute(ctx, now, effect); err != nil {
 			return err
 		}
+	}
+	for _, ev := range in.events {
+		if gone, ok := ev.(guard.WorkGone); ok {
+			a.endReport(gone.Workload)
+		}
+	}
+	if careful && !a.guard.Careful() {
+		a.inbox.drifted(a.lander.Workloads()...) // what was left alone
 	}
 	a.vitals.Store(&vitals{holdings: a.guard.Holdings()})
 	return nil
@@ -133,8 +127,12 @@ func (a *Agent) execute(ctx context.Context, now time.Time, effect guard.Effect)
 	case guard.Persist:
 		return a.state.write(guardFile, e.State)
 	case guard.Land:
-		a.log.Info("landing", "workload", e.Work.Workload.String(), "epoch", e.Work.Epoch, "replicas", e.Work.Replicas)
-		a.lander.Give(landing.Order{Do: landing.Land, Work: e.Work, Revision: e.Revision, Prune: e.Prune})
+		level := slog.LevelInfo
+		if e.Careful {
+			level = slog.LevelDebug // it is likely there
+		}
+		a.log.Log(ctx, level, "landing", "workload", e.Work.Workload.String(), "epoch", e.Work.Epoch, "replicas", e.Work.Replicas, "careful", e.Careful)
+		a.lander.Give(landing.Order{Do: landing.Land, Work: e.Work, Revision: e.Revision, Prune: e.Prune, Careful: e.Careful})
 	case guard.Remove:
 		a.log.Info("removing", "workload", e.Workload.String(), "epoch", e.Epoch, "reason", e.Reason)
 		a.lander.Give(landing.Order{Do: landing.Remove, Work: federation.Work{Workload: e.Workload, Epoch: e.Epoch, Landing: e.Landing}})
@@ -183,6 +181,7 @@ func (a *Agent) sendHello(ctx context.Context, h federation.Hello) {
 		return
 	}
 	a.tell(guard.HelloReplied{Reply: reply})
+	a.greet.Do(func() { close(a.greeted) })
 }
 
 // renew asks for an at-most-one lease. sent is taken before the request leaves.
@@ -202,47 +201,4 @@ func (a *Agent) renew(ctx context.Context, sent time.Time, e guard.RenewLease) {
 		return
 	}
 	a.tell(guard.RenewAnswered{Workload: e.Workload, Epoch: e.Epoch, Sequence: e.Sequence, SentAt: sent, Grant: grant})
-}
-
-// followWorks hands orders to the guard, which are acknowledged once they are durable.
-func (a *Agent) followWorks(ctx context.Context) error {
-	err := a.control.Works().Follow(ctx, func(changes []messaging.Change) error {
-		var events []guard.Event
-		for _, c := range changes {
-			ev, err := workEvent(c)
-			if err != nil {
-				a.log.Error("an order is not readable and is left alone", "key", c.Key, "reason", err)
-			} else if ev != nil {
-				events = append(events, ev)
-			}
-		}
-		if len(events) == 0 {
-			return nil
-		}
-		done := make(chan struct{})
-		a.inbox.Put(input{events: events, done: done})
-		select {
-		case <-done:
-			return nil
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	})
-	if ctx.Err() != nil {
-		return nil
-	}
-	return err
-}
-
-// workEvent is nil for marks.
-func workEvent(c messaging.Change) (guard.Event, error) {
-	if c.Synced || c.Reset {
-		return nil, nil
-	}
-	if c.Deleted {
-		k, err := subject.ParseWorkloadKey(c.Key)
-		return guard.WorkGone{Workload: k}, err
-	}
-	w, err := federationv1.DecodeWork(c.Value)
-	return guard.WorkReceived{Work: w, Revision: c.Revision}, err
 }

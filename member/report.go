@@ -29,11 +29,13 @@ const (
 func (a *Agent) reportWork(s federation.WorkStatus) {
 	s.Member, s.Incarnation, s.ObservedAt = a.opts.Name, a.incarnation, time.Now()
 	defer a.factsOwed()
-	a.reports.put("status "+s.Workload.String(), subject.UpStatus, func(sequence uint64) []byte {
+	a.reports.put(topic{key: statusKey(s.Workload), method: subject.UpStatus}, func(sequence uint64) []byte {
 		s.Sequence = sequence
 		return federationv1.EncodeWorkStatus(s)
 	})
 }
+
+func statusKey(k federation.Key) string { return "status " + k.String() }
 
 // factsOwed asks for facts that are newer than what was reported last, also when
 // they say the same: the hub keeps room for replicas until facts count them.
@@ -87,7 +89,7 @@ func (a *Agent) keepStatuses(ctx context.Context) error {
 		for _, k := range slices.SortedFunc(maps.Keys(a.changes.take()), federation.Key.Compare) {
 			if s, ok := a.lander.Status(k); ok {
 				a.reportWork(s)
-				a.inbox.Put(input{drift: k})
+				a.inbox.drifted(k)
 			}
 		}
 		rest = max(settle, 4*time.Since(began))
@@ -99,7 +101,9 @@ type factsSource struct {
 	exports, capacity chan struct{} // a token while something changed
 	owed              atomic.Bool   // the next facts are sent although nothing changed
 
-	version     string // this and what follows belong to keepFacts
+	filled      atomic.Bool // the caches have been
+	told        bool        // the exports were, with filled caches; this and what follows belong to keepFacts
+	version     string
 	kinds       []string
 	unscheduled map[string]int // pods that find no node, by what made them
 }
@@ -135,6 +139,7 @@ func (a *Agent) observe(ctx context.Context) error {
 		for _, k := range a.lander.Workloads() {
 			a.statusChanged(k)
 		}
+		a.facts.filled.Store(true)
 		mark(a.facts.capacity)
 		mark(a.facts.exports)
 		a.tell(guard.CachesSynced{})
@@ -205,34 +210,36 @@ func (a *Agent) reportFacts(last federation.MemberFacts) federation.MemberFacts 
 	}
 	f.Member, f.Incarnation, f.ObservedAt = a.opts.Name, a.incarnation, time.Now()
 	sent := f
-	a.reports.put("facts", subject.UpFacts, func(sequence uint64) []byte {
+	a.reports.put(topic{key: "facts", method: subject.UpFacts}, func(sequence uint64) []byte {
 		sent.Sequence = sequence
 		return federationv1.EncodeMemberFacts(sent)
 	})
 	return f
 }
 
-// reportExports tells what changed since the last time, also what is gone.
+// reportExports tells what changed since the last time, also what is gone. What is there
+// when the caches are filled an earlier life may have told.
 func (a *Agent) reportExports() {
-	now := map[federation.Key]federation.Export{}
+	filled, now := a.facts.filled.Load(), map[federation.Key]federation.Export{}
 	for _, e := range a.watch.Exports() {
 		now[e.Service] = e
 		if before, known := a.exports[e.Service]; !known || !observe.SameExport(before, e) {
-			a.reportExport(e)
+			a.reportExport(e, !a.facts.told)
 		}
 	}
 	for k, before := range a.exports {
 		if _, there := now[k]; !there {
 			before.Removed, before.Endpoints = true, nil
-			a.reportExport(before)
+			a.reportExport(before, false)
 		}
 	}
-	a.exports = now
+	a.exports, a.facts.told = now, filled
 }
 
-func (a *Agent) reportExport(e federation.Export) {
+func (a *Agent) reportExport(e federation.Export, heard bool) {
 	e.Member, e.Incarnation, e.ObservedAt = a.opts.Name, a.incarnation, time.Now()
-	a.reports.put("export "+e.Service.String(), subject.UpExport, func(sequence uint64) []byte {
+	about := topic{key: "export " + e.Service.String(), method: subject.UpExport, heard: heard, last: e.Removed}
+	a.reports.put(about, func(sequence uint64) []byte {
 		e.Sequence = sequence
 		return federationv1.EncodeExport(e)
 	})

@@ -36,7 +36,7 @@ func TestReporter(t *testing.T) {
 		done := make(chan error)
 		go func() { done <- r.run(ctx) }()
 		put := func(key, text string) {
-			r.put(key, subject.UpFacts, func(uint64) []byte { return []byte(text) })
+			r.put(topic{key: key, method: subject.UpFacts}, func(uint64) []byte { return []byte(text) })
 		}
 		put("a", "a1")
 		synctest.Wait()

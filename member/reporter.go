@@ -3,6 +3,7 @@ package member
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -19,17 +20,25 @@ const (
 	mostSending = 8
 )
 
+// topic is one thing that the hub is told about.
+type topic struct {
+	key, method string
+	heard       bool // the hub may have heard of it already
+	last        bool // it is gone: nothing follows
+}
+
 // report is the latest state of one thing.
 type report struct {
-	key, method string
-	data        []byte
-	queued      bool // waits to be sent
-	sending     bool // is under way
-	failures    int  // of the reporter, when it was sent
+	topic
+	data     []byte
+	queued   bool // waits to be sent
+	sending  bool // is under way
+	failures int  // of the reporter, when it was sent
 }
 
 // reporter sends reports to the hub, the latest of each key only, until each has
-// arrived. Two reports of one key are never under way together.
+// arrived. Two reports of one key are never under way together. It holds one for each
+// thing that is here, or is gone and the hub may think that it is here.
 type reporter struct {
 	bus messaging.Requester
 	log *slog.Logger
@@ -50,18 +59,44 @@ func newReporter(bus messaging.Requester, log *slog.Logger) *reporter {
 // put replaces what is to be told about key. The sequence number that encode gets
 // tells the order in which reports about different things were made: the hub counts
 // on it that facts with a higher one than a status know the pods of that status.
-func (r *reporter) put(key, method string, encode func(sequence uint64) []byte) {
+func (r *reporter) put(about topic, encode func(sequence uint64) []byte) {
 	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.sequence++
-	v := r.latest[key]
+	v := r.latest[about.key]
 	if v == nil {
-		v = &report{key: key, method: method}
-		r.latest[key] = v
+		v = &report{topic: about}
+		r.latest[about.key] = v
+	}
+	v.last = about.last
+	if v.last && !v.heard {
+		r.forget(v) // it came and went, and nobody heard of it
+		return
 	}
 	v.data = encode(r.sequence)
 	r.queue(v)
-	r.mu.Unlock()
 	mark(r.wake)
+}
+
+// end says that nothing follows about a thing: it is forgotten once its last report has
+// arrived.
+func (r *reporter) end(key string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	v := r.latest[key]
+	if v == nil {
+		return
+	}
+	v.last = true
+	if !v.queued && !v.sending {
+		r.forget(v)
+	}
+}
+
+// forget is called with reporter.mu held.
+func (r *reporter) forget(v *report) {
+	delete(r.latest, v.key)
+	r.waiting = slices.DeleteFunc(r.waiting, func(w *report) bool { return w == v })
 }
 
 // resend tells everything again: a new hub may not know it.
@@ -134,7 +169,7 @@ func (r *reporter) take() (v *report, data []byte) {
 	}
 	v = r.waiting[0]
 	r.waiting = r.waiting[1:]
-	v.queued, v.sending, v.failures = false, true, r.failures
+	v.queued, v.sending, v.heard, v.failures = false, true, true, r.failures
 	return v, v.data
 }
 
@@ -146,6 +181,8 @@ func (r *reporter) sent(v *report, arrived bool) {
 	v.queued = false
 	if again {
 		r.queue(v)
+	} else if v.last {
+		r.forget(v)
 	}
 	switch {
 	case arrived:

@@ -30,9 +30,9 @@ type WorkBuckets interface {
 	// WorkBucket returns the bucket with the works of the account; it makes the
 	// bucket when there is none.
 	WorkBucket(ctx context.Context, account string) (messaging.Bucket, error)
-	// ReplayWorks makes the member get every work of its bucket again, unless it still
-	// holds all that it has acknowledged: every order up to the revision held, 0 for
-	// none.
+	// ReplayWorks makes the member, of which a new life begins, get every work of its
+	// bucket again, unless it still holds all that the last one was given: every order
+	// up to the revision held, 0 for none.
 	ReplayWorks(ctx context.Context, account string, held federation.Revision) error
 }
 

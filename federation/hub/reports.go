@@ -184,7 +184,7 @@ func (l *leadership) replay(ctx context.Context, m messaging.Message, h federati
 	if err != nil {
 		return messaging.Errorf(messaging.Denied, "%v", err)
 	}
-	if h.Incarnation == 1 { // it has just joined, and has had nothing yet
+	if h.Incarnation == 1 || h.Held == federation.AllHeld { // it has just joined, and has had nothing yet; or it lost nothing
 		return nil
 	}
 	life := decision.Order{Incarnation: h.Incarnation, Sequence: 1}

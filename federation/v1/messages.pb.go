@@ -623,7 +623,8 @@ type Hello struct {
 	Synced   bool   `protobuf:"varint,5,opt,name=synced,proto3" json:"synced,omitempty"`
 	Sequence uint64 `protobuf:"varint,6,opt,name=sequence,proto3" json:"sequence,omitempty"`
 	// Every order up to this revision of the member's work bucket is on the agent's
-	// disk; 0: some may be lost, and all are wanted again.
+	// disk; 0: some may be lost, and all are wanted again; the highest number: a hub
+	// has answered this life already, so it has lost nothing.
 	Held          uint64 `protobuf:"varint,7,opt,name=held,proto3" json:"held,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -26,10 +26,6 @@ type Store struct {
 	Whole bool
 }
 
-// everything is what a life holds that a hub has answered: whatever it lacked comes
-// again, and from then on nothing is acknowledged before it is stored.
-const everything = ^federation.Revision(0)
-
 // keeping is what the store of works has to hold.
 type keeping struct {
 	upTo     federation.Revision
@@ -98,7 +94,7 @@ func (m *Machine) resume() {
 func (m *Machine) held() federation.Revision {
 	switch {
 	case m.keeping.answered:
-		return everything
+		return federation.AllHeld // what it lacked comes again, and nothing is acknowledged before it is stored
 	case m.keeping.whole:
 		return m.keeping.upTo
 	}

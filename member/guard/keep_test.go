@@ -193,7 +193,7 @@ func TestLostStore(t *testing.T) {
 	later := beat
 	later.Beat.Term++ // a new hub asks
 	d.step(later)
-	if d.hello.Held != everything {
+	if d.hello.Held != federation.AllHeld {
 		t.Errorf("holds up to %d", d.hello.Held)
 	}
 	d.restart()

@@ -300,6 +300,9 @@ func (m *Machine) Desired(k federation.Key) (federation.Epoch, bool) {
 	return it.Epoch, true
 }
 
+// Knows reports whether anything is remembered of the workload.
+func (m *Machine) Knows(k federation.Key) bool { return m.items[k] != nil }
+
 // Careful reports whether nothing that runs here may be taken away, not even to correct
 // drift: the hub is not heard, has not answered this incarnation, or does not count the
 // member among its own.

@@ -31,6 +31,9 @@ type DialOptions struct {
 	// Replicas is how many servers keep each stream that this connection makes; 0
 	// means one.
 	Replicas int
+	// Patient: a server that cannot be reached at first is tried for ever, in the
+	// background, and why it cannot is logged. Without it that is an error.
+	Patient bool
 	// Log gets what the server refuses and what a slow reader loses; nil means
 	// nobody does.
 	Log *slog.Logger
@@ -64,6 +67,10 @@ func Dial(o DialOptions) (*Conn, error) {
 		nats.CustomReconnectDelay(reconnectDelay(o.Name)), nats.ErrorHandler(o.complain),
 		nats.LameDuckModeHandler(func(nc *nats.Conn) { _ = nc.ForceReconnect() }), // fails only when it is closed
 	}
+	if o.Patient {
+		out := &outage{DialOptions: o}
+		options = append(options, nats.RetryOnFailedConnect(true), nats.ReconnectErrHandler(out.goesOn), nats.ConnectHandler(out.ends), nats.ReconnectHandler(out.ends))
+	}
 	urls := ""
 	if o.Server != nil {
 		options = append(options, nats.InProcessServer(o.Server.server))
@@ -95,6 +102,28 @@ func Dial(o DialOptions) (*Conn, error) {
 		return nil, fmt.Errorf("dial bus %s: %w", urls, err)
 	}
 	return c, nil
+}
+
+// outage logs why the bus cannot be reached, each reason once in a row, and that it is
+// reached again. The library calls one of its methods at a time.
+type outage struct {
+	DialOptions
+	told string
+}
+
+func (o *outage) goesOn(_ *nats.Conn, err error) {
+	if err == nil || o.Log == nil || err.Error() == o.told {
+		return
+	}
+	o.told = err.Error()
+	o.Log.Warn("bus: cannot be reached, trying again", "connection", o.Name, "reason", explained(err))
+}
+
+func (o *outage) ends(*nats.Conn) {
+	o.told = ""
+	if o.Log != nil {
+		o.Log.Info("bus: connected", "connection", o.Name)
+	}
 }
 
 // complain logs an error that no call returns.
@@ -157,7 +186,8 @@ func (c *Conn) Publish(subj string, data []byte) error {
 // pendingMessages bounds what a slow handler may leave waiting.
 const pendingMessages = 65536
 
-// Subscribe calls handle for each message until ctx ends or stop is called.
+// Subscribe calls handle for each message until ctx ends or stop is called. While the
+// bus is away it begins when that is back.
 func (c *Conn) Subscribe(ctx context.Context, subj string, handle func(messaging.Message)) (func(), error) {
 	sub, err := c.nc.Subscribe(subj, func(m *nats.Msg) {
 		handle(messaging.Message{Subject: m.Subject, Reply: m.Reply, Data: m.Data})
@@ -168,8 +198,10 @@ func (c *Conn) Subscribe(ctx context.Context, subj string, handle func(messaging
 	if err := sub.SetPendingLimits(pendingMessages, -1); err != nil {
 		return nil, wrap(err, "subscribe %s", subj)
 	}
-	if err := c.nc.FlushWithContext(bounded(ctx)); err != nil {
-		return nil, wrap(err, "subscribe %s", subj)
+	if c.nc.IsConnected() {
+		if err := c.nc.FlushWithContext(bounded(ctx)); err != nil && c.nc.IsConnected() {
+			return nil, errors.Join(wrap(err, "subscribe %s", subj), sub.Unsubscribe())
+		}
 	}
 	stop := func() { _ = sub.Unsubscribe() }
 	context.AfterFunc(ctx, stop)

@@ -17,6 +17,7 @@ import (
 // world is a server with its certificate.
 type world struct {
 	server   *Server
+	options  ServerOptions
 	ca       []byte
 	accounts map[string]string // of members, by name
 }
@@ -38,10 +39,11 @@ func open(t *testing.T) world {
 	crt, key := filepath.Join(dir, "crt"), filepath.Join(dir, "key")
 	must(t, os.WriteFile(crt, pair.Certificate, 0o600))
 	must(t, os.WriteFile(key, pair.Key, 0o600))
-	s, err := StartServer(ServerOptions{Dir: filepath.Join(dir, "bus"), Listen: "127.0.0.1:0", CertFile: crt, KeyFile: key})
+	options := ServerOptions{Dir: filepath.Join(dir, "bus"), Listen: "127.0.0.1:0", CertFile: crt, KeyFile: key}
+	s, err := StartServer(options)
 	must(t, err)
 	t.Cleanup(s.Shutdown)
-	return world{server: s, ca: authority.Pair().Certificate, accounts: map[string]string{}}
+	return world{server: s, options: options, ca: authority.Pair().Certificate, accounts: map[string]string{}}
 }
 
 func (w world) dial(t *testing.T, role Role) *Conn {

@@ -62,7 +62,7 @@ var table = []row{
 	}},
 	{"member", shell, []string{
 		"configs", "federation/probe", "federation/sealed", "federation/v1", "gateway/v1", "member/admit", "member/guard", "member/kube", "member/landing", "member/observe", "member/store",
-		"messaging", "messaging/mailbox", "messaging/subject",
+		"messaging", "messaging/subject",
 	}},
 	{"gateway/cli", shell, []string{"configs", "gateway/v1"}},
 	{"gateway/cli/local", shell, []string{"configs", "gateway/cli", "gateway/v1", "member/cluster/config", "member/cluster/pki", "placement/catalogue"}},

@@ -311,7 +311,7 @@ func (h *hub) relay(m Message, p put, member string, at decision.Order) {
 func (h *hub) replay(v federation.Hello) bool {
 	life := decision.Order{Incarnation: v.Incarnation, Sequence: 1}
 	on := h.w.members[v.Member]
-	if v.Incarnation == 1 || on == nil || !h.reports.Admit(v.Member, "replay", life) {
+	if v.Incarnation == 1 || v.Held == federation.AllHeld || on == nil || !h.reports.Admit(v.Member, "replay", life) {
 		return true
 	}
 	if h.w.links[Link{h.name, storeName}].Cut {

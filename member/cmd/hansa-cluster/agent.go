@@ -42,7 +42,7 @@ func runAgent(ctx context.Context, cfg config.Config, c *cluster.Cluster, log lo
 func dialer(log *slog.Logger) func(member.Credentials, string) (member.Bus, error) {
 	return func(c member.Credentials, name string) (member.Bus, error) {
 		return nats.Dial(nats.DialOptions{
-			URLs: c.BusURLs, CA: c.BusCA, Credentials: nats.Credentials{JWT: c.JWT, Seed: c.Seed}, Name: name, Account: c.Account, Log: log,
+			URLs: c.BusURLs, CA: c.BusCA, Credentials: nats.Credentials{JWT: c.JWT, Seed: c.Seed}, Name: name, Account: c.Account, Log: log, Patient: true,
 		})
 	}
 }
