@@ -14,12 +14,40 @@
 // What it promises:
 //
 //  1. The number of this life (incarnation) is on disk before the first beat.
-//  2. An order is acknowledged to the bus when the guard's state that knows it is
-//     on disk; it is carried out after that.
+//  2. An order is acknowledged to the bus when it is on disk, as it came (package
+//     store), and so is the guard's state that knows it; it is carried out after that.
 //  3. Reports are whole states under a sequence number, the latest wins: what is
 //     late, lost or doubled costs time and not truth.
 //  4. While the bus or the hub is away, what runs goes on running, and nothing
-//     is deleted.
+//     is deleted. That holds for an agent that starts meanwhile: it goes on from its
+//     own store, brings back what somebody deletes or changes in the cluster, so far as
+//     that takes nothing away, and tries to reach the bus for ever.
+//  5. When the bus is back, only what changed meanwhile comes, the last version of each
+//     work; nothing is applied twice.
+//
+// No queue grows while nobody takes from it:
+//
+//	queue                               holds at most                        beyond that
+//	orders on the bus                   the last version of each work        older ones are gone
+//	orders read from the bus            256 with the guard, and what the     the bus keeps them
+//	                                    client has asked for: 1,000 together
+//	inbox of the guard                  those orders, one beat of the hub,   the newest counts
+//	                                    each workload that drifted once,
+//	                                    answers to what the guard asked
+//	orders of the lander                one under way and one that waits     the newest counts
+//	                                    for each workload
+//	inventories to be written           one for each workload                the newest counts
+//	statuses to be computed             each workload once                   are one
+//	reports to the hub                  one for each thing that is here, or  the newest counts
+//	                                    is gone and the hub may not know it
+//	… under way                         8                                    wait
+//	hellos, renewals under way          those of 5 s: one a second, one for  end after 5 s
+//	                                    each lease in 3 s
+//	looks at other members              32                                   the hub asks again
+//	events of the cluster's caches      one for each object that changed;    –
+//	                                    they are taken in without waiting
+//	messages of one subscription        65,536 and 64 MiB; taken in likewise are dropped, and logged
+//	beats                               none: what cannot be sent is lost    the next one follows
 //
 // An Agent is used once: New, then Run, which blocks until everything that it
 // started has stopped. Ending its context is the planned stop: the last beat says

@@ -183,8 +183,11 @@ func (c *Conn) Publish(subj string, data []byte) error {
 	return nil
 }
 
-// pendingMessages bounds what a slow handler may leave waiting.
-const pendingMessages = 65536
+// pendingMessages and pendingBytes bound what a slow handler may leave waiting.
+const (
+	pendingMessages = 65536
+	pendingBytes    = 64 << 20
+)
 
 // Subscribe calls handle for each message until ctx ends or stop is called. While the
 // bus is away it begins when that is back.
@@ -195,7 +198,7 @@ func (c *Conn) Subscribe(ctx context.Context, subj string, handle func(messaging
 	if err != nil {
 		return nil, wrap(err, "subscribe %s", subj)
 	}
-	if err := sub.SetPendingLimits(pendingMessages, -1); err != nil {
+	if err := sub.SetPendingLimits(pendingMessages, pendingBytes); err != nil {
 		return nil, wrap(err, "subscribe %s", subj)
 	}
 	if c.nc.IsConnected() {

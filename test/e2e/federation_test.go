@@ -37,6 +37,7 @@ func TestFederation(t *testing.T) {
 		{"verbs", checkVerbs},
 		{"readme", checkReadme},
 		{"hub restart", checkDeadHub},
+		{"offline", checkOffline},
 		{"once", checkOnce},
 		{"secret", checkSecret},
 		{"attach", checkAttach},
