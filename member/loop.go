@@ -131,7 +131,7 @@ func (a *Agent) execute(ctx context.Context, now time.Time, effect guard.Effect)
 		if e.Careful {
 			level = slog.LevelDebug // it is likely there
 		}
-		a.log.Log(ctx, level, "landing", "workload", e.Work.Workload.String(), "epoch", e.Work.Epoch, "replicas", e.Work.Replicas, "careful", e.Careful)
+		a.log.Log(ctx, level, "landing", "workload", e.Work.Workload.String(), "epoch", e.Work.Epoch, "replicas", e.Work.Replicas)
 		a.lander.Give(landing.Order{Do: landing.Land, Work: e.Work, Revision: e.Revision, Prune: e.Prune, Careful: e.Careful})
 	case guard.Remove:
 		a.log.Info("removing", "workload", e.Workload.String(), "epoch", e.Epoch, "reason", e.Reason)

@@ -15,10 +15,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/types"
-
 	"github.com/hansa-io/hansa/federation"
 	federationv1 "github.com/hansa-io/hansa/federation/v1"
 	"github.com/hansa-io/hansa/member/guard"
@@ -39,12 +35,14 @@ func must(t testing.TB, err error) {
 
 // objects are those of a cluster that does what it is told at once.
 type objects struct {
-	mu    sync.Mutex
-	all   map[kube.Ref]*unstructured.Unstructured
-	wrote []string
+	landing.Cluster // nothing else is asked of it
+	mu              sync.Mutex
+	all             map[kube.Ref]*kube.Object
+	wrote           []string
+	version         int
 }
 
-func (o *objects) put(u *unstructured.Unstructured) *unstructured.Unstructured {
+func (o *objects) put(u *kube.Object) *kube.Object {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	r := kube.RefOf(u)
@@ -52,8 +50,9 @@ func (o *objects) put(u *unstructured.Unstructured) *unstructured.Unstructured {
 		o.wrote = append(o.wrote, r.Name)
 	}
 	u = u.DeepCopy()
-	u.SetUID(types.UID(strconv.Itoa(len(o.all) + len(o.wrote))))
-	u.SetResourceVersion(string(u.GetUID()))
+	o.version++
+	u.SetResourceVersion(strconv.Itoa(o.version))
+	u.Object["metadata"].(map[string]any)["uid"] = u.GetResourceVersion()
 	o.all[r] = u
 	return u
 }
@@ -77,7 +76,7 @@ func (o *objects) remove(name string) {
 	}
 }
 
-func (o *objects) Get(_ context.Context, r kube.Ref) (*unstructured.Unstructured, error) {
+func (o *objects) Get(_ context.Context, r kube.Ref) (*kube.Object, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if u := o.all[r]; u != nil {
@@ -86,7 +85,7 @@ func (o *objects) Get(_ context.Context, r kube.Ref) (*unstructured.Unstructured
 	return nil, kube.ErrNotFound
 }
 
-func (o *objects) List(_ context.Context, r kube.Ref, _ string) (out []unstructured.Unstructured, _ error) {
+func (o *objects) List(_ context.Context, r kube.Ref, _ string) (out []kube.Object, _ error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for at, u := range o.all {
@@ -97,9 +96,7 @@ func (o *objects) List(_ context.Context, r kube.Ref, _ string) (out []unstructu
 	return out, nil
 }
 
-func (o *objects) NamespaceUsers(context.Context, string) (string, error) { return "", nil }
-
-func (o *objects) Create(ctx context.Context, u *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+func (o *objects) Create(ctx context.Context, u *kube.Object) (*kube.Object, error) {
 	if _, err := o.Get(ctx, kube.RefOf(u)); err == nil {
 		return nil, kube.ErrExists
 	}
@@ -108,7 +105,7 @@ func (o *objects) Create(ctx context.Context, u *unstructured.Unstructured) (*un
 
 func (o *objects) Adopt(context.Context, kube.Ref) error { return nil }
 
-func (o *objects) Apply(_ context.Context, u *unstructured.Unstructured, _ bool) (*unstructured.Unstructured, error) {
+func (o *objects) Apply(_ context.Context, u *kube.Object, _ bool) (*kube.Object, error) {
 	return o.put(u), nil
 }
 
@@ -121,23 +118,17 @@ func (o *objects) Merge(ctx context.Context, r kube.Ref, patch []byte) error {
 	if err := json.Unmarshal(patch, &change); err != nil {
 		return err
 	}
+	data, _ := u.Object["data"].(map[string]any)
 	for field, text := range change.Data {
-		if err := unstructured.SetNestedField(u.Object, text, "data", field); err != nil {
-			return err
-		}
+		data[field] = text
 	}
 	o.put(u)
 	return nil
 }
 
-func (o *objects) Delete(_ context.Context, r kube.Ref, _ types.UID, _ metav1.DeletionPropagation) error {
-	o.remove(r.Name)
-	return nil
-}
-
 func (o *objects) Follow(kube.Ref) error { return nil }
 
-func (o *objects) Lookup(r kube.Ref, _ string) (*unstructured.Unstructured, bool) {
+func (o *objects) Lookup(r kube.Ref, _ string) (*kube.Object, bool) {
 	u, err := o.Get(context.Background(), r)
 	return u, err == nil || errors.Is(err, kube.ErrNotFound)
 }
@@ -177,7 +168,7 @@ type site struct {
 }
 
 func newSite(t *testing.T) *site {
-	return &site{t: t, dir: t.TempDir(), cluster: &objects{all: map[kube.Ref]*unstructured.Unstructured{}}}
+	return &site{t: t, dir: t.TempDir(), cluster: &objects{all: map[kube.Ref]*kube.Object{}}}
 }
 
 // begins starts a life of the agent that reads these orders when the hub answers; with a

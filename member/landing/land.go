@@ -37,7 +37,7 @@ type plan struct {
 	objects []*unstructured.Unstructured
 	old     Inventory // before
 	inv     Inventory // after
-	settled bool      // old is of this very order, so that only what has changed is written
+	settled bool      // old is of this very order, or of one that says the same, so that only what has changed is written
 }
 
 // plan writes down what will be landed, so that a crash forgets nothing of it. Where
@@ -48,8 +48,9 @@ func (l *Lander) plan(ctx context.Context, o Order) (plan, error) {
 		return plan{}, err
 	}
 	old, _ := l.inventory(o.Work.Workload)
-	p := plan{Order: o, objects: objects, old: old, settled: old.settled(o)}
+	p := plan{Order: o, objects: objects, old: old, settled: old.settled(o) || l.repeats(old, o)}
 	if l.standing(p) {
+		l.rename(old, o.Revision)
 		p.objects, p.inv = nil, old
 		return p, nil
 	}

@@ -21,6 +21,23 @@ func (inv Inventory) settled(o Order) bool {
 		inv.WorkloadRevision == w.WorkloadRevision && inv.Replicas == w.Replicas && w.Continuity != federation.AtMostOne
 }
 
+// repeats reports whether the order says what the last one said: a hub that restarts
+// writes its works anew.
+func (l *Lander) repeats(old Inventory, o Order) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	last := l.work(o.Work.Workload).last
+	return last != nil && old.settled(*last) && reflect.DeepEqual(last.Work, o.Work)
+}
+
+// rename notes under which revision what stands was ordered last.
+func (l *Lander) rename(old Inventory, r federation.Revision) {
+	if old.Revision != r {
+		old.Revision = r
+		l.noted(old)
+	}
+}
+
 // standing reports whether there is nothing to write: what the order asks for was
 // landed by an earlier one, or an earlier life, and is as it was left.
 func (l *Lander) standing(p plan) bool {

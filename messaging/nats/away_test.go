@@ -23,7 +23,7 @@ type orderly struct {
 	come   []messaging.Change
 }
 
-var enough = errors.New("enough")
+var errEnough = errors.New("enough")
 
 // until reads until done says so, and acknowledges all but the last batch.
 func (o *orderly) until(c *Conn, done func(messaging.Change) bool) {
@@ -44,11 +44,11 @@ func (o *orderly) until(c *Conn, done func(messaging.Change) bool) {
 			ends = ends || done(ch)
 		}
 		if ends {
-			return enough
+			return errEnough
 		}
 		return nil
 	})
-	if !errors.Is(err, enough) {
+	if !errors.Is(err, errEnough) {
 		o.t.Fatalf("following ends with %v", err)
 	}
 }
