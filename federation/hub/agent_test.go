@@ -27,6 +27,7 @@ type agent struct {
 	cluster string
 	region  string
 	life    federation.Incarnation
+	held    federation.Revision // what it says it still has of its orders
 	conn    *nats.Conn
 	creds   nats.Credentials
 	account string
@@ -129,7 +130,7 @@ func (a *agent) report(ctx context.Context) {
 	room := federation.Resources{MilliCPU: 40_000, MemoryBytes: 64 << 30, Pods: 100}
 	for {
 		b := a.say(ctx, subject.UpHello, federationv1.EncodeHello(federation.Hello{
-			Member: a.name, Incarnation: a.life, ClusterID: a.cluster, Holdings: a.holdings(), Synced: true,
+			Member: a.name, Incarnation: a.life, ClusterID: a.cluster, Holdings: a.holdings(), Synced: true, Held: a.held,
 		}))
 		if ctx.Err() != nil {
 			return

@@ -22,7 +22,7 @@ func (inv Inventory) settled(o Order) bool {
 }
 
 // repeats reports whether the order says what the last one said: a hub that restarts
-// writes its works anew.
+// writes its works anew. One with Secrets is never the same: they are sealed anew too.
 func (l *Lander) repeats(old Inventory, o Order) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -148,7 +148,7 @@ func takesAway(w federation.Work, live *unstructured.Unstructured) bool {
 			continue
 		}
 		u := &unstructured.Unstructured{}
-		return json.Unmarshal(o.Raw, &u.Object) != nil || scalesDown(live, u)
+		return json.Unmarshal(o.Raw, &u.Object) == nil && scalesDown(live, u)
 	}
 	return false
 }
