@@ -143,6 +143,7 @@ func TestMember(t *testing.T) {
 // answering lets c answer requests until the test ends; it waits until c does.
 func answering(t *testing.T, c *Conn, subj string, answer func(messaging.Message) ([]byte, error)) {
 	t.Helper()
+	others := c.nc.NumSubscriptions()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() {
@@ -156,7 +157,7 @@ func answering(t *testing.T, c *Conn, subj string, answer func(messaging.Message
 	})
 	for subscribed := false; !subscribed; {
 		must(t, c.nc.Flush())
-		subscribed = c.nc.NumSubscriptions() > 0
+		subscribed = c.nc.NumSubscriptions() > others
 		select {
 		case err := <-ended:
 			t.Fatal(err)
