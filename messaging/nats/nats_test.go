@@ -19,16 +19,17 @@ type world struct {
 	server   *Server
 	ca       []byte
 	accounts map[string]string // of members, by name
+	options  ServerOptions     // with which it was started
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}
 }
 
-func open(t *testing.T) world {
+func open(t testing.TB) world {
 	t.Helper()
 	dir := t.TempDir()
 	authority, err := pki.NewAuthority("test", time.Now())
@@ -38,13 +39,14 @@ func open(t *testing.T) world {
 	crt, key := filepath.Join(dir, "crt"), filepath.Join(dir, "key")
 	must(t, os.WriteFile(crt, pair.Certificate, 0o600))
 	must(t, os.WriteFile(key, pair.Key, 0o600))
-	s, err := StartServer(ServerOptions{Dir: filepath.Join(dir, "bus"), Listen: "127.0.0.1:0", CertFile: crt, KeyFile: key})
+	o := ServerOptions{Dir: filepath.Join(dir, "bus"), Listen: "127.0.0.1:0", CertFile: crt, KeyFile: key}
+	s, err := StartServer(o)
 	must(t, err)
 	t.Cleanup(s.Shutdown)
-	return world{server: s, ca: authority.Pair().Certificate, accounts: map[string]string{}}
+	return world{server: s, ca: authority.Pair().Certificate, accounts: map[string]string{}, options: o}
 }
 
-func (w world) dial(t *testing.T, role Role) *Conn {
+func (w world) dial(t testing.TB, role Role) *Conn {
 	t.Helper()
 	c, err := w.server.Dial(role)
 	must(t, err)
