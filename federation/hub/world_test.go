@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	federationv1 "github.com/hansa-io/hansa/federation/v1"
 	"github.com/hansa-io/hansa/member/cluster/pki"
 	"github.com/hansa-io/hansa/messaging"
+	"github.com/hansa-io/hansa/messaging/mirror"
 	"github.com/hansa-io/hansa/messaging/nats"
 	"github.com/hansa-io/hansa/messaging/subject"
 )
@@ -77,19 +79,39 @@ type running struct {
 	metrics *prometheus.Registry
 }
 
+// mirroredBus is a connection whose buckets are followed in mirrors, as in a hub's
+// process.
+type mirroredBus struct {
+	*nats.Conn
+	records *mirror.Set
+}
+
+func (b mirroredBus) Bucket(ctx context.Context, name string) (messaging.Bucket, error) {
+	return b.records.Over(b.Conn).Bucket(ctx, name)
+}
+
 // startHub runs a hub until it is stopped or the test ends.
 func (w *world) startHub(name string) running {
 	w.t.Helper()
 	registry := prometheus.NewRegistry()
+	conn := w.dial(nats.HubRole)
+	records, err := mirror.Open(w.t.Context(), conn, mirror.Options{Buckets: hub.Followed(), Dir: w.t.TempDir()})
+	must(w.t, err)
 	h, err := hub.New(hub.Options{
-		Bus: w.dial(nats.HubRole), Accounts: w.server.Accounts, Works: w.records, Sealing: w.sealing(), Name: name,
+		Bus: mirroredBus{conn, records}, Accounts: w.server.Accounts, Works: w.records, Sealing: w.sealing(), Name: name,
 		BusURLs: []string{w.server.URL()}, BusCA: w.ca, Stabilise: 200 * time.Millisecond,
 		Metrics: registry, Log: slog.New(slog.NewTextHandler(w.t.Output(), nil)),
 	})
 	must(w.t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- h.Run(ctx) }()
+	go func() {
+		var mirrors sync.WaitGroup
+		mirrors.Go(func() { _ = records.Run(ctx) }) // ends with ctx
+		err := h.Run(ctx)
+		mirrors.Wait()
+		done <- err
+	}()
 	stopped := false
 	r := running{metrics: registry, stop: func() {
 		cancel()
