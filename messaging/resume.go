@@ -36,7 +36,7 @@ type Resumer interface {
 	// knows it: every write that returned before is within it.
 	Extent(ctx context.Context) (Extent, error)
 	// FollowFrom calls handle for the latest version of each key that was written or
-	// deleted after from, then for Change{Synced: true}, then for each later change.
+	// deleted after from, deletion markers included, then for Change{Synced: true}, then for each later change.
 	// When the bucket was made anew, or no longer has what from says was read (it was
 	// cut back, or restored from a copy), Change{Reset: true} comes first, and then
 	// everything. It ends as Follower.Follow does.

@@ -29,7 +29,7 @@ const patience = 60 * time.Second
 
 // world is a real bus in the process, and what a gateway may do on it.
 type world struct {
-	t       *testing.T
+	t       testing.TB
 	server  *nats.Server
 	dir     string // of the bus
 	ca      []byte
@@ -37,7 +37,7 @@ type world struct {
 	asks    *nats.Conn // with a gateway's rights
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	dir := t.TempDir()
 	authority, err := pki.NewAuthority("test", time.Now())
@@ -58,7 +58,7 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -155,7 +155,7 @@ func askUntilHeard(ctx context.Context, c messaging.Requester, subj string, data
 }
 
 // refusal checks that err is one line of the kind.
-func refusal(t *testing.T, err error, kind messaging.Kind, text string) {
+func refusal(t testing.TB, err error, kind messaging.Kind, text string) {
 	t.Helper()
 	var remote *messaging.RemoteError
 	if !errors.As(err, &remote) {
@@ -263,7 +263,7 @@ func (w *world) gone(bucket, key string) {
 }
 
 // asRemote returns err as a refusal.
-func asRemote(t *testing.T, err error) *messaging.RemoteError {
+func asRemote(t testing.TB, err error) *messaging.RemoteError {
 	t.Helper()
 	var remote *messaging.RemoteError
 	if !errors.As(err, &remote) {

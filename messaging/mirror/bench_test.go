@@ -60,18 +60,21 @@ func BenchmarkStart(b *testing.B) {
 			}
 		})
 	}
-	b.Run("memory", func(b *testing.B) {
-		before := heap()
-		set, _ := run(b, conn, Options{Buckets: []string{subject.Workloads}, Dir: dir})
-		m := set.mirrors[subject.Workloads]
-		read(b, m)
-		for b.Loop() {
-			read(b, m) // a further reader
-		}
-		b.ReportMetric(float64(heap()-before)/benchRecords, "bytes/record")
-		b.ReportMetric(float64(m.records.size)/benchRecords, "payload-bytes/record")
-		runtime.KeepAlive(set)
-	})
+	for _, c := range []struct{ name, dir string }{{"memory, read from the bus", ""}, {"memory, read from the snapshot", dir}} {
+		b.Run(c.name, func(b *testing.B) {
+			before := heap()
+			set, stop := run(b, conn, Options{Buckets: []string{subject.Workloads}, Dir: c.dir})
+			defer stop()
+			m := set.mirrors[subject.Workloads]
+			read(b, m)
+			for b.Loop() {
+				read(b, m) // a further reader
+			}
+			b.ReportMetric(float64(heap()-before)/benchRecords, "bytes/record")
+			b.ReportMetric(float64(m.records.size)/benchRecords, "payload-bytes/record")
+			runtime.KeepAlive(set)
+		})
+	}
 }
 
 func heap() uint64 {

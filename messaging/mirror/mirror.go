@@ -1,9 +1,11 @@
 package mirror
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 
 	"github.com/hansa-io/hansa/federation"
@@ -77,12 +79,18 @@ func (m *mirror) take(c messaging.Change, at messaging.Extent) error {
 	case c.Deleted && len(m.readers) == 0:
 		m.records.remove(c.Key)
 	default:
-		m.records.put(c.Entry)
+		m.records.put(own(c.Entry))
 	}
 	m.at = at
 	m.records.drop(at.Oldest)
 	m.signal()
 	return nil
+}
+
+// own copies an entry, which may be a part of a larger message.
+func own(e messaging.Entry) messaging.Entry {
+	e.Key, e.Value = strings.Clone(e.Key), bytes.Clone(e.Value)
+	return e
 }
 
 // signal wakes all that wait. m.mu is held.

@@ -39,7 +39,10 @@ func (b *bucket) Follow(ctx context.Context, filter string, handle func(messagin
 	if filter == "" {
 		filter = ">"
 	}
-	f := follower{bucket: b, filter: b.prefix + filter, all: filter == ">", handle: func(c messaging.Change, _ messaging.Extent) error { return handle(c) }}
+	f := follower{
+		bucket: b, filter: b.prefix + filter, all: filter == ">", told: map[string]struct{}{},
+		handle: func(c messaging.Change, _ messaging.Extent) error { return handle(c) },
+	}
 	return readAgain(ctx, f.read)
 }
 
@@ -97,10 +100,10 @@ type follower struct {
 	all    bool   // the filter leaves nothing out
 	handle func(messaging.Change, messaging.Extent) error
 
-	at     messaging.Extent    // where the reader stands; nothing was read while its revision is 0
-	began  federation.Revision // the end of the stream when a reader of nothing began: deletions up to it are no news
+	at     messaging.Extent // where the reader stands; nothing was read while its revision is 0
 	synced bool
-	behind int // how often in a row the stream ended before the reader
+	told   map[string]struct{} // keys of the snapshot, whose deletions are news; nil where every deletion is
+	behind int                 // how often in a row the stream ended before the reader
 
 	// Of the present consumer:
 	found     messaging.Extent // the stream before it was made
@@ -163,8 +166,6 @@ func (f *follower) check(info *jetstream.StreamInfo) error {
 	v := holds
 	if f.at.Revision > 0 {
 		v = judge(f.at.Cursor, info)
-	} else {
-		f.began = f.found.Revision
 	}
 	if v == behind {
 		if f.behind++; f.behind < mostBehind {
@@ -178,7 +179,8 @@ func (f *follower) check(info *jetstream.StreamInfo) error {
 		return nil
 	}
 	f.at = messaging.Extent{Cursor: messaging.Cursor{Life: f.found.Life}, Oldest: f.found.Oldest}
-	f.began, f.synced = f.found.Revision, false
+	f.synced = false
+	clear(f.told)
 	return f.tell(messaging.Change{Reset: true})
 }
 
@@ -246,6 +248,7 @@ func (f *follower) sync() error {
 		return nil
 	}
 	f.synced = true
+	clear(f.told)
 	if f.all && f.at.Revision <= f.found.Revision {
 		f.at.Revision, f.at.At = f.found.Revision, later(f.at.At, f.found.At)
 	}
@@ -268,10 +271,25 @@ func (f *follower) take(m jetstream.Msg) error {
 	}
 	f.at.Revision, f.at.At = revision(meta.Sequence.Stream), later(f.at.At, meta.Timestamp)
 	e := entry(strings.TrimPrefix(m.Subject(), f.bucket.prefix), m.Data(), m.Headers(), meta.Sequence.Stream)
-	if e.Deleted && !f.synced && e.Revision <= f.began {
+	if !f.news(e) {
 		return nil
 	}
 	return f.tell(messaging.Change{Entry: e})
+}
+
+// news reports whether the reader has to know of a version: before it is synced, a
+// deletion is none unless the record was told.
+func (f *follower) news(e messaging.Entry) bool {
+	if f.synced || f.told == nil {
+		return true
+	}
+	_, told := f.told[e.Key]
+	if e.Deleted {
+		delete(f.told, e.Key)
+		return told
+	}
+	f.told[e.Key] = struct{}{}
+	return true
 }
 
 // onDisconnect calls end when the connection is lost, until stop is called: a

@@ -21,6 +21,10 @@ const startsKey = "hansa-starts"
 // keptStarts bounds how many starts a stream remembers.
 const keptStarts = 32
 
+// inFlight is how long a message may have its time before it is in the stream. No
+// server loses something and starts again within it.
+const inFlight = 50 * time.Millisecond
+
 // start is one start of a hub: what it found in the stream. A server that lost the
 // end of a stream, or that was given an older copy of it, did so before the hub
 // started; so whoever read beyond last before at has read what may be gone.
@@ -129,7 +133,7 @@ func judge(c messaging.Cursor, info *jetstream.StreamInfo) verdict {
 		return lost // it was away for longer than the stream remembers
 	}
 	for _, s := range starts {
-		if c.Revision > revision(s.last) && !c.At.After(s.at) {
+		if c.Revision > revision(s.last) && c.At.Before(s.at.Add(-inFlight)) {
 			return lost
 		}
 	}
