@@ -132,7 +132,7 @@ func BenchmarkFollow(b *testing.B) {
 	}
 	cancel()
 	for range cap(ended) {
-		<-ended
+		_ = <-ended // the end of ctx is the only reason
 	}
 	slices.Sort(bus)
 	slices.Sort(mirrored)

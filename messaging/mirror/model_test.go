@@ -27,7 +27,7 @@ import (
 func TestModel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rapid.Check(struct{ testing.TB }{t}, func(rt *rapid.T) {
-			m := newModel(rt, t.Context())
+			m := newModel(t.Context(), rt)
 			defer m.end()
 			m.start()
 			rt.Repeat(map[string]func(*rapid.T){
@@ -61,7 +61,7 @@ type model struct {
 	stop     func()
 }
 
-func newModel(t *rapid.T, ctx context.Context) *model {
+func newModel(ctx context.Context, t *rapid.T) *model {
 	dir, err := os.MkdirTemp("", "mirror")
 	if err != nil {
 		t.Fatal(err)
