@@ -49,7 +49,7 @@ func bucketOf(t testing.TB, b messaging.Buckets, name string) messaging.Bucket {
 func snapshotOf(t testing.TB, f messaging.Follower) map[string]string {
 	t.Helper()
 	out := map[string]string{}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	err := f.Follow(ctx, "", func(c messaging.Change) error {
 		switch {
