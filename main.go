@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -25,6 +26,8 @@ import (
 	"github.com/hansa-io/hansa/member"
 	"github.com/hansa-io/hansa/member/cluster/datadir"
 	"github.com/hansa-io/hansa/member/wrap"
+	"github.com/hansa-io/hansa/messaging"
+	"github.com/hansa-io/hansa/messaging/mirror"
 	"github.com/hansa-io/hansa/messaging/nats"
 	"github.com/hansa-io/hansa/messaging/nats/seal"
 	"github.com/hansa-io/hansa/placement/catalogue"
@@ -120,14 +123,11 @@ func runHub(ctx context.Context, c configs.Hub) error {
 		return err
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	dir, err := datadir.Open(c.DataDir)
+	dir, err := openHubDir(c.DataDir)
 	if err != nil {
 		return err
 	}
 	defer dir.Close()
-	if err := dir.Stamp("hansa-hub", hubFormat); err != nil {
-		return err
-	}
 	bus, err := startBus(c, log)
 	if err != nil {
 		return err
@@ -149,9 +149,13 @@ func runHub(ctx context.Context, c configs.Hub) error {
 	if err != nil {
 		return err
 	}
+	records, err := mirror.Open(ctx, conn, mirror.Options{Buckets: hubFollows(c), Dir: filepath.Join(c.DataDir, "snapshots"), Log: log})
+	if err != nil {
+		return err
+	}
 	metrics := gateway.NewRegistry()
 	decides, err := hub.New(hub.Options{
-		Name: c.Name, Bus: conn, Accounts: bus.Accounts, Works: conn, Sealing: sealing,
+		Name: c.Name, Bus: mirroredBus{conn, records}, Accounts: bus.Accounts, Works: conn, Sealing: sealing,
 		Gather:  func(ctx context.Context) error { return bus.Gather(ctx, conn) },
 		BusURLs: bus.Advertised(c.Bus.Advertise), BusCA: ca, Stabilise: c.Stabilise, Metrics: metrics, Log: log,
 		Brake: limits(c),
@@ -159,14 +163,14 @@ func runHub(ctx context.Context, c configs.Hub) error {
 	if err != nil {
 		return err
 	}
-	roles := []func(context.Context) error{decides.Run}
+	roles := []func(context.Context) error{records.Run, decides.Run}
 	if c.Gateway.Listen != "" {
 		answers, err := bus.Dial(nats.GatewayRole)
 		if err != nil {
 			return err
 		}
 		defer answers.Close()
-		front, err := newGateway(c.Gateway, answers, gateway.Options{Name: c.Name, Metrics: metrics, Log: log})
+		front, err := newGateway(c.Gateway, mirroredBus{answers, records}, gateway.Options{Name: c.Name, Metrics: metrics, Log: log})
 		if err != nil {
 			return err
 		}
@@ -209,6 +213,19 @@ func startBus(c configs.Hub, log *slog.Logger) (*nats.Server, error) {
 	return nats.StartServer(o)
 }
 
+// openHubDir opens a hub's data directory, which no other process has open.
+func openHubDir(path string) (*datadir.Dir, error) {
+	dir, err := datadir.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := dir.Stamp("hansa-hub", hubFormat); err != nil {
+		dir.Close()
+		return nil, err
+	}
+	return dir, nil
+}
+
 // runAll runs the roles until ctx ends or one of them fails.
 func runAll(ctx context.Context, roles []func(context.Context) error) error {
 	group, ctx := errgroup.WithContext(ctx)
@@ -221,8 +238,29 @@ func runAll(ctx context.Context, roles []func(context.Context) error) error {
 	return nil
 }
 
+// mirroredBus is a connection whose buckets are followed in mirrors.
+type mirroredBus struct {
+	*nats.Conn
+	records *mirror.Set
+}
+
+// Bucket opens a bucket.
+func (b mirroredBus) Bucket(ctx context.Context, name string) (messaging.Bucket, error) {
+	return b.records.Over(b.Conn).Bucket(ctx, name)
+}
+
+// hubFollows lists what is mirrored in a hub's process: hub and gateway share it, and
+// a hub that does not lead yet holds what it will need.
+func hubFollows(c configs.Hub) []string {
+	names := hub.Followed()
+	if c.Gateway.Listen != "" {
+		names = append(names, gateway.Followed()...)
+	}
+	return names
+}
+
 // newGateway completes the options from the configuration.
-func newGateway(c configs.Gateway, bus *nats.Conn, o gateway.Options) (*gateway.Gateway, error) {
+func newGateway(c configs.Gateway, bus mirroredBus, o gateway.Options) (*gateway.Gateway, error) {
 	o.Bus, o.Seal, o.Connected, o.Version = bus, seal.Seal, bus.Connected, release
 	o.Listen, o.MetricsListen, o.CertFile, o.KeyFile, o.TokensFile = c.Listen, c.MetricsListen, c.CertFile, c.KeyFile, c.TokensFile
 	o.Place = catalogue.Resolve(federation.Place(c.Place))
@@ -248,11 +286,15 @@ func runGateway(ctx context.Context, c configs.GatewayRole) error {
 		return err
 	}
 	defer bus.Close()
-	front, err := newGateway(c.Gateway, bus, gateway.Options{Name: c.Name, Log: log})
+	records, err := mirror.Open(ctx, bus, mirror.Options{Buckets: gateway.Followed(), Dir: c.SnapshotDir, Log: log})
 	if err != nil {
 		return err
 	}
-	return runAll(ctx, []func(context.Context) error{front.Run})
+	front, err := newGateway(c.Gateway, mirroredBus{bus, records}, gateway.Options{Name: c.Name, Log: log})
+	if err != nil {
+		return err
+	}
+	return runAll(ctx, []func(context.Context) error{records.Run, front.Run})
 }
 
 // runAgent runs the agent of one attached cluster until ctx ends.

@@ -16,10 +16,12 @@ var gatewayDefaults []byte
 // GatewayRole is the file of "hansa gateway", a gateway in a process of its own;
 // gateway.yaml documents its fields and defaults.
 type GatewayRole struct {
-	Name    string          `yaml:"name"`
-	Bus     BusClient       `yaml:"bus"`
-	Places  []catalogue.Own `yaml:"places"`
-	Gateway `yaml:",inline"`
+	Name   string          `yaml:"name"`
+	Bus    BusClient       `yaml:"bus"`
+	Places []catalogue.Own `yaml:"places"`
+	// SnapshotDir keeps what was read from the bus across restarts; empty means nothing does.
+	SnapshotDir string `yaml:"snapshotDir"`
+	Gateway     `yaml:",inline"`
 }
 
 // BusClient says how to reach a bus.
@@ -43,7 +45,7 @@ func LoadGateway(path string) (GatewayRole, error) {
 	if err != nil {
 		return GatewayRole{}, fmt.Errorf("%s: %w", path, err)
 	}
-	beside(base, &g.Bus.CAFile, &g.Bus.CredentialsFile, &g.CertFile, &g.KeyFile, &g.TokensFile)
+	beside(base, &g.SnapshotDir, &g.Bus.CAFile, &g.Bus.CredentialsFile, &g.CertFile, &g.KeyFile, &g.TokensFile)
 	if err := g.validate(); err != nil {
 		return GatewayRole{}, fmt.Errorf("%s: %w", path, err)
 	}

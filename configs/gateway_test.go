@@ -9,7 +9,7 @@ import (
 
 func TestLoadGateway(t *testing.T) {
 	for _, c := range []struct{ name, in, want string }{
-		{"good", "bus: {urls: [\"tls://h:1\"], credentialsFile: g.creds}\nlisten: 127.0.0.1:1\n", ""},
+		{"good", "bus: {urls: [\"tls://h:1\"], credentialsFile: g.creds}\nlisten: 127.0.0.1:1\nsnapshotDir: s\n", ""},
 		{"no bus", "listen: 127.0.0.1:1\n", "bus.urls must name"},
 		{"no address", "bus: {urls: [\"tls://h:1\"]}\nlisten: \"\"\n", "listen must be set"},
 		{"no port", "bus: {urls: [\"tls://h:1\"]}\nmetricsListen: localhost\n", `metricsListen: "localhost" is not HOST:PORT`},
@@ -31,7 +31,7 @@ func TestLoadGateway(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if g.Bus.CredentialsFile != filepath.Join(filepath.Dir(path), "g.creds") || g.Listen != "127.0.0.1:1" || g.CertFile != "/etc/hansa/pki/server.crt" {
+			if g.Bus.CredentialsFile != filepath.Join(filepath.Dir(path), "g.creds") || g.SnapshotDir != filepath.Join(filepath.Dir(path), "s") || g.Listen != "127.0.0.1:1" || g.CertFile != "/etc/hansa/pki/server.crt" {
 				t.Errorf("got %+v", g)
 			}
 		})

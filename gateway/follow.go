@@ -3,6 +3,8 @@ package gateway
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -18,6 +20,9 @@ func encodeBeat(b federation.GatewayBeat) []byte { return federationv1.EncodeGat
 
 // applier turns one version of a record into a change of the builder.
 type applier func(*route.Builder, messaging.Entry) error
+
+// Followed lists the buckets that a gateway follows.
+func Followed() []string { return slices.Sorted(maps.Keys(followed())) }
 
 // followed are the buckets a gateway holds, and what their records mean.
 func followed() map[string]applier {

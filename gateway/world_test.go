@@ -29,6 +29,7 @@ import (
 	gatewayv1 "github.com/hansa-io/hansa/gateway/v1"
 	"github.com/hansa-io/hansa/member/cluster/pki"
 	"github.com/hansa-io/hansa/messaging"
+	"github.com/hansa-io/hansa/messaging/mirror"
 	"github.com/hansa-io/hansa/messaging/nats"
 	"github.com/hansa-io/hansa/messaging/nats/seal"
 	"github.com/hansa-io/hansa/messaging/subject"
@@ -52,12 +53,24 @@ type world struct {
 	bus     *nats.Server
 	records *nats.Conn // with the hub's rights
 	gateway *gateway.Gateway
+	mirrors *mirror.Set
 	conn    *grpc.ClientConn
 	web     *http.Client
 	beats   uint64
 
 	mu    sync.Mutex
 	asked []messaging.Message // what the hub was asked
+}
+
+// mirroredBus is a connection whose buckets are followed in mirrors, as in a gateway's
+// process.
+type mirroredBus struct {
+	*nats.Conn
+	records *mirror.Set
+}
+
+func (b mirroredBus) Bucket(ctx context.Context, name string) (messaging.Bucket, error) {
+	return b.records.Over(b.Conn).Bucket(ctx, name)
 }
 
 // newWorld starts a gateway that has read everything.
@@ -90,8 +103,10 @@ func newBus(t testing.TB) *world {
 	w := &world{t: t, bus: bus}
 	w.records = w.dial(nats.HubRole)
 	answers := w.dial(nats.GatewayRole)
+	w.mirrors, err = mirror.Open(t.Context(), answers, mirror.Options{Buckets: gateway.Followed()})
+	must(t, err)
 	w.gateway, err = gateway.New(gateway.Options{
-		Bus: answers, Seal: seal.Seal, Connected: answers.Connected, Listen: "127.0.0.1:0", MetricsListen: "127.0.0.1:0", CertFile: crt, KeyFile: key,
+		Bus: mirroredBus{answers, w.mirrors}, Seal: seal.Seal, Connected: answers.Connected, Listen: "127.0.0.1:0", MetricsListen: "127.0.0.1:0", CertFile: crt, KeyFile: key,
 		TokensFile: tokens, Place: place(t, "osaka"), Version: "v1.2.3",
 	})
 	must(t, err)
@@ -134,7 +149,13 @@ func (w *world) dial(role nats.Role) *nats.Conn {
 func (w *world) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- w.gateway.Run(ctx) }()
+	go func() {
+		var mirrors sync.WaitGroup
+		mirrors.Go(func() { _ = w.mirrors.Run(ctx) }) // ends with ctx
+		err := w.gateway.Run(ctx)
+		mirrors.Wait()
+		done <- err
+	}()
 	w.t.Cleanup(func() {
 		cancel()
 		select {

@@ -15,10 +15,11 @@
 //     writing again.
 //  4. Follow delivers a snapshot (the latest version of each key), then one
 //     Change with Synced set, then every later change; after a reconnect it goes
-//     on without a gap, or starts again with Reset set when it cannot.
+//     on without a gap, or starts again with Reset set when it cannot. FollowFrom
+//     does the same across the lives of a reader.
 //  5. Core messages (Publish, Request) may be lost, never doubled by the bus, and
 //     are not kept for anybody who was away.
 //
 // All roles are safe for concurrent use. Byte slices that are handed over belong
-// to the receiver.
+// to the receiver, but for the values of a Change, which nobody may change.
 package messaging

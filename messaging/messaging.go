@@ -101,8 +101,10 @@ type Follower interface {
 	// Follow calls handle for the latest version of each key that matches filter
 	// ("" or ">" for all), then for Change{Synced: true}, then for each later
 	// change. It blocks until ctx ends or handle returns an error, and returns
-	// that. Deletion markers are part of it only after Synced.
-	// A change is acknowledged when handle returned nil.
+	// that. Before Synced a deletion marker comes only for a key that was told
+	// already and has been deleted since.
+	// Of several changes of one record a slow reader may see only the last.
+	// Values are shared with other readers: handle must not change them.
 	Follow(ctx context.Context, filter string, handle func(Change) error) error
 }
 

@@ -1,9 +1,12 @@
 package hub
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -109,22 +112,24 @@ var errRead = errors.New("the snapshot is complete")
 
 // snapshot returns the records of a bucket that match a filter.
 func snapshot(ctx context.Context, bucket messaging.Follower, filter string) ([]messaging.Entry, error) {
-	var out []messaging.Entry
+	out := map[string]messaging.Entry{}
 	err := bucket.Follow(ctx, filter, func(c messaging.Change) error {
 		switch {
 		case c.Synced:
 			return errRead
 		case c.Reset:
-			out = nil
+			clear(out)
+		case c.Deleted:
+			delete(out, c.Key)
 		default:
-			out = append(out, c.Entry)
+			out[c.Key] = c.Entry
 		}
 		return nil
 	})
 	if !errors.Is(err, errRead) {
 		return nil, err
 	}
-	return out, nil
+	return slices.SortedFunc(maps.Values(out), func(a, b messaging.Entry) int { return cmp.Compare(a.Revision, b.Revision) }), nil
 }
 
 // forget deletes a record of that revision; one that is gone is as good.

@@ -14,6 +14,15 @@ import (
 // errReset ends a term whose view of a bucket cannot be continued.
 var errReset = errors.New("a bucket was made anew: its snapshot must be read again")
 
+// Followed lists the buckets that a hub follows while it leads.
+func Followed() []string {
+	var names []string
+	for _, source := range decision.Sources() {
+		names = append(names, string(source))
+	}
+	return names
+}
+
 // follow feeds every bucket that the machine reads.
 func (l *leadership) follow(ctx context.Context) {
 	for _, source := range decision.Sources() {

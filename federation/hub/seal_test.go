@@ -27,13 +27,13 @@ import (
 
 // sealKeys are the keys of one agent, the newest last.
 type sealKeys struct {
-	t      *testing.T
+	t      testing.TB
 	mu     sync.Mutex
 	public []string
 	seeds  map[string][]byte
 }
 
-func newSealKeys(t *testing.T) *sealKeys {
+func newSealKeys(t testing.TB) *sealKeys {
 	k := &sealKeys{t: t, seeds: map[string][]byte{}}
 	k.renew()
 	return k

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	federationv1 "github.com/hansa-io/hansa/federation/v1"
 	"github.com/hansa-io/hansa/member/cluster/pki"
 	"github.com/hansa-io/hansa/messaging"
+	"github.com/hansa-io/hansa/messaging/mirror"
 	"github.com/hansa-io/hansa/messaging/nats"
 	"github.com/hansa-io/hansa/messaging/subject"
 )
@@ -27,7 +29,7 @@ const patience = 60 * time.Second
 
 // world is a real bus in the process, and what a gateway may do on it.
 type world struct {
-	t       *testing.T
+	t       testing.TB
 	server  *nats.Server
 	dir     string // of the bus
 	ca      []byte
@@ -35,7 +37,7 @@ type world struct {
 	asks    *nats.Conn // with a gateway's rights
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	dir := t.TempDir()
 	authority, err := pki.NewAuthority("test", time.Now())
@@ -56,7 +58,7 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -77,19 +79,39 @@ type running struct {
 	metrics *prometheus.Registry
 }
 
+// mirroredBus is a connection whose buckets are followed in mirrors, as in a hub's
+// process.
+type mirroredBus struct {
+	*nats.Conn
+	records *mirror.Set
+}
+
+func (b mirroredBus) Bucket(ctx context.Context, name string) (messaging.Bucket, error) {
+	return b.records.Over(b.Conn).Bucket(ctx, name)
+}
+
 // startHub runs a hub until it is stopped or the test ends.
 func (w *world) startHub(name string) running {
 	w.t.Helper()
 	registry := prometheus.NewRegistry()
+	conn := w.dial(nats.HubRole)
+	records, err := mirror.Open(w.t.Context(), conn, mirror.Options{Buckets: hub.Followed(), Dir: w.t.TempDir()})
+	must(w.t, err)
 	h, err := hub.New(hub.Options{
-		Bus: w.dial(nats.HubRole), Accounts: w.server.Accounts, Works: w.records, Sealing: w.sealing(), Name: name,
+		Bus: mirroredBus{conn, records}, Accounts: w.server.Accounts, Works: w.records, Sealing: w.sealing(), Name: name,
 		BusURLs: []string{w.server.URL()}, BusCA: w.ca, Stabilise: 200 * time.Millisecond,
 		Metrics: registry, Log: slog.New(slog.NewTextHandler(w.t.Output(), nil)),
 	})
 	must(w.t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- h.Run(ctx) }()
+	go func() {
+		var mirrors sync.WaitGroup
+		mirrors.Go(func() { _ = records.Run(ctx) }) // ends with ctx
+		err := h.Run(ctx)
+		mirrors.Wait()
+		done <- err
+	}()
 	stopped := false
 	r := running{metrics: registry, stop: func() {
 		cancel()
@@ -133,7 +155,7 @@ func askUntilHeard(ctx context.Context, c messaging.Requester, subj string, data
 }
 
 // refusal checks that err is one line of the kind.
-func refusal(t *testing.T, err error, kind messaging.Kind, text string) {
+func refusal(t testing.TB, err error, kind messaging.Kind, text string) {
 	t.Helper()
 	var remote *messaging.RemoteError
 	if !errors.As(err, &remote) {
@@ -241,7 +263,7 @@ func (w *world) gone(bucket, key string) {
 }
 
 // asRemote returns err as a refusal.
-func asRemote(t *testing.T, err error) *messaging.RemoteError {
+func asRemote(t testing.TB, err error) *messaging.RemoteError {
 	t.Helper()
 	var remote *messaging.RemoteError
 	if !errors.As(err, &remote) {

@@ -1,17 +1,14 @@
 package inproc
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
 	"github.com/hansa-io/hansa/federation"
 	"github.com/hansa-io/hansa/messaging"
-	"github.com/hansa-io/hansa/messaging/mailbox"
 )
 
 // record is the latest version of a key; ends is zero unless it is a lease.
@@ -20,18 +17,19 @@ type record struct {
 	ends time.Time
 }
 
-type follower struct {
-	filter string
-	box    *mailbox.Box[messaging.Change]
-}
-
 type bucket struct {
 	bus *Bus
 
 	mu        sync.Mutex
+	life      int // changes when the bucket is made anew or given an older copy
 	last      federation.Revision
-	records   map[string]record
+	oldest    federation.Revision // what is older was dropped
+	records   map[string]record   // deletion markers included
 	followers map[*follower]struct{}
+}
+
+func newBucket(bus *Bus) *bucket {
+	return &bucket{bus: bus, oldest: 1, records: map[string]record{}, followers: map[*follower]struct{}{}}
 }
 
 // live returns the record unless it was deleted or has ended. bucket.mu is held.
@@ -116,61 +114,8 @@ func (b *bucket) write(w messaging.Write, ends time.Time) federation.Revision {
 		e.Value = append([]byte{}, w.Value...)
 	}
 	b.records[w.Key] = record{Entry: e, ends: ends}
-	for f := range b.followers {
-		if matches(f.filter, w.Key) {
-			f.box.Put(messaging.Change{Entry: e})
-		}
-	}
+	b.tell(messaging.Change{Entry: e})
 	return b.last
-}
-
-// Follow tells the snapshot, Synced, and every later change.
-func (b *bucket) Follow(ctx context.Context, filter string, handle func(messaging.Change) error) error {
-	if filter == "" {
-		filter = ">"
-	}
-	f := &follower{filter: filter, box: mailbox.New[messaging.Change]()}
-	b.mu.Lock()
-	for _, e := range b.snapshot(filter) {
-		f.box.Put(messaging.Change{Entry: e})
-	}
-	f.box.Put(messaging.Change{Synced: true})
-	b.followers[f] = struct{}{}
-	b.mu.Unlock()
-	defer func() {
-		b.mu.Lock()
-		delete(b.followers, f)
-		b.mu.Unlock()
-	}()
-	return drain(ctx, f.box, handle)
-}
-
-// drain hands over what comes until ctx ends or handle fails.
-func drain[T any](ctx context.Context, box *mailbox.Box[T], handle func(T) error) error {
-	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-box.Ready():
-		}
-		for _, v := range box.Take() {
-			if err := handle(v); err != nil {
-				return err
-			}
-		}
-	}
-}
-
-// snapshot lists what exists, in the order of revisions. bucket.mu is held.
-func (b *bucket) snapshot(filter string) []messaging.Entry {
-	var out []messaging.Entry
-	for key := range b.records {
-		if r, ok := b.live(key); ok && matches(filter, key) {
-			out = append(out, r.Entry)
-		}
-	}
-	slices.SortFunc(out, func(a, b messaging.Entry) int { return cmp.Compare(a.Revision, b.Revision) })
-	return out
 }
 
 // Acquire writes a record that ends after lifetime.

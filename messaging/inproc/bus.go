@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 
 	"github.com/hansa-io/hansa/messaging"
@@ -76,7 +75,7 @@ func (b *Bus) Publish(subj string, data []byte) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for s := range b.subs {
-		if matches(s.pattern, subj) {
+		if subject.Matches(s.pattern, subj) {
 			s.box.Put(messaging.Message{Subject: subj, Data: append([]byte(nil), data...)})
 		}
 	}
@@ -146,7 +145,7 @@ func (b *Bus) responder(subj string) *responder {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for r := range b.responders {
-		if matches(r.pattern, subj) && r.ctx.Err() == nil {
+		if subject.Matches(r.pattern, subj) && r.ctx.Err() == nil {
 			r.running.Add(1)
 			return r
 		}
@@ -177,24 +176,10 @@ func (b *Bus) bucket(name string) *bucket {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.buckets[name] == nil {
-		b.buckets[name] = &bucket{bus: b, records: map[string]record{}, followers: map[*follower]struct{}{}}
+		b.buckets[name] = newBucket(b)
 	}
 	return b.buckets[name]
 }
 
 // leases is the bucket in which records end by themselves.
 func (b *Bus) leases() *bucket { return b.bucket(subject.Leases) }
-
-// matches: "*" stands for one token, ">" for all that follow, at least one.
-func matches(pattern, subj string) bool {
-	p, s := strings.Split(pattern, "."), strings.Split(subj, ".")
-	for i, token := range p {
-		switch {
-		case token == ">":
-			return i < len(s)
-		case i >= len(s), token != "*" && token != s[i]:
-			return false
-		}
-	}
-	return len(p) == len(s)
-}

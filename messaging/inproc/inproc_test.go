@@ -35,3 +35,17 @@ func TestFail(t *testing.T) {
 		t.Errorf("publish: %v", err)
 	}
 }
+
+func TestResume(t *testing.T) {
+	messagingtest.RunResume(t, func(*testing.T) (messaging.Buckets, messagingtest.Operator) {
+		b := New()
+		return b, messagingtest.Operator{
+			Remake: func(_ *testing.T, bucket string) { b.Remake(bucket) },
+			Backup: func(*testing.T) func(*testing.T) {
+				restore := b.Backup()
+				return func(*testing.T) { restore() }
+			},
+			Trim: func(_ *testing.T, keep int) { b.Trim(subject.Events, keep) },
+		}
+	})
+}

@@ -10,10 +10,16 @@
 //
 // A bucket is a stream R_<bucket> that keeps one message for each subject. A
 // record is read with a last-by-subject get, written with an expected last
-// sequence for its subject, deleted with a marker, and followed with an ordered
-// consumer that starts from the last message of each subject. The works of a
-// member are such a stream too, W_<account>; the member reads it through one
-// durable pull consumer that the hub made, and acknowledges what it has on disk.
+// sequence for its subject, deleted with a marker, and followed with an ephemeral
+// consumer that starts from the last message of each subject, or after a cursor.
+// The works of a member are such a stream too, W_<account>; the member reads it
+// through one durable pull consumer that the hub made, and acknowledges what it has
+// on disk.
+//
+// A cursor holds while the stream has the same time of creation and was not cut
+// back. That shows in its last sequence and, once it has grown again, in its
+// metadata, where every start of a hub notes what it found. Only the stream's leader
+// is asked where a stream ends, since another server may be behind.
 //
 // What happens when the bus is away: core messages fail with ErrDisconnected,
 // requests and writes wait for their context and fail with ErrUnknown; followers

@@ -17,19 +17,19 @@ import (
 // world is a server with its certificate.
 type world struct {
 	server   *Server
-	options  ServerOptions
+	options  ServerOptions // with which it was started
 	ca       []byte
 	accounts map[string]string // of members, by name
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}
 }
 
-func open(t *testing.T) world {
+func open(t testing.TB) world {
 	t.Helper()
 	dir := t.TempDir()
 	authority, err := pki.NewAuthority("test", time.Now())
@@ -46,7 +46,7 @@ func open(t *testing.T) world {
 	return world{server: s, options: options, ca: authority.Pair().Certificate, accounts: map[string]string{}}
 }
 
-func (w world) dial(t *testing.T, role Role) *Conn {
+func (w world) dial(t testing.TB, role Role) *Conn {
 	t.Helper()
 	c, err := w.server.Dial(role)
 	must(t, err)

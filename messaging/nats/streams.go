@@ -40,11 +40,16 @@ func (c *Conn) EnsureBuckets(ctx context.Context) error {
 const awaitBuckets = 250 * time.Millisecond
 
 // AwaitBuckets is EnsureBuckets, tried until a majority of the bus's servers is there
-// and takes it. Only a bus of one server can fail.
+// and takes it. It notes the start in every bucket, so that readers that resume learn
+// what was lost before. Only a bus of one server can fail.
 func (c *Conn) AwaitBuckets(ctx context.Context, log *slog.Logger) error {
+	noted := &starting{streams: map[string]bool{}}
 	for told := false; ; told = true {
 		attempt, cancel := context.WithTimeout(ctx, storeWithin)
 		err := c.EnsureBuckets(attempt)
+		if err == nil {
+			err = c.noteStart(attempt, noted)
+		}
 		cancel()
 		if err == nil || c.replicas == 1 {
 			return err
@@ -77,8 +82,12 @@ func bucketConfig(name string, storage jetstream.StorageType) jetstream.StreamCo
 
 func (c *Conn) ensure(ctx context.Context, config jetstream.StreamConfig) error {
 	config.Replicas = c.replicas
-	if stream, err := c.js.Stream(bounded(ctx), config.Name); err == nil && upToDate(stream.CachedInfo().Config, config) {
-		return nil
+	if stream, err := c.js.Stream(bounded(ctx), config.Name); err == nil {
+		now := stream.CachedInfo().Config
+		if upToDate(now, config) {
+			return nil
+		}
+		config.Metadata = now.Metadata // the starts of hubs
 	}
 	if _, err := c.js.CreateOrUpdateStream(bounded(ctx), config); err != nil {
 		return wrap(err, "make stream %s", config.Name)

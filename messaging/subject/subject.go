@@ -257,3 +257,21 @@ func ParseStatusKey(s string) (string, federation.Key, error) {
 	key, err := ParseWorkloadKey(rest)
 	return name, key, err
 }
+
+// Matches reports whether a subject or key fits a pattern, in which "*" stands for
+// one token and a last ">" for all that follow, at least one.
+func Matches(pattern, s string) bool {
+	for {
+		p, patternRest, morePattern := strings.Cut(pattern, ".")
+		token, rest, more := strings.Cut(s, ".")
+		switch {
+		case p == ">":
+			return true
+		case p != "*" && p != token, more != morePattern:
+			return false
+		case !more:
+			return true
+		}
+		pattern, s = patternRest, rest
+	}
+}

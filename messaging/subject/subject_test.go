@@ -134,3 +134,29 @@ func FuzzKeys(f *testing.F) {
 		}
 	})
 }
+
+func TestMatches(t *testing.T) {
+	for _, c := range []struct {
+		pattern, s string
+		want       bool
+	}{
+		{">", "a", true},
+		{">", "a.b", true},
+		{"a.>", "a.b.c", true},
+		{"a.>", "a", false},
+		{"a.>", "b.a", false},
+		{"a.*", "a.b", true},
+		{"a.*", "a.b.c", false},
+		{"*.b", "a.b", true},
+		{"*", "a", true},
+		{"*", "a.b", false},
+		{"a.b", "a.b", true},
+		{"a.b", "a", false},
+		{"a", "a.b", false},
+		{"a", "ab", false},
+	} {
+		if got := Matches(c.pattern, c.s); got != c.want {
+			t.Errorf("%q fits %q: %v", c.s, c.pattern, got)
+		}
+	}
+}

@@ -46,6 +46,7 @@ var table = []row{
 	{"gateway/document", adapter, []string{"configs", "placement", "placement/manifest", "placement/catalogue"}},
 	{"messaging", adapter, nil},
 	{"messaging/inproc", adapter, []string{"messaging", "messaging/mailbox", "messaging/subject"}},
+	{"messaging/mirror", adapter, []string{"messaging", "messaging/subject"}},
 	{"messaging/nats/...", adapter, []string{"messaging", "messaging/subject", "messaging/nats/..."}},
 	{"messaging/messagingtest", adapter, []string{"messaging", "messaging/subject"}},
 	{"member/kube", adapter, []string{"member/observe"}},
