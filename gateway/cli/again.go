@@ -65,13 +65,16 @@ var errWatchEnded = status.Error(codes.Unavailable, "the gateway ended the watch
 // resuming opens a watch again when its gateway goes away, until no gateway was heard
 // of for resumeFor. watch calls heard for each message.
 func (c call) resuming(progress *progress, watch func(heard func()) error) error {
-	last := time.Now()
+	var lost time.Time // when the present gap began
 	for {
-		err := watch(func() { last = time.Now() })
-		if status.Code(err) != codes.Unavailable || c.cmd.Context().Err() != nil || time.Since(last) > resumeFor {
+		err := watch(func() { lost = time.Time{} })
+		if lost.IsZero() {
+			lost = time.Now()
+		}
+		if status.Code(err) != codes.Unavailable || c.cmd.Context().Err() != nil || time.Since(lost) > resumeFor {
 			return err
 		}
-		if time.Since(last) > resumeQuietly {
+		if time.Since(lost) > resumeQuietly {
 			progress.show("no gateway answers, trying again")
 		}
 		if !pause(c.cmd.Context(), repeatEvery) {

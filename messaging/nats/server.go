@@ -90,7 +90,7 @@ func StartServer(o ServerOptions) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start bus: %w", err)
 	}
-	log := &serverLog{log: o.Log}
+	log := newServerLog(o.Log)
 	s.SetLogger(log, false, false)
 	s.Start()
 	if !s.ReadyForConnections(20 * time.Second) {
@@ -259,33 +259,3 @@ func (s *Server) Shutdown() {
 	s.server.Shutdown()
 	s.server.WaitForShutdown()
 }
-
-// serverLog passes the server's log on, its notices as debug lines.
-type serverLog struct {
-	log  *slog.Logger
-	text string
-}
-
-func (l *serverLog) put(level slog.Level, format string, args ...any) {
-	text := fmt.Sprintf(format, args...)
-	if level >= slog.LevelWarn {
-		l.text = text
-	}
-	if l.log != nil {
-		l.log.Log(nil, level, "bus: "+text) //nolint:staticcheck // the server has no context
-	}
-}
-
-func (l *serverLog) last() string {
-	if l.text == "" {
-		return "not ready in time"
-	}
-	return l.text
-}
-
-func (l *serverLog) Noticef(f string, v ...any) { l.put(slog.LevelDebug, f, v...) }
-func (l *serverLog) Warnf(f string, v ...any)   { l.put(slog.LevelWarn, f, v...) }
-func (l *serverLog) Fatalf(f string, v ...any)  { l.put(slog.LevelError, f, v...) }
-func (l *serverLog) Errorf(f string, v ...any)  { l.put(slog.LevelError, f, v...) }
-func (l *serverLog) Debugf(f string, v ...any)  { l.put(slog.LevelDebug, f, v...) }
-func (l *serverLog) Tracef(string, ...any)      {}

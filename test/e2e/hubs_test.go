@@ -39,7 +39,7 @@ func TestThreeHubs(t *testing.T) {
 		t.Errorf("the watch says %q", errs)
 	}
 	f.await(t, 60*time.Second, func() string {
-		got := f.run(t, "kubectl", "--kubeconfig", f.kubeconfig(t, "tokyo"), "-n", "loop", "get", "configmap", "counter", "-o", "jsonpath={.data.n}")
+		got := f.run(t, "kubectl", "--kubeconfig", f.kubeconfig(t, "tokyo"), "-n", "loop", "get", "configmap", "counter", "-o", "jsonpath={.data.count}")
 		if got != fmt.Sprint(last) {
 			return fmt.Sprintf("tokyo has write %s, the last was %d", got, last)
 		}
@@ -128,7 +128,7 @@ type applies struct {
 const counter = `apiVersion: v1
 kind: ConfigMap
 metadata: {namespace: loop, name: counter}
-data: {n: "%d"}
+data: {count: "%d"}
 ---
 apiVersion: hansa.io/v1alpha1
 kind: Placement
