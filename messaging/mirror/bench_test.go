@@ -132,7 +132,9 @@ func BenchmarkFollow(b *testing.B) {
 	}
 	cancel()
 	for range cap(ended) {
-		_ = <-ended // the end of ctx is the only reason
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			b.Error(err)
+		}
 	}
 	slices.Sort(bus)
 	slices.Sort(mirrored)

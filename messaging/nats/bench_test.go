@@ -2,6 +2,7 @@ package nats
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -52,8 +53,13 @@ func followed(b *testing.B, writer, reader *Conn) func([]byte) time.Duration {
 	go func() {
 		ended <- from.Follow(ctx, "", func(messaging.Change) error { heard <- time.Now(); return nil })
 	}()
-	b.Cleanup(func() { cancel(); _ = <-ended }) // the end of ctx is the only reason
-	<-heard                                     // it is synced
+	b.Cleanup(func() {
+		cancel()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			b.Error(err)
+		}
+	})
+	<-heard // it is synced
 	return func(value []byte) time.Duration {
 		began := time.Now()
 		_, err := to.Put(ctx, "shop.web", value, messaging.AnyRevision)

@@ -62,7 +62,9 @@ func (b *bucket) Extent(ctx context.Context) (messaging.Extent, error) {
 }
 
 func (b *bucket) info(ctx context.Context) (*jetstream.StreamInfo, error) {
-	stream, err := b.conn.js.Stream(bounded(ctx), b.stream)
+	ctx, cancel := context.WithTimeout(ctx, storeWithin)
+	defer cancel()
+	stream, err := b.conn.js.Stream(ctx, b.stream)
 	if err != nil {
 		return nil, wrap(err, "look at stream %s", b.stream)
 	}
@@ -199,21 +201,12 @@ func (f *follower) last(ctx context.Context, info *jetstream.StreamInfo) (uint64
 		return 0, err
 	}
 	// Not by direct get, which a server may answer that is behind.
-	m, err := f.bucket.conn.nc.RequestWithContext(bounded(ctx), "$JS.API.STREAM.MSG.GET."+f.bucket.stream, request)
+	answer, err := f.bucket.conn.readOnce(ctx, "$JS.API.STREAM.MSG.GET."+f.bucket.stream, request)
+	if err == nil && answer.Error != nil && answer.Error.ErrorCode != jetstream.JSErrCodeMessageNotFound {
+		err = answer.Error
+	}
 	if err != nil {
 		return 0, wrap(err, "look for the end of stream %s", f.bucket.stream)
-	}
-	var answer struct {
-		Error   *jetstream.APIError `json:"error"`
-		Message struct {
-			Sequence uint64 `json:"seq"`
-		} `json:"message"`
-	}
-	if err := json.Unmarshal(m.Data, &answer); err != nil {
-		return 0, fmt.Errorf("look for the end of stream %s: %w", f.bucket.stream, err)
-	}
-	if answer.Error != nil && answer.Error.ErrorCode != jetstream.JSErrCodeMessageNotFound {
-		return 0, wrap(answer.Error, "look for the end of stream %s", f.bucket.stream)
 	}
 	return answer.Message.Sequence, nil
 }
