@@ -5,6 +5,10 @@ import (
 	"net"
 )
 
+// StreamWindow is how many bytes of a stream's direction may be under way and not
+// read: a writer waits when nobody reads. It also bounds a reader's memory.
+const StreamWindow = 1 << 20
+
 // Stream is one tunnel: a stream of bytes in each direction between a dialer and a
 // service that a member serves. It is ordered and whole, or it ends with an error.
 //

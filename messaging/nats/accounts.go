@@ -168,7 +168,7 @@ func (k *Keys) Credentials(role Role) (Credentials, error) {
 	case SystemRole:
 		signer = k.system
 	case GatewayRole:
-		tunnels := tunnelsOf(claims.Subject)
+		tunnels := ownTunnels(claims.Subject)
 		claims.Pub.Allow = append(gatewayMayPublish(), tunnels.Open(), tunnels.Down())
 		claims.Sub.Allow = jwt.StringList{"_INBOX.>", subject.HubBeat(), tunnels.Up()}
 	}

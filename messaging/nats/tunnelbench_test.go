@@ -9,65 +9,52 @@ import (
 	"time"
 
 	"github.com/hansa-io/hansa/messaging"
-	"github.com/hansa-io/hansa/messaging/tunnel"
 )
 
-// tunnels are both ends of the tunnels between a gateway and the member tokyo.
-type tunnels struct {
-	dialer  *tunnel.Dialer
-	account string
-}
-
-// tunnelWorld serves tunnels in a member that is connected over TLS, to a gateway that is
-// connected in the process or, if remote, over TLS too.
-func tunnelWorld(t testing.TB, remote bool, serve func(messaging.Stream)) tunnels {
-	t.Helper()
-	w := open(t)
-	hub := w.dial(t, HubRole)
-	control, account := w.member(t, hub, "tokyo")
-	gateway := w.dial(t, GatewayRole)
+// benchTunnel opens a stream to a member that gives it to serve. The member is
+// connected over TLS, the gateway too if remote, else in the process.
+func benchTunnel(b *testing.B, remote bool, serve func(messaging.Stream)) messaging.Stream {
+	b.Helper()
+	w := open(b)
+	gateway := w.dial(b, GatewayRole)
 	if remote {
 		credentials, err := w.server.keys.Credentials(GatewayRole)
-		must(t, err)
+		must(b, err)
 		gateway, err = w.dialAs(credentials, "gateway", "")
-		must(t, err)
-		t.Cleanup(gateway.Close)
+		must(b, err)
+		b.Cleanup(gateway.Close)
 	}
-	server := NewTunnelServer(control, func() (*Conn, error) {
-		credentials, account := w.credentials(t, "tokyo")
-		return w.dialAs(credentials, "tokyo bulk", account)
-	})
+	m := w.tunnelsOf(b, w.dial(b, HubRole), "tokyo")
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() {
-		ended <- server.Serve(ctx, func(context.Context, string) (func(messaging.Stream), error) { return serve, nil })
+		ended <- m.server.Serve(ctx, func(context.Context, string) (func(messaging.Stream), error) { return serve, nil })
 	}()
-	t.Cleanup(func() {
+	b.Cleanup(func() {
 		cancel()
 		if err := <-ended; !errors.Is(err, context.Canceled) {
-			t.Errorf("serving tunnels ended with %v", err)
+			b.Errorf("serving tunnels ended with %v", err)
 		}
 	})
 	dialer, err := NewTunnels(gateway)
-	must(t, err)
-	t.Cleanup(dialer.Close)
-	return tunnels{dialer: dialer, account: account}
-}
-
-func (w tunnels) open(t testing.TB) messaging.Stream {
-	t.Helper()
-	s, err := w.dialer.Open(t.Context(), w.account, "test")
-	must(t, err)
+	must(b, err)
+	b.Cleanup(dialer.Close)
+	s, err := dialer.Open(b.Context(), m.account, "test")
+	must(b, err)
 	return s
 }
 
 // BenchmarkTunnel measures one stream: bytes from the member to the gateway and back,
 // and the round trip of a small message.
 func BenchmarkTunnel(b *testing.B) {
-	for name, remote := range map[string]bool{"gateway over TLS": true, "gateway in process": false} {
-		b.Run("down/"+name, func(b *testing.B) { benchDown(b, remote) })
-		b.Run("up/"+name, func(b *testing.B) { benchUp(b, remote) })
-		b.Run("round trip/"+name, func(b *testing.B) { benchRoundTrip(b, remote) })
+	for _, remote := range []bool{true, false} {
+		name := "gateway in process/"
+		if remote {
+			name = "gateway over TLS/"
+		}
+		b.Run(name+"to the member", func(b *testing.B) { benchDown(b, remote) })
+		b.Run(name+"from the member", func(b *testing.B) { benchUp(b, remote) })
+		b.Run(name+"round trip", func(b *testing.B) { benchRoundTrip(b, remote) })
 	}
 }
 
@@ -76,11 +63,11 @@ const piece = 1 << 20
 
 func benchDown(b *testing.B, remote bool) {
 	done := make(chan int64, 1)
-	w := tunnelWorld(b, remote, func(s messaging.Stream) {
+	s := benchTunnel(b, remote, func(s messaging.Stream) {
 		n, _ := io.Copy(io.Discard, s)
 		done <- n
 	})
-	s, buffer := w.open(b), make([]byte, piece)
+	buffer := make([]byte, piece)
 	b.SetBytes(piece)
 	for b.Loop() {
 		_, err := s.Write(buffer)
@@ -94,7 +81,7 @@ func benchDown(b *testing.B, remote bool) {
 }
 
 func benchUp(b *testing.B, remote bool) {
-	w := tunnelWorld(b, remote, func(s messaging.Stream) {
+	s := benchTunnel(b, remote, func(s messaging.Stream) {
 		buffer := make([]byte, piece)
 		for {
 			if _, err := s.Write(buffer); err != nil {
@@ -102,7 +89,7 @@ func benchUp(b *testing.B, remote bool) {
 			}
 		}
 	})
-	s, buffer := w.open(b), make([]byte, piece)
+	buffer := make([]byte, piece)
 	b.SetBytes(piece)
 	for b.Loop() {
 		_, err := io.ReadFull(s, buffer)
@@ -113,8 +100,8 @@ func benchUp(b *testing.B, remote bool) {
 }
 
 func benchRoundTrip(b *testing.B, remote bool) {
-	w := tunnelWorld(b, remote, func(s messaging.Stream) { _, _ = io.Copy(s, s) })
-	s, buffer := w.open(b), make([]byte, 64)
+	s := benchTunnel(b, remote, func(s messaging.Stream) { _, _ = io.Copy(s, s) })
+	buffer := make([]byte, 64)
 	var took []time.Duration
 	for b.Loop() {
 		start := time.Now()

@@ -14,7 +14,10 @@ func NewTunnels(c *Conn) (*tunnel.Dialer, error) {
 	if c.user == nil {
 		return nil, fmt.Errorf("open tunnels: the connection has no credentials of a user")
 	}
-	all := tunnelsOf(c.user.Subject)
+	all := ownTunnels(c.user.Subject)
+	if c.account != "" {
+		return nil, fmt.Errorf("open tunnels: a member takes tunnels and opens none")
+	}
 	if allow := c.user.Sub.Allow; len(allow) > 0 && !slices.Contains(allow, all.Up()) {
 		return nil, fmt.Errorf("open tunnels: the credentials are older than tunnels and do not permit them: make new ones with \"hansa hub credentials\"")
 	}
@@ -31,7 +34,7 @@ func NewTunnelServer(control *Conn, bulk func() (*Conn, error)) *tunnel.Server {
 	})
 }
 
-// tunnelsOf names all tunnels of one user of the account HUB.
-func tunnelsOf(user string) subject.Tunnel {
+// ownTunnels names all tunnels of one user of the account HUB.
+func ownTunnels(user string) subject.Tunnel {
 	return subject.Tunnel{Account: "*", Dialer: user, Session: "*"}
 }

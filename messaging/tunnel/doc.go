@@ -9,7 +9,7 @@
 // one window and no other.
 //
 // Bounds: what is on its way between two ends is at most pipeWindow, what a reader
-// has not taken at most streamWindow for each stream, and a pipe has at most
+// has not taken at most messaging.StreamWindow for each stream, and a pipe has at most
 // maxStreams streams. Only dialers open streams; a member's attempt is reset.
 //
 // Liveness: each end sends a frame at least every beat, and ends the pipe when it

@@ -14,10 +14,9 @@ import (
 
 // The measures of streams.
 const (
-	streamWindow = 1 << 20          // bytes of one direction that were sent and not read
-	maxStreams   = 256              // of one pipe
-	chunk        = 32 << 10         // bytes of one message on the bus
-	opening      = 10 * time.Second // for everything that an opener and a member say first
+	maxStreams = 256              // of one pipe
+	chunk      = 32 << 10         // bytes of one message on the bus
+	opening    = 10 * time.Second // for everything that an opener and a member say first
 )
 
 // multiplexing is the multiplexer's configuration. Liveness and time limits are the
@@ -26,7 +25,7 @@ func multiplexing(incoming uint32) *yamux.Config {
 	c := yamux.DefaultConfig()
 	c.EnableKeepAlive, c.MeasureRTTInterval = false, 24*time.Hour
 	c.AcceptBacklog, c.MaxIncomingStreams = maxStreams, incoming
-	c.InitialStreamWindowSize, c.MaxStreamWindowSize = streamWindow, streamWindow
+	c.InitialStreamWindowSize, c.MaxStreamWindowSize = messaging.StreamWindow, messaging.StreamWindow
 	c.MaxMessageSize, c.LogOutput = chunk, io.Discard
 	return c
 }

@@ -132,7 +132,7 @@ var dependencies = []dependency{
 	{"github.com/cockroachdb/datadriven", nil, "tests only"},
 	{"github.com/rogpeppe/go-internal", nil, "tests only"},
 	{"github.com/anishathalye/porcupine", []string{"test/sim"}, "histories of the simulated world are checked with it"},
-	{"golang.org/x/net", []string{"messaging/messagingtest"}, "the suite of net.Conn; tests only"},
+	{"golang.org/x/net", nil, "tests only; what a net.Conn promises"},
 	{"golang.org/x/sys", nil, "tests only; namespaces and TAP devices of test/net"},
 	{"pgregory.net/rapid", nil, "tests only"},
 }
