@@ -47,7 +47,7 @@ func fill(t *testing.T, s messaging.Stream) int {
 	t.Helper()
 	sent, piece := 0, make([]byte, 10_000)
 	for {
-		must[struct{}](t)(struct{}{}, s.SetWriteDeadline(time.Now().Add(300*time.Millisecond)))
+		must[struct{}](t)(struct{}{}, s.SetWriteDeadline(time.Now().Add(200*time.Millisecond)))
 		n, err := s.Write(piece)
 		sent += n
 		if errors.Is(err, os.ErrDeadlineExceeded) {
@@ -85,7 +85,7 @@ func window(t *testing.T, w *tunnels) {
 // slowReader: streams that nobody reads stop no other one, in either direction.
 func slowReader(t *testing.T, w *tunnels) {
 	ctx := bounded(t)
-	for range 6 {
+	for range 4 {
 		dialer, member := w.mustPair(ctx, t)
 		fill(t, dialer)
 		fill(t, member)

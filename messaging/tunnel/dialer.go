@@ -57,72 +57,76 @@ func (d *Dialer) Open(ctx context.Context, account, service string) (messaging.S
 	}
 	ctx, cancel := context.WithTimeout(ctx, opening)
 	defer cancel()
-	for {
-		s, fresh, err := d.try(ctx, account, ask)
-		if err == nil {
+	var err error
+	for range tries {
+		var s *stream
+		if s, err = d.try(ctx, account, ask); err == nil {
 			return s, nil
 		}
-		// A pipe from before may turn out to be dead; a new one tells the truth.
-		if !fresh && errors.Is(err, messaging.ErrDisconnected) && ctx.Err() == nil {
-			continue
+		if ctx.Err() != nil || !errors.Is(err, messaging.ErrDisconnected) {
+			break
 		}
-		if ctx.Err() != nil || errors.Is(err, os.ErrDeadlineExceeded) {
-			err = fmt.Errorf("%w: the member's agent is away or has no tunnels", messaging.ErrTimeout)
-		}
-		return nil, fmt.Errorf("open a tunnel to %s/%s: %w", account, service, err)
 	}
+	if ctx.Err() != nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		err = fmt.Errorf("%w: the member's agent is away or takes no tunnels", messaging.ErrTimeout)
+	}
+	return nil, fmt.Errorf("open a tunnel to %s/%s: %w", account, service, err)
 }
 
-// try opens a stream on the pipe to the account; fresh says that it was made for it.
-func (d *Dialer) try(ctx context.Context, account string, ask flow.Ask) (s *stream, fresh bool, err error) {
-	l, fresh, err := d.use(account)
+// tries is how often Open begins anew when the pipe is found dead: it may be one from
+// before a cut, and so may the next one that another call has begun.
+const tries = 3
+
+// try opens a stream on the pipe to the account.
+func (d *Dialer) try(ctx context.Context, account string, ask flow.Ask) (*stream, error) {
+	l, err := d.use(account)
 	if err != nil {
-		return nil, fresh, err
+		return nil, err
 	}
 	defer d.release(l)
 	select {
 	case <-l.ready:
 	case <-ctx.Done():
-		return nil, fresh, ctx.Err()
+		return nil, ctx.Err()
 	}
 	if l.session == nil {
-		return nil, fresh, l.pipe.why()
+		return nil, l.pipe.why()
 	}
 	if l.session.NumStreams() >= maxStreams {
-		return nil, fresh, messaging.Errorf(messaging.Unavailable, "%d streams are open already", maxStreams)
+		return nil, messaging.Errorf(messaging.Unavailable, "%d streams are open already", maxStreams)
 	}
 	inner, err := l.session.OpenStream(ctx)
 	if err != nil {
-		return nil, fresh, errors.Join(err, l.pipe.why())
+		return nil, errors.Join(err, l.pipe.why())
 	}
-	s = &stream{
+	s := &stream{
 		inner: inner, local: messaging.StreamAddr{Service: ask.Service},
 		remote: messaging.StreamAddr{Account: account, Service: ask.Service},
 	}
 	if err := introduce(ctx, s, ask); err != nil {
 		_ = s.Abort(messaging.Unavailable)
-		return nil, fresh, err
+		return nil, err
 	}
-	return s, fresh, nil
+	return s, nil
 }
 
 // use returns the link to the account, which is made when there is none that lives.
-func (d *Dialer) use(account string) (*link, bool, error) {
+func (d *Dialer) use(account string) (*link, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closed {
-		return nil, true, fmt.Errorf("%w: the dialer is closed", messaging.ErrDisconnected)
+		return nil, fmt.Errorf("%w: the dialer is closed", messaging.ErrDisconnected)
 	}
 	if l := d.links[account]; l != nil && l.pipe.why() == nil {
 		l.users++
-		return l, false, nil
+		return l, nil
 	}
 	t := subject.Tunnel{Account: account, Dialer: d.name, Session: newSession()}
 	send := func(b []byte) error { return d.bus.Publish(t.Down(), b) }
 	l := &link{pipe: newPipe(flow.Dialer(flow.Terms{Window: pipeWindow}), send), ready: make(chan struct{}), users: 1}
 	d.links[account] = l
 	d.ended.Go(func() { d.run(t, l) })
-	return l, true, nil
+	return l, nil
 }
 
 func newSession() string {
@@ -168,7 +172,7 @@ func (d *Dialer) begin(ctx context.Context, t subject.Tunnel, p *pipe) (*yamux.S
 }
 
 // again is how long a dialer waits before it asks once more.
-const again = 500 * time.Millisecond
+const again = 200 * time.Millisecond
 
 // greet asks until the pipe has begun.
 func (d *Dialer) greet(t subject.Tunnel, p *pipe) error {

@@ -23,8 +23,8 @@ type Bus interface {
 // The measures of a pipe.
 const (
 	pipeWindow = 2 << 20          // bytes
-	beat       = 2 * time.Second  // an end that has nothing to say says so
-	silence    = 9 * time.Second  // after which the other end is taken for gone
+	beat       = time.Second      // an end that has nothing to say says so
+	silence    = 6 * time.Second  // after which the other end is taken for gone
 	stall      = 60 * time.Second // how long a writer waits for room
 )
 
@@ -246,7 +246,7 @@ func (p *pipe) attend(lost <-chan struct{}) {
 		case <-p.over:
 			return
 		case <-lost:
-			p.fail(errors.New("the connection to the bus was lost"))
+			p.part(errors.New("the connection to the bus was lost"))
 			return
 		case <-ticks.C:
 		}
@@ -257,11 +257,33 @@ func (p *pipe) attend(lost <-chan struct{}) {
 		if quiet += beat; heard {
 			quiet = 0
 		}
-		if quiet > silence {
+		if quiet >= silence {
 			p.fail(fmt.Errorf("the other end was silent for %s", quiet))
 		} else if !spoke {
 			p.fail(p.put((*flow.End).Credit))
 		}
+	}
+}
+
+// How long an end whose connection was lost tries to say so when it is back, so that
+// the other end need not wait for silence, and how often.
+const (
+	parting = 3 * time.Second
+	retry   = 100 * time.Millisecond
+)
+
+// part ends the pipe and tells the other end as soon as there is a connection again.
+func (p *pipe) part(err error) {
+	if !p.finish(disconnected(err)) {
+		return
+	}
+	ticks := time.NewTicker(retry)
+	defer ticks.Stop()
+	for range parting / retry {
+		if p.tell(err) == nil {
+			return
+		}
+		<-ticks.C
 	}
 }
 
@@ -273,18 +295,22 @@ func (p *pipe) Close() error {
 
 // fail ends the pipe, unless err is nil, and tells the other end why.
 func (p *pipe) fail(err error) {
-	if err == nil {
-		return
+	if err != nil && p.finish(disconnected(err)) {
+		_ = p.tell(err) // else the other end's own measures end it
 	}
-	reason := err
-	if !errors.Is(err, messaging.ErrDisconnected) && !errors.Is(err, messaging.ErrTimeout) {
-		reason = fmt.Errorf("%w: %w", messaging.ErrDisconnected, err)
+}
+
+func (p *pipe) tell(err error) error {
+	v := flow.Verdict{Kind: string(messaging.Unavailable), Text: err.Error()}
+	return p.send(flow.Frame{Kind: flow.Close, Payload: v.Encode()}.Encode())
+}
+
+// disconnected makes err one that callers know.
+func disconnected(err error) error {
+	if errors.Is(err, messaging.ErrDisconnected) || errors.Is(err, messaging.ErrTimeout) {
+		return err
 	}
-	if !p.finish(reason) {
-		return
-	}
-	verdict := flow.Verdict{Kind: string(messaging.Unavailable), Text: err.Error()}
-	_ = p.send(flow.Frame{Kind: flow.Close, Payload: verdict.Encode()}.Encode()) // else its own measures end it
+	return fmt.Errorf("%w: %w", messaging.ErrDisconnected, err)
 }
 
 // finish ends the pipe and reports whether it was not over yet.
