@@ -39,7 +39,8 @@ type TunnelServer interface {
 	// Serve calls answer for each stream that is asked for, several at a time, until
 	// ctx ends; then it ends every stream, waits until those who have one returned, and
 	// returns the error of ctx. What answer returns gets the stream, which is closed
-	// when it returns; an error refuses and reaches the dialer as a *RemoteError.
+	// when it returns; an error refuses and reaches the dialer as a *RemoteError. The
+	// context of answer ends after the stream's path has.
 	Serve(ctx context.Context, answer func(ctx context.Context, service string) (func(Stream), error)) error
 }
 

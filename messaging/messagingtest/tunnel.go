@@ -91,7 +91,7 @@ func serveTunnels(t *testing.T, r TunnelRoles) *tunnels {
 	return w
 }
 
-func (w *tunnels) answer(_ context.Context, service string) (func(messaging.Stream), error) {
+func (w *tunnels) answer(ctx context.Context, service string) (func(messaging.Stream), error) {
 	switch service {
 	case "echo":
 		return func(s messaging.Stream) { _, _ = io.Copy(s, s) }, nil
@@ -110,6 +110,7 @@ func (w *tunnels) answer(_ context.Context, service string) (func(messaging.Stre
 		select {
 		case <-held.closed:
 		case <-w.serving.Done():
+			<-ctx.Done()
 		}
 	}, nil
 }

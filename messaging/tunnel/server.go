@@ -117,10 +117,12 @@ func (s *Server) run(ctx context.Context, t subject.Tunnel, open messaging.Messa
 	lost := bulk.Lost()
 	p := newPipe(flow.Member(flow.Terms{Window: pipeWindow}), func(b []byte) error { return bulk.Publish(t.Up(), b) })
 	defer p.Close()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	stop := context.AfterFunc(ctx, func() { p.fail(errors.New("the member's agent stops")) })
 	defer stop()
+	// Who serves a stream learns of the end after the pipe has failed: returning earlier
+	// would look like a clean end of the stream.
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
 	if _, err := bulk.Subscribe(ctx, t.Down(), p.hear); err != nil {
 		p.fail(err)
 		return
