@@ -19,6 +19,8 @@
 //     does the same across the lives of a reader.
 //  5. Core messages (Publish, Request) may be lost, never doubled by the bus, and
 //     are not kept for anybody who was away.
+//  6. A Stream of a tunnel is whole and in order, or it ends with an error. A slow
+//     reader stops the writer of its own stream, after StreamWindow, and no other.
 //
 // All roles are safe for concurrent use. Byte slices that are handed over belong
 // to the receiver, but for the values of a Change, which nobody may change.

@@ -25,6 +25,7 @@ type Bus struct {
 	subs       map[*subscription]struct{}
 	responders map[*responder]struct{}
 	buckets    map[string]*bucket
+	lost       chan struct{}
 }
 
 var (
@@ -38,7 +39,9 @@ var (
 
 // New returns a bus with nothing on it.
 func New() *Bus {
-	return &Bus{subs: map[*subscription]struct{}{}, responders: map[*responder]struct{}{}, buckets: map[string]*bucket{}}
+	return &Bus{
+		subs: map[*subscription]struct{}{}, responders: map[*responder]struct{}{}, buckets: map[string]*bucket{}, lost: make(chan struct{}),
+	}
 }
 
 type subscription struct {

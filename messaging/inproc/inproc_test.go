@@ -16,6 +16,15 @@ func TestSuite(t *testing.T) {
 	})
 }
 
+func TestTunnels(t *testing.T) {
+	messagingtest.RunTunnels(t, func(t *testing.T) messagingtest.TunnelRoles {
+		b := New()
+		dialer := b.Tunnels("gateway")
+		t.Cleanup(dialer.Close)
+		return messagingtest.TunnelRoles{Tunnels: dialer, Server: b.TunnelServer("TOKYO"), Account: "TOKYO", Cut: b.Cut}
+	})
+}
+
 func TestFail(t *testing.T) {
 	b := New()
 	b.Fail = func(operation, _ string) error {

@@ -168,8 +168,9 @@ func (k *Keys) Credentials(role Role) (Credentials, error) {
 	case SystemRole:
 		signer = k.system
 	case GatewayRole:
-		claims.Pub.Allow = gatewayMayPublish()
-		claims.Sub.Allow = jwt.StringList{"_INBOX.>", subject.HubBeat()}
+		tunnels := ownTunnels(claims.Subject)
+		claims.Pub.Allow = append(gatewayMayPublish(), tunnels.Open(), tunnels.Down())
+		claims.Sub.Allow = jwt.StringList{"_INBOX.>", subject.HubBeat(), tunnels.Up()}
 	}
 	token, err := claims.Encode(signer)
 	if err != nil {

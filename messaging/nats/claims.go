@@ -21,7 +21,7 @@ type Role string
 // The roles.
 const (
 	HubRole     Role = "hub"     // everything in the account HUB
-	GatewayRole Role = "gateway" // reads all buckets but tokens and leases, writes workloads, asks the hub
+	GatewayRole Role = "gateway" // reads all buckets but tokens and leases, writes workloads, asks the hub, opens tunnels of its own
 	SystemRole  Role = "system"  // of the system account: gives accounts to the servers, and asks how they are
 )
 

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/nats-io/jwt/v2"
@@ -45,7 +46,11 @@ type Conn struct {
 	nc       *nats.Conn
 	js       jetstream.JetStream
 	account  string
+	user     *jwt.UserClaims // what the credentials say; nil when they cannot be read
 	replicas int
+
+	mu   sync.Mutex
+	lost chan struct{}
 }
 
 var (
@@ -59,6 +64,8 @@ var (
 
 // Dial connects. The caller closes the connection.
 func Dial(o DialOptions) (*Conn, error) {
+	c := &Conn{account: o.Account, replicas: max(1, o.Replicas), lost: make(chan struct{})}
+	c.user, _ = jwt.DecodeUserClaims(o.Credentials.JWT) // the server says what is wrong with it
 	options := []nats.Option{
 		nats.Name(o.Name),
 		nats.UserJWTAndSeed(o.Credentials.JWT, string(o.Credentials.Seed)),
@@ -66,6 +73,7 @@ func Dial(o DialOptions) (*Conn, error) {
 		nats.PingInterval(2 * time.Second), nats.MaxPingsOutstanding(2), nats.Timeout(5 * time.Second),
 		nats.CustomReconnectDelay(reconnectDelay(o.Name)), nats.ErrorHandler(o.complain),
 		nats.LameDuckModeHandler(func(nc *nats.Conn) { _ = nc.ForceReconnect() }), // fails only when it is closed
+		nats.DisconnectErrHandler(func(*nats.Conn, error) { c.cut() }),
 	}
 	if o.Patient {
 		out := &outage{DialOptions: o}
@@ -91,7 +99,7 @@ func Dial(o DialOptions) (*Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("dial bus %s: %w", urls, explained(err))
 	}
-	c := &Conn{nc: nc, account: o.Account, replicas: max(1, o.Replicas)}
+	c.nc = nc
 	if o.Account != "" {
 		c.js, err = jetstream.NewWithAPIPrefix(nc, apiPrefix)
 	} else {
@@ -167,6 +175,20 @@ func reconnectDelay(name string) nats.ReconnectDelayHandler {
 		_, _ = fmt.Fprint(h, name, attempt) // a hash takes everything
 		return wait/2 + time.Duration(float64(wait)*float64(h.Sum32()%1024)/1024)
 	}
+}
+
+// Lost is closed when the connection that stands now is lost or closed.
+func (c *Conn) Lost() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.lost
+}
+
+func (c *Conn) cut() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	close(c.lost)
+	c.lost = make(chan struct{})
 }
 
 // Close ends the connection; whatever uses it fails with ErrDisconnected.

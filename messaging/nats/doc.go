@@ -21,6 +21,12 @@
 // metadata, where every start of a hub notes what it found. Only the stream's leader
 // is asked where a stream ends, since another server may be behind.
 //
+// Tunnels are core messages, as package messaging/tunnel makes them. Their subjects
+// carry the member's account, which the server puts in and compares, and the user key of
+// the hub or gateway that dials, which is all that a gateway's rights permit: neither
+// another member nor another gateway can hear or say anything in a tunnel. An agent
+// takes the frames over a connection of their own.
+//
 // What happens when the bus is away: core messages fail with ErrDisconnected,
 // requests and writes wait for their context and fail with ErrUnknown; followers
 // reconnect for ever and go on where they stopped.

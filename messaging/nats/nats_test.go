@@ -55,7 +55,7 @@ func (w world) dial(t testing.TB, role Role) *Conn {
 }
 
 // credentials of a new user of the member, whose account is made when it is new.
-func (w world) credentials(t *testing.T, name string) (Credentials, string) {
+func (w world) credentials(t testing.TB, name string) (Credentials, string) {
 	t.Helper()
 	account, err := w.server.Accounts.AddMember(t.Context(), name, w.accounts[name])
 	must(t, err)
@@ -67,7 +67,7 @@ func (w world) credentials(t *testing.T, name string) (Credentials, string) {
 	return Credentials{JWT: token, Seed: seed}, account
 }
 
-func (w world) member(t *testing.T, hub *Conn, name string) (*Conn, string) {
+func (w world) member(t testing.TB, hub *Conn, name string) (*Conn, string) {
 	t.Helper()
 	credentials, account := w.credentials(t, name)
 	_, err := hub.WorkBucket(t.Context(), account)

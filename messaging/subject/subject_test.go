@@ -32,6 +32,11 @@ func TestSubjects(t *testing.T) {
 		"hansa.v1.m.AB.down.>":         DownOf("AB"),
 		"hansa.v1.up.>":                MemberUpAll(),
 		"hansa.v1.down.>":              MemberDownAll(),
+		"hansa.v1.m.AB.down.open.U.5":  Tunnel{"AB", "U", "5"}.Open(),
+		"hansa.v1.m.*.down.tunnel.U.*": Tunnel{"*", "U", "*"}.Down(),
+		"hansa.v1.m.AB.up.tunnel.U.5":  Tunnel{"AB", "U", "5"}.Up(),
+		"hansa.v1.down.open.*.*":       Tunnel{Dialer: "*", Session: "*"}.Open(),
+		"hansa.v1.up.tunnel.U.5":       Tunnel{Dialer: "U", Session: "5"}.Up(),
 		"W_AB":                         WorkBucket("AB"),
 		"shop.web=2Ev2":                WorkloadKey(key),
 		"tokyo":                        MemberKey("tokyo"),
@@ -59,6 +64,24 @@ func TestAccountOf(t *testing.T) {
 		got, err := AccountOf(in)
 		if got != want || (err == nil) != (want != "") {
 			t.Errorf("%q: got %q, %v", in, got, err)
+		}
+	}
+}
+
+func TestParseOpen(t *testing.T) {
+	session := "0123456789abcdef0123456789abcdef"
+	for _, want := range []Tunnel{{"AB", "U", session}, {"", "U", session}} {
+		if got, err := ParseOpen(want.Open()); err != nil || got != want {
+			t.Errorf("%s: got %+v, %v", want.Open(), got, err)
+		}
+	}
+	for _, in := range []string{
+		"", "hansa.v1.down.open", "hansa.v1.down.open.U", "hansa.v1.down.open.U.5", "hansa.v1.down.open.." + session, "hansa.v1.down.open.*." + session,
+		"hansa.v1.down.open.U." + session + ".x", "hansa.v1.down.tunnel.U." + session, "hansa.v1.m..down.open.U." + session, "x.down.open.U." + session,
+		"hansa.v1.down.open.U." + strings.ToUpper(session),
+	} {
+		if got, err := ParseOpen(in); err == nil {
+			t.Errorf("%q is read as %+v", in, got)
 		}
 	}
 }
