@@ -31,9 +31,19 @@ func (c *Conn) EnsureBuckets(ctx context.Context) error {
 		group.Go(func() error { return c.ensure(ctx, bucketConfig(name, jetstream.FileStorage)) })
 	}
 	for _, name := range subject.Rebuilt() {
-		group.Go(func() error { return c.ensure(ctx, bucketConfig(name, jetstream.MemoryStorage)) })
+		group.Go(func() error { return c.ensure(ctx, bucketConfig(name, c.rebuiltStorage())) })
 	}
 	return group.Wait()
+}
+
+// rebuiltStorage is where the buckets are that agents fill again. Several servers keep
+// them on disk: a copy in memory begins empty when its server starts, and when the last
+// full one goes before the others have caught up, the stream never answers again.
+func (c *Conn) rebuiltStorage() jetstream.StorageType {
+	if c.replicas > 1 {
+		return jetstream.FileStorage
+	}
+	return jetstream.MemoryStorage
 }
 
 // awaitBuckets is the wait between two attempts to make the buckets.
