@@ -46,6 +46,8 @@ type Conn struct {
 	js       jetstream.JetStream
 	account  string
 	replicas int
+	server   *Server // of a connection within the process
+	first    uint64  // of new streams whose revisions members see; 0: 1
 }
 
 var (
@@ -73,7 +75,7 @@ func Dial(o DialOptions) (*Conn, error) {
 	}
 	urls := ""
 	if o.Server != nil {
-		options = append(options, nats.InProcessServer(o.Server.server))
+		options = append(options, nats.InProcessServer(o.Server))
 	} else {
 		roots := x509.NewCertPool()
 		if !roots.AppendCertsFromPEM(o.CA) {
@@ -91,7 +93,7 @@ func Dial(o DialOptions) (*Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("dial bus %s: %w", urls, explained(err))
 	}
-	c := &Conn{nc: nc, account: o.Account, replicas: max(1, o.Replicas)}
+	c := &Conn{nc: nc, account: o.Account, replicas: max(1, o.Replicas), server: o.Server}
 	if o.Account != "" {
 		c.js, err = jetstream.NewWithAPIPrefix(nc, apiPrefix)
 	} else {
