@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
@@ -44,7 +45,9 @@ func main() {
 		configs.Role("gateway", "Run a gateway in a process of its own", configs.LoadGateway, runGateway),
 		configs.Role("agent", "Run the agent of a cluster that Hansa did not start", configs.LoadAgent, runAgent),
 	}
-	os.Exit(cli.Main(ctx, os.Args[1:], cli.Options{Version: release, Commands: append(append(roles, wrap.Command()), local.Commands()...)}))
+	os.Exit(cli.Main(ctx, os.Args[1:], cli.Options{
+		Version: release, Commands: append(append(roles, wrap.Command()), local.Commands()...), Restore: prepareRestore,
+	}))
 }
 
 // hubCommand is the role hub, and what is asked of its keys without it.
@@ -114,6 +117,24 @@ func openKeys(c configs.Hub) (*nats.Keys, error) {
 	return nats.ReadKeys(c.Bus.KeysDir)
 }
 
+// prepareRestore makes the directory of a hub that has lost everything, and does not
+// run, ready to restore a backup.
+func prepareRestore(_ context.Context, config, file string) error {
+	c, err := configs.LoadHub(config)
+	if err != nil {
+		return err
+	}
+	dir, err := datadir.Open(c.DataDir)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	if nats.HasStore(c.DataDir) {
+		return fmt.Errorf("%s has a store: the hub has not lost its state: start it, and restore without --config", c.DataDir)
+	}
+	return hub.Prepare(c.DataDir, nats.KeyFiles(c.Bus.KeysDir), file)
+}
+
 // hubFormat is the newest layout of a hub's data directory that this program knows.
 const hubFormat = 1
 
@@ -128,19 +149,12 @@ func runHub(ctx context.Context, c configs.Hub) error {
 		return err
 	}
 	defer dir.Close()
-	bus, err := startBus(c, log)
+	bus, conn, err := openBus(ctx, c, log)
 	if err != nil {
 		return err
 	}
 	defer bus.Shutdown()
-	conn, err := bus.Dial(nats.HubRole)
-	if err != nil {
-		return err
-	}
 	defer conn.Close()
-	if err := conn.AwaitBuckets(ctx, log); err != nil {
-		return err
-	}
 	ca, err := os.ReadFile(c.Bus.CAFile)
 	if err != nil {
 		return fmt.Errorf("read the bus's CA: %w", err)
@@ -158,12 +172,18 @@ func runHub(ctx context.Context, c configs.Hub) error {
 		Name: c.Name, Bus: mirroredBus{conn, records}, Accounts: bus.Accounts, Works: conn, Sealing: sealing,
 		Gather:  func(ctx context.Context) error { return bus.Gather(ctx, conn) },
 		BusURLs: bus.Advertised(c.Bus.Advertise), BusCA: ca, Stabilise: c.Stabilise, Metrics: metrics, Log: log,
-		Brake: limits(c),
+		Brake: limits(c), Full: bus.Full, Version: release, Keys: nats.KeyFiles(c.Bus.KeysDir), DataDir: c.DataDir,
 	})
 	if err != nil {
 		return err
 	}
-	roles := []func(context.Context) error{records.Run, decides.Run}
+	watch := func(ctx context.Context) error {
+		return bus.KeepDisk(ctx, nats.DiskOptions{
+			MinFree: int64(c.Bus.MinFree), Metrics: metrics, Log: log,
+			Restored: func(ctx context.Context) error { return conn.AwaitBuckets(ctx, log) },
+		})
+	}
+	roles := []func(context.Context) error{records.Run, decides.Run, watch}
 	if c.Gateway.Listen != "" {
 		answers, err := bus.Dial(nats.GatewayRole)
 		if err != nil {
@@ -192,6 +212,32 @@ func newSealing(bus *nats.Server) (hub.Sealing, error) {
 	return hub.Sealing{
 		Seal: seal.Seal, Keys: keys, Open: func(s federation.Sealed) ([]byte, error) { return seal.Open(s, seed) },
 	}, err
+}
+
+// openBus starts the bus with its buckets, and connects the hub to it.
+func openBus(ctx context.Context, c configs.Hub, log *slog.Logger) (*nats.Server, *nats.Conn, error) {
+	anew, err := hub.Prepared(c.DataDir, nats.KeyFiles(c.Bus.KeysDir))
+	if err != nil {
+		return nil, nil, err
+	}
+	bus, err := startBus(c, log)
+	if err != nil {
+		return nil, nil, err
+	}
+	conn, err := bus.Dial(nats.HubRole)
+	if err != nil {
+		bus.Shutdown()
+		return nil, nil, err
+	}
+	if anew {
+		conn.MadeAnew(federation.Revision(time.Now().UnixMicro())) // more than any store has written
+	}
+	if err := conn.AwaitBuckets(ctx, log); err != nil {
+		conn.Close()
+		bus.Shutdown()
+		return nil, nil, err
+	}
+	return bus, conn, nil
 }
 
 // startBus starts the embedded server, alone or as one of a cluster.

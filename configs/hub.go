@@ -41,6 +41,7 @@ type Bus struct {
 	KeyFile   string   `yaml:"keyFile"`
 	CAFile    string   `yaml:"caFile"`
 	Advertise []string `yaml:"advertise"` // host:port
+	MinFree   Size     `yaml:"minFree"`   // 0 chooses, less than 0 is none
 	KeysDir   string   `yaml:"keysDir"`   // empty means keys below dataDir
 	Cluster   Cluster  `yaml:"cluster"`
 }

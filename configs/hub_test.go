@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"go.yaml.in/yaml/v3"
 )
 
 func TestDefaultHub(t *testing.T) {
@@ -18,6 +20,21 @@ func TestDefaultHub(t *testing.T) {
 	}
 }
 
+// TestSize: a size is written as it is read.
+func TestSize(t *testing.T) {
+	for text, want := range map[string]Size{"auto": 0, "none": -1, "512KiB": 512 << 10, "1536MiB": 1536 << 20, "2GiB": 2 << 30, "1TiB": 1 << 40} {
+		var got struct {
+			Room Size `yaml:"room"`
+		}
+		if err := Decode([]byte("room: "+text), &got); err != nil || got.Room != want {
+			t.Errorf("%s is %d, %v", text, got.Room, err)
+		}
+		if again, err := yaml.Marshal(got); err != nil || string(again) != "room: "+text+"\n" {
+			t.Errorf("%s is written as %s, %v", text, again, err)
+		}
+	}
+}
+
 func TestLoadHub(t *testing.T) {
 	for _, c := range []struct{ name, in, want string }{
 		{"relative paths", "dataDir: data\nbus: {certFile: a.crt, keyFile: a.key, caFile: ca.crt}\n", ""},
@@ -27,6 +44,8 @@ func TestLoadHub(t *testing.T) {
 		{"no places", "safety: {places: 0}\n", `safety.places: 0 is less than 1`},
 		{"always frozen", "safety: {most: 0}\n", `to stop automation: hansa freeze`},
 		{"places", "places: [{name: Nord}]\n", `hub.yaml: places[0]: `},
+		{"no size", "bus: {minFree: 512}\n", `hub.yaml:1: "512" is not a size: want a whole number with KiB, MiB, GiB or TiB, "auto" or "none"`},
+		{"huge size", "bus: {minFree: 9999999999TiB}\n", "is not a size"},
 		{"negative", "stabilise: -1s\n", "stabilise: -1s is negative"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -7,7 +7,7 @@ import "time"
 type Event struct {
 	Revision Revision  `json:"revision"`
 	At       time.Time `json:"at"`
-	Type     string    `json:"type"`  // Health | Assignment | Operation | Landing | Join | Apply | Brake
+	Type     string    `json:"type"`  // Health | Assignment | Operation | Landing | Join | Apply | Brake | Restore | Bus
 	About    string    `json:"about"` // "member/tokyo", "workload/shop/web", "operation/7f3a"
 	Who      string    `json:"who"`   // "hub", "agent tokyo", or the identity of a client
 	Text     string    `json:"text"`  // one line
@@ -27,6 +27,9 @@ type HubBeat struct {
 	Masks []FaultMask
 	// Frozen is the brake's reason; empty when automation may act.
 	Frozen string
+	// Full says why no desired state is taken: the bus's disk has little room; empty
+	// while it has.
+	Full string
 }
 
 // MemberBeat is one member's line in a HubBeat.

@@ -32,6 +32,9 @@ func (g *Gateway) Apply(ctx context.Context, r grpcserver.Apply) ([]grpcserver.A
 	if err != nil {
 		return nil, messaging.Errorf(messaging.Invalid, "%v", err)
 	}
+	if err := g.room(); err != nil && !r.DryRun {
+		return nil, err
+	}
 	bucket, err := g.opts.Bus.Bucket(ctx, subject.Workloads)
 	if err != nil {
 		return nil, err
@@ -70,6 +73,15 @@ func (g *Gateway) Apply(ctx context.Context, r grpcserver.Apply) ([]grpcserver.A
 		g.awaitOwn(ctx, out)
 	}
 	return out, nil
+}
+
+// room refuses what would be written while the bus's disk has little room. What is
+// deleted makes some, and is not refused.
+func (g *Gateway) room() error {
+	if full := g.Table().Full; full != "" {
+		return messaging.Errorf(messaging.Unavailable, "nothing was written: %s", full)
+	}
+	return nil
 }
 
 // ownWithin is how long a write waits for this gateway's table to have it.

@@ -29,6 +29,9 @@ func (g *Gateway) SetScore(ctx context.Context, f federation.Feed) error {
 	if err := checkScore(f, known, len(g.Table().Scores)); err != nil {
 		return err
 	}
+	if err := g.room(); err != nil && len(f.Values) > 0 {
+		return err
+	}
 	bucket, err := g.opts.Bus.Bucket(ctx, subject.Scores)
 	if err != nil {
 		return err

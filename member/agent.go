@@ -102,6 +102,7 @@ type Agent struct {
 
 	vitals  atomic.Pointer[vitals]
 	hub     atomic.Pointer[hubHeard]
+	refusal atomic.Pointer[string] // the hub's last one of a hello
 	layers  atomic.Pointer[federation.Layers]
 	begun   time.Time
 	probes  chan struct{}                        // a token for each look at another member that is under way

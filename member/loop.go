@@ -2,6 +2,7 @@ package member
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -10,6 +11,7 @@ import (
 	federationv1 "github.com/hansa-io/hansa/federation/v1"
 	"github.com/hansa-io/hansa/member/guard"
 	"github.com/hansa-io/hansa/member/landing"
+	"github.com/hansa-io/hansa/messaging"
 	"github.com/hansa-io/hansa/messaging/subject"
 )
 
@@ -176,12 +178,26 @@ func (a *Agent) sendHello(ctx context.Context, h federation.Hello) {
 		reply, err = federationv1.DecodeHelloReply(b)
 	}
 	if err != nil {
-		a.log.Debug("hello was not answered", "reason", err)
+		a.refused(err)
 		a.tell(guard.HelloFailed{Reason: err.Error()})
 		return
 	}
+	a.refusal.Store(nil)
 	a.tell(guard.HelloReplied{Reply: reply})
 	a.greet.Do(func() { close(a.greeted) })
+}
+
+// refused logs why a hello was not taken: a refusal once, since it is said again with
+// every hello, and what may pass by itself for those who look closely.
+func (a *Agent) refused(err error) {
+	var refusal *messaging.RemoteError
+	if !errors.As(err, &refusal) || refusal.Kind != messaging.Denied && refusal.Kind != messaging.NotFound {
+		a.log.Debug("hello was not answered", "reason", err)
+		return
+	}
+	if last := a.refusal.Swap(&refusal.Text); last == nil || *last != refusal.Text {
+		a.log.Error("the hub refuses this member", "reason", refusal.Text, "identity", a.state.path(identityFile))
+	}
 }
 
 // renew asks for an at-most-one lease. sent is taken before the request leaves.

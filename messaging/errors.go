@@ -18,6 +18,8 @@ var (
 	ErrTimeout = errors.New("no answer in time")
 	// ErrDisconnected: the bus cannot be reached at present.
 	ErrDisconnected = errors.New("bus not reachable")
+	// ErrNoRoom: the bus's disk is nearly full; nothing was written. The text says where.
+	ErrNoRoom = errors.New("no room on the bus's disk")
 	// ErrDenied: the credentials do not permit it.
 	ErrDenied = errors.New("permission denied")
 )

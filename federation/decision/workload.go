@@ -72,6 +72,9 @@ func (w *workload) wishAgain() {
 // still have to prove that nothing is left.
 const reasonDeleted = "deleted"
 
+// Deleted says that an assignment only waits for proofs of removal.
+func Deleted(a federation.Assignment) bool { return a.Reason == reasonDeleted }
+
 // deleted says that the stored assignment only waits for proofs of removal.
 func (w *workload) deleted() bool {
 	return w.record.revision != 0 && w.record.stored.Reason == reasonDeleted

@@ -36,6 +36,7 @@ type agent struct {
 	end     context.CancelFunc
 	ended   sync.WaitGroup
 	heard   atomic.Uint64 // sequence of the last hub beat
+	term    atomic.Uint64 // of the last hub beat
 
 	mu     sync.Mutex
 	runs   map[federation.Key]federation.Work
@@ -90,6 +91,9 @@ func (a *agent) start() {
 	_, err = conn.Subscribe(ctx, subject.MemberDownBeat(), func(m messaging.Message) {
 		if b, err := federationv1.DecodeHubBeat(m.Data); err == nil {
 			a.heard.Store(b.Sequence)
+			if last := a.term.Swap(b.Term); last != 0 && last != b.Term {
+				a.ended.Go(func() { a.report(ctx) }) // to a new hub, as a real one does
+			}
 		}
 	})
 	must(a.w.t, err)

@@ -65,7 +65,7 @@ func (l *leadership) dropWork(ctx context.Context, e decision.DropWork) {
 func (l *leadership) deleteMember(ctx context.Context, e decision.DeleteMember) {
 	l.dir.leaves(e.Member, true)
 	l.group.Go(func() error {
-		err := l.forgetReports(ctx, e.Member)
+		err := forgetReports(ctx, l.buckets, e.Member)
 		if err == nil {
 			err = forget(ctx, l.buckets[subject.Members], messaging.Entry{Key: subject.MemberKey(e.Member), Revision: e.Expected})
 		}
@@ -86,20 +86,20 @@ func (l *leadership) deleteMember(ctx context.Context, e decision.DeleteMember) 
 }
 
 // forgetReports removes what the store has of a member but its record.
-func (l *leadership) forgetReports(ctx context.Context, member string) error {
+func forgetReports(ctx context.Context, buckets map[string]messaging.Bucket, member string) error {
 	key := subject.MemberKey(member)
 	for _, bucket := range []string{subject.Health, subject.Facts} {
-		if err := forget(ctx, l.buckets[bucket], messaging.Entry{Key: key, Revision: messaging.AnyRevision}); err != nil {
+		if err := forget(ctx, buckets[bucket], messaging.Entry{Key: key, Revision: messaging.AnyRevision}); err != nil {
 			return err
 		}
 	}
 	for _, bucket := range []string{subject.Status, subject.Exports} {
-		entries, err := snapshot(ctx, l.buckets[bucket], key+".>")
+		entries, err := snapshot(ctx, buckets[bucket], key+".>")
 		if err != nil {
 			return fmt.Errorf("list what %s reported in %s: %w", member, bucket, err)
 		}
 		for _, e := range entries {
-			if err := forget(ctx, l.buckets[bucket], messaging.Entry{Key: e.Key, Revision: messaging.AnyRevision}); err != nil {
+			if err := forget(ctx, buckets[bucket], messaging.Entry{Key: e.Key, Revision: messaging.AnyRevision}); err != nil {
 				return err
 			}
 		}

@@ -190,7 +190,7 @@ func (l *leadership) listen(ctx context.Context) error {
 	if _, err := bus.Subscribe(ctx, subject.GatewayBeat(), l.hearGateway); err != nil {
 		return fmt.Errorf("subscribe to gateway beats: %w", err)
 	}
-	for _, methods := range []map[string]handler{l.answers(), l.questions()} {
+	for _, methods := range []map[string]handler{l.answers(), l.questions(), l.safekeeping()} {
 		for method, answer := range methods {
 			l.group.Go(func() error { return bus.Respond(ctx, subject.Hub(method), answer) })
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -22,6 +23,12 @@ type Bus interface {
 	messaging.Responder
 	messaging.Buckets
 	messaging.Leaser
+}
+
+// Keys gives the files of the directory of the bus's keys.
+type Keys interface {
+	// Export returns what each file has, by its path in the directory.
+	Export() (map[string][]byte, error)
 }
 
 // Options says how a hub runs. Bus, Accounts, Works and Sealing must be set.
@@ -44,6 +51,15 @@ type Options struct {
 	// Brake bounds what automation and operations may do; the zero value has the
 	// defaults.
 	Brake recovery.BrakeLimits
+	// Full says why nothing new is to be written: the bus's disk has little room; empty
+	// while it has. Nil means that it always has.
+	Full func() string
+	// Version is told in backups.
+	Version string
+	// Keys go into backups; nil means that none do.
+	Keys Keys
+	// DataDir takes backups that are to be restored; without one nothing is restored.
+	DataDir string
 	// Metrics takes the hub's metrics; nil means that nobody looks.
 	Metrics prometheus.Registerer
 	// Log gets one line per transition; nothing is logged by default.
@@ -55,6 +71,10 @@ type Hub struct {
 	opts    Options
 	log     *slog.Logger
 	metrics *metrics
+
+	above   atomic.Uint64 // every term is above it
+	uploads *uploads
+	phase   atomic.Value // federation.RestoreState of the restore under way
 
 	works sync.Mutex
 	open  map[string]messaging.Bucket // work buckets by account
@@ -82,7 +102,7 @@ func New(opts Options) (*Hub, error) {
 	if err != nil {
 		return nil, fmt.Errorf("new hub: %w", err)
 	}
-	return &Hub{opts: opts, log: opts.Log, metrics: counted, open: map[string]messaging.Bucket{}}, nil
+	return &Hub{opts: opts, log: opts.Log, metrics: counted, uploads: newUploads(opts.DataDir), open: map[string]messaging.Bucket{}}, nil
 }
 
 // Run competes for the leadership and decides while it has it, until ctx ends.
@@ -92,12 +112,32 @@ func (h *Hub) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("open bucket %s: %w", subject.Leases, err)
 	}
+	h.uploads.clear()
+	if err := h.recall(ctx, leases); err != nil {
+		return err
+	}
 	for ctx.Err() == nil {
 		h.newCandidate(leases).compete(ctx)
 		select {
 		case <-ctx.Done():
 		case <-time.After(leaseRetry): // a term that cannot begin must not begin at once again
 		}
+	}
+	return nil
+}
+
+// full says why nothing new is to be written, or "".
+func (h *Hub) full() string {
+	if h.opts.Full == nil {
+		return ""
+	}
+	return h.opts.Full()
+}
+
+// room refuses what is new while the bus's disk has little room.
+func (h *Hub) room() error {
+	if full := h.full(); full != "" {
+		return messaging.Errorf(messaging.Unavailable, "nothing was written: %s", full)
 	}
 	return nil
 }

@@ -43,7 +43,7 @@ type reign struct {
 func (h *Hub) newCandidate(leases messaging.KV) *candidate {
 	return &candidate{
 		hub: h, leases: leases, events: mailbox.New[lease.Event](),
-		leader: lease.NewLeader(lease.LeaderOptions{Lifetime: leaseLifetime, Retry: leaseRetry}),
+		leader: lease.NewLeader(lease.LeaderOptions{Lifetime: leaseLifetime, Retry: leaseRetry, Above: h.above.Load()}),
 	}
 }
 
@@ -113,7 +113,7 @@ func (c *candidate) begin(ctx context.Context, term uint64) {
 	c.term = r
 	go func() {
 		defer close(r.done)
-		r.err = c.hub.lead(ctx, term, func(above uint64) { c.events.Put(lease.TermHeard{Term: above}) })
+		r.err = c.hub.reign(ctx, term, func(above uint64) { c.events.Put(lease.TermHeard{Term: above}) })
 	}()
 }
 

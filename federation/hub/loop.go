@@ -46,6 +46,8 @@ type leadership struct {
 	pending   *pending
 	numbered  uint64                               // of the last event record within the term
 	told      map[string]federation.OperationState // of each operation, in its last record
+	backups   *backups
+	full      string // why nothing new was written, as it was told last
 }
 
 // lead decides until ctx ends with the lease, or a follower must start over.
@@ -55,16 +57,19 @@ func (h *Hub) lead(ctx context.Context, term uint64, outranked func(uint64)) err
 		hub: h, log: h.log.With("term", term), term: term, outranked: outranked,
 		machine: decision.New(decision.Options{Term: term, Stabilise: h.opts.Stabilise, Brake: h.opts.Brake}),
 		events:  mailbox.New[decision.Event](), dir: newDirectory(),
-		buckets: map[string]messaging.Bucket{}, writers: map[string]*mailbox.Box[write]{}, stores: map[string]*mailbox.Box[write]{},
+		writers: map[string]*mailbox.Box[write]{}, stores: map[string]*mailbox.Box[write]{},
 		group: group, pending: newPending(), told: map[string]federation.OperationState{},
+		backups: newBackups(),
 	}
-	if err := l.openBuckets(ctx); err != nil {
+	var err error
+	if l.buckets, err = h.openBuckets(ctx); err != nil {
 		return err
 	}
 	defer h.metrics.begin(term, l.events)()
 	l.startStores(ctx)
 	l.log.Info("leading", "hub", h.opts.Name)
 	group.Go(func() error { return l.run(ctx) })
+	group.Go(func() error { return l.followMarker(ctx) })
 	l.follow(ctx)
 	if h.opts.Gather != nil {
 		group.Go(func() error { return l.gather(ctx) })
@@ -75,15 +80,16 @@ func (h *Hub) lead(ctx context.Context, term uint64, outranked func(uint64)) err
 	return group.Wait()
 }
 
-func (l *leadership) openBuckets(ctx context.Context) error {
+func (h *Hub) openBuckets(ctx context.Context) (map[string]messaging.Bucket, error) {
+	out := map[string]messaging.Bucket{}
 	for _, name := range append(subject.Durable(), subject.Rebuilt()...) {
-		b, err := l.hub.opts.Bus.Bucket(ctx, name)
+		b, err := h.opts.Bus.Bucket(ctx, name)
 		if err != nil {
-			return fmt.Errorf("open bucket %s: %w", name, err)
+			return nil, fmt.Errorf("open bucket %s: %w", name, err)
 		}
-		l.buckets[name] = b
+		out[name] = b
 	}
-	return nil
+	return out, nil
 }
 
 // gatherEvery is how often the leader brings near what has come about elsewhere.
@@ -163,7 +169,7 @@ func (l *leadership) execute(ctx context.Context, effect decision.Effect) {
 	case decision.ReadRecord:
 		l.group.Go(func() error { return l.read(ctx, e) })
 	case decision.SendHubBeat:
-		l.beat(e.Beat)
+		l.beat(ctx, e.Beat)
 	case decision.AskProbe:
 		l.ask(ctx, e)
 	case decision.Survey:
@@ -187,13 +193,29 @@ func (l *leadership) audit(e decision.Audit) {
 
 // beat says the hub's state to gateways and agents. A lost beat is repaired by
 // the next one.
-func (l *leadership) beat(b federation.HubBeat) {
+func (l *leadership) beat(ctx context.Context, b federation.HubBeat) {
+	b.Full = l.hub.full()
+	l.tellFull(ctx, b.Full)
 	data := federationv1.EncodeHubBeat(b)
 	bus := l.hub.opts.Bus
 	_ = bus.Publish(subject.HubBeat(), data)
 	for _, account := range l.dir.everyAccount() {
 		_ = bus.Publish(subject.DownBeat(account), data)
 	}
+}
+
+// tellFull writes to the history that the disk has little room, or has some again.
+func (l *leadership) tellFull(ctx context.Context, full string) {
+	if (full == "") == (l.full == "") {
+		l.full = full
+		return
+	}
+	text := "desired state is accepted again: the bus's disk has room"
+	if full != "" {
+		text = "desired state is refused: " + full
+	}
+	l.full = full
+	l.writeEvent(ctx, federation.Event{At: time.Now().UTC(), Type: "Bus", About: "hub", Who: "hub", Text: text})
 }
 
 // pending holds the requests that wait for the machine's answer.

@@ -153,7 +153,7 @@ func (l *leadership) hearHello(ctx context.Context, m messaging.Message) ([]byte
 	return answer(federationv1.DecodeHello, federationv1.EncodeHelloReply,
 		func(ctx context.Context, h federation.Hello) (federation.HelloReply, error) {
 			if err := l.ownReport(m, h.Member); err != nil {
-				return federation.HelloReply{}, err
+				return federation.HelloReply{}, l.stranger(m, h.Member, err)
 			}
 			if err := l.replay(ctx, m, h); err != nil {
 				return federation.HelloReply{}, err
@@ -162,6 +162,17 @@ func (l *leadership) hearHello(ctx context.Context, m messaging.Message) ([]byte
 				return decision.HelloArrived{Request: id, Hello: h}
 			})
 		})(ctx, m)
+}
+
+// stranger tells an agent whose member has no record what happened to it; other
+// refusals stay as they are.
+func (l *leadership) stranger(m messaging.Message, member string, err error) error {
+	if _, ownErr := l.sender(m); ownErr == nil || checkMemberName(member) != nil {
+		return err
+	}
+	return messaging.Errorf(messaging.Denied, `member %s has no record in this federation: it was removed, or joined after the backup that was restored; `+
+		`what it runs goes on, and nobody manages it: to join again, make a token with "hansa token create --member %s", `+
+		`and start the agent with it and without its old identity`, member, member)
 }
 
 func (l *leadership) hearRenew(ctx context.Context, m messaging.Message) ([]byte, error) {

@@ -27,7 +27,10 @@ func (l *leadership) answers() map[string]handler {
 	return map[string]handler{
 		subject.HubJoin: answer(federationv1.DecodeJoinRequest, federationv1.EncodeJoinReply,
 			func(ctx context.Context, r federation.JoinRequest) (federation.JoinReply, error) {
-				reply, err := j.join(ctx, r, time.Now())
+				reply, err := federation.JoinReply{}, l.hub.room()
+				if err == nil {
+					reply, err = j.join(ctx, r, time.Now())
+				}
 				if err != nil {
 					l.log.Warn("join refused", "member", r.Member, "reason", err)
 				}
@@ -35,6 +38,9 @@ func (l *leadership) answers() map[string]handler {
 			}),
 		subject.HubToken: answer(federationv1.DecodeTokenRequest, federationv1.EncodeTokenReply,
 			func(ctx context.Context, r federation.TokenRequest) (federation.TokenReply, error) {
+				if err := l.hub.room(); err != nil {
+					return federation.TokenReply{}, err
+				}
 				return t.create(ctx, r, time.Now())
 			}),
 		subject.HubTokens: answer(federationv1.DecodeTokensRequest, federationv1.EncodeTokensReply,

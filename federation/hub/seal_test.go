@@ -210,7 +210,7 @@ func (w *world) clean(load federation.Workload, a *agent) {
 	for _, o := range append(work.Objects, stored.Objects...) {
 		texts["objects"] = append(texts["objects"], o.Raw...)
 	}
-	err = filepath.WalkDir(w.dir, func(path string, d fs.DirEntry, err error) error {
+	err = filepath.WalkDir(w.options.Dir, func(path string, d fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) || err == nil && d.IsDir() {
 			return nil // the bus goes on writing
 		}

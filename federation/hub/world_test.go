@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -31,13 +32,21 @@ const patience = 60 * time.Second
 type world struct {
 	t       testing.TB
 	server  *nats.Server
-	dir     string // of the bus
+	options nats.ServerOptions
+	data    string                 // the hubs' data directory
+	full    atomic.Pointer[string] // why nothing new is to be written
 	ca      []byte
 	records *nats.Conn // with the hub's rights
 	asks    *nats.Conn // with a gateway's rights
 }
 
 func newWorld(t testing.TB) *world {
+	t.Helper()
+	return newWorldAt(t, filepath.Join(t.TempDir(), "bus"))
+}
+
+// newWorldAt keeps the bus's data in a directory.
+func newWorldAt(t testing.TB, bus string) *world {
 	t.Helper()
 	dir := t.TempDir()
 	authority, err := pki.NewAuthority("test", time.Now())
@@ -47,12 +56,13 @@ func newWorld(t testing.TB) *world {
 	crt, key := filepath.Join(dir, "crt"), filepath.Join(dir, "key")
 	must(t, os.WriteFile(crt, pair.Certificate, 0o600))
 	must(t, os.WriteFile(key, pair.Key, 0o600))
-	server, err := nats.StartServer(nats.ServerOptions{
-		Dir: filepath.Join(dir, "bus"), Listen: "127.0.0.1:0", CertFile: crt, KeyFile: key,
-	})
+	w := &world{t: t, data: t.TempDir(), ca: authority.Pair().Certificate, options: nats.ServerOptions{
+		Dir: bus, Listen: "127.0.0.1:0", CertFile: crt, KeyFile: key,
+	}}
+	w.full.Store(new(string))
+	w.server, err = nats.StartServer(w.options)
 	must(t, err)
-	t.Cleanup(server.Shutdown)
-	w := &world{t: t, server: server, dir: filepath.Join(dir, "bus"), ca: authority.Pair().Certificate}
+	t.Cleanup(func() { w.server.Shutdown() })
 	w.records, w.asks = w.dial(nats.HubRole), w.dial(nats.GatewayRole)
 	must(t, w.records.EnsureBuckets(t.Context()))
 	return w
@@ -99,6 +109,7 @@ func (w *world) startHub(name string) running {
 	must(w.t, err)
 	h, err := hub.New(hub.Options{
 		Bus: mirroredBus{conn, records}, Accounts: w.server.Accounts, Works: w.records, Sealing: w.sealing(), Name: name,
+		Full: func() string { return *w.full.Load() }, Version: "v1.2.3", Keys: nats.KeyFiles(nats.KeyDir(w.options.Dir)), DataDir: w.data,
 		BusURLs: []string{w.server.URL()}, BusCA: w.ca, Stabilise: 200 * time.Millisecond,
 		Metrics: registry, Log: slog.New(slog.NewTextHandler(w.t.Output(), nil)),
 	})

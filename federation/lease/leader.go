@@ -12,6 +12,8 @@ type LeaderOptions struct {
 	Lifetime time.Duration // of the record in the store; 0 means 5 s
 	Renew    time.Duration // between renewals; 0 means 1 s
 	Retry    time.Duration // between attempts to acquire; 0 means 500 ms
+	// Above is the highest term that is known of: every leadership is above it.
+	Above uint64
 }
 
 func (o LeaderOptions) defaulted() LeaderOptions {
@@ -102,7 +104,7 @@ type Leader struct {
 
 // NewLeader returns one that asks with its first Step.
 func NewLeader(opts LeaderOptions) *Leader {
-	return &Leader{opts: opts.defaulted(), asked: map[uint64]time.Time{}}
+	return &Leader{opts: opts.defaulted(), asked: map[uint64]time.Time{}, term: opts.Above}
 }
 
 // Step applies one event. A leader that is called late has already lost its right
@@ -183,6 +185,16 @@ const generation = 1 << 32
 
 // highestTerm is far above what can come about; higher ones are mistakes.
 const highestTerm = 1 << 62
+
+// PutBack returns what the first leadership has to be above on a store that was made
+// anew from a copy, whose last known term is given: all terms of that generation, since
+// nobody knows which of them have been led in.
+func PutBack(term uint64) uint64 {
+	if term > highestTerm {
+		return 0 // a mistake
+	}
+	return term/generation*generation + generation - 1
+}
 
 // termAbove is the first term above the given one for a lease of that revision.
 func termAbove(term uint64, revision federation.Revision) uint64 {

@@ -186,3 +186,20 @@ func TestOneLeads(t *testing.T) {
 		}
 	})
 }
+
+// TestPutBack: the first leadership on a store that was put back is above every term
+// of the generation that is known of, and no later one is below it.
+func TestPutBack(t *testing.T) {
+	for _, known := range []uint64{0, 1, 7, generation - 1, generation, 5*generation + 9, highestTerm} {
+		l := NewLeader(LeaderOptions{Above: PutBack(known)})
+		l.Step(start, Tick{})
+		out := l.Step(after(time.Millisecond), Granted{1, 3})
+		lead, ok := out[0].(Lead)
+		if !ok || lead.Term/generation != known/generation+1 {
+			t.Errorf("after term %d: %s", known, text(out))
+		}
+	}
+	if above := PutBack(highestTerm + 1); above != 0 {
+		t.Errorf("a term that cannot be is taken for %d", above)
+	}
+}

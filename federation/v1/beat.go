@@ -59,7 +59,7 @@ func toHolding(h *Holding) (federation.Holding, error) {
 // EncodeHubBeat writes a HubBeat.
 func EncodeHubBeat(b federation.HubBeat) []byte {
 	return encode(&HubBeat{
-		Term: b.Term, Sequence: b.Sequence, Frozen: b.Frozen,
+		Term: b.Term, Sequence: b.Sequence, Frozen: b.Frozen, Full: b.Full,
 		Members: each(b.Members, func(m federation.MemberBeat) *MemberBeat {
 			return &MemberBeat{
 				Member: m.Member, Health: m.Health.String(), Incarnation: uint64(m.Incarnation),
@@ -86,7 +86,7 @@ func DecodeHubBeat(b []byte) (federation.HubBeat, error) {
 			return federation.HubBeat{}, err
 		}
 		return federation.HubBeat{
-			Term: m.GetTerm(), Sequence: m.GetSequence(), Members: members, Frozen: m.GetFrozen(),
+			Term: m.GetTerm(), Sequence: m.GetSequence(), Members: members, Frozen: m.GetFrozen(), Full: m.GetFull(),
 			Masks: each(m.GetMasks(), func(f *FaultMask) federation.FaultMask {
 				return federation.FaultMask{
 					Operation: f.GetOperation(), Members: f.GetMembers(), Level: f.GetLevel(), Lifetime: toDuration(f.GetLifetime()),

@@ -76,6 +76,10 @@ func codecs() []codec {
 		of("SealOffer", EncodeSealOffer, DecodeSealOffer),
 		of("SealKeys", EncodeSealKeys, DecodeSealKeys),
 		of("SealReply", EncodeSealReply, DecodeSealReply),
+		of("BackupRequest", EncodeBackupRequest, DecodeBackupRequest),
+		of("BackupReply", EncodeBackupReply, DecodeBackupReply),
+		of("RestoreRequest", EncodeRestoreRequest, DecodeRestoreRequest),
+		of("RestoreReply", EncodeRestoreReply, DecodeRestoreReply),
 	}
 }
 

@@ -313,12 +313,14 @@ func (x *Holding) GetRevision() uint64 {
 
 // HubBeat is what the leader says four times a second.
 type HubBeat struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Term          uint64                 `protobuf:"varint,1,opt,name=term,proto3" json:"term,omitempty"`
-	Sequence      uint64                 `protobuf:"varint,2,opt,name=sequence,proto3" json:"sequence,omitempty"`
-	Members       []*MemberBeat          `protobuf:"bytes,3,rep,name=members,proto3" json:"members,omitempty"`
-	Masks         []*FaultMask           `protobuf:"bytes,4,rep,name=masks,proto3" json:"masks,omitempty"`
-	Frozen        string                 `protobuf:"bytes,5,opt,name=frozen,proto3" json:"frozen,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Term     uint64                 `protobuf:"varint,1,opt,name=term,proto3" json:"term,omitempty"`
+	Sequence uint64                 `protobuf:"varint,2,opt,name=sequence,proto3" json:"sequence,omitempty"`
+	Members  []*MemberBeat          `protobuf:"bytes,3,rep,name=members,proto3" json:"members,omitempty"`
+	Masks    []*FaultMask           `protobuf:"bytes,4,rep,name=masks,proto3" json:"masks,omitempty"`
+	Frozen   string                 `protobuf:"bytes,5,opt,name=frozen,proto3" json:"frozen,omitempty"`
+	// Why no desired state is taken; empty when it is.
+	Full          string `protobuf:"bytes,6,opt,name=full,proto3" json:"full,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -384,6 +386,13 @@ func (x *HubBeat) GetMasks() []*FaultMask {
 func (x *HubBeat) GetFrozen() string {
 	if x != nil {
 		return x.Frozen
+	}
+	return ""
+}
+
+func (x *HubBeat) GetFull() string {
+	if x != nil {
+		return x.Full
 	}
 	return ""
 }
@@ -3011,6 +3020,498 @@ func (x *SealKeysReply) GetDigestKey() []byte {
 	return nil
 }
 
+// BackupRequest asks for the next part of a backup; gateway → hub.
+type BackupRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Empty begins a backup; the reply names it.
+	Session string `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
+	// Counts from 0; the last one may be asked for again.
+	Chunk         uint64 `protobuf:"varint,2,opt,name=chunk,proto3" json:"chunk,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BackupRequest) Reset() {
+	*x = BackupRequest{}
+	mi := &file_federation_v1_messages_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BackupRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BackupRequest) ProtoMessage() {}
+
+func (x *BackupRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_federation_v1_messages_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BackupRequest.ProtoReflect.Descriptor instead.
+func (*BackupRequest) Descriptor() ([]byte, []int) {
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{43}
+}
+
+func (x *BackupRequest) GetSession() string {
+	if x != nil {
+		return x.Session
+	}
+	return ""
+}
+
+func (x *BackupRequest) GetChunk() uint64 {
+	if x != nil {
+		return x.Chunk
+	}
+	return 0
+}
+
+// BackupReply is one part of a backup.
+type BackupReply struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Session string                 `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
+	Data    []byte                 `protobuf:"bytes,2,opt,name=data,proto3" json:"data,omitempty"`
+	// Nothing follows.
+	Last          bool `protobuf:"varint,3,opt,name=last,proto3" json:"last,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BackupReply) Reset() {
+	*x = BackupReply{}
+	mi := &file_federation_v1_messages_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BackupReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BackupReply) ProtoMessage() {}
+
+func (x *BackupReply) ProtoReflect() protoreflect.Message {
+	mi := &file_federation_v1_messages_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BackupReply.ProtoReflect.Descriptor instead.
+func (*BackupReply) Descriptor() ([]byte, []int) {
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{44}
+}
+
+func (x *BackupReply) GetSession() string {
+	if x != nil {
+		return x.Session
+	}
+	return ""
+}
+
+func (x *BackupReply) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+func (x *BackupReply) GetLast() bool {
+	if x != nil {
+		return x.Last
+	}
+	return false
+}
+
+// RestoreRequest is one step of a restore; gateway → hub.
+type RestoreRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// open | write | plan | commit | watch | drop
+	Action  string `protobuf:"bytes,1,opt,name=action,proto3" json:"action,omitempty"`
+	Session string `protobuf:"bytes,2,opt,name=session,proto3" json:"session,omitempty"`
+	// Of data in the backup, in bytes.
+	Offset int64  `protobuf:"varint,3,opt,name=offset,proto3" json:"offset,omitempty"`
+	Data   []byte `protobuf:"bytes,4,opt,name=data,proto3" json:"data,omitempty"`
+	// SHA-256 of the backup, of watch.
+	Digest        string `protobuf:"bytes,5,opt,name=digest,proto3" json:"digest,omitempty"`
+	Who           string `protobuf:"bytes,6,opt,name=who,proto3" json:"who,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RestoreRequest) Reset() {
+	*x = RestoreRequest{}
+	mi := &file_federation_v1_messages_proto_msgTypes[45]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RestoreRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RestoreRequest) ProtoMessage() {}
+
+func (x *RestoreRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_federation_v1_messages_proto_msgTypes[45]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RestoreRequest.ProtoReflect.Descriptor instead.
+func (*RestoreRequest) Descriptor() ([]byte, []int) {
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{45}
+}
+
+func (x *RestoreRequest) GetAction() string {
+	if x != nil {
+		return x.Action
+	}
+	return ""
+}
+
+func (x *RestoreRequest) GetSession() string {
+	if x != nil {
+		return x.Session
+	}
+	return ""
+}
+
+func (x *RestoreRequest) GetOffset() int64 {
+	if x != nil {
+		return x.Offset
+	}
+	return 0
+}
+
+func (x *RestoreRequest) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+func (x *RestoreRequest) GetDigest() string {
+	if x != nil {
+		return x.Digest
+	}
+	return ""
+}
+
+func (x *RestoreRequest) GetWho() string {
+	if x != nil {
+		return x.Who
+	}
+	return ""
+}
+
+// RestoreReply answers it.
+type RestoreReply struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Session string                 `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
+	Digest  string                 `protobuf:"bytes,2,opt,name=digest,proto3" json:"digest,omitempty"`
+	// "" (nothing is known of it) | Running | Wanted | Done
+	State         string          `protobuf:"bytes,3,opt,name=state,proto3" json:"state,omitempty"`
+	Term          uint64          `protobuf:"varint,4,opt,name=term,proto3" json:"term,omitempty"`
+	Changes       *RestoreChanges `protobuf:"bytes,5,opt,name=changes,proto3" json:"changes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RestoreReply) Reset() {
+	*x = RestoreReply{}
+	mi := &file_federation_v1_messages_proto_msgTypes[46]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RestoreReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RestoreReply) ProtoMessage() {}
+
+func (x *RestoreReply) ProtoReflect() protoreflect.Message {
+	mi := &file_federation_v1_messages_proto_msgTypes[46]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RestoreReply.ProtoReflect.Descriptor instead.
+func (*RestoreReply) Descriptor() ([]byte, []int) {
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{46}
+}
+
+func (x *RestoreReply) GetSession() string {
+	if x != nil {
+		return x.Session
+	}
+	return ""
+}
+
+func (x *RestoreReply) GetDigest() string {
+	if x != nil {
+		return x.Digest
+	}
+	return ""
+}
+
+func (x *RestoreReply) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *RestoreReply) GetTerm() uint64 {
+	if x != nil {
+		return x.Term
+	}
+	return 0
+}
+
+func (x *RestoreReply) GetChanges() *RestoreChanges {
+	if x != nil {
+		return x.Changes
+	}
+	return nil
+}
+
+// RestoreChanges says what a backup has, and what restoring it changes.
+type RestoreChanges struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	At            *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=at,proto3" json:"at,omitempty"`
+	Version       string                 `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
+	Term          uint64                 `protobuf:"varint,3,opt,name=term,proto3" json:"term,omitempty"`
+	Counts        []*BucketCount         `protobuf:"bytes,4,rep,name=counts,proto3" json:"counts,omitempty"`
+	List          []*RestoreChange       `protobuf:"bytes,5,rep,name=list,proto3" json:"list,omitempty"`
+	Unlisted      int64                  `protobuf:"varint,6,opt,name=unlisted,proto3" json:"unlisted,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RestoreChanges) Reset() {
+	*x = RestoreChanges{}
+	mi := &file_federation_v1_messages_proto_msgTypes[47]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RestoreChanges) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RestoreChanges) ProtoMessage() {}
+
+func (x *RestoreChanges) ProtoReflect() protoreflect.Message {
+	mi := &file_federation_v1_messages_proto_msgTypes[47]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RestoreChanges.ProtoReflect.Descriptor instead.
+func (*RestoreChanges) Descriptor() ([]byte, []int) {
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{47}
+}
+
+func (x *RestoreChanges) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+func (x *RestoreChanges) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *RestoreChanges) GetTerm() uint64 {
+	if x != nil {
+		return x.Term
+	}
+	return 0
+}
+
+func (x *RestoreChanges) GetCounts() []*BucketCount {
+	if x != nil {
+		return x.Counts
+	}
+	return nil
+}
+
+func (x *RestoreChanges) GetList() []*RestoreChange {
+	if x != nil {
+		return x.List
+	}
+	return nil
+}
+
+func (x *RestoreChanges) GetUnlisted() int64 {
+	if x != nil {
+		return x.Unlisted
+	}
+	return 0
+}
+
+// BucketCount is the number of records of one bucket.
+type BucketCount struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Bucket        string                 `protobuf:"bytes,1,opt,name=bucket,proto3" json:"bucket,omitempty"`
+	Records       int64                  `protobuf:"varint,2,opt,name=records,proto3" json:"records,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BucketCount) Reset() {
+	*x = BucketCount{}
+	mi := &file_federation_v1_messages_proto_msgTypes[48]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BucketCount) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BucketCount) ProtoMessage() {}
+
+func (x *BucketCount) ProtoReflect() protoreflect.Message {
+	mi := &file_federation_v1_messages_proto_msgTypes[48]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BucketCount.ProtoReflect.Descriptor instead.
+func (*BucketCount) Descriptor() ([]byte, []int) {
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{48}
+}
+
+func (x *BucketCount) GetBucket() string {
+	if x != nil {
+		return x.Bucket
+	}
+	return ""
+}
+
+func (x *BucketCount) GetRecords() int64 {
+	if x != nil {
+		return x.Records
+	}
+	return 0
+}
+
+// RestoreChange is what a restore does to one thing.
+type RestoreChange struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// workload | member | assignment | score
+	Kind string `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
+	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	// added | changed | removed
+	Do            string `protobuf:"bytes,3,opt,name=do,proto3" json:"do,omitempty"`
+	Note          string `protobuf:"bytes,4,opt,name=note,proto3" json:"note,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RestoreChange) Reset() {
+	*x = RestoreChange{}
+	mi := &file_federation_v1_messages_proto_msgTypes[49]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RestoreChange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RestoreChange) ProtoMessage() {}
+
+func (x *RestoreChange) ProtoReflect() protoreflect.Message {
+	mi := &file_federation_v1_messages_proto_msgTypes[49]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RestoreChange.ProtoReflect.Descriptor instead.
+func (*RestoreChange) Descriptor() ([]byte, []int) {
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{49}
+}
+
+func (x *RestoreChange) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *RestoreChange) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *RestoreChange) GetDo() string {
+	if x != nil {
+		return x.Do
+	}
+	return ""
+}
+
+func (x *RestoreChange) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
 var File_federation_v1_messages_proto protoreflect.FileDescriptor
 
 const file_federation_v1_messages_proto_rawDesc = "" +
@@ -3042,13 +3543,14 @@ const file_federation_v1_messages_proto_rawDesc = "" +
 	"\bworkload\x18\x01 \x01(\v2\x18.hansa.federation.v1.KeyR\bworkload\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x18\n" +
 	"\astopped\x18\x03 \x01(\bR\astopped\x12\x1a\n" +
-	"\brevision\x18\x04 \x01(\x04R\brevision\"\xc2\x01\n" +
+	"\brevision\x18\x04 \x01(\x04R\brevision\"\xd6\x01\n" +
 	"\aHubBeat\x12\x12\n" +
 	"\x04term\x18\x01 \x01(\x04R\x04term\x12\x1a\n" +
 	"\bsequence\x18\x02 \x01(\x04R\bsequence\x129\n" +
 	"\amembers\x18\x03 \x03(\v2\x1f.hansa.federation.v1.MemberBeatR\amembers\x124\n" +
 	"\x05masks\x18\x04 \x03(\v2\x1e.hansa.federation.v1.FaultMaskR\x05masks\x12\x16\n" +
-	"\x06frozen\x18\x05 \x01(\tR\x06frozen\"\xcc\x01\n" +
+	"\x06frozen\x18\x05 \x01(\tR\x06frozen\x12\x12\n" +
+	"\x04full\x18\x06 \x01(\tR\x04full\"\xcc\x01\n" +
 	"\n" +
 	"MemberBeat\x12\x16\n" +
 	"\x06member\x18\x01 \x01(\tR\x06member\x12\x16\n" +
@@ -3258,7 +3760,42 @@ const file_federation_v1_messages_proto_rawDesc = "" +
 	"\rSealKeysReply\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x1d\n" +
 	"\n" +
-	"digest_key\x18\x02 \x01(\fR\tdigestKeyB6Z4github.com/hansa-io/hansa/federation/v1;federationv1b\x06proto3"
+	"digest_key\x18\x02 \x01(\fR\tdigestKey\"?\n" +
+	"\rBackupRequest\x12\x18\n" +
+	"\asession\x18\x01 \x01(\tR\asession\x12\x14\n" +
+	"\x05chunk\x18\x02 \x01(\x04R\x05chunk\"O\n" +
+	"\vBackupReply\x12\x18\n" +
+	"\asession\x18\x01 \x01(\tR\asession\x12\x12\n" +
+	"\x04data\x18\x02 \x01(\fR\x04data\x12\x12\n" +
+	"\x04last\x18\x03 \x01(\bR\x04last\"\x98\x01\n" +
+	"\x0eRestoreRequest\x12\x16\n" +
+	"\x06action\x18\x01 \x01(\tR\x06action\x12\x18\n" +
+	"\asession\x18\x02 \x01(\tR\asession\x12\x16\n" +
+	"\x06offset\x18\x03 \x01(\x03R\x06offset\x12\x12\n" +
+	"\x04data\x18\x04 \x01(\fR\x04data\x12\x16\n" +
+	"\x06digest\x18\x05 \x01(\tR\x06digest\x12\x10\n" +
+	"\x03who\x18\x06 \x01(\tR\x03who\"\xa9\x01\n" +
+	"\fRestoreReply\x12\x18\n" +
+	"\asession\x18\x01 \x01(\tR\asession\x12\x16\n" +
+	"\x06digest\x18\x02 \x01(\tR\x06digest\x12\x14\n" +
+	"\x05state\x18\x03 \x01(\tR\x05state\x12\x12\n" +
+	"\x04term\x18\x04 \x01(\x04R\x04term\x12=\n" +
+	"\achanges\x18\x05 \x01(\v2#.hansa.federation.v1.RestoreChangesR\achanges\"\xf8\x01\n" +
+	"\x0eRestoreChanges\x12*\n" +
+	"\x02at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\tR\aversion\x12\x12\n" +
+	"\x04term\x18\x03 \x01(\x04R\x04term\x128\n" +
+	"\x06counts\x18\x04 \x03(\v2 .hansa.federation.v1.BucketCountR\x06counts\x126\n" +
+	"\x04list\x18\x05 \x03(\v2\".hansa.federation.v1.RestoreChangeR\x04list\x12\x1a\n" +
+	"\bunlisted\x18\x06 \x01(\x03R\bunlisted\"?\n" +
+	"\vBucketCount\x12\x16\n" +
+	"\x06bucket\x18\x01 \x01(\tR\x06bucket\x12\x18\n" +
+	"\arecords\x18\x02 \x01(\x03R\arecords\"[\n" +
+	"\rRestoreChange\x12\x12\n" +
+	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x0e\n" +
+	"\x02do\x18\x03 \x01(\tR\x02do\x12\x12\n" +
+	"\x04note\x18\x04 \x01(\tR\x04noteB6Z4github.com/hansa-io/hansa/federation/v1;federationv1b\x06proto3"
 
 var (
 	file_federation_v1_messages_proto_rawDescOnce sync.Once
@@ -3272,7 +3809,7 @@ func file_federation_v1_messages_proto_rawDescGZIP() []byte {
 	return file_federation_v1_messages_proto_rawDescData
 }
 
-var file_federation_v1_messages_proto_msgTypes = make([]protoimpl.MessageInfo, 46)
+var file_federation_v1_messages_proto_msgTypes = make([]protoimpl.MessageInfo, 53)
 var file_federation_v1_messages_proto_goTypes = []any{
 	(*Beat)(nil),                  // 0: hansa.federation.v1.Beat
 	(*PeerObservation)(nil),       // 1: hansa.federation.v1.PeerObservation
@@ -3317,64 +3854,75 @@ var file_federation_v1_messages_proto_goTypes = []any{
 	(*SealReply)(nil),             // 40: hansa.federation.v1.SealReply
 	(*SealKeysRequest)(nil),       // 41: hansa.federation.v1.SealKeysRequest
 	(*SealKeysReply)(nil),         // 42: hansa.federation.v1.SealKeysReply
-	nil,                           // 43: hansa.federation.v1.JoinRequest.LabelsEntry
-	nil,                           // 44: hansa.federation.v1.SimulationRequest.ScaleEntry
-	nil,                           // 45: hansa.federation.v1.SimulationRequest.PoliciesEntry
-	(*durationpb.Duration)(nil),   // 46: google.protobuf.Duration
-	(*Key)(nil),                   // 47: hansa.federation.v1.Key
-	(*Place)(nil),                 // 48: hansa.federation.v1.Place
-	(*timestamppb.Timestamp)(nil), // 49: google.protobuf.Timestamp
-	(*MemberSpec)(nil),            // 50: hansa.federation.v1.MemberSpec
-	(*MemberFacts)(nil),           // 51: hansa.federation.v1.MemberFacts
+	(*BackupRequest)(nil),         // 43: hansa.federation.v1.BackupRequest
+	(*BackupReply)(nil),           // 44: hansa.federation.v1.BackupReply
+	(*RestoreRequest)(nil),        // 45: hansa.federation.v1.RestoreRequest
+	(*RestoreReply)(nil),          // 46: hansa.federation.v1.RestoreReply
+	(*RestoreChanges)(nil),        // 47: hansa.federation.v1.RestoreChanges
+	(*BucketCount)(nil),           // 48: hansa.federation.v1.BucketCount
+	(*RestoreChange)(nil),         // 49: hansa.federation.v1.RestoreChange
+	nil,                           // 50: hansa.federation.v1.JoinRequest.LabelsEntry
+	nil,                           // 51: hansa.federation.v1.SimulationRequest.ScaleEntry
+	nil,                           // 52: hansa.federation.v1.SimulationRequest.PoliciesEntry
+	(*durationpb.Duration)(nil),   // 53: google.protobuf.Duration
+	(*Key)(nil),                   // 54: hansa.federation.v1.Key
+	(*Place)(nil),                 // 55: hansa.federation.v1.Place
+	(*timestamppb.Timestamp)(nil), // 56: google.protobuf.Timestamp
+	(*MemberSpec)(nil),            // 57: hansa.federation.v1.MemberSpec
+	(*MemberFacts)(nil),           // 58: hansa.federation.v1.MemberFacts
 }
 var file_federation_v1_messages_proto_depIdxs = []int32{
-	46, // 0: hansa.federation.v1.Beat.stall:type_name -> google.protobuf.Duration
-	46, // 1: hansa.federation.v1.Beat.hub_age:type_name -> google.protobuf.Duration
+	53, // 0: hansa.federation.v1.Beat.stall:type_name -> google.protobuf.Duration
+	53, // 1: hansa.federation.v1.Beat.hub_age:type_name -> google.protobuf.Duration
 	1,  // 2: hansa.federation.v1.Beat.peers:type_name -> hansa.federation.v1.PeerObservation
 	2,  // 3: hansa.federation.v1.Beat.holdings:type_name -> hansa.federation.v1.Holding
-	46, // 4: hansa.federation.v1.PeerObservation.age:type_name -> google.protobuf.Duration
-	47, // 5: hansa.federation.v1.Holding.workload:type_name -> hansa.federation.v1.Key
+	53, // 4: hansa.federation.v1.PeerObservation.age:type_name -> google.protobuf.Duration
+	54, // 5: hansa.federation.v1.Holding.workload:type_name -> hansa.federation.v1.Key
 	4,  // 6: hansa.federation.v1.HubBeat.members:type_name -> hansa.federation.v1.MemberBeat
 	5,  // 7: hansa.federation.v1.HubBeat.masks:type_name -> hansa.federation.v1.FaultMask
-	46, // 8: hansa.federation.v1.MemberBeat.heard_age:type_name -> google.protobuf.Duration
-	46, // 9: hansa.federation.v1.FaultMask.lifetime:type_name -> google.protobuf.Duration
+	53, // 8: hansa.federation.v1.MemberBeat.heard_age:type_name -> google.protobuf.Duration
+	53, // 9: hansa.federation.v1.FaultMask.lifetime:type_name -> google.protobuf.Duration
 	2,  // 10: hansa.federation.v1.Hello.holdings:type_name -> hansa.federation.v1.Holding
 	2,  // 11: hansa.federation.v1.HelloReply.keep:type_name -> hansa.federation.v1.Holding
 	2,  // 12: hansa.federation.v1.HelloReply.stop:type_name -> hansa.federation.v1.Holding
-	46, // 13: hansa.federation.v1.ProbeRequest.timeout:type_name -> google.protobuf.Duration
-	46, // 14: hansa.federation.v1.ProbeReply.round_trip:type_name -> google.protobuf.Duration
+	53, // 13: hansa.federation.v1.ProbeRequest.timeout:type_name -> google.protobuf.Duration
+	53, // 14: hansa.federation.v1.ProbeReply.round_trip:type_name -> google.protobuf.Duration
 	12, // 15: hansa.federation.v1.QueryReport.counts:type_name -> hansa.federation.v1.QueryCount
-	47, // 16: hansa.federation.v1.QueryCount.service:type_name -> hansa.federation.v1.Key
-	48, // 17: hansa.federation.v1.JoinRequest.place:type_name -> hansa.federation.v1.Place
-	43, // 18: hansa.federation.v1.JoinRequest.labels:type_name -> hansa.federation.v1.JoinRequest.LabelsEntry
-	49, // 19: hansa.federation.v1.JoinReply.expires_at:type_name -> google.protobuf.Timestamp
-	46, // 20: hansa.federation.v1.TokenRequest.ttl:type_name -> google.protobuf.Duration
-	49, // 21: hansa.federation.v1.TokenReply.expires_at:type_name -> google.protobuf.Timestamp
+	54, // 16: hansa.federation.v1.QueryCount.service:type_name -> hansa.federation.v1.Key
+	55, // 17: hansa.federation.v1.JoinRequest.place:type_name -> hansa.federation.v1.Place
+	50, // 18: hansa.federation.v1.JoinRequest.labels:type_name -> hansa.federation.v1.JoinRequest.LabelsEntry
+	56, // 19: hansa.federation.v1.JoinReply.expires_at:type_name -> google.protobuf.Timestamp
+	53, // 20: hansa.federation.v1.TokenRequest.ttl:type_name -> google.protobuf.Duration
+	56, // 21: hansa.federation.v1.TokenReply.expires_at:type_name -> google.protobuf.Timestamp
 	19, // 22: hansa.federation.v1.TokensReply.tokens:type_name -> hansa.federation.v1.Token
-	49, // 23: hansa.federation.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
-	44, // 24: hansa.federation.v1.SimulationRequest.scale:type_name -> hansa.federation.v1.SimulationRequest.ScaleEntry
-	50, // 25: hansa.federation.v1.SimulationRequest.add:type_name -> hansa.federation.v1.MemberSpec
-	51, // 26: hansa.federation.v1.SimulationRequest.add_facts:type_name -> hansa.federation.v1.MemberFacts
-	45, // 27: hansa.federation.v1.SimulationRequest.policies:type_name -> hansa.federation.v1.SimulationRequest.PoliciesEntry
+	56, // 23: hansa.federation.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
+	51, // 24: hansa.federation.v1.SimulationRequest.scale:type_name -> hansa.federation.v1.SimulationRequest.ScaleEntry
+	57, // 25: hansa.federation.v1.SimulationRequest.add:type_name -> hansa.federation.v1.MemberSpec
+	58, // 26: hansa.federation.v1.SimulationRequest.add_facts:type_name -> hansa.federation.v1.MemberFacts
+	52, // 27: hansa.federation.v1.SimulationRequest.policies:type_name -> hansa.federation.v1.SimulationRequest.PoliciesEntry
 	22, // 28: hansa.federation.v1.Simulation.moves:type_name -> hansa.federation.v1.Move
 	23, // 29: hansa.federation.v1.Simulation.unmet:type_name -> hansa.federation.v1.Unmet
-	47, // 30: hansa.federation.v1.Move.workload:type_name -> hansa.federation.v1.Key
-	47, // 31: hansa.federation.v1.Unmet.workload:type_name -> hansa.federation.v1.Key
+	54, // 30: hansa.federation.v1.Move.workload:type_name -> hansa.federation.v1.Key
+	54, // 31: hansa.federation.v1.Unmet.workload:type_name -> hansa.federation.v1.Key
 	25, // 32: hansa.federation.v1.Readiness.scenarios:type_name -> hansa.federation.v1.Scenario
-	49, // 33: hansa.federation.v1.Readiness.checked_at:type_name -> google.protobuf.Timestamp
+	56, // 33: hansa.federation.v1.Readiness.checked_at:type_name -> google.protobuf.Timestamp
 	23, // 34: hansa.federation.v1.Scenario.unmet:type_name -> hansa.federation.v1.Unmet
-	47, // 35: hansa.federation.v1.RebalanceRequest.workload:type_name -> hansa.federation.v1.Key
-	47, // 36: hansa.federation.v1.ReplayRequest.workload:type_name -> hansa.federation.v1.Key
-	47, // 37: hansa.federation.v1.Replay.workload:type_name -> hansa.federation.v1.Key
+	54, // 35: hansa.federation.v1.RebalanceRequest.workload:type_name -> hansa.federation.v1.Key
+	54, // 36: hansa.federation.v1.ReplayRequest.workload:type_name -> hansa.federation.v1.Key
+	54, // 37: hansa.federation.v1.Replay.workload:type_name -> hansa.federation.v1.Key
 	33, // 38: hansa.federation.v1.DescribeReply.evidence:type_name -> hansa.federation.v1.Evidence
-	46, // 39: hansa.federation.v1.Evidence.age:type_name -> google.protobuf.Duration
-	47, // 40: hansa.federation.v1.RenewRequest.workload:type_name -> hansa.federation.v1.Key
-	46, // 41: hansa.federation.v1.Grant.ttl:type_name -> google.protobuf.Duration
-	42, // [42:42] is the sub-list for method output_type
-	42, // [42:42] is the sub-list for method input_type
-	42, // [42:42] is the sub-list for extension type_name
-	42, // [42:42] is the sub-list for extension extendee
-	0,  // [0:42] is the sub-list for field type_name
+	53, // 39: hansa.federation.v1.Evidence.age:type_name -> google.protobuf.Duration
+	54, // 40: hansa.federation.v1.RenewRequest.workload:type_name -> hansa.federation.v1.Key
+	53, // 41: hansa.federation.v1.Grant.ttl:type_name -> google.protobuf.Duration
+	47, // 42: hansa.federation.v1.RestoreReply.changes:type_name -> hansa.federation.v1.RestoreChanges
+	56, // 43: hansa.federation.v1.RestoreChanges.at:type_name -> google.protobuf.Timestamp
+	48, // 44: hansa.federation.v1.RestoreChanges.counts:type_name -> hansa.federation.v1.BucketCount
+	49, // 45: hansa.federation.v1.RestoreChanges.list:type_name -> hansa.federation.v1.RestoreChange
+	46, // [46:46] is the sub-list for method output_type
+	46, // [46:46] is the sub-list for method input_type
+	46, // [46:46] is the sub-list for extension type_name
+	46, // [46:46] is the sub-list for extension extendee
+	0,  // [0:46] is the sub-list for field type_name
 }
 
 func init() { file_federation_v1_messages_proto_init() }
@@ -3389,7 +3937,7 @@ func file_federation_v1_messages_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_federation_v1_messages_proto_rawDesc), len(file_federation_v1_messages_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   46,
+			NumMessages:   53,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

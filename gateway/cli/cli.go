@@ -25,6 +25,9 @@ type Options struct {
 	// command replaces it; one with the name of a built-in group ("member") gives
 	// its subcommands to that group.
 	Commands []*cobra.Command
+	// Restore prepares the data directory of a hub that does not run, by its
+	// configuration file, to restore a backup; nil: this command cannot.
+	Restore func(ctx context.Context, config, file string) error
 }
 
 func (o Options) complete() Options {
@@ -115,7 +118,7 @@ Begin with "hansa up" (a federation on this machine), then "hansa get members".`
 	)
 	add(root, groupLook, a.getCommand(), a.describeCommand(), a.explainCommand(), a.resolveCommand(), a.simulateCommand(), a.readinessCommand(), a.statusCommand())
 	add(root, groupRun, a.applyCommand(), a.deleteCommand(), a.rebalanceCommand(), a.scoreCommand())
-	add(root, groupHeal, a.cordonCommand(), a.uncordonCommand(), a.drainCommand(), a.taintCommand(), a.labelCommand(), a.memberCommand(), a.tokenCommand(), a.drillCommand(), a.operationCommand())
+	add(root, groupHeal, a.cordonCommand(), a.uncordonCommand(), a.drainCommand(), a.taintCommand(), a.labelCommand(), a.memberCommand(), a.tokenCommand(), a.drillCommand(), a.operationCommand(), a.backupCommand(), a.restoreCommand())
 	add(root, groupHeal, a.verbCommands()...)
 	root.AddCommand(a.versionCommand())
 	merge(root, a.opts.Commands)

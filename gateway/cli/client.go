@@ -32,6 +32,7 @@ type Client struct {
 	Recovery  gatewayv1.RecoveryServiceClient
 	Events    gatewayv1.EventsServiceClient
 	Join      gatewayv1.JoinServiceClient
+	Backup    gatewayv1.BackupServiceClient
 
 	conn *grpc.ClientConn
 }
@@ -72,6 +73,7 @@ func Dial(c Context) (*Client, error) {
 		Recovery:  gatewayv1.NewRecoveryServiceClient(conn),
 		Events:    gatewayv1.NewEventsServiceClient(conn),
 		Join:      gatewayv1.NewJoinServiceClient(conn),
+		Backup:    gatewayv1.NewBackupServiceClient(conn),
 		conn:      conn,
 	}, nil
 }

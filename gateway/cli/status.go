@@ -56,6 +56,9 @@ func statusRows(s *gatewayv1.GetStatusResponse, gateway string) [][]string {
 	if !s.GetBusConnected() {
 		rows[2][1] = "not connected"
 	}
+	if s.GetFull() != "" {
+		rows[2][1] = "takes no desired state: " + s.GetFull()
+	}
 	if s.GetFrozen() != "" {
 		rows[5][1] = "frozen: " + s.GetFrozen()
 	}
@@ -73,6 +76,8 @@ func unwell(s *gatewayv1.GetStatusResponse) error {
 		return fmt.Errorf("the gateway never heard the hub: members go on as they are, nothing is decided; look at the hub's log")
 	case age > hubSilence:
 		return fmt.Errorf("the hub is silent for %s: members go on as they are, nothing is decided; look at the hub's log", duration(age))
+	case s.GetFull() != "":
+		return fmt.Errorf("no desired state is taken: %s", s.GetFull())
 	case !s.GetSynced():
 		return fmt.Errorf("the gateway has not read all records yet: try again in a moment")
 	}

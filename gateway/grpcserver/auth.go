@@ -22,7 +22,7 @@ type Role int
 const (
 	Viewer   Role = iota + 1 // reads
 	Operator                 // changes desired state, runs operations
-	Admin                    // admits and removes members
+	Admin                    // admits and removes members, has and restores the whole state
 )
 
 var roles = map[string]Role{"viewer": Viewer, "operator": Operator, "admin": Admin}
@@ -93,7 +93,7 @@ var open = []string{"/hansa.gateway.v1.JoinService/", "/grpc.health.v1.Health/",
 func needed(method string) Role {
 	name := method[strings.LastIndex(method, "/")+1:]
 	switch name {
-	case "CreateToken", "ListTokens", "RevokeToken", "UpdateMember":
+	case "CreateToken", "ListTokens", "RevokeToken", "UpdateMember", "Backup", "Restore":
 		return Admin
 	case "Apply", "Delete", "StartOperation", "AbortOperation", "ApproveOperation", "Freeze", "Rebalance", "SetScore":
 		return Operator

@@ -36,6 +36,8 @@ func ToStatus(err error) error {
 		return status.Error(codes.Unavailable, "no hub answers: it may be starting, or down: try again, or see \"hansa status\"")
 	case errors.Is(err, messaging.ErrTimeout):
 		return status.Error(codes.Unavailable, "the hub or the bus did not answer in time: try again")
+	case errors.Is(err, messaging.ErrNoRoom):
+		return status.Error(codes.Unavailable, err.Error())
 	case errors.Is(err, messaging.ErrDisconnected), errors.Is(err, messaging.ErrUnknown):
 		return status.Error(codes.Unavailable, "the bus cannot be reached: "+err.Error())
 	case errors.Is(err, messaging.ErrTooLarge):

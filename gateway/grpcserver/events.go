@@ -32,7 +32,7 @@ func (s *Server) GetStatus(_ context.Context, _ *gatewayv1.GetStatusRequest) (*g
 	table := s.opts.Tables.Table()
 	out := &gatewayv1.GetStatusResponse{
 		Version: s.opts.Version, HubAgeMs: -1, HubTerm: uint32(table.Term), BusConnected: s.opts.Connected(),
-		Revision: table.Revision, Synced: table.Synced, Frozen: table.Frozen,
+		Revision: table.Revision, Synced: table.Synced, Frozen: table.Frozen, Full: table.Full,
 	}
 	if !table.BeatAt.IsZero() {
 		out.HubAgeMs = toMillis(time.Since(table.BeatAt))

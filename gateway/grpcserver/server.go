@@ -96,6 +96,7 @@ type Server struct {
 	gatewayv1.UnimplementedJoinServiceServer
 	gatewayv1.UnimplementedRecoveryServiceServer
 	gatewayv1.UnimplementedEventsServiceServer
+	gatewayv1.UnimplementedBackupServiceServer
 
 	opts    Options
 	answers *lru.Cache[answerKey, *gatewayv1.ResolveResponse]
@@ -138,6 +139,7 @@ func (s *Server) Build() *grpc.Server {
 	gatewayv1.RegisterJoinServiceServer(server, s)
 	gatewayv1.RegisterRecoveryServiceServer(server, s)
 	gatewayv1.RegisterEventsServiceServer(server, s)
+	gatewayv1.RegisterBackupServiceServer(server, s)
 	healthpb.RegisterHealthServer(server, s.health)
 	reflection.Register(server)
 	return server

@@ -3,7 +3,7 @@ package httpserver
 import (
 	"context"
 	"io"
-	"reflect"
+	"sync"
 	"time"
 
 	"google.golang.org/grpc"
@@ -34,7 +34,7 @@ func services() map[string]entry {
 	out := map[string]entry{}
 	for _, d := range []*grpc.ServiceDesc{
 		&gatewayv1.DiscoveryService_ServiceDesc, &gatewayv1.WorkloadsService_ServiceDesc, &gatewayv1.MembersService_ServiceDesc,
-		&gatewayv1.RecoveryService_ServiceDesc, &gatewayv1.EventsService_ServiceDesc,
+		&gatewayv1.RecoveryService_ServiceDesc, &gatewayv1.EventsService_ServiceDesc, &gatewayv1.BackupService_ServiceDesc,
 	} {
 		for i := range d.Methods {
 			out["/"+d.ServiceName+"/"+d.Methods[i].MethodName] = entry{unary: &d.Methods[i]}
@@ -86,7 +86,7 @@ func (c *inProcess) call(ctx context.Context, method string, args, reply proto.M
 	return nil
 }
 
-// NewStream calls a method that sends many answers to one request.
+// NewStream calls a method that sends many answers to one request, or one to many.
 func (c *inProcess) NewStream(ctx context.Context, _ *grpc.StreamDesc, method string, _ ...grpc.CallOption) (grpc.ClientStream, error) {
 	e, ok := c.desc[method]
 	if !ok || e.stream == nil {
@@ -97,7 +97,12 @@ func (c *inProcess) NewStream(ctx context.Context, _ *grpc.StreamDesc, method st
 		c.server.CountStream(method, err)
 		return nil, err
 	}
-	return &pipe{ctx: ctx, server: c.server, method: method, handler: e.stream.Handler, out: make(chan proto.Message), done: make(chan struct{})}, nil
+	p := &pipe{
+		ctx: ctx, server: c.server, method: method, handler: e.stream.Handler,
+		in: make(chan proto.Message), sent: make(chan struct{}), out: make(chan proto.Message), done: make(chan struct{}),
+	}
+	go p.serve()
+	return p, nil
 }
 
 // pipe is both ends of a stream in the process: the client's as grpc.ClientStream,
@@ -107,25 +112,36 @@ type pipe struct {
 	server  *grpcserver.Server
 	method  string
 	handler grpc.StreamHandler
-	request proto.Message
+	in      chan proto.Message
+	sent    chan struct{} // closed after the last request
+	closing sync.Once     // of sent
 	out     chan proto.Message
 	done    chan struct{} // closed when the handler has returned
 	err     error         // its error; read after done
 }
 
-// SendMsg keeps the one request.
-func (p *pipe) SendMsg(m any) error {
-	p.request = m.(proto.Message)
-	return nil
+// serve runs the handler.
+func (p *pipe) serve() {
+	defer close(p.done)
+	p.err = grpcserver.ToStatus(p.handler(p.server, serverEnd{p}))
+	p.server.CountStream(p.method, p.err)
 }
 
-// CloseSend starts the handler: the request is whole.
+// SendMsg hands a request to the handler; io.EOF when that has returned already.
+func (p *pipe) SendMsg(m any) error {
+	select {
+	case p.in <- proto.Clone(m.(proto.Message)):
+		return nil
+	case <-p.done:
+		return io.EOF
+	case <-p.ctx.Done():
+		return p.ctx.Err()
+	}
+}
+
+// CloseSend says that no request follows.
 func (p *pipe) CloseSend() error {
-	go func() {
-		defer close(p.done)
-		p.err = grpcserver.ToStatus(p.handler(p.server, serverEnd{p}))
-		p.server.CountStream(p.method, p.err)
-	}()
+	p.closing.Do(func() { close(p.sent) })
 	return nil
 }
 
@@ -157,13 +173,17 @@ func (p *pipe) Context() context.Context { return p.ctx }
 // serverEnd is what the handler sees.
 type serverEnd struct{ p *pipe }
 
-// RecvMsg hands over the request.
+// RecvMsg hands over the next request.
 func (s serverEnd) RecvMsg(m any) error {
-	if s.p.request == nil || reflect.ValueOf(s.p.request).IsNil() {
+	select {
+	case request := <-s.p.in:
+		proto.Merge(m.(proto.Message), request)
+		return nil
+	case <-s.p.sent:
 		return io.EOF
+	case <-s.p.ctx.Done():
+		return s.p.ctx.Err()
 	}
-	proto.Merge(m.(proto.Message), s.p.request)
-	return nil
 }
 
 // SendMsg hands an answer to the client.

@@ -171,6 +171,9 @@ func (s *Server) buildREST(ctx context.Context) (http.Handler, error) {
 		func(ctx context.Context, m *runtime.ServeMux) error {
 			return gatewayv1.RegisterEventsServiceHandlerClient(ctx, m, gatewayv1.NewEventsServiceClient(conn))
 		},
+		func(ctx context.Context, m *runtime.ServeMux) error {
+			return gatewayv1.RegisterBackupServiceHandlerClient(ctx, m, gatewayv1.NewBackupServiceClient(conn))
+		},
 	} {
 		if err := register(ctx, api); err != nil {
 			return nil, fmt.Errorf("register the JSON API: %w", err)

@@ -45,6 +45,7 @@ type Table struct {
 	// Sequence of the last hub beat within Term.
 	Sequence  uint64
 	Frozen    string
+	Full      string   // why no desired state is taken; empty when it is
 	Withdrawn []string // members whose endpoints are in no answer, sorted
 
 	services map[federation.Key]map[string]Export // by service, then member
@@ -178,8 +179,8 @@ func (b *Builder) SetBeat(beat federation.HubBeat, now time.Time) bool {
 	if beat.Term < b.next.Term || beat.Term == b.next.Term && beat.Sequence <= b.next.Sequence && !b.next.BeatAt.IsZero() {
 		return false
 	}
-	changed := beat.Term != b.next.Term || beat.Frozen != b.next.Frozen
-	b.next.Term, b.next.Sequence, b.next.Frozen, b.next.BeatAt = beat.Term, beat.Sequence, beat.Frozen, now
+	changed := beat.Term != b.next.Term || beat.Frozen != b.next.Frozen || beat.Full != b.next.Full
+	b.next.Term, b.next.Sequence, b.next.Frozen, b.next.Full, b.next.BeatAt = beat.Term, beat.Sequence, beat.Frozen, beat.Full, now
 	for _, line := range beat.Members {
 		old := b.next.Members[line.Member].Beat
 		changed = changed || old.Health != line.Health || old.Withdrawn != line.Withdrawn || old.Masked != line.Masked

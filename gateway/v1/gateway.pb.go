@@ -6396,8 +6396,10 @@ type GetStatusResponse struct {
 	Workloads      int32  `protobuf:"varint,9,opt,name=workloads,proto3" json:"workloads,omitempty"`
 	WorkloadsReady int32  `protobuf:"varint,10,opt,name=workloads_ready,json=workloadsReady,proto3" json:"workloads_ready,omitempty"`
 	Frozen         string `protobuf:"bytes,11,opt,name=frozen,proto3" json:"frozen,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Why no desired state is taken: the bus's disk has little room. Empty when it is.
+	Full          string `protobuf:"bytes,12,opt,name=full,proto3" json:"full,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GetStatusResponse) Reset() {
@@ -6503,6 +6505,318 @@ func (x *GetStatusResponse) GetWorkloadsReady() int32 {
 func (x *GetStatusResponse) GetFrozen() string {
 	if x != nil {
 		return x.Frozen
+	}
+	return ""
+}
+
+func (x *GetStatusResponse) GetFull() string {
+	if x != nil {
+		return x.Full
+	}
+	return ""
+}
+
+// BackupRequest asks for a backup.
+type BackupRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BackupRequest) Reset() {
+	*x = BackupRequest{}
+	mi := &file_gateway_v1_gateway_proto_msgTypes[97]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BackupRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BackupRequest) ProtoMessage() {}
+
+func (x *BackupRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_gateway_v1_gateway_proto_msgTypes[97]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BackupRequest.ProtoReflect.Descriptor instead.
+func (*BackupRequest) Descriptor() ([]byte, []int) {
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{97}
+}
+
+// BackupResponse is the next part of a backup.
+type BackupResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Data          []byte                 `protobuf:"bytes,1,opt,name=data,proto3" json:"data,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BackupResponse) Reset() {
+	*x = BackupResponse{}
+	mi := &file_gateway_v1_gateway_proto_msgTypes[98]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BackupResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BackupResponse) ProtoMessage() {}
+
+func (x *BackupResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_gateway_v1_gateway_proto_msgTypes[98]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BackupResponse.ProtoReflect.Descriptor instead.
+func (*BackupResponse) Descriptor() ([]byte, []int) {
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{98}
+}
+
+func (x *BackupResponse) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+// RestoreRequest is the next part of a backup.
+type RestoreRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Data  []byte                 `protobuf:"bytes,1,opt,name=data,proto3" json:"data,omitempty"`
+	// Check it, and say what it would change. Of the first part.
+	DryRun        bool `protobuf:"varint,2,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RestoreRequest) Reset() {
+	*x = RestoreRequest{}
+	mi := &file_gateway_v1_gateway_proto_msgTypes[99]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RestoreRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RestoreRequest) ProtoMessage() {}
+
+func (x *RestoreRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_gateway_v1_gateway_proto_msgTypes[99]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RestoreRequest.ProtoReflect.Descriptor instead.
+func (*RestoreRequest) Descriptor() ([]byte, []int) {
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{99}
+}
+
+func (x *RestoreRequest) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+func (x *RestoreRequest) GetDryRun() bool {
+	if x != nil {
+		return x.DryRun
+	}
+	return false
+}
+
+// RestoreResponse says what was restored, or would be.
+type RestoreResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// When the backup was made, and by which version in which term of the hub.
+	MadeAt     *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=made_at,json=madeAt,proto3" json:"made_at,omitempty"`
+	Version    string                 `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
+	BackupTerm uint64                 `protobuf:"varint,3,opt,name=backup_term,json=backupTerm,proto3" json:"backup_term,omitempty"`
+	// Records by bucket, "keys" among them.
+	Records map[string]int64 `protobuf:"bytes,4,rep,name=records,proto3" json:"records,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	// Sorted by kind and name; unlisted counts those beyond.
+	Changes  []*RestoreChange `protobuf:"bytes,5,rep,name=changes,proto3" json:"changes,omitempty"`
+	Unlisted int64            `protobuf:"varint,6,opt,name=unlisted,proto3" json:"unlisted,omitempty"`
+	// Of the hub's leadership that began after the restore; 0 in a dry run.
+	Term          uint64 `protobuf:"varint,7,opt,name=term,proto3" json:"term,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RestoreResponse) Reset() {
+	*x = RestoreResponse{}
+	mi := &file_gateway_v1_gateway_proto_msgTypes[100]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RestoreResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RestoreResponse) ProtoMessage() {}
+
+func (x *RestoreResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_gateway_v1_gateway_proto_msgTypes[100]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RestoreResponse.ProtoReflect.Descriptor instead.
+func (*RestoreResponse) Descriptor() ([]byte, []int) {
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{100}
+}
+
+func (x *RestoreResponse) GetMadeAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.MadeAt
+	}
+	return nil
+}
+
+func (x *RestoreResponse) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *RestoreResponse) GetBackupTerm() uint64 {
+	if x != nil {
+		return x.BackupTerm
+	}
+	return 0
+}
+
+func (x *RestoreResponse) GetRecords() map[string]int64 {
+	if x != nil {
+		return x.Records
+	}
+	return nil
+}
+
+func (x *RestoreResponse) GetChanges() []*RestoreChange {
+	if x != nil {
+		return x.Changes
+	}
+	return nil
+}
+
+func (x *RestoreResponse) GetUnlisted() int64 {
+	if x != nil {
+		return x.Unlisted
+	}
+	return 0
+}
+
+func (x *RestoreResponse) GetTerm() uint64 {
+	if x != nil {
+		return x.Term
+	}
+	return 0
+}
+
+// RestoreChange is what a restore does to one thing.
+type RestoreChange struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// workload | member | assignment | score
+	Kind string `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
+	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	// added | changed | removed
+	Action string `protobuf:"bytes,3,opt,name=action,proto3" json:"action,omitempty"`
+	// What follows from it, for people.
+	Note          string `protobuf:"bytes,4,opt,name=note,proto3" json:"note,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RestoreChange) Reset() {
+	*x = RestoreChange{}
+	mi := &file_gateway_v1_gateway_proto_msgTypes[101]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RestoreChange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RestoreChange) ProtoMessage() {}
+
+func (x *RestoreChange) ProtoReflect() protoreflect.Message {
+	mi := &file_gateway_v1_gateway_proto_msgTypes[101]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RestoreChange.ProtoReflect.Descriptor instead.
+func (*RestoreChange) Descriptor() ([]byte, []int) {
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{101}
+}
+
+func (x *RestoreChange) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *RestoreChange) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *RestoreChange) GetAction() string {
+	if x != nil {
+		return x.Action
+	}
+	return ""
+}
+
+func (x *RestoreChange) GetNote() string {
+	if x != nil {
+		return x.Note
 	}
 	return ""
 }
@@ -7008,7 +7322,7 @@ const file_gateway_v1_gateway_proto_rawDesc = "" +
 	"\x05about\x18\x03 \x01(\tR\x05about\x12\x10\n" +
 	"\x03who\x18\x04 \x01(\tR\x03who\x12\x12\n" +
 	"\x04text\x18\x05 \x01(\tR\x04text\"\x12\n" +
-	"\x10GetStatusRequest\"\xe1\x02\n" +
+	"\x10GetStatusRequest\"\xf5\x02\n" +
 	"\x11GetStatusResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x1c\n" +
 	"\n" +
@@ -7022,7 +7336,31 @@ const file_gateway_v1_gateway_proto_rawDesc = "" +
 	"\tworkloads\x18\t \x01(\x05R\tworkloads\x12'\n" +
 	"\x0fworkloads_ready\x18\n" +
 	" \x01(\x05R\x0eworkloadsReady\x12\x16\n" +
-	"\x06frozen\x18\v \x01(\tR\x06frozen2\xa2\x02\n" +
+	"\x06frozen\x18\v \x01(\tR\x06frozen\x12\x12\n" +
+	"\x04full\x18\f \x01(\tR\x04full\"\x0f\n" +
+	"\rBackupRequest\"$\n" +
+	"\x0eBackupResponse\x12\x12\n" +
+	"\x04data\x18\x01 \x01(\fR\x04data\"=\n" +
+	"\x0eRestoreRequest\x12\x12\n" +
+	"\x04data\x18\x01 \x01(\fR\x04data\x12\x17\n" +
+	"\adry_run\x18\x02 \x01(\bR\x06dryRun\"\xf2\x02\n" +
+	"\x0fRestoreResponse\x123\n" +
+	"\amade_at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x06madeAt\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\tR\aversion\x12\x1f\n" +
+	"\vbackup_term\x18\x03 \x01(\x04R\n" +
+	"backupTerm\x12H\n" +
+	"\arecords\x18\x04 \x03(\v2..hansa.gateway.v1.RestoreResponse.RecordsEntryR\arecords\x129\n" +
+	"\achanges\x18\x05 \x03(\v2\x1f.hansa.gateway.v1.RestoreChangeR\achanges\x12\x1a\n" +
+	"\bunlisted\x18\x06 \x01(\x03R\bunlisted\x12\x12\n" +
+	"\x04term\x18\a \x01(\x04R\x04term\x1a:\n" +
+	"\fRecordsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"c\n" +
+	"\rRestoreChange\x12\x12\n" +
+	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n" +
+	"\x06action\x18\x03 \x01(\tR\x06action\x12\x12\n" +
+	"\x04note\x18\x04 \x01(\tR\x04note2\xa2\x02\n" +
 	"\x10DiscoveryService\x12N\n" +
 	"\aResolve\x12 .hansa.gateway.v1.ResolveRequest\x1a!.hansa.gateway.v1.ResolveResponse\x12_\n" +
 	"\fWatchResolve\x12%.hansa.gateway.v1.WatchResolveRequest\x1a&.hansa.gateway.v1.WatchResolveResponse0\x01\x12]\n" +
@@ -7062,7 +7400,10 @@ const file_gateway_v1_gateway_proto_rawDesc = "" +
 	"\rEventsService\x12W\n" +
 	"\n" +
 	"ListEvents\x12#.hansa.gateway.v1.ListEventsRequest\x1a$.hansa.gateway.v1.ListEventsResponse\x12T\n" +
-	"\tGetStatus\x12\".hansa.gateway.v1.GetStatusRequest\x1a#.hansa.gateway.v1.GetStatusResponseB0Z.github.com/hansa-io/hansa/gateway/v1;gatewayv1b\x06proto3"
+	"\tGetStatus\x12\".hansa.gateway.v1.GetStatusRequest\x1a#.hansa.gateway.v1.GetStatusResponse2\xb0\x01\n" +
+	"\rBackupService\x12M\n" +
+	"\x06Backup\x12\x1f.hansa.gateway.v1.BackupRequest\x1a .hansa.gateway.v1.BackupResponse0\x01\x12P\n" +
+	"\aRestore\x12 .hansa.gateway.v1.RestoreRequest\x1a!.hansa.gateway.v1.RestoreResponse(\x01B0Z.github.com/hansa-io/hansa/gateway/v1;gatewayv1b\x06proto3"
 
 var (
 	file_gateway_v1_gateway_proto_rawDescOnce sync.Once
@@ -7076,7 +7417,7 @@ func file_gateway_v1_gateway_proto_rawDescGZIP() []byte {
 	return file_gateway_v1_gateway_proto_rawDescData
 }
 
-var file_gateway_v1_gateway_proto_msgTypes = make([]protoimpl.MessageInfo, 106)
+var file_gateway_v1_gateway_proto_msgTypes = make([]protoimpl.MessageInfo, 112)
 var file_gateway_v1_gateway_proto_goTypes = []any{
 	(*Metadata)(nil),                 // 0: hansa.gateway.v1.Metadata
 	(*Place)(nil),                    // 1: hansa.gateway.v1.Place
@@ -7175,26 +7516,32 @@ var file_gateway_v1_gateway_proto_goTypes = []any{
 	(*Event)(nil),                    // 94: hansa.gateway.v1.Event
 	(*GetStatusRequest)(nil),         // 95: hansa.gateway.v1.GetStatusRequest
 	(*GetStatusResponse)(nil),        // 96: hansa.gateway.v1.GetStatusResponse
-	nil,                              // 97: hansa.gateway.v1.Metadata.LabelsEntry
-	nil,                              // 98: hansa.gateway.v1.SimulateRequest.ScaleEntry
-	nil,                              // 99: hansa.gateway.v1.SetScoreRequest.ValuesEntry
-	nil,                              // 100: hansa.gateway.v1.ExternalScore.ValuesEntry
-	nil,                              // 101: hansa.gateway.v1.MemberStatus.CapacityEntry
-	nil,                              // 102: hansa.gateway.v1.MemberStatus.FreeEntry
-	nil,                              // 103: hansa.gateway.v1.JoinRequest.LabelsEntry
-	nil,                              // 104: hansa.gateway.v1.Operation.MarksEntry
-	nil,                              // 105: hansa.gateway.v1.WorkloadReport.MarksEntry
-	(*timestamppb.Timestamp)(nil),    // 106: google.protobuf.Timestamp
-	(*structpb.Struct)(nil),          // 107: google.protobuf.Struct
-	(*durationpb.Duration)(nil),      // 108: google.protobuf.Duration
+	(*BackupRequest)(nil),            // 97: hansa.gateway.v1.BackupRequest
+	(*BackupResponse)(nil),           // 98: hansa.gateway.v1.BackupResponse
+	(*RestoreRequest)(nil),           // 99: hansa.gateway.v1.RestoreRequest
+	(*RestoreResponse)(nil),          // 100: hansa.gateway.v1.RestoreResponse
+	(*RestoreChange)(nil),            // 101: hansa.gateway.v1.RestoreChange
+	nil,                              // 102: hansa.gateway.v1.Metadata.LabelsEntry
+	nil,                              // 103: hansa.gateway.v1.SimulateRequest.ScaleEntry
+	nil,                              // 104: hansa.gateway.v1.SetScoreRequest.ValuesEntry
+	nil,                              // 105: hansa.gateway.v1.ExternalScore.ValuesEntry
+	nil,                              // 106: hansa.gateway.v1.MemberStatus.CapacityEntry
+	nil,                              // 107: hansa.gateway.v1.MemberStatus.FreeEntry
+	nil,                              // 108: hansa.gateway.v1.JoinRequest.LabelsEntry
+	nil,                              // 109: hansa.gateway.v1.Operation.MarksEntry
+	nil,                              // 110: hansa.gateway.v1.WorkloadReport.MarksEntry
+	nil,                              // 111: hansa.gateway.v1.RestoreResponse.RecordsEntry
+	(*timestamppb.Timestamp)(nil),    // 112: google.protobuf.Timestamp
+	(*structpb.Struct)(nil),          // 113: google.protobuf.Struct
+	(*durationpb.Duration)(nil),      // 114: google.protobuf.Duration
 }
 var file_gateway_v1_gateway_proto_depIdxs = []int32{
-	97,  // 0: hansa.gateway.v1.Metadata.labels:type_name -> hansa.gateway.v1.Metadata.LabelsEntry
-	106, // 1: hansa.gateway.v1.Metadata.creation_timestamp:type_name -> google.protobuf.Timestamp
+	102, // 0: hansa.gateway.v1.Metadata.labels:type_name -> hansa.gateway.v1.Metadata.LabelsEntry
+	112, // 1: hansa.gateway.v1.Metadata.creation_timestamp:type_name -> google.protobuf.Timestamp
 	1,   // 2: hansa.gateway.v1.ResolveResponse.place:type_name -> hansa.gateway.v1.Place
 	4,   // 3: hansa.gateway.v1.ResolveResponse.tiers:type_name -> hansa.gateway.v1.Tier
 	5,   // 4: hansa.gateway.v1.Tier.endpoints:type_name -> hansa.gateway.v1.ResolvedEndpoint
-	106, // 5: hansa.gateway.v1.ResolvedEndpoint.observed_at:type_name -> google.protobuf.Timestamp
+	112, // 5: hansa.gateway.v1.ResolvedEndpoint.observed_at:type_name -> google.protobuf.Timestamp
 	2,   // 6: hansa.gateway.v1.WatchResolveRequest.query:type_name -> hansa.gateway.v1.ResolveRequest
 	3,   // 7: hansa.gateway.v1.WatchResolveResponse.answer:type_name -> hansa.gateway.v1.ResolveResponse
 	10,  // 8: hansa.gateway.v1.ListServicesResponse.items:type_name -> hansa.gateway.v1.Service
@@ -7202,7 +7549,7 @@ var file_gateway_v1_gateway_proto_depIdxs = []int32{
 	11,  // 10: hansa.gateway.v1.Service.status:type_name -> hansa.gateway.v1.ServiceStatus
 	12,  // 11: hansa.gateway.v1.ServiceStatus.ports:type_name -> hansa.gateway.v1.ServicePort
 	13,  // 12: hansa.gateway.v1.ServiceStatus.members:type_name -> hansa.gateway.v1.ServiceMember
-	106, // 13: hansa.gateway.v1.ServiceMember.observed_at:type_name -> google.protobuf.Timestamp
+	112, // 13: hansa.gateway.v1.ServiceMember.observed_at:type_name -> google.protobuf.Timestamp
 	14,  // 14: hansa.gateway.v1.ApplyRequest.files:type_name -> hansa.gateway.v1.File
 	17,  // 15: hansa.gateway.v1.ApplyResponse.results:type_name -> hansa.gateway.v1.ApplyResult
 	14,  // 16: hansa.gateway.v1.DeleteRequest.files:type_name -> hansa.gateway.v1.File
@@ -7210,147 +7557,154 @@ var file_gateway_v1_gateway_proto_depIdxs = []int32{
 	0,   // 18: hansa.gateway.v1.Workload.metadata:type_name -> hansa.gateway.v1.Metadata
 	21,  // 19: hansa.gateway.v1.Workload.spec:type_name -> hansa.gateway.v1.WorkloadSpec
 	23,  // 20: hansa.gateway.v1.Workload.status:type_name -> hansa.gateway.v1.WorkloadStatus
-	107, // 21: hansa.gateway.v1.WorkloadSpec.placement:type_name -> google.protobuf.Struct
+	113, // 21: hansa.gateway.v1.WorkloadSpec.placement:type_name -> google.protobuf.Struct
 	22,  // 22: hansa.gateway.v1.WorkloadSpec.objects:type_name -> hansa.gateway.v1.ObjectRef
 	24,  // 23: hansa.gateway.v1.WorkloadStatus.members:type_name -> hansa.gateway.v1.WorkloadMember
-	106, // 24: hansa.gateway.v1.WorkloadStatus.decided_at:type_name -> google.protobuf.Timestamp
-	106, // 25: hansa.gateway.v1.WorkloadMember.observed_at:type_name -> google.protobuf.Timestamp
+	112, // 24: hansa.gateway.v1.WorkloadStatus.decided_at:type_name -> google.protobuf.Timestamp
+	112, // 25: hansa.gateway.v1.WorkloadMember.observed_at:type_name -> google.protobuf.Timestamp
 	25,  // 26: hansa.gateway.v1.WorkloadMember.objects:type_name -> hansa.gateway.v1.ObjectState
 	20,  // 27: hansa.gateway.v1.ListWorkloadsResponse.items:type_name -> hansa.gateway.v1.Workload
 	20,  // 28: hansa.gateway.v1.GetWorkloadResponse.workload:type_name -> hansa.gateway.v1.Workload
 	20,  // 29: hansa.gateway.v1.WatchWorkloadsResponse.workload:type_name -> hansa.gateway.v1.Workload
 	35,  // 30: hansa.gateway.v1.ExplainResponse.members:type_name -> hansa.gateway.v1.MemberExplanation
-	106, // 31: hansa.gateway.v1.ExplainResponse.decided_at:type_name -> google.protobuf.Timestamp
+	112, // 31: hansa.gateway.v1.ExplainResponse.decided_at:type_name -> google.protobuf.Timestamp
 	34,  // 32: hansa.gateway.v1.ExplainResponse.changes:type_name -> hansa.gateway.v1.Difference
 	36,  // 33: hansa.gateway.v1.MemberExplanation.scores:type_name -> hansa.gateway.v1.Score
-	98,  // 34: hansa.gateway.v1.SimulateRequest.scale:type_name -> hansa.gateway.v1.SimulateRequest.ScaleEntry
+	103, // 34: hansa.gateway.v1.SimulateRequest.scale:type_name -> hansa.gateway.v1.SimulateRequest.ScaleEntry
 	14,  // 35: hansa.gateway.v1.SimulateRequest.policies:type_name -> hansa.gateway.v1.File
 	14,  // 36: hansa.gateway.v1.SimulateRequest.add:type_name -> hansa.gateway.v1.File
 	51,  // 37: hansa.gateway.v1.SimulateResponse.moves:type_name -> hansa.gateway.v1.Move
 	52,  // 38: hansa.gateway.v1.SimulateResponse.unmet:type_name -> hansa.gateway.v1.Unmet
 	41,  // 39: hansa.gateway.v1.GetReadinessResponse.scenarios:type_name -> hansa.gateway.v1.Scenario
-	106, // 40: hansa.gateway.v1.GetReadinessResponse.checked_at:type_name -> google.protobuf.Timestamp
+	112, // 40: hansa.gateway.v1.GetReadinessResponse.checked_at:type_name -> google.protobuf.Timestamp
 	52,  // 41: hansa.gateway.v1.Scenario.unmet:type_name -> hansa.gateway.v1.Unmet
 	51,  // 42: hansa.gateway.v1.RebalanceResponse.moves:type_name -> hansa.gateway.v1.Move
 	52,  // 43: hansa.gateway.v1.RebalanceResponse.unmet:type_name -> hansa.gateway.v1.Unmet
-	99,  // 44: hansa.gateway.v1.SetScoreRequest.values:type_name -> hansa.gateway.v1.SetScoreRequest.ValuesEntry
-	108, // 45: hansa.gateway.v1.SetScoreRequest.max_age:type_name -> google.protobuf.Duration
+	104, // 44: hansa.gateway.v1.SetScoreRequest.values:type_name -> hansa.gateway.v1.SetScoreRequest.ValuesEntry
+	114, // 45: hansa.gateway.v1.SetScoreRequest.max_age:type_name -> google.protobuf.Duration
 	50,  // 46: hansa.gateway.v1.SetScoreResponse.score:type_name -> hansa.gateway.v1.ExternalScore
 	50,  // 47: hansa.gateway.v1.ListScoresResponse.scores:type_name -> hansa.gateway.v1.ExternalScore
-	100, // 48: hansa.gateway.v1.ExternalScore.values:type_name -> hansa.gateway.v1.ExternalScore.ValuesEntry
-	108, // 49: hansa.gateway.v1.ExternalScore.max_age:type_name -> google.protobuf.Duration
-	106, // 50: hansa.gateway.v1.ExternalScore.reported_at:type_name -> google.protobuf.Timestamp
+	105, // 48: hansa.gateway.v1.ExternalScore.values:type_name -> hansa.gateway.v1.ExternalScore.ValuesEntry
+	114, // 49: hansa.gateway.v1.ExternalScore.max_age:type_name -> google.protobuf.Duration
+	112, // 50: hansa.gateway.v1.ExternalScore.reported_at:type_name -> google.protobuf.Timestamp
 	0,   // 51: hansa.gateway.v1.Member.metadata:type_name -> hansa.gateway.v1.Metadata
 	54,  // 52: hansa.gateway.v1.Member.spec:type_name -> hansa.gateway.v1.MemberSpec
 	56,  // 53: hansa.gateway.v1.Member.status:type_name -> hansa.gateway.v1.MemberStatus
 	1,   // 54: hansa.gateway.v1.MemberSpec.place:type_name -> hansa.gateway.v1.Place
 	55,  // 55: hansa.gateway.v1.MemberSpec.taints:type_name -> hansa.gateway.v1.Taint
-	106, // 56: hansa.gateway.v1.MemberStatus.since:type_name -> google.protobuf.Timestamp
-	101, // 57: hansa.gateway.v1.MemberStatus.capacity:type_name -> hansa.gateway.v1.MemberStatus.CapacityEntry
-	102, // 58: hansa.gateway.v1.MemberStatus.free:type_name -> hansa.gateway.v1.MemberStatus.FreeEntry
-	106, // 59: hansa.gateway.v1.MemberStatus.observed_at:type_name -> google.protobuf.Timestamp
+	112, // 56: hansa.gateway.v1.MemberStatus.since:type_name -> google.protobuf.Timestamp
+	106, // 57: hansa.gateway.v1.MemberStatus.capacity:type_name -> hansa.gateway.v1.MemberStatus.CapacityEntry
+	107, // 58: hansa.gateway.v1.MemberStatus.free:type_name -> hansa.gateway.v1.MemberStatus.FreeEntry
+	112, // 59: hansa.gateway.v1.MemberStatus.observed_at:type_name -> google.protobuf.Timestamp
 	53,  // 60: hansa.gateway.v1.ListMembersResponse.items:type_name -> hansa.gateway.v1.Member
 	53,  // 61: hansa.gateway.v1.GetMemberResponse.member:type_name -> hansa.gateway.v1.Member
 	61,  // 62: hansa.gateway.v1.GetMemberResponse.evidence:type_name -> hansa.gateway.v1.Evidence
 	53,  // 63: hansa.gateway.v1.UpdateMemberResponse.member:type_name -> hansa.gateway.v1.Member
-	108, // 64: hansa.gateway.v1.CreateTokenRequest.ttl:type_name -> google.protobuf.Duration
-	106, // 65: hansa.gateway.v1.CreateTokenResponse.expires_at:type_name -> google.protobuf.Timestamp
+	114, // 64: hansa.gateway.v1.CreateTokenRequest.ttl:type_name -> google.protobuf.Duration
+	112, // 65: hansa.gateway.v1.CreateTokenResponse.expires_at:type_name -> google.protobuf.Timestamp
 	70,  // 66: hansa.gateway.v1.ListTokensResponse.tokens:type_name -> hansa.gateway.v1.Token
 	70,  // 67: hansa.gateway.v1.RevokeTokenResponse.tokens:type_name -> hansa.gateway.v1.Token
-	106, // 68: hansa.gateway.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
+	112, // 68: hansa.gateway.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
 	1,   // 69: hansa.gateway.v1.JoinRequest.place:type_name -> hansa.gateway.v1.Place
-	103, // 70: hansa.gateway.v1.JoinRequest.labels:type_name -> hansa.gateway.v1.JoinRequest.LabelsEntry
-	106, // 71: hansa.gateway.v1.JoinResponse.expires_at:type_name -> google.protobuf.Timestamp
-	108, // 72: hansa.gateway.v1.StartOperationRequest.hold:type_name -> google.protobuf.Duration
+	108, // 70: hansa.gateway.v1.JoinRequest.labels:type_name -> hansa.gateway.v1.JoinRequest.LabelsEntry
+	112, // 71: hansa.gateway.v1.JoinResponse.expires_at:type_name -> google.protobuf.Timestamp
+	114, // 72: hansa.gateway.v1.StartOperationRequest.hold:type_name -> google.protobuf.Duration
 	75,  // 73: hansa.gateway.v1.StartOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
-	104, // 74: hansa.gateway.v1.Operation.marks:type_name -> hansa.gateway.v1.Operation.MarksEntry
+	109, // 74: hansa.gateway.v1.Operation.marks:type_name -> hansa.gateway.v1.Operation.MarksEntry
 	80,  // 75: hansa.gateway.v1.Operation.achieved:type_name -> hansa.gateway.v1.Achieved
 	81,  // 76: hansa.gateway.v1.Operation.objective:type_name -> hansa.gateway.v1.Objective
 	82,  // 77: hansa.gateway.v1.Operation.workloads:type_name -> hansa.gateway.v1.WorkloadReport
 	83,  // 78: hansa.gateway.v1.Operation.timeline:type_name -> hansa.gateway.v1.TimelineEntry
-	106, // 79: hansa.gateway.v1.Operation.created_at:type_name -> google.protobuf.Timestamp
+	112, // 79: hansa.gateway.v1.Operation.created_at:type_name -> google.protobuf.Timestamp
 	38,  // 80: hansa.gateway.v1.Operation.plan:type_name -> hansa.gateway.v1.SimulateResponse
 	75,  // 81: hansa.gateway.v1.ApproveOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
 	75,  // 82: hansa.gateway.v1.FreezeResponse.operation:type_name -> hansa.gateway.v1.Operation
-	105, // 83: hansa.gateway.v1.WorkloadReport.marks:type_name -> hansa.gateway.v1.WorkloadReport.MarksEntry
+	110, // 83: hansa.gateway.v1.WorkloadReport.marks:type_name -> hansa.gateway.v1.WorkloadReport.MarksEntry
 	80,  // 84: hansa.gateway.v1.WorkloadReport.achieved:type_name -> hansa.gateway.v1.Achieved
 	81,  // 85: hansa.gateway.v1.WorkloadReport.objective:type_name -> hansa.gateway.v1.Objective
-	106, // 86: hansa.gateway.v1.TimelineEntry.at:type_name -> google.protobuf.Timestamp
+	112, // 86: hansa.gateway.v1.TimelineEntry.at:type_name -> google.protobuf.Timestamp
 	75,  // 87: hansa.gateway.v1.GetOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
 	75,  // 88: hansa.gateway.v1.ListOperationsResponse.items:type_name -> hansa.gateway.v1.Operation
 	75,  // 89: hansa.gateway.v1.WatchOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
 	75,  // 90: hansa.gateway.v1.AbortOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
 	94,  // 91: hansa.gateway.v1.ListEventsResponse.items:type_name -> hansa.gateway.v1.Event
-	106, // 92: hansa.gateway.v1.Event.at:type_name -> google.protobuf.Timestamp
-	106, // 93: hansa.gateway.v1.Operation.MarksEntry.value:type_name -> google.protobuf.Timestamp
-	106, // 94: hansa.gateway.v1.WorkloadReport.MarksEntry.value:type_name -> google.protobuf.Timestamp
-	2,   // 95: hansa.gateway.v1.DiscoveryService.Resolve:input_type -> hansa.gateway.v1.ResolveRequest
-	6,   // 96: hansa.gateway.v1.DiscoveryService.WatchResolve:input_type -> hansa.gateway.v1.WatchResolveRequest
-	8,   // 97: hansa.gateway.v1.DiscoveryService.ListServices:input_type -> hansa.gateway.v1.ListServicesRequest
-	15,  // 98: hansa.gateway.v1.WorkloadsService.Apply:input_type -> hansa.gateway.v1.ApplyRequest
-	18,  // 99: hansa.gateway.v1.WorkloadsService.Delete:input_type -> hansa.gateway.v1.DeleteRequest
-	26,  // 100: hansa.gateway.v1.WorkloadsService.ListWorkloads:input_type -> hansa.gateway.v1.ListWorkloadsRequest
-	28,  // 101: hansa.gateway.v1.WorkloadsService.GetWorkload:input_type -> hansa.gateway.v1.GetWorkloadRequest
-	30,  // 102: hansa.gateway.v1.WorkloadsService.WatchWorkloads:input_type -> hansa.gateway.v1.WatchWorkloadsRequest
-	32,  // 103: hansa.gateway.v1.WorkloadsService.Explain:input_type -> hansa.gateway.v1.ExplainRequest
-	37,  // 104: hansa.gateway.v1.WorkloadsService.Simulate:input_type -> hansa.gateway.v1.SimulateRequest
-	39,  // 105: hansa.gateway.v1.WorkloadsService.GetReadiness:input_type -> hansa.gateway.v1.GetReadinessRequest
-	42,  // 106: hansa.gateway.v1.WorkloadsService.Rebalance:input_type -> hansa.gateway.v1.RebalanceRequest
-	44,  // 107: hansa.gateway.v1.WorkloadsService.Replay:input_type -> hansa.gateway.v1.ReplayRequest
-	46,  // 108: hansa.gateway.v1.WorkloadsService.SetScore:input_type -> hansa.gateway.v1.SetScoreRequest
-	48,  // 109: hansa.gateway.v1.WorkloadsService.ListScores:input_type -> hansa.gateway.v1.ListScoresRequest
-	57,  // 110: hansa.gateway.v1.MembersService.ListMembers:input_type -> hansa.gateway.v1.ListMembersRequest
-	59,  // 111: hansa.gateway.v1.MembersService.GetMember:input_type -> hansa.gateway.v1.GetMemberRequest
-	62,  // 112: hansa.gateway.v1.MembersService.UpdateMember:input_type -> hansa.gateway.v1.UpdateMemberRequest
-	64,  // 113: hansa.gateway.v1.MembersService.CreateToken:input_type -> hansa.gateway.v1.CreateTokenRequest
-	66,  // 114: hansa.gateway.v1.MembersService.ListTokens:input_type -> hansa.gateway.v1.ListTokensRequest
-	68,  // 115: hansa.gateway.v1.MembersService.RevokeToken:input_type -> hansa.gateway.v1.RevokeTokenRequest
-	71,  // 116: hansa.gateway.v1.JoinService.Join:input_type -> hansa.gateway.v1.JoinRequest
-	73,  // 117: hansa.gateway.v1.RecoveryService.StartOperation:input_type -> hansa.gateway.v1.StartOperationRequest
-	84,  // 118: hansa.gateway.v1.RecoveryService.GetOperation:input_type -> hansa.gateway.v1.GetOperationRequest
-	86,  // 119: hansa.gateway.v1.RecoveryService.ListOperations:input_type -> hansa.gateway.v1.ListOperationsRequest
-	88,  // 120: hansa.gateway.v1.RecoveryService.WatchOperation:input_type -> hansa.gateway.v1.WatchOperationRequest
-	90,  // 121: hansa.gateway.v1.RecoveryService.AbortOperation:input_type -> hansa.gateway.v1.AbortOperationRequest
-	76,  // 122: hansa.gateway.v1.RecoveryService.ApproveOperation:input_type -> hansa.gateway.v1.ApproveOperationRequest
-	78,  // 123: hansa.gateway.v1.RecoveryService.Freeze:input_type -> hansa.gateway.v1.FreezeRequest
-	92,  // 124: hansa.gateway.v1.EventsService.ListEvents:input_type -> hansa.gateway.v1.ListEventsRequest
-	95,  // 125: hansa.gateway.v1.EventsService.GetStatus:input_type -> hansa.gateway.v1.GetStatusRequest
-	3,   // 126: hansa.gateway.v1.DiscoveryService.Resolve:output_type -> hansa.gateway.v1.ResolveResponse
-	7,   // 127: hansa.gateway.v1.DiscoveryService.WatchResolve:output_type -> hansa.gateway.v1.WatchResolveResponse
-	9,   // 128: hansa.gateway.v1.DiscoveryService.ListServices:output_type -> hansa.gateway.v1.ListServicesResponse
-	16,  // 129: hansa.gateway.v1.WorkloadsService.Apply:output_type -> hansa.gateway.v1.ApplyResponse
-	19,  // 130: hansa.gateway.v1.WorkloadsService.Delete:output_type -> hansa.gateway.v1.DeleteResponse
-	27,  // 131: hansa.gateway.v1.WorkloadsService.ListWorkloads:output_type -> hansa.gateway.v1.ListWorkloadsResponse
-	29,  // 132: hansa.gateway.v1.WorkloadsService.GetWorkload:output_type -> hansa.gateway.v1.GetWorkloadResponse
-	31,  // 133: hansa.gateway.v1.WorkloadsService.WatchWorkloads:output_type -> hansa.gateway.v1.WatchWorkloadsResponse
-	33,  // 134: hansa.gateway.v1.WorkloadsService.Explain:output_type -> hansa.gateway.v1.ExplainResponse
-	38,  // 135: hansa.gateway.v1.WorkloadsService.Simulate:output_type -> hansa.gateway.v1.SimulateResponse
-	40,  // 136: hansa.gateway.v1.WorkloadsService.GetReadiness:output_type -> hansa.gateway.v1.GetReadinessResponse
-	43,  // 137: hansa.gateway.v1.WorkloadsService.Rebalance:output_type -> hansa.gateway.v1.RebalanceResponse
-	45,  // 138: hansa.gateway.v1.WorkloadsService.Replay:output_type -> hansa.gateway.v1.ReplayResponse
-	47,  // 139: hansa.gateway.v1.WorkloadsService.SetScore:output_type -> hansa.gateway.v1.SetScoreResponse
-	49,  // 140: hansa.gateway.v1.WorkloadsService.ListScores:output_type -> hansa.gateway.v1.ListScoresResponse
-	58,  // 141: hansa.gateway.v1.MembersService.ListMembers:output_type -> hansa.gateway.v1.ListMembersResponse
-	60,  // 142: hansa.gateway.v1.MembersService.GetMember:output_type -> hansa.gateway.v1.GetMemberResponse
-	63,  // 143: hansa.gateway.v1.MembersService.UpdateMember:output_type -> hansa.gateway.v1.UpdateMemberResponse
-	65,  // 144: hansa.gateway.v1.MembersService.CreateToken:output_type -> hansa.gateway.v1.CreateTokenResponse
-	67,  // 145: hansa.gateway.v1.MembersService.ListTokens:output_type -> hansa.gateway.v1.ListTokensResponse
-	69,  // 146: hansa.gateway.v1.MembersService.RevokeToken:output_type -> hansa.gateway.v1.RevokeTokenResponse
-	72,  // 147: hansa.gateway.v1.JoinService.Join:output_type -> hansa.gateway.v1.JoinResponse
-	74,  // 148: hansa.gateway.v1.RecoveryService.StartOperation:output_type -> hansa.gateway.v1.StartOperationResponse
-	85,  // 149: hansa.gateway.v1.RecoveryService.GetOperation:output_type -> hansa.gateway.v1.GetOperationResponse
-	87,  // 150: hansa.gateway.v1.RecoveryService.ListOperations:output_type -> hansa.gateway.v1.ListOperationsResponse
-	89,  // 151: hansa.gateway.v1.RecoveryService.WatchOperation:output_type -> hansa.gateway.v1.WatchOperationResponse
-	91,  // 152: hansa.gateway.v1.RecoveryService.AbortOperation:output_type -> hansa.gateway.v1.AbortOperationResponse
-	77,  // 153: hansa.gateway.v1.RecoveryService.ApproveOperation:output_type -> hansa.gateway.v1.ApproveOperationResponse
-	79,  // 154: hansa.gateway.v1.RecoveryService.Freeze:output_type -> hansa.gateway.v1.FreezeResponse
-	93,  // 155: hansa.gateway.v1.EventsService.ListEvents:output_type -> hansa.gateway.v1.ListEventsResponse
-	96,  // 156: hansa.gateway.v1.EventsService.GetStatus:output_type -> hansa.gateway.v1.GetStatusResponse
-	126, // [126:157] is the sub-list for method output_type
-	95,  // [95:126] is the sub-list for method input_type
-	95,  // [95:95] is the sub-list for extension type_name
-	95,  // [95:95] is the sub-list for extension extendee
-	0,   // [0:95] is the sub-list for field type_name
+	112, // 92: hansa.gateway.v1.Event.at:type_name -> google.protobuf.Timestamp
+	112, // 93: hansa.gateway.v1.RestoreResponse.made_at:type_name -> google.protobuf.Timestamp
+	111, // 94: hansa.gateway.v1.RestoreResponse.records:type_name -> hansa.gateway.v1.RestoreResponse.RecordsEntry
+	101, // 95: hansa.gateway.v1.RestoreResponse.changes:type_name -> hansa.gateway.v1.RestoreChange
+	112, // 96: hansa.gateway.v1.Operation.MarksEntry.value:type_name -> google.protobuf.Timestamp
+	112, // 97: hansa.gateway.v1.WorkloadReport.MarksEntry.value:type_name -> google.protobuf.Timestamp
+	2,   // 98: hansa.gateway.v1.DiscoveryService.Resolve:input_type -> hansa.gateway.v1.ResolveRequest
+	6,   // 99: hansa.gateway.v1.DiscoveryService.WatchResolve:input_type -> hansa.gateway.v1.WatchResolveRequest
+	8,   // 100: hansa.gateway.v1.DiscoveryService.ListServices:input_type -> hansa.gateway.v1.ListServicesRequest
+	15,  // 101: hansa.gateway.v1.WorkloadsService.Apply:input_type -> hansa.gateway.v1.ApplyRequest
+	18,  // 102: hansa.gateway.v1.WorkloadsService.Delete:input_type -> hansa.gateway.v1.DeleteRequest
+	26,  // 103: hansa.gateway.v1.WorkloadsService.ListWorkloads:input_type -> hansa.gateway.v1.ListWorkloadsRequest
+	28,  // 104: hansa.gateway.v1.WorkloadsService.GetWorkload:input_type -> hansa.gateway.v1.GetWorkloadRequest
+	30,  // 105: hansa.gateway.v1.WorkloadsService.WatchWorkloads:input_type -> hansa.gateway.v1.WatchWorkloadsRequest
+	32,  // 106: hansa.gateway.v1.WorkloadsService.Explain:input_type -> hansa.gateway.v1.ExplainRequest
+	37,  // 107: hansa.gateway.v1.WorkloadsService.Simulate:input_type -> hansa.gateway.v1.SimulateRequest
+	39,  // 108: hansa.gateway.v1.WorkloadsService.GetReadiness:input_type -> hansa.gateway.v1.GetReadinessRequest
+	42,  // 109: hansa.gateway.v1.WorkloadsService.Rebalance:input_type -> hansa.gateway.v1.RebalanceRequest
+	44,  // 110: hansa.gateway.v1.WorkloadsService.Replay:input_type -> hansa.gateway.v1.ReplayRequest
+	46,  // 111: hansa.gateway.v1.WorkloadsService.SetScore:input_type -> hansa.gateway.v1.SetScoreRequest
+	48,  // 112: hansa.gateway.v1.WorkloadsService.ListScores:input_type -> hansa.gateway.v1.ListScoresRequest
+	57,  // 113: hansa.gateway.v1.MembersService.ListMembers:input_type -> hansa.gateway.v1.ListMembersRequest
+	59,  // 114: hansa.gateway.v1.MembersService.GetMember:input_type -> hansa.gateway.v1.GetMemberRequest
+	62,  // 115: hansa.gateway.v1.MembersService.UpdateMember:input_type -> hansa.gateway.v1.UpdateMemberRequest
+	64,  // 116: hansa.gateway.v1.MembersService.CreateToken:input_type -> hansa.gateway.v1.CreateTokenRequest
+	66,  // 117: hansa.gateway.v1.MembersService.ListTokens:input_type -> hansa.gateway.v1.ListTokensRequest
+	68,  // 118: hansa.gateway.v1.MembersService.RevokeToken:input_type -> hansa.gateway.v1.RevokeTokenRequest
+	71,  // 119: hansa.gateway.v1.JoinService.Join:input_type -> hansa.gateway.v1.JoinRequest
+	73,  // 120: hansa.gateway.v1.RecoveryService.StartOperation:input_type -> hansa.gateway.v1.StartOperationRequest
+	84,  // 121: hansa.gateway.v1.RecoveryService.GetOperation:input_type -> hansa.gateway.v1.GetOperationRequest
+	86,  // 122: hansa.gateway.v1.RecoveryService.ListOperations:input_type -> hansa.gateway.v1.ListOperationsRequest
+	88,  // 123: hansa.gateway.v1.RecoveryService.WatchOperation:input_type -> hansa.gateway.v1.WatchOperationRequest
+	90,  // 124: hansa.gateway.v1.RecoveryService.AbortOperation:input_type -> hansa.gateway.v1.AbortOperationRequest
+	76,  // 125: hansa.gateway.v1.RecoveryService.ApproveOperation:input_type -> hansa.gateway.v1.ApproveOperationRequest
+	78,  // 126: hansa.gateway.v1.RecoveryService.Freeze:input_type -> hansa.gateway.v1.FreezeRequest
+	92,  // 127: hansa.gateway.v1.EventsService.ListEvents:input_type -> hansa.gateway.v1.ListEventsRequest
+	95,  // 128: hansa.gateway.v1.EventsService.GetStatus:input_type -> hansa.gateway.v1.GetStatusRequest
+	97,  // 129: hansa.gateway.v1.BackupService.Backup:input_type -> hansa.gateway.v1.BackupRequest
+	99,  // 130: hansa.gateway.v1.BackupService.Restore:input_type -> hansa.gateway.v1.RestoreRequest
+	3,   // 131: hansa.gateway.v1.DiscoveryService.Resolve:output_type -> hansa.gateway.v1.ResolveResponse
+	7,   // 132: hansa.gateway.v1.DiscoveryService.WatchResolve:output_type -> hansa.gateway.v1.WatchResolveResponse
+	9,   // 133: hansa.gateway.v1.DiscoveryService.ListServices:output_type -> hansa.gateway.v1.ListServicesResponse
+	16,  // 134: hansa.gateway.v1.WorkloadsService.Apply:output_type -> hansa.gateway.v1.ApplyResponse
+	19,  // 135: hansa.gateway.v1.WorkloadsService.Delete:output_type -> hansa.gateway.v1.DeleteResponse
+	27,  // 136: hansa.gateway.v1.WorkloadsService.ListWorkloads:output_type -> hansa.gateway.v1.ListWorkloadsResponse
+	29,  // 137: hansa.gateway.v1.WorkloadsService.GetWorkload:output_type -> hansa.gateway.v1.GetWorkloadResponse
+	31,  // 138: hansa.gateway.v1.WorkloadsService.WatchWorkloads:output_type -> hansa.gateway.v1.WatchWorkloadsResponse
+	33,  // 139: hansa.gateway.v1.WorkloadsService.Explain:output_type -> hansa.gateway.v1.ExplainResponse
+	38,  // 140: hansa.gateway.v1.WorkloadsService.Simulate:output_type -> hansa.gateway.v1.SimulateResponse
+	40,  // 141: hansa.gateway.v1.WorkloadsService.GetReadiness:output_type -> hansa.gateway.v1.GetReadinessResponse
+	43,  // 142: hansa.gateway.v1.WorkloadsService.Rebalance:output_type -> hansa.gateway.v1.RebalanceResponse
+	45,  // 143: hansa.gateway.v1.WorkloadsService.Replay:output_type -> hansa.gateway.v1.ReplayResponse
+	47,  // 144: hansa.gateway.v1.WorkloadsService.SetScore:output_type -> hansa.gateway.v1.SetScoreResponse
+	49,  // 145: hansa.gateway.v1.WorkloadsService.ListScores:output_type -> hansa.gateway.v1.ListScoresResponse
+	58,  // 146: hansa.gateway.v1.MembersService.ListMembers:output_type -> hansa.gateway.v1.ListMembersResponse
+	60,  // 147: hansa.gateway.v1.MembersService.GetMember:output_type -> hansa.gateway.v1.GetMemberResponse
+	63,  // 148: hansa.gateway.v1.MembersService.UpdateMember:output_type -> hansa.gateway.v1.UpdateMemberResponse
+	65,  // 149: hansa.gateway.v1.MembersService.CreateToken:output_type -> hansa.gateway.v1.CreateTokenResponse
+	67,  // 150: hansa.gateway.v1.MembersService.ListTokens:output_type -> hansa.gateway.v1.ListTokensResponse
+	69,  // 151: hansa.gateway.v1.MembersService.RevokeToken:output_type -> hansa.gateway.v1.RevokeTokenResponse
+	72,  // 152: hansa.gateway.v1.JoinService.Join:output_type -> hansa.gateway.v1.JoinResponse
+	74,  // 153: hansa.gateway.v1.RecoveryService.StartOperation:output_type -> hansa.gateway.v1.StartOperationResponse
+	85,  // 154: hansa.gateway.v1.RecoveryService.GetOperation:output_type -> hansa.gateway.v1.GetOperationResponse
+	87,  // 155: hansa.gateway.v1.RecoveryService.ListOperations:output_type -> hansa.gateway.v1.ListOperationsResponse
+	89,  // 156: hansa.gateway.v1.RecoveryService.WatchOperation:output_type -> hansa.gateway.v1.WatchOperationResponse
+	91,  // 157: hansa.gateway.v1.RecoveryService.AbortOperation:output_type -> hansa.gateway.v1.AbortOperationResponse
+	77,  // 158: hansa.gateway.v1.RecoveryService.ApproveOperation:output_type -> hansa.gateway.v1.ApproveOperationResponse
+	79,  // 159: hansa.gateway.v1.RecoveryService.Freeze:output_type -> hansa.gateway.v1.FreezeResponse
+	93,  // 160: hansa.gateway.v1.EventsService.ListEvents:output_type -> hansa.gateway.v1.ListEventsResponse
+	96,  // 161: hansa.gateway.v1.EventsService.GetStatus:output_type -> hansa.gateway.v1.GetStatusResponse
+	98,  // 162: hansa.gateway.v1.BackupService.Backup:output_type -> hansa.gateway.v1.BackupResponse
+	100, // 163: hansa.gateway.v1.BackupService.Restore:output_type -> hansa.gateway.v1.RestoreResponse
+	131, // [131:164] is the sub-list for method output_type
+	98,  // [98:131] is the sub-list for method input_type
+	98,  // [98:98] is the sub-list for extension type_name
+	98,  // [98:98] is the sub-list for extension extendee
+	0,   // [0:98] is the sub-list for field type_name
 }
 
 func init() { file_gateway_v1_gateway_proto_init() }
@@ -7364,9 +7718,9 @@ func file_gateway_v1_gateway_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_gateway_v1_gateway_proto_rawDesc), len(file_gateway_v1_gateway_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   106,
+			NumMessages:   112,
 			NumExtensions: 0,
-			NumServices:   6,
+			NumServices:   7,
 		},
 		GoTypes:           file_gateway_v1_gateway_proto_goTypes,
 		DependencyIndexes: file_gateway_v1_gateway_proto_depIdxs,

@@ -1692,3 +1692,151 @@ var EventsService_ServiceDesc = grpc.ServiceDesc{
 	Streams:  []grpc.StreamDesc{},
 	Metadata: "gateway/v1/gateway.proto",
 }
+
+const (
+	BackupService_Backup_FullMethodName  = "/hansa.gateway.v1.BackupService/Backup"
+	BackupService_Restore_FullMethodName = "/hansa.gateway.v1.BackupService/Restore"
+)
+
+// BackupServiceClient is the client API for BackupService service.
+//
+// For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
+//
+// BackupService hands the hub's whole state out, and takes it back. Both need the
+// role admin: a backup has the keys of the federation.
+type BackupServiceClient interface {
+	// Backup sends a backup in parts, which follow each other without a gap.
+	Backup(ctx context.Context, in *BackupRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[BackupResponse], error)
+	// Restore takes a backup in parts and puts it in the place of the hub's records;
+	// or, in a dry run, says what that would change.
+	Restore(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[RestoreRequest, RestoreResponse], error)
+}
+
+type backupServiceClient struct {
+	cc grpc.ClientConnInterface
+}
+
+func NewBackupServiceClient(cc grpc.ClientConnInterface) BackupServiceClient {
+	return &backupServiceClient{cc}
+}
+
+func (c *backupServiceClient) Backup(ctx context.Context, in *BackupRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[BackupResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &BackupService_ServiceDesc.Streams[0], BackupService_Backup_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[BackupRequest, BackupResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type BackupService_BackupClient = grpc.ServerStreamingClient[BackupResponse]
+
+func (c *backupServiceClient) Restore(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[RestoreRequest, RestoreResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &BackupService_ServiceDesc.Streams[1], BackupService_Restore_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[RestoreRequest, RestoreResponse]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type BackupService_RestoreClient = grpc.ClientStreamingClient[RestoreRequest, RestoreResponse]
+
+// BackupServiceServer is the server API for BackupService service.
+// All implementations must embed UnimplementedBackupServiceServer
+// for forward compatibility.
+//
+// BackupService hands the hub's whole state out, and takes it back. Both need the
+// role admin: a backup has the keys of the federation.
+type BackupServiceServer interface {
+	// Backup sends a backup in parts, which follow each other without a gap.
+	Backup(*BackupRequest, grpc.ServerStreamingServer[BackupResponse]) error
+	// Restore takes a backup in parts and puts it in the place of the hub's records;
+	// or, in a dry run, says what that would change.
+	Restore(grpc.ClientStreamingServer[RestoreRequest, RestoreResponse]) error
+	mustEmbedUnimplementedBackupServiceServer()
+}
+
+// UnimplementedBackupServiceServer must be embedded to have
+// forward compatible implementations.
+//
+// NOTE: this should be embedded by value instead of pointer to avoid a nil
+// pointer dereference when methods are called.
+type UnimplementedBackupServiceServer struct{}
+
+func (UnimplementedBackupServiceServer) Backup(*BackupRequest, grpc.ServerStreamingServer[BackupResponse]) error {
+	return status.Error(codes.Unimplemented, "method Backup not implemented")
+}
+func (UnimplementedBackupServiceServer) Restore(grpc.ClientStreamingServer[RestoreRequest, RestoreResponse]) error {
+	return status.Error(codes.Unimplemented, "method Restore not implemented")
+}
+func (UnimplementedBackupServiceServer) mustEmbedUnimplementedBackupServiceServer() {}
+func (UnimplementedBackupServiceServer) testEmbeddedByValue()                       {}
+
+// UnsafeBackupServiceServer may be embedded to opt out of forward compatibility for this service.
+// Use of this interface is not recommended, as added methods to BackupServiceServer will
+// result in compilation errors.
+type UnsafeBackupServiceServer interface {
+	mustEmbedUnimplementedBackupServiceServer()
+}
+
+func RegisterBackupServiceServer(s grpc.ServiceRegistrar, srv BackupServiceServer) {
+	// If the following call panics, it indicates UnimplementedBackupServiceServer was
+	// embedded by pointer and is nil.  This will cause panics if an
+	// unimplemented method is ever invoked, so we test this at initialization
+	// time to prevent it from happening at runtime later due to I/O.
+	if t, ok := srv.(interface{ testEmbeddedByValue() }); ok {
+		t.testEmbeddedByValue()
+	}
+	s.RegisterService(&BackupService_ServiceDesc, srv)
+}
+
+func _BackupService_Backup_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(BackupRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(BackupServiceServer).Backup(m, &grpc.GenericServerStream[BackupRequest, BackupResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type BackupService_BackupServer = grpc.ServerStreamingServer[BackupResponse]
+
+func _BackupService_Restore_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(BackupServiceServer).Restore(&grpc.GenericServerStream[RestoreRequest, RestoreResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type BackupService_RestoreServer = grpc.ClientStreamingServer[RestoreRequest, RestoreResponse]
+
+// BackupService_ServiceDesc is the grpc.ServiceDesc for BackupService service.
+// It's only intended for direct use with grpc.RegisterService,
+// and not to be introspected or modified (even as a copy)
+var BackupService_ServiceDesc = grpc.ServiceDesc{
+	ServiceName: "hansa.gateway.v1.BackupService",
+	HandlerType: (*BackupServiceServer)(nil),
+	Methods:     []grpc.MethodDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "Backup",
+			Handler:       _BackupService_Backup_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "Restore",
+			Handler:       _BackupService_Restore_Handler,
+			ClientStreams: true,
+		},
+	},
+	Metadata: "gateway/v1/gateway.proto",
+}

@@ -189,6 +189,9 @@ func (b *bucket) publish(ctx context.Context, m *nats.Msg, expected federation.R
 	if len(m.Data) > MaxPayload {
 		return 0, fmt.Errorf("%w: %d bytes, the bus takes at most %d", messaging.ErrTooLarge, len(m.Data), MaxPayload)
 	}
+	if err := b.conn.room(ctx, b.stream); err != nil {
+		return 0, err
+	}
 	options := []jetstream.PublishOpt{jetstream.WithExpectStream(b.stream)}
 	if expected != messaging.AnyRevision {
 		options = append(options, jetstream.WithExpectLastSequencePerSubject(uint64(expected)))
@@ -204,7 +207,7 @@ func (b *bucket) publish(ctx context.Context, m *nats.Msg, expected federation.R
 
 // unsure turns an error after which a write may have happened into ErrUnknown.
 func unsure(err error) error {
-	for _, known := range []error{messaging.ErrConflict, messaging.ErrTooLarge, messaging.ErrDenied} {
+	for _, known := range []error{messaging.ErrConflict, messaging.ErrTooLarge, messaging.ErrDenied, messaging.ErrNoRoom} {
 		if errors.Is(err, known) {
 			return err
 		}
@@ -237,6 +240,9 @@ func (b *bucket) WriteAll(ctx context.Context, writes []messaging.Write) ([]fede
 // sendBatch publishes all but the last message without waiting, and the last one
 // as a request that commits them; it returns the sequence of the last.
 func (b *bucket) sendBatch(ctx context.Context, writes []messaging.Write) (uint64, error) {
+	if err := b.conn.room(ctx, b.stream); err != nil {
+		return 0, err
+	}
 	id, err := nkeys.CreateUser()
 	if err != nil {
 		return 0, err

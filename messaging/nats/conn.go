@@ -48,6 +48,8 @@ type Conn struct {
 	account  string
 	user     *jwt.UserClaims // what the credentials say; nil when they cannot be read
 	replicas int
+	server   *Server // of a connection within the process
+	first    uint64  // of new streams whose revisions members see; 0: 1
 
 	mu   sync.Mutex
 	lost chan struct{}
@@ -64,7 +66,7 @@ var (
 
 // Dial connects. The caller closes the connection.
 func Dial(o DialOptions) (*Conn, error) {
-	c := &Conn{account: o.Account, replicas: max(1, o.Replicas), lost: make(chan struct{})}
+	c := &Conn{account: o.Account, replicas: max(1, o.Replicas), server: o.Server, lost: make(chan struct{})}
 	c.user, _ = jwt.DecodeUserClaims(o.Credentials.JWT) // the server says what is wrong with it
 	options := []nats.Option{
 		nats.Name(o.Name),
@@ -81,7 +83,7 @@ func Dial(o DialOptions) (*Conn, error) {
 	}
 	urls := ""
 	if o.Server != nil {
-		options = append(options, nats.InProcessServer(o.Server.server))
+		options = append(options, nats.InProcessServer(o.Server))
 	} else {
 		roots := x509.NewCertPool()
 		if !roots.AppendCertsFromPEM(o.CA) {

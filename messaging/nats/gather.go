@@ -20,9 +20,13 @@ func (s *Server) Gather(ctx context.Context, hub *Conn) error {
 	if s.servers == 1 {
 		return nil
 	}
-	name := s.server.Name()
+	runs := s.server.Load()
+	if runs == nil {
+		return nil // it is being started again
+	}
+	name := runs.Name()
 	var errs []error
-	if !s.server.JetStreamIsLeader() {
+	if !runs.JetStreamIsLeader() {
 		errs = append(errs, s.system.cede(ctx, "$JS.API.META.LEADER.STEPDOWN", name))
 	}
 	streams := hub.js.ListStreams(ctx)

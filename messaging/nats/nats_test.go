@@ -31,6 +31,12 @@ func must(t testing.TB, err error) {
 
 func open(t testing.TB) world {
 	t.Helper()
+	return openAt(t, filepath.Join(t.TempDir(), "bus"))
+}
+
+// openAt starts a server that keeps its data in bus.
+func openAt(t testing.TB, bus string) world {
+	t.Helper()
 	dir := t.TempDir()
 	authority, err := pki.NewAuthority("test", time.Now())
 	must(t, err)
@@ -39,7 +45,7 @@ func open(t testing.TB) world {
 	crt, key := filepath.Join(dir, "crt"), filepath.Join(dir, "key")
 	must(t, os.WriteFile(crt, pair.Certificate, 0o600))
 	must(t, os.WriteFile(key, pair.Key, 0o600))
-	options := ServerOptions{Dir: filepath.Join(dir, "bus"), Listen: "127.0.0.1:0", CertFile: crt, KeyFile: key}
+	options := ServerOptions{Dir: bus, Listen: "127.0.0.1:0", CertFile: crt, KeyFile: key}
 	s, err := StartServer(options)
 	must(t, err)
 	t.Cleanup(s.Shutdown)

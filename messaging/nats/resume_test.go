@@ -25,7 +25,7 @@ type plant struct {
 func newPlant(t *testing.T) *plant {
 	w := open(t)
 	p := &plant{world: w}
-	p.options.Listen = w.server.server.Addr().String()
+	p.options.Listen = w.server.server.Load().Addr().String()
 	credentials, err := w.server.keys.Credentials(HubRole)
 	must(t, err)
 	p.hub, err = w.dialAs(credentials, "hub", "")

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/jwt/v2"
@@ -24,6 +25,11 @@ const maxControlLine = 32 << 10
 
 // MaxPayload is the largest message of hub and gateways, in bytes.
 const MaxPayload = 8 << 20
+
+// maxStore bounds nothing, in bytes: by itself the server takes three quarters of what is
+// free when it starts, which on a disk that was full is less than it has stored already,
+// and refuses writes above that. The room is watched by KeepDisk.
+const maxStore = 1 << 50
 
 // ServerOptions says how an embedded server runs.
 type ServerOptions struct {
@@ -59,9 +65,12 @@ func (o ServerOptions) Servers() int {
 type Server struct {
 	Accounts *Accounts
 	keys     *Keys
+	opts     ServerOptions
 	servers  int
-	server   *server.Server
+	url      string
+	server   atomic.Pointer[server.Server] // nil while it is started again
 	system   *Conn
+	disk     disk
 }
 
 // syncAccounts is how often a server asks the others for accounts that it missed.
@@ -79,31 +88,78 @@ func StartServer(o ServerOptions) (*Server, error) {
 		}
 		o.Keys = keys
 	}
-	options, err := o.options()
+	s := &Server{keys: o.Keys, opts: o, servers: o.Servers()}
+	s.disk.path = o.Dir
+	s.disk.free.Store(-1)
+	if err := s.start(); err != nil {
+		return nil, err
+	}
+	s.settle()
+	var err error
+	if s.system, err = s.Dial(SystemRole); err != nil {
+		s.stop()
+		return nil, err
+	}
+	s.Accounts = NewAccounts(o.Keys, s.system)
+	return s, nil
+}
+
+// start runs a server over what the directory has.
+func (s *Server) start() error {
+	options, err := s.opts.options()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if err := probePort(o.Listen); err != nil {
-		return nil, err
+	if err := probePort(s.opts.Listen); err != nil {
+		return err
 	}
-	s, err := server.NewServer(options)
+	runs, err := server.NewServer(options)
 	if err != nil {
-		return nil, fmt.Errorf("start bus: %w", err)
+		return fmt.Errorf("start bus: %w", err)
 	}
-	log := newServerLog(o.Log)
-	s.SetLogger(log, false, false)
-	s.Start()
-	if !s.ReadyForConnections(20 * time.Second) {
-		s.Shutdown()
-		return nil, fmt.Errorf("start bus on %s: %s", o.Listen, log.last())
+	log := newServerLog(s.opts.Log, &s.disk.suspect)
+	runs.SetLogger(log, false, false)
+	runs.Start()
+	if !runs.ReadyForConnections(20 * time.Second) {
+		runs.Shutdown()
+		return fmt.Errorf("start bus on %s: %s", s.opts.Listen, log.last())
 	}
-	started := &Server{keys: o.Keys, servers: o.Servers(), server: s}
-	if started.system, err = started.Dial(SystemRole); err != nil {
-		s.Shutdown()
-		return nil, err
+	s.server.Store(runs)
+	return nil
+}
+
+// settle notes where the server listens; a free port is taken once.
+func (s *Server) settle() {
+	address := s.server.Load().Addr()
+	s.url = "tls://" + address.String()
+	if tcp, ok := address.(*net.TCPAddr); ok {
+		host, _, _ := net.SplitHostPort(s.opts.Listen) // start has read it
+		s.opts.Listen = net.JoinHostPort(host, strconv.Itoa(tcp.Port))
 	}
-	started.Accounts = NewAccounts(o.Keys, started.system)
-	return started, nil
+}
+
+// stop ends the server that runs, if one does, and waits until it has ended.
+func (s *Server) stop() {
+	if runs := s.server.Swap(nil); runs != nil {
+		runs.Shutdown()
+		runs.WaitForShutdown()
+	}
+}
+
+// restart ends the server and runs another one in its place; connections, also those
+// within the process, find it by themselves. One that could not be started is not there.
+func (s *Server) restart() error {
+	s.stop()
+	return s.start()
+}
+
+// InProcessConn connects within the process to the server that runs now.
+func (s *Server) InProcessConn() (net.Conn, error) {
+	runs := s.server.Load()
+	if runs == nil {
+		return nil, errors.New("the bus is being started again")
+	}
+	return runs.InProcessConn()
 }
 
 func (o ServerOptions) options() (*server.Options, error) {
@@ -131,7 +187,7 @@ func (o ServerOptions) options() (*server.Options, error) {
 		SystemAccount:    public(o.Keys.system),
 		AccountResolver:  accounts,
 		JetStream:        true, StoreDir: o.streams(), JetStreamDomain: "hansa",
-		SyncAlways: true, JetStreamMaxMemory: -1, JetStreamMaxStore: -1,
+		SyncAlways: true, JetStreamMaxMemory: -1, JetStreamMaxStore: maxStore,
 		JetStreamLimits: server.JSLimitOpts{},
 		MaxPayload:      MaxPayload, PingInterval: 10 * time.Second, MaxPending: 64 << 20,
 		MaxControlLine:   maxControlLine,
@@ -220,7 +276,7 @@ func probePort(listen string) error {
 }
 
 // URL is where agents connect.
-func (s *Server) URL() string { return "tls://" + s.server.Addr().String() }
+func (s *Server) URL() string { return s.url }
 
 // Advertised returns the URLs that agents are told: addresses (host:port), or
 // where the server listens when there are none.
@@ -253,9 +309,8 @@ func (s *Server) RecordKeys() (keys federation.SealKeys, seed []byte, err error)
 // leads, and its clients, to the others.
 func (s *Server) Shutdown() {
 	s.system.Close()
-	if s.servers > 1 {
-		s.server.LameDuckShutdown()
+	if runs := s.server.Load(); runs != nil && s.servers > 1 {
+		runs.LameDuckShutdown()
 	}
-	s.server.Shutdown()
-	s.server.WaitForShutdown()
+	s.stop()
 }

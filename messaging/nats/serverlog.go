@@ -3,7 +3,9 @@ package nats
 import (
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -13,19 +15,23 @@ const repeatLog = 10 * time.Second
 
 // serverLog passes the server's log on, its notices as debug lines.
 type serverLog struct {
-	log *slog.Logger
+	log     *slog.Logger
+	suspect *atomic.Bool // set when a write failed
 
 	mu   sync.Mutex
 	text string               // of the last complaint
 	told map[string]time.Time // by format
 }
 
-func newServerLog(log *slog.Logger) *serverLog {
-	return &serverLog{log: log, told: map[string]time.Time{}}
+func newServerLog(log *slog.Logger, suspect *atomic.Bool) *serverLog {
+	return &serverLog{log: log, suspect: suspect, told: map[string]time.Time{}}
 }
 
 func (l *serverLog) put(level slog.Level, format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
+	if level >= slog.LevelError && strings.Contains(text, "write error") {
+		l.suspect.Store(true)
+	}
 	if level >= slog.LevelWarn && !l.complains(format, text) {
 		level = slog.LevelDebug
 	}

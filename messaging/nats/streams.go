@@ -26,6 +26,9 @@ const (
 // EnsureBuckets makes the streams of all buckets, or brings them up to date. Every hub
 // calls it at its start.
 func (c *Conn) EnsureBuckets(ctx context.Context) error {
+	if err := c.beginAbove(ctx, bucketConfig(subject.Workloads, jetstream.FileStorage)); err != nil {
+		return err
+	}
 	group, ctx := errgroup.WithContext(ctx) // each stream of several servers elects its leader
 	for _, name := range subject.Durable() {
 		group.Go(func() error { return c.ensure(ctx, bucketConfig(name, jetstream.FileStorage)) })
@@ -90,6 +93,24 @@ func bucketConfig(name string, storage jetstream.StorageType) jetstream.StreamCo
 	return config
 }
 
+// MadeAnew says that the store is new and takes the place of one that was lost: the
+// revisions that members have seen, of workloads and of their orders, go on from first,
+// which is above all that the lost streams gave. So no such revision is given twice, and
+// members take the new orders for newer.
+func (c *Conn) MadeAnew(first federation.Revision) { c.first = uint64(first) }
+
+// beginAbove makes the stream, unless it is there, with its first sequence.
+func (c *Conn) beginAbove(ctx context.Context, config jetstream.StreamConfig) error {
+	if c.first == 0 {
+		return nil
+	}
+	config.FirstSeq, config.Replicas = c.first, c.replicas
+	if _, err := c.js.CreateStream(bounded(ctx), config); err != nil && !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+		return wrap(err, "make stream %s", config.Name)
+	}
+	return nil
+}
+
 func (c *Conn) ensure(ctx context.Context, config jetstream.StreamConfig) error {
 	config.Replicas = c.replicas
 	if stream, err := c.js.Stream(bounded(ctx), config.Name); err == nil {
@@ -118,15 +139,18 @@ func upToDate(now, wanted jetstream.StreamConfig) bool {
 // the member reads it, and returns it as a bucket for the hub.
 func (c *Conn) WorkBucket(ctx context.Context, account string) (messaging.Bucket, error) {
 	stream := subject.WorkBucket(account)
-	err := c.ensure(ctx, jetstream.StreamConfig{
+	config := jetstream.StreamConfig{
 		Name: stream, Subjects: []string{subject.WorkPrefix(account) + ">"},
 		Storage: jetstream.FileStorage, MaxMsgsPerSubject: 1, Discard: jetstream.DiscardOld,
 		DenyPurge: true, AllowDirect: true, AllowAtomicPublish: true, Duplicates: time.Second,
-	})
-	if err != nil {
+	}
+	if err := c.beginAbove(ctx, config); err != nil {
 		return nil, err
 	}
-	_, err = c.js.CreateOrUpdateConsumer(bounded(ctx), stream, jetstream.ConsumerConfig{
+	if err := c.ensure(ctx, config); err != nil {
+		return nil, err
+	}
+	_, err := c.js.CreateOrUpdateConsumer(bounded(ctx), stream, jetstream.ConsumerConfig{
 		Durable: account, AckPolicy: jetstream.AckExplicitPolicy, DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy,
 		FilterSubject: subject.WorkPrefix(account) + ">", AckWait: 30 * time.Second, MaxAckPending: 1000,
 	})

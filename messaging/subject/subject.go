@@ -81,6 +81,8 @@ const (
 	HubReplay    = "replay"
 	HubSealKeys  = "seal"    // how the Secrets of workloads are sealed
 	HubQueries   = "queries" // what clients asked for, and from where
+	HubBackup    = "backup"  // the next part of one
+	HubRestore   = "restore" // the next step of one
 )
 
 // Methods that an agent asks of the hub.

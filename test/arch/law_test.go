@@ -58,6 +58,7 @@ var table = []row{
 	{"member/landing", adapter, []string{"member/admit", "member/kube"}},
 	{"member/cluster/...", adapter, []string{"member/cluster/..."}},
 	{"federation/probe", adapter, nil},
+	{"federation/archive", adapter, nil},
 	{"configs/...", adapter, []string{"placement/catalogue"}},
 
 	{"federation/hub", shell, []string{
@@ -67,7 +68,7 @@ var table = []row{
 		"configs", "federation/probe", "federation/sealed", "federation/v1", "gateway/v1", "member/admit", "member/guard", "member/kube", "member/landing", "member/observe", "member/store",
 		"messaging", "messaging/subject",
 	}},
-	{"gateway/cli", shell, []string{"configs", "gateway/v1"}},
+	{"gateway/cli", shell, []string{"configs", "federation/archive", "gateway/v1"}},
 	{"gateway/cli/local", shell, []string{"configs", "gateway/cli", "gateway/v1", "member/cluster/config", "member/cluster/pki", "placement/catalogue"}},
 	{"gateway/...", shell, []string{
 		"configs", "federation/decision", "federation/sealed", "federation/v1", "gateway/...", "messaging", "messaging/subject", "placement/...",
@@ -118,7 +119,7 @@ var dependencies = []dependency{
 	{"google.golang.org/genproto", []string{"gateway/..."}, "rich error details"},
 	{"google.golang.org/protobuf", []string{"federation/v1", "gateway/..."}, "generated types stop at the door"},
 	{"github.com/grpc-ecosystem/grpc-gateway", []string{"gateway/v1", "gateway/httpserver"}, "HTTP/JSON of the public API"},
-	{"github.com/klauspost/compress", []string{"federation/v1"}, "works are compressed where they are encoded"},
+	{"github.com/klauspost/compress", []string{"federation/archive", "federation/v1"}, "works and backups are compressed where they are encoded"},
 	{"github.com/hashicorp/golang-lru", []string{"gateway", "gateway/grpcserver", "gateway/httpserver"}, "the cache of marshalled answers"},
 	{"github.com/prometheus/client_golang", []string{".", "federation/hub", "member", "gateway", "gateway/httpserver", "messaging/nats/..."}, "shells measure, cores return"},
 	{"github.com/spf13", []string{".", "configs", "gateway/cli/...", "member/wrap"}, "the command line; configs makes the command of each role from its file, member/wrap that of a pod"},

@@ -11,9 +11,49 @@ import (
 	"time"
 )
 
-// checkFullDisk fills the disk under the hub: a write is refused and nothing moves.
-// With room again all that was acknowledged is there, and writes are accepted: by
-// itself, or after the hub was started again; the row says which.
+// checkLowDisk takes the room under the hub down to below its floor: desired state is
+// refused in one line that says where to make room, nothing moves, and the hub goes on.
+// With room again writes are accepted, and the bus was not started again.
+func checkLowDisk(t *testing.T, f *federation) {
+	before := f.picture(t)
+	r := row{fault: "disk low under the hub", begin: time.Now()}
+	filler := filepath.Join(f.disk, "filler")
+	f.leave(t, filler, minFree/2)
+	await(t, patience, func() string {
+		err := f.apply(t, note("low"))
+		switch {
+		case err == nil:
+			return "a write is accepted below the floor"
+		case !strings.Contains(err.Error(), "below the floor of") || !strings.Contains(err.Error(), "make room on "+f.disk):
+			return err.Error()
+		}
+		return ""
+	})
+	throughout(t, 4*time.Second, func() string {
+		var status struct{ Full string }
+		if err := f.get("/v1/status", &status); err != nil || status.Full == "" {
+			return fmt.Sprintf("the gateway says %+v, %v", status, err)
+		}
+		return f.noVerdict()
+	})
+	if err := os.Remove(filler); err != nil {
+		t.Fatal(err)
+	}
+	r.healed = time.Now()
+	await(t, patience, func() string { return failure(f.apply(t, note("room"))) })
+	f.awaitNotes(t, []string{"room"})
+	r.restored = f.awaitSteady(t)
+	if strings.Contains(f.processes[hub].tail(1<<20), "the bus was started again") {
+		t.Error("the bus was started again, although its store has not failed")
+	}
+	f.checkUnmoved(t, before, false)
+	r.note = "desired state is refused, nothing else; " + f.states()
+	*f.rows = append(*f.rows, r)
+}
+
+// checkFullDisk fills the disk under the hub so that not even a lease can be written:
+// a write is refused and nothing moves. With room again all that was acknowledged is
+// there, and writes are accepted, without anybody starting anything.
 func checkFullDisk(t *testing.T, f *federation) {
 	before := f.picture(t)
 	r := row{fault: "disk full under the hub", begin: time.Now()}
@@ -29,15 +69,20 @@ func checkFullDisk(t *testing.T, f *federation) {
 		acknowledged = append(acknowledged, name)
 		return fmt.Sprintf("%d writes were acknowledged although the disk is full", len(acknowledged))
 	})
-	throughout(t, 8*time.Second, f.noVerdict)
+	throughout(t, 8*time.Second, func() string {
+		fill(t, filler) // what the store gives back when it compacts
+		return f.noVerdict()
+	})
 	f.processes[hub].alive(t)
 	if err := os.Remove(filler); err != nil {
 		t.Fatal(err)
 	}
 	r.healed = time.Now()
-	r.note = f.awaitWrites(t)
+	await(t, patience, func() string { return failure(f.apply(t, note("freed"))) })
+	r.note = "stores by itself after " + since(r.healed, time.Now()) + "; "
 	f.awaitNotes(t, append(acknowledged, "freed"))
 	r.restored = f.awaitSteady(t)
+	f.processes[hub].alive(t)
 	if wrong := f.noVerdict(); wrong != "" {
 		t.Error(wrong)
 	}
@@ -46,25 +91,27 @@ func checkFullDisk(t *testing.T, f *federation) {
 	*f.rows = append(*f.rows, r)
 }
 
-// awaitWrites waits until the hub stores again. The store of the bus does not try
-// again once a write failed; a hub that does not recover is started again.
-func (f *federation) awaitWrites(t *testing.T) string {
+func failure(err error) string {
+	if err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
+// leave writes to the file until only so many bytes are left on the hub's disk.
+func (f *federation) leave(t *testing.T, name string, bytes int64) {
 	t.Helper()
-	freed := time.Now()
-	write := func() string {
-		if err := f.apply(t, note("freed")); err != nil {
-			return err.Error()
-		}
-		return ""
+	var disk syscall.Statfs_t
+	if err := syscall.Statfs(f.disk, &disk); err != nil {
+		t.Fatal(err)
 	}
-	if repeat(t, 5*time.Second, write) == "" {
-		return "recovers by itself after " + since(freed, time.Now()) + "; "
+	size := int64(disk.Bavail)*disk.Bsize - bytes
+	if size < 0 {
+		t.Fatalf("%d bytes are missing for a disk with %d left", -size, bytes)
 	}
-	f.processes[hub].kill()
-	f.processes[hub].start(t)
-	f.awaitGateway(t)
-	await(t, patience, write)
-	return "stores only after it was started again; "
+	if err := os.WriteFile(name, make([]byte, size), 0o600); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // fill writes to the file until nothing more fits.

@@ -32,6 +32,7 @@ func TestFaults(t *testing.T) {
 		{"paused hub", checkPausedHub},
 		{"killed member", checkKilledMember},
 		{"killed hub", checkKilledHub},
+		{"low disk", checkLowDisk},
 		{"full disk", checkFullDisk},
 	} {
 		f.awaitSteady(t)

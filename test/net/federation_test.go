@@ -46,6 +46,7 @@ const (
 	busPort     = ":7422"
 	apiPort     = 6443
 	diskSize    = 96 << 20
+	minFree     = 24 << 20 // of it, for the hub
 	regions     = "tokyo=ap-northeast frankfurt=eu-central virginia=us-east"
 )
 
@@ -146,6 +147,7 @@ func (f *federation) writeHub(t *testing.T) {
 	c.Bus.Listen, c.Bus.CertFile, c.Bus.KeyFile, c.Bus.CAFile = addresses[hub]+busPort, "server.crt", "server.key", "ca.crt"
 	c.Gateway.Listen, c.Gateway.MetricsListen, c.Gateway.TokensFile = addresses[hub]+gatewayPort, addresses[hub]+":7090", "tokens.yaml"
 	c.Gateway.CertFile, c.Gateway.KeyFile = c.Bus.CertFile, c.Bus.KeyFile
+	c.Bus.MinFree = minFree
 	c.Safety.Reversals = 20 // each member is lost again and again
 	f.write(t, "hub.yaml", c)
 	if err := cli.WriteContext(f.path("config.yaml"), cli.Context{Gateway: addresses[hub] + gatewayPort, CAFile: "ca.crt", TokenFile: "admin.token"}); err != nil {

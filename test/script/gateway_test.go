@@ -60,6 +60,7 @@ func serve() (*gateway, error) {
 	gatewayv1.RegisterMembersServiceServer(g.server, members{f: f})
 	gatewayv1.RegisterRecoveryServiceServer(g.server, recovery{f: f})
 	gatewayv1.RegisterEventsServiceServer(g.server, events{f: f})
+	gatewayv1.RegisterBackupServiceServer(g.server, &backups{})
 	go func() {
 		defer close(g.done)
 		if err := g.server.Serve(listener); err != nil {

@@ -177,13 +177,17 @@ func (s events) ListEvents(_ context.Context, request *gatewayv1.ListEventsReque
 	return answer, nil
 }
 
-// GetStatus tells of a hub that is silent once automation is frozen.
+// GetStatus tells of a hub that is silent once automation is frozen, and of a full disk
+// while virginia is drained.
 func (s events) GetStatus(context.Context, *gatewayv1.GetStatusRequest) (*gatewayv1.GetStatusResponse, error) {
 	s.f.mu.Lock()
 	defer s.f.mu.Unlock()
 	answer := &gatewayv1.GetStatusResponse{
 		Version: "v1.2.3", HubAgeMs: 120, HubTerm: 3, BusConnected: true, Revision: 41, Synced: true,
 		Members: 3, MembersHealthy: 2, Workloads: 2, WorkloadsReady: 1, Frozen: s.f.frozen,
+	}
+	if s.f.members["virginia"].GetSpec().GetDraining() {
+		answer.Full = "the bus has 9 MiB left: make room on /data"
 	}
 	if strings.HasPrefix(s.f.frozen, "2 of 3") {
 		answer.HubAgeMs = 12_000
