@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -297,6 +298,9 @@ func respond(m *nats.Msg, data []byte, err error) {
 	if m.Reply == "" {
 		return
 	}
+	if err == nil {
+		err = fits(len(data))
+	}
 	answer := nats.NewMsg(m.Reply)
 	answer.Data = data
 	if err != nil {
@@ -305,10 +309,22 @@ func respond(m *nats.Msg, data []byte, err error) {
 		if errors.As(err, &remote) {
 			e = wireError{Kind: remote.Kind, Text: remote.Text}
 		}
+		e.Text = shortened(e.Text)
 		b, _ := json.Marshal(e) // two strings
 		answer.Header.Set(errorHeader, string(b))
+		answer.Data = nil
 	}
 	_ = m.RespondMsg(answer) // the requester's time-out tells
+}
+
+// errorText bounds the text of an error on the wire, in bytes; it goes into a header.
+const errorText = 16 << 10
+
+func shortened(text string) string {
+	if len(text) <= errorText {
+		return text
+	}
+	return strings.ToValidUTF8(text[:errorText], "") + " …"
 }
 
 // wrap maps the library's errors to the sentinels that callers branch on.
