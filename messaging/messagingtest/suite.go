@@ -24,7 +24,7 @@ type Roles struct {
 	Leaser     messaging.Leaser
 	Works      messaging.Bucket // of one member, as the hub writes them
 	Orders     messaging.Orders // the same, as its agent reads them
-	MaxPayload int // bytes
+	MaxPayload int              // bytes
 }
 
 // limit bounds every wait.
