@@ -27,9 +27,9 @@ type topology struct {
 
 func topologies() []topology {
 	return []topology{
-		{"alone", func(t *testing.T) world { return open(t) }},                 // one server in the process
-		{"cluster", sharedCluster.open}, // three servers in the process
-		{"process", sharedProcess.open}, // one server in a process of its own, known by its address only
+		{"alone", func(t *testing.T) world { return open(t) }}, // one server in the process
+		{"cluster", sharedCluster.open},                        // three servers in the process
+		{"process", sharedProcess.open},                        // one server in a process of its own, known by its address only
 	}
 }
 
