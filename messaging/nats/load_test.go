@@ -222,13 +222,20 @@ func (w *writer) remove(ctx context.Context, key string) {
 	case err == nil:
 		*r = record{}
 		w.load.acknowledged.Add(1)
-	case errors.Is(err, messaging.ErrTimeout), errors.Is(err, messaging.ErrNoResponder), errors.Is(err, messaging.ErrDisconnected) && !errors.Is(err, messaging.ErrUnknown):
-		// The record could not be read: nothing was written.
 	case errors.Is(err, messaging.ErrNotFound) && slices.Contains(r.maybe, gone):
 		*r = record{}
+	case unread(err):
 	default:
 		w.failed(ctx, err, gone, key)
 	}
+}
+
+// unread reports an error of reading a record before it is written: nothing was.
+func unread(err error) bool {
+	if errors.Is(err, messaging.ErrUnknown) {
+		return false
+	}
+	return errors.Is(err, messaging.ErrTimeout) || errors.Is(err, messaging.ErrNoResponder) || errors.Is(err, messaging.ErrDisconnected)
 }
 
 // together writes several keys as one batch.
