@@ -26,15 +26,16 @@ type Publisher interface {
 type Subscriber interface {
 	// Subscribe calls handle for each message on subject (wildcards "*" and ">"
 	// allowed), one at a time and in order of arrival, until ctx ends or the
-	// returned function is called. handle must not block for long: what a slow
-	// handler cannot keep up with is dropped, oldest first, and counted.
+	// returned function is called. handle must not block for long: what comes
+	// while too much waits for a slow handler is dropped.
 	Subscribe(ctx context.Context, subject string, handle func(Message)) (stop func(), err error)
 }
 
 // Requester asks and waits for one answer.
 type Requester interface {
 	// Request returns the answer's data, ErrNoResponder, ErrTimeout when ctx
-	// ends first, or the *RemoteError that the responder returned.
+	// ends first, or the *RemoteError that the responder returned. An answer that is
+	// too large comes as a *RemoteError.
 	Request(ctx context.Context, subject string, data []byte) ([]byte, error)
 }
 
@@ -113,7 +114,7 @@ type Orders interface {
 	// Follow calls handle with the changes that wait, in order, as many as there are
 	// and at most 256; it blocks until ctx ends or handle returns an error, and returns
 	// that. All of them are acknowledged when handle returned nil, and what was not is
-	// delivered again. Synced means that nothing older waits.
+	// delivered again, perhaps after what is newer. Synced means that nothing older waits.
 	Follow(ctx context.Context, handle func([]Change) error) error
 }
 

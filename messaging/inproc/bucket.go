@@ -73,8 +73,14 @@ func (b *bucket) Delete(ctx context.Context, key string, expected federation.Rev
 	return err
 }
 
+// maxBatch is the real bus's limit of one atomic batch.
+const maxBatch = 1000
+
 // WriteAll writes all or none.
 func (b *bucket) WriteAll(_ context.Context, writes []messaging.Write) ([]federation.Revision, error) {
+	if len(writes) > maxBatch {
+		return nil, fmt.Errorf("write %d records: %w: at most %d in a batch", len(writes), messaging.ErrTooLarge, maxBatch)
+	}
 	for _, w := range writes {
 		if err := errors.Join(b.bus.fail("put", w.Key), tooLarge(len(w.Value))); err != nil {
 			return nil, fmt.Errorf("write %s: %w", w.Key, err)
@@ -90,6 +96,11 @@ func (b *bucket) WriteAll(_ context.Context, writes []messaging.Write) ([]federa
 	var out []federation.Revision
 	for _, w := range writes {
 		out = append(out, b.write(w, time.Time{}))
+	}
+	for _, w := range writes {
+		if err := b.bus.lose("put", w.Key); err != nil {
+			return nil, fmt.Errorf("write %s: %w", w.Key, err)
+		}
 	}
 	return out, nil
 }
@@ -120,7 +131,7 @@ func (b *bucket) write(w messaging.Write, ends time.Time) federation.Revision {
 
 // Acquire writes a record that ends after lifetime.
 func (b *Bus) Acquire(_ context.Context, key string, value []byte, lifetime time.Duration, expected federation.Revision) (federation.Revision, error) {
-	if err := b.fail("put", key); err != nil {
+	if err := errors.Join(b.fail("put", key), tooLarge(len(value))); err != nil {
 		return 0, fmt.Errorf("acquire lease %s: %w", key, err)
 	}
 	l := b.leases()
@@ -129,7 +140,11 @@ func (b *Bus) Acquire(_ context.Context, key string, value []byte, lifetime time
 	if err := l.check(key, expected); err != nil {
 		return 0, fmt.Errorf("acquire lease %s: %w", key, err)
 	}
-	return l.write(messaging.Write{Key: key, Value: value}, time.Now().Add(lifetime)), nil
+	revision := l.write(messaging.Write{Key: key, Value: value}, time.Now().Add(lifetime))
+	if err := b.lose("put", key); err != nil {
+		return 0, fmt.Errorf("acquire lease %s: %w", key, err)
+	}
+	return revision, nil
 }
 
 // Release ends a lease that still has the revision.

@@ -20,6 +20,10 @@ type Bus struct {
 	// "request", "get", "put") on a subject or key; what it returns is what the
 	// caller gets, and nothing is done. It must be safe for concurrent use.
 	Fail func(operation, subject string) error
+	// Lose, when set before use, is asked after each write ("put"); what it returns is
+	// what the caller gets, though the write was done. It must be safe for concurrent use
+	// and must not use the bus.
+	Lose func(operation, key string) error
 
 	mu         sync.Mutex
 	subs       map[*subscription]struct{}
@@ -61,6 +65,13 @@ func (b *Bus) fail(operation, subj string) error {
 		return nil
 	}
 	return b.Fail(operation, subj)
+}
+
+func (b *Bus) lose(operation, key string) error {
+	if b.Lose == nil {
+		return nil
+	}
+	return b.Lose(operation, key)
 }
 
 func tooLarge(n int) error {
@@ -126,6 +137,9 @@ func (b *Bus) Request(ctx context.Context, subj string, data []byte) ([]byte, er
 		defer r.running.Done()
 		answer, err := r.answer(r.ctx, messaging.Message{Subject: subj, Reply: "inproc", Data: append([]byte(nil), data...)})
 		var remote *messaging.RemoteError
+		if err == nil {
+			err = tooLarge(len(answer))
+		}
 		if err != nil && !errors.As(err, &remote) {
 			remote = messaging.Errorf(messaging.InternalKind, "%v", err)
 		}

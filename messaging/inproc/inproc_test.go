@@ -1,18 +1,86 @@
 package inproc
 
 import (
+	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 
+	"github.com/hansa-io/hansa/federation"
 	"github.com/hansa-io/hansa/messaging"
 	"github.com/hansa-io/hansa/messaging/messagingtest"
 	"github.com/hansa-io/hansa/messaging/subject"
 )
 
 func TestSuite(t *testing.T) {
-	messagingtest.Run(t, func(*testing.T) messagingtest.Roles {
+	messagingtest.Run(t, func(t *testing.T) messagingtest.Roles { return roles(t, New()) })
+}
+
+func roles(t *testing.T, b *Bus) messagingtest.Roles {
+	t.Helper()
+	works, err := b.WorkBucket(t.Context(), "tokyo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return messagingtest.Roles{
+		Publisher: b, Subscriber: b, Requester: b, Responder: b, Buckets: b, Leaser: b,
+		Works: works, Orders: b.Works("tokyo"), MaxPayload: MaxPayload,
+	}
+}
+
+// around opens the buckets of a bus whose faults wait while they write.
+type around struct {
+	*Bus
+	whole *atomic.Bool
+}
+
+func (a around) Bucket(_ context.Context, name string) (messaging.Bucket, error) {
+	return passing{a.bucket(name), a.whole}, nil
+}
+
+type passing struct {
+	*bucket
+	whole *atomic.Bool
+}
+
+func (p passing) Put(ctx context.Context, key string, value []byte, expected federation.Revision) (federation.Revision, error) {
+	p.whole.Store(true)
+	defer p.whole.Store(false)
+	return p.bucket.Put(ctx, key, value, expected)
+}
+
+func (p passing) Delete(ctx context.Context, key string, expected federation.Revision) error {
+	p.whole.Store(true)
+	defer p.whole.Store(false)
+	return p.bucket.Delete(ctx, key, expected)
+}
+
+func TestFaults(t *testing.T) {
+	messagingtest.RunFaults(t, func(t *testing.T) (messagingtest.Roles, messagingtest.Faults) {
+		var cut, deaf, whole atomic.Bool
 		b := New()
-		return messagingtest.Roles{Publisher: b, Subscriber: b, Requester: b, Responder: b, Buckets: b, Leaser: b, MaxPayload: MaxPayload}
+		b.Fail = func(operation, _ string) error {
+			switch {
+			case !cut.Load(), whole.Load():
+				return nil
+			case operation == "put":
+				return messaging.ErrUnknown
+			}
+			return messaging.ErrDisconnected
+		}
+		b.Lose = func(string, string) error {
+			if deaf.Load() {
+				return messaging.ErrUnknown
+			}
+			return nil
+		}
+		while := func(flag *atomic.Bool) func(*testing.T) func() {
+			return func(*testing.T) func() {
+				flag.Store(true)
+				return func() { flag.Store(false) }
+			}
+		}
+		return roles(t, b), messagingtest.Faults{Around: around{b, &whole}, LoseAnswers: while(&deaf), Cut: while(&cut)}
 	})
 }
 

@@ -22,7 +22,9 @@ type Roles struct {
 	Responder  messaging.Responder  // answers as the hub
 	Buckets    messaging.Buckets    // as the hub
 	Leaser     messaging.Leaser
-	MaxPayload int // bytes
+	Works      messaging.Bucket // of one member, as the hub writes them
+	Orders     messaging.Orders // the same, as its agent reads them
+	MaxPayload int              // bytes
 }
 
 // limit bounds every wait.
@@ -45,6 +47,17 @@ func Run(t *testing.T, open func(t *testing.T) Roles) {
 		{"follow ends", followEnds},
 		{"lease", lease},
 		{"too large", tooLarge},
+		{"batch limits", batchLimits},
+		{"batch over markers", batchOverMarkers},
+		{"deletion markers", deletionMarkers},
+		{"renewed lease", renewedLease},
+		{"released lease", releasedLease},
+		{"oversize", oversize},
+		{"long refusal", longRefusal},
+		{"many requests", manyRequests},
+		{"slow follower", slowFollower},
+		{"orders", orders},
+		{"orders again", ordersAgain},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, open(t)) })
 	}

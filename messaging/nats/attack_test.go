@@ -28,9 +28,8 @@ type siege struct {
 	heardOfVictim func() []string
 }
 
-func besiege(t *testing.T) siege {
+func besiege(t *testing.T, w world) siege {
 	t.Helper()
-	w := open(t)
 	hub := w.dial(t, HubRole)
 	must(t, hub.EnsureBuckets(t.Context()))
 	attacker, own := w.member(t, hub, "frankfurt")
@@ -150,8 +149,10 @@ func api(stream, consumer, record string) []string {
 
 // TestMemberAttacks: whatever one member sends, nobody hears it as another's,
 // nothing of another is read, and no stream changes.
-func TestMemberAttacks(t *testing.T) {
-	s := besiege(t)
+func TestMemberAttacks(t *testing.T) { everywhere(t, memberAttacks) }
+
+func memberAttacks(t *testing.T, w world) {
+	s := besiege(t, w)
 	before := s.state(t)
 	work := subject.WorkPrefix(s.victims) + "shop.web"
 	subjects := append(api(subject.WorkBucket(s.victims), s.victims, work), api(streamName(subject.Assignments), "c", subject.RecordPrefix(subject.Assignments)+"a")...)
@@ -205,8 +206,10 @@ func TestMemberAttacks(t *testing.T) {
 
 // TestMemberEavesdrops: a member that subscribes to everything hears what is sent
 // to it, and nothing else.
-func TestMemberEavesdrops(t *testing.T) {
-	s := besiege(t)
+func TestMemberEavesdrops(t *testing.T) { everywhere(t, memberEavesdrops) }
+
+func memberEavesdrops(t *testing.T, w world) {
+	s := besiege(t, w)
 	heard := eavesdrop(t, s.attacker, ">", "*.>", "hansa.>", "_INBOX.>", "$SYS.>", "$JS.>", subject.UpOf(s.victims), subject.DownOf(s.victims),
 		subject.RecordPrefix(subject.Workloads)+">", subject.HubBeat(), subject.MemberUpAll(), subject.MemberDownAll())
 	answering(t, s.hub, subject.Up("*", subject.UpHello), func(messaging.Message) ([]byte, error) { return []byte("of the victim"), nil })
@@ -236,8 +239,10 @@ func TestMemberEavesdrops(t *testing.T) {
 
 // TestReplyHijack: what the hub answers to a member goes to no place of the
 // member's choice but its own.
-func TestReplyHijack(t *testing.T) {
-	s := besiege(t)
+func TestReplyHijack(t *testing.T) { everywhere(t, replyHijack) }
+
+func replyHijack(t *testing.T, w world) {
+	s := besiege(t, w)
 	before := s.state(t)
 	answered := make(chan string, 16)
 	answering(t, s.hub, subject.Up("*", subject.UpHello), func(m messaging.Message) ([]byte, error) {
@@ -274,8 +279,10 @@ func TestReplyHijack(t *testing.T) {
 
 // TestGatewayRights: a gateway writes desired state, reads what it answers with,
 // and nothing else.
-func TestGatewayRights(t *testing.T) {
-	s := besiege(t)
+func TestGatewayRights(t *testing.T) { everywhere(t, gatewayRights) }
+
+func gatewayRights(t *testing.T, w world) {
+	s := besiege(t, w)
 	gateway := s.dial(t, GatewayRole)
 	before := s.state(t)
 	var subjects []string

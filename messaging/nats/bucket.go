@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -186,8 +187,8 @@ func (b *bucket) write(ctx context.Context, m *nats.Msg, expected federation.Rev
 }
 
 func (b *bucket) publish(ctx context.Context, m *nats.Msg, expected federation.Revision) (federation.Revision, error) {
-	if len(m.Data) > MaxPayload {
-		return 0, fmt.Errorf("%w: %d bytes, the bus takes at most %d", messaging.ErrTooLarge, len(m.Data), MaxPayload)
+	if err := fits(len(m.Data)); err != nil {
+		return 0, err
 	}
 	if err := b.conn.room(ctx, b.stream); err != nil {
 		return 0, err
@@ -203,6 +204,13 @@ func (b *bucket) publish(ctx context.Context, m *nats.Msg, expected federation.R
 		return 0, unsure(wrap(err, "write"))
 	}
 	return federation.Revision(ack.Sequence), nil
+}
+
+func fits(size int) error {
+	if size <= MaxPayload {
+		return nil
+	}
+	return fmt.Errorf("%w: %d bytes, the bus takes at most %d", messaging.ErrTooLarge, size, MaxPayload)
 }
 
 // unsure turns an error after which a write may have happened into ErrUnknown.
@@ -226,7 +234,17 @@ func (b *bucket) WriteAll(ctx context.Context, writes []messaging.Write) ([]fede
 	if len(writes) > maxBatch {
 		return nil, fmt.Errorf("write %d records to %s: %w: at most %d in a batch", len(writes), b.stream, messaging.ErrTooLarge, maxBatch)
 	}
+	for _, w := range writes {
+		if err := fits(len(w.Value)); err != nil { // before anything is sent
+			return nil, fmt.Errorf("write %d records to %s: %s: %w", len(writes), b.stream, w.Key, err)
+		}
+	}
 	last, err := b.sendBatch(ctx, writes)
+	if errors.Is(err, messaging.ErrConflict) {
+		if over, found := b.overMarkers(ctx, writes); found {
+			last, err = b.sendBatch(ctx, over)
+		}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("write %d records to %s: %w", len(writes), b.stream, err)
 	}
@@ -235,6 +253,25 @@ func (b *bucket) WriteAll(ctx context.Context, writes []messaging.Write) ([]fede
 		revisions[i] = federation.Revision(last - uint64(len(writes)-1-i))
 	}
 	return revisions, nil
+}
+
+// overMarkers returns the writes with deletion markers as what is expected of records
+// that must not exist, and whether there are any.
+func (b *bucket) overMarkers(ctx context.Context, writes []messaging.Write) ([]messaging.Write, bool) {
+	over, found := slices.Clone(writes), false
+	for i, w := range writes {
+		if w.Expected != 0 {
+			continue
+		}
+		switch marker, err := b.last(ctx, w.Key); {
+		case errors.Is(err, messaging.ErrNotFound):
+		case err != nil, !marker.Deleted:
+			return nil, false
+		default:
+			over[i].Expected, found = marker.Revision, true
+		}
+	}
+	return over, found
 }
 
 // sendBatch publishes all but the last message without waiting, and the last one
@@ -298,12 +335,18 @@ func (c *Conn) Acquire(ctx context.Context, key string, value []byte, lifetime t
 	b := &bucket{conn: c, stream: streamName(subject.Leases), prefix: subject.RecordPrefix(subject.Leases)}
 	m := nats.NewMsg(b.prefix + key)
 	m.Data = value
-	m.Header.Set("Nats-TTL", strconv.FormatInt(max(1, int64(lifetime/time.Second)), 10))
+	m.Header.Set("Nats-TTL", wholeSeconds(lifetime))
 	revision, err := b.write(ctx, m, expected)
 	if err != nil {
 		return 0, fmt.Errorf("acquire lease %s: %w", key, err)
 	}
 	return revision, nil
+}
+
+// wholeSeconds is what the server counts lifetimes in. A lease must not end before its
+// holder thinks that it does, so a part of a second counts as a whole one.
+func wholeSeconds(d time.Duration) string {
+	return strconv.FormatInt(max(1, int64((d+time.Second-1)/time.Second)), 10)
 }
 
 // Release ends a lease that still has the revision.

@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"hash/fnv"
 	"log/slog"
+	"net"
+	"strings"
 	"sync"
 	"time"
 
@@ -299,6 +301,9 @@ func respond(m *nats.Msg, data []byte, err error) {
 	if m.Reply == "" {
 		return
 	}
+	if err == nil {
+		err = fits(len(data))
+	}
 	answer := nats.NewMsg(m.Reply)
 	answer.Data = data
 	if err != nil {
@@ -307,10 +312,22 @@ func respond(m *nats.Msg, data []byte, err error) {
 		if errors.As(err, &remote) {
 			e = wireError{Kind: remote.Kind, Text: remote.Text}
 		}
+		e.Text = shortened(e.Text)
 		b, _ := json.Marshal(e) // two strings
 		answer.Header.Set(errorHeader, string(b))
+		answer.Data = nil
 	}
 	_ = m.RespondMsg(answer) // the requester's time-out tells
+}
+
+// errorText bounds the text of an error on the wire, in bytes; it goes into a header.
+const errorText = 16 << 10
+
+func shortened(text string) string {
+	if len(text) <= errorText {
+		return text
+	}
+	return strings.ToValidUTF8(text[:errorText], "") + " …"
 }
 
 // wrap maps the library's errors to the sentinels that callers branch on.
@@ -328,7 +345,7 @@ func wrap(err error, format string, args ...any) error {
 		return fmt.Errorf("%s: %w", what, messaging.ErrTimeout)
 	case errors.Is(err, nats.ErrPermissionViolation):
 		return fmt.Errorf("%s: %w", what, messaging.ErrDenied)
-	case errors.Is(err, nats.ErrConnectionClosed), errors.Is(err, nats.ErrReconnectBufExceeded), errors.Is(err, nats.ErrDisconnected):
+	case errors.Is(err, nats.ErrConnectionClosed), errors.Is(err, nats.ErrReconnectBufExceeded), errors.Is(err, nats.ErrDisconnected), errors.As(err, new(*net.OpError)):
 		return fmt.Errorf("%s: %w", what, messaging.ErrDisconnected)
 	}
 	return fmt.Errorf("%s: %w", what, err)

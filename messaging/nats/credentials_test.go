@@ -18,13 +18,15 @@ import (
 
 // TestFloods: what one member sends too much of is refused, and the others do not
 // notice.
-func TestFloods(t *testing.T) {
-	s := besiege(t)
+func TestFloods(t *testing.T) { everywhere(t, floods) }
+
+func floods(t *testing.T, w world) {
+	s := besiege(t, w)
 	answering(t, s.hub, subject.Up("*", subject.UpHello), func(messaging.Message) ([]byte, error) { return nil, nil })
 	credentials, _ := s.credentials(t, "frankfurt")
 
 	refused := make(chan error, 64)
-	flooder, err := nats.Connect(s.server.URL(), nats.Secure(clientTLS(t, s.ca)), nats.UserJWTAndSeed(credentials.JWT, string(credentials.Seed)),
+	flooder, err := nats.Connect(s.urls[0], nats.Secure(clientTLS(t, s.ca)), nats.UserJWTAndSeed(credentials.JWT, string(credentials.Seed)),
 		nats.NoReconnect(), nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
 			select {
 			case refused <- err:
@@ -89,8 +91,10 @@ func clientTLS(t *testing.T, ca []byte) *tls.Config {
 }
 
 // TestForgedCredentials: nobody gets in without the federation's signature.
-func TestForgedCredentials(t *testing.T) {
-	s := besiege(t)
+func TestForgedCredentials(t *testing.T) { everywhere(t, forgedCredentials) }
+
+func forgedCredentials(t *testing.T, w world) {
+	s := besiege(t, w)
 	credentials, account := s.credentials(t, "frankfurt")
 	other, _ := s.credentials(t, "osaka")
 	for name, c := range map[string]Credentials{
@@ -111,7 +115,7 @@ func TestForgedCredentials(t *testing.T) {
 		})
 	}
 	t.Run("wrong CA", func(t *testing.T) {
-		_, err := Dial(DialOptions{URLs: []string{s.server.URL()}, CA: open(t).ca, Credentials: credentials, Name: "x", Account: account})
+		_, err := Dial(DialOptions{URLs: []string{s.urls[0]}, CA: open(t).ca, Credentials: credentials, Name: "x", Account: account})
 		if err == nil || !strings.Contains(err.Error(), "the given CA did not sign the bus's certificate") {
 			t.Errorf("got %v", err)
 		}
@@ -140,8 +144,10 @@ func selfSigned(t *testing.T, account string) Credentials {
 
 // TestRevoke: a member that is revoked is cut off at once and for ever, and nobody
 // else is.
-func TestRevoke(t *testing.T) {
-	s := besiege(t)
+func TestRevoke(t *testing.T) { everywhere(t, revoke) }
+
+func revoke(t *testing.T, w world) {
+	s := besiege(t, w)
 	credentials, account := s.credentials(t, "frankfurt")
 	cut := make(chan struct{}, 1)
 	s.attacker.SetDisconnectErrHandler(func(*nats.Conn, error) {
@@ -150,7 +156,7 @@ func TestRevoke(t *testing.T) {
 		default:
 		}
 	})
-	must(t, s.server.Accounts.Revoke(t.Context(), s.own))
+	must(t, s.register.Revoke(t.Context(), s.own))
 	select {
 	case <-cut:
 	case <-time.After(10 * time.Second):

@@ -3,23 +3,26 @@ package nats
 import (
 	"context"
 	"errors"
-	"net"
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
-	"github.com/hansa-io/hansa/member/cluster/pki"
 	"github.com/hansa-io/hansa/messaging"
 	"github.com/hansa-io/hansa/messaging/subject"
 )
 
-// world is a server with its certificate.
+// world is a bus under test.
 type world struct {
-	server   *Server
-	options  ServerOptions // with which it was started
+	server   *Server   // the only one, or the first of a cluster; nil when it is in another process
+	servers  []*Server // all that are in this process
+	urls     []string
 	ca       []byte
+	keys     *Keys
+	files    string // directory with credentials, of a server in another process
+	replicas int
+	register *Accounts
 	accounts map[string]string // of members, by name
+	options  ServerOptions     // with which it was started
 }
 
 func must(t testing.TB, err error) {
@@ -29,6 +32,7 @@ func must(t testing.TB, err error) {
 	}
 }
 
+// open starts one server in this process.
 func open(t testing.TB) world {
 	t.Helper()
 	return openAt(t, filepath.Join(t.TempDir(), "bus"))
@@ -37,38 +41,50 @@ func open(t testing.TB) world {
 // openAt starts a server that keeps its data in bus.
 func openAt(t testing.TB, bus string) world {
 	t.Helper()
-	dir := t.TempDir()
-	authority, err := pki.NewAuthority("test", time.Now())
+	s, err := siteIn(t.TempDir())
 	must(t, err)
-	pair, err := authority.Issue(pki.Request{CommonName: "bus", IPs: []net.IP{net.IPv4(127, 0, 0, 1)}})
+	o := s.options("bus")
+	o.Dir, o.Keys = bus, nil // those below it
+	server, err := StartServer(o)
 	must(t, err)
-	crt, key := filepath.Join(dir, "crt"), filepath.Join(dir, "key")
-	must(t, os.WriteFile(crt, pair.Certificate, 0o600))
-	must(t, os.WriteFile(key, pair.Key, 0o600))
-	options := ServerOptions{Dir: bus, Listen: "127.0.0.1:0", CertFile: crt, KeyFile: key}
-	s, err := StartServer(options)
+	s.keys, err = ReadKeys(KeyDir(bus))
 	must(t, err)
-	t.Cleanup(s.Shutdown)
-	return world{server: s, options: options, ca: authority.Pair().Certificate, accounts: map[string]string{}}
+	t.Cleanup(server.Shutdown)
+	return world{
+		server: server, servers: []*Server{server}, urls: []string{server.URL()}, ca: s.ca, keys: s.keys,
+		replicas: 1, register: server.Accounts, accounts: map[string]string{}, options: o,
+	}
 }
 
+// dial connects a role, within the process if the bus is there. In a cluster the
+// roles are at different servers.
 func (w world) dial(t testing.TB, role Role) *Conn {
 	t.Helper()
-	c, err := w.server.Dial(role)
+	c, err := w.dialNear(role)
 	must(t, err)
 	t.Cleanup(c.Close)
 	return c
 }
 
+func (w world) dialNear(role Role) (*Conn, error) {
+	switch {
+	case len(w.servers) == 0:
+		return w.connect(role, w.urls)
+	case role == GatewayRole:
+		return w.servers[len(w.servers)-1].Dial(role)
+	}
+	return w.server.Dial(role)
+}
+
 // credentials of a new user of the member, whose account is made when it is new.
 func (w world) credentials(t testing.TB, name string) (Credentials, string) {
 	t.Helper()
-	account, err := w.server.Accounts.AddMember(t.Context(), name, w.accounts[name])
+	account, err := w.register.AddMember(t.Context(), name, w.accounts[name])
 	must(t, err)
 	w.accounts[name] = account
 	pub, seed, err := NewUserKey()
 	must(t, err)
-	token, _, err := w.server.Accounts.SignUser(account, pub)
+	token, _, err := w.register.SignUser(account, pub)
 	must(t, err)
 	return Credentials{JWT: token, Seed: seed}, account
 }
@@ -85,12 +101,13 @@ func (w world) member(t testing.TB, hub *Conn, name string) (*Conn, string) {
 }
 
 func (w world) dialAs(c Credentials, name, account string) (*Conn, error) {
-	return Dial(DialOptions{URLs: []string{w.server.URL()}, CA: w.ca, Credentials: c, Name: name, Account: account})
+	return Dial(DialOptions{URLs: w.urls, CA: w.ca, Credentials: c, Name: name, Account: account})
 }
 
 // TestMember: everything that a member may do works.
-func TestMember(t *testing.T) {
-	w := open(t)
+func TestMember(t *testing.T) { everywhere(t, member) }
+
+func member(t *testing.T, w world) {
 	hub := w.dial(t, HubRole)
 	must(t, hub.EnsureBuckets(t.Context()))
 	member, account := w.member(t, hub, "tokyo")
@@ -175,7 +192,7 @@ func answering(t *testing.T, c *Conn, subj string, answer func(messaging.Message
 
 func TestCredentialsFile(t *testing.T) {
 	w := open(t)
-	credentials, err := w.server.keys.Credentials(GatewayRole)
+	credentials, err := w.keys.Credentials(GatewayRole)
 	must(t, err)
 	text, err := credentials.Encode()
 	must(t, err)

@@ -3,6 +3,7 @@ package nats
 import (
 	"context"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -33,8 +34,6 @@ type orders struct {
 
 // read follows the consumer until it fails.
 func (o *orders) read(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	consumer, err := o.conn.js.Consumer(bounded(ctx), subject.WorkBucket(o.conn.account), o.conn.account)
 	if err != nil {
 		return wrap(err, "follow works")
@@ -48,20 +47,33 @@ func (o *orders) read(ctx context.Context) error {
 	if err != nil {
 		return wrap(err, "follow works")
 	}
-	defer messages.Stop()
+	left, err := o.takeAll(ctx, messages)
+	giveBack(messages, left)
+	return err
+}
+
+// takeAll hands on what arrives until that, or receiving, fails. It returns what was
+// received and not taken.
+func (o *orders) takeAll(ctx context.Context, messages jetstream.MessagesContext) (left []jetstream.Msg, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	arrived := make(chan jetstream.Msg, mostOrders)
 	failed := make(chan error, 1)
-	go func() { failed <- receive(ctx, messages, arrived) }()
-	for {
-		select {
-		case m := <-arrived:
-			if err := o.take(together(m, arrived)); err != nil {
-				return err
+	go func() {
+		failed <- receive(ctx, messages, arrived)
+		close(arrived)
+	}()
+	for m := range arrived {
+		all := together(m, arrived)
+		if err := o.take(all); err != nil {
+			cancel()
+			for m := range arrived {
+				all = append(all, m)
 			}
-		case err := <-failed:
-			return err
+			return all, err
 		}
 	}
+	return nil, <-failed
 }
 
 // receive hands on what comes until there is an error.
@@ -71,11 +83,30 @@ func receive(ctx context.Context, messages jetstream.MessagesContext, arrived ch
 		if err != nil {
 			return wrap(err, "follow works")
 		}
-		select {
-		case arrived <- m:
-		case <-ctx.Done():
-			return ctx.Err()
+		arrived <- m // takeAll empties it in any case
+	}
+}
+
+// giveBackWithin bounds the wait for what the library still holds.
+const giveBackWithin = time.Second
+
+// giveBack lets the bus deliver again at once what was not taken, instead of when it
+// has waited for its acknowledgement in vain. The bus must first know that nothing is to
+// be sent here any more, or it comes here again and is lost.
+func giveBack(messages jetstream.MessagesContext, left []jetstream.Msg) {
+	ctx, cancel := context.WithTimeout(context.Background(), giveBackWithin)
+	defer cancel()
+	messages.Drain()
+	for {
+		m, err := messages.Next(jetstream.NextContext(ctx))
+		if err != nil {
+			break
 		}
+		left = append(left, m)
+	}
+	messages.Stop()
+	for _, m := range left {
+		_ = m.Nak() // else it comes when the wait is over; one that was acknowledged stays so
 	}
 }
 
@@ -84,7 +115,10 @@ func together(first jetstream.Msg, arrived <-chan jetstream.Msg) []jetstream.Msg
 	all := []jetstream.Msg{first}
 	for len(all) < mostOrders {
 		select {
-		case m := <-arrived:
+		case m, more := <-arrived:
+			if !more {
+				return all
+			}
 			all = append(all, m)
 		default:
 			return all

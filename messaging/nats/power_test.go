@@ -49,7 +49,7 @@ func TestProcessDeath(t *testing.T) {
 	must(t, os.MkdirAll(dir, 0o700))
 	acknowledged := acks{}
 	for round := range powerRounds {
-		w := startWriter(t, dir, false)
+		w := startLoader(t, dir, false)
 		w.stopAfter(t, time.Duration(rng.IntN(500))*time.Millisecond)
 		copied := filepath.Join(t.TempDir(), strconv.Itoa(round+1))
 		must(t, os.CopyFS(copied, os.DirFS(dir)))
@@ -69,7 +69,7 @@ func TestPowerLoss(t *testing.T) {
 	d := newDevice(t)
 	acknowledged := acks{}
 	for round := range powerRounds {
-		w := startWriter(t, d.dir, false)
+		w := startLoader(t, d.dir, false)
 		w.stopAfter(t, time.Duration(rng.IntN(800))*time.Millisecond)
 		d.cut(t, w)
 		acknowledged.add(w.acknowledged(t))
@@ -83,7 +83,7 @@ func TestPowerLoss(t *testing.T) {
 // TestPowerLossIsSeen: without fsync the same cut loses records.
 func TestPowerLossIsSeen(t *testing.T) {
 	d := newDevice(t)
-	w := startWriter(t, d.dir, true)
+	w := startLoader(t, d.dir, true)
 	w.stopAfter(t, 300*time.Millisecond)
 	d.cut(t, w)
 	acknowledged := acks{}
@@ -144,16 +144,16 @@ func openNamed(ctx context.Context, hub *Conn, name string) (messaging.Bucket, e
 	return &bucket{conn: hub, stream: subject.WorkBucket(account), prefix: subject.WorkPrefix(account)}, nil
 }
 
-// writer is a server in a process of its own that is written to.
-type writer struct {
+// loader is a server in a process of its own that is written to.
+type loader struct {
 	command *exec.Cmd
 	notes   string // the file of what was acknowledged, a line each
 }
 
-// startWriter runs this test binary again, as TestPowerWriter.
-func startWriter(t *testing.T, dir string, unsynced bool) *writer {
+// startLoader runs this test binary again, as TestPowerWriter.
+func startLoader(t *testing.T, dir string, unsynced bool) *loader {
 	t.Helper()
-	w := &writer{notes: filepath.Join(t.TempDir(), "acknowledged")}
+	w := &loader{notes: filepath.Join(t.TempDir(), "acknowledged")}
 	out, err := os.Create(w.notes)
 	must(t, err)
 	defer out.Close()
@@ -169,11 +169,11 @@ func startWriter(t *testing.T, dir string, unsynced bool) *writer {
 }
 
 // stopAfter stops all threads of the process where they are.
-func (w *writer) stopAfter(t *testing.T, d time.Duration) {
+func (w *loader) stopAfter(t *testing.T, d time.Duration) {
 	t.Helper()
 	<-time.After(d)
 	must(t, w.command.Process.Signal(syscall.SIGSTOP))
-	until(t, "the writer stops", func() bool {
+	until(t, "the loader stops", func() bool {
 		tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", w.command.Process.Pid))
 		must(t, err)
 		for _, task := range tasks {
@@ -187,13 +187,13 @@ func (w *writer) stopAfter(t *testing.T, d time.Duration) {
 	})
 }
 
-func (w *writer) kill() {
+func (w *loader) kill() {
 	_ = w.command.Process.Kill() // it may have ended
 	_ = w.command.Wait()         // by that signal
 }
 
 // acknowledged reads the whole lines.
-func (w *writer) acknowledged(t *testing.T) acks {
+func (w *loader) acknowledged(t *testing.T) acks {
 	t.Helper()
 	b, err := os.ReadFile(w.notes)
 	must(t, err)
@@ -254,8 +254,8 @@ func (d *device) detach(t *testing.T) {
 	d.mount = ""
 }
 
-// cut copies what is on the device now, ends the writer, and mounts the copy.
-func (d *device) cut(t *testing.T, w *writer) {
+// cut copies what is on the device now, ends the loader, and mounts the copy.
+func (d *device) cut(t *testing.T, w *loader) {
 	t.Helper()
 	in, err := os.Open(d.image)
 	must(t, err)
@@ -270,7 +270,7 @@ func (d *device) cut(t *testing.T, w *writer) {
 	d.attach(t)
 }
 
-// TestPowerWriter is the writer: it runs a server and writes until it is killed. It does
+// TestPowerWriter is the loader: it runs a server and writes until it is killed. It does
 // nothing in a run of the tests.
 func TestPowerWriter(t *testing.T) {
 	dir := os.Getenv("HANSA_POWER_DIR")
@@ -280,6 +280,7 @@ func TestPowerWriter(t *testing.T) {
 	w := world{}
 	if os.Getenv("HANSA_POWER_UNSYNCED") == "true" {
 		w.server = unsynced(t, dir)
+		w.servers = []*Server{w.server}
 	} else {
 		w = openAt(t, dir)
 	}

@@ -135,6 +135,10 @@ func upToDate(now, wanted jetstream.StreamConfig) bool {
 		now.MaxAge == wanted.MaxAge && (wanted.MaxBytes == 0 || now.MaxBytes == wanted.MaxBytes)
 }
 
+// acknowledgeWithin is when a work is delivered again that was not acknowledged: its
+// reader or its server went away. A slow reader gets it twice, which does not matter.
+const acknowledgeWithin = 5 * time.Second
+
 // WorkBucket makes the stream of a member's works and the consumer through which
 // the member reads it, and returns it as a bucket for the hub.
 func (c *Conn) WorkBucket(ctx context.Context, account string) (messaging.Bucket, error) {
@@ -152,7 +156,7 @@ func (c *Conn) WorkBucket(ctx context.Context, account string) (messaging.Bucket
 	}
 	_, err := c.js.CreateOrUpdateConsumer(bounded(ctx), stream, jetstream.ConsumerConfig{
 		Durable: account, AckPolicy: jetstream.AckExplicitPolicy, DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy,
-		FilterSubject: subject.WorkPrefix(account) + ">", AckWait: 30 * time.Second, MaxAckPending: 1000,
+		FilterSubject: subject.WorkPrefix(account) + ">", AckWait: acknowledgeWithin, MaxAckPending: 1000,
 	})
 	if err != nil {
 		return nil, wrap(err, "make the consumer of stream %s", stream)

@@ -1,22 +1,66 @@
 package nats
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/hansa-io/hansa/messaging/messagingtest"
 )
 
-// TestSuite runs the suite on a real server, with the rights of a gateway and of
+// TestSuite runs the suite on real servers, with the rights of a gateway, an agent and
 // the hub.
 func TestSuite(t *testing.T) {
-	messagingtest.Run(t, func(t *testing.T) messagingtest.Roles {
-		w := open(t)
-		hub, gateway := w.dial(t, HubRole), w.dial(t, GatewayRole)
-		if err := hub.EnsureBuckets(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		return messagingtest.Roles{
-			Publisher: gateway, Subscriber: hub, Requester: gateway, Responder: hub, Buckets: hub, Leaser: hub, MaxPayload: MaxPayload,
-		}
-	})
+	for _, topology := range topologies() {
+		t.Run(topology.name, func(t *testing.T) {
+			messagingtest.Run(t, func(t *testing.T) messagingtest.Roles { return topology.open(t).roles(t) })
+		})
+	}
+}
+
+func (w world) roles(t *testing.T) messagingtest.Roles {
+	t.Helper()
+	hub, gateway := w.dial(t, HubRole), w.dial(t, GatewayRole)
+	must(t, hub.EnsureBuckets(t.Context()))
+	member, account := w.member(t, hub, "tokyo")
+	works, err := hub.WorkBucket(t.Context(), account)
+	must(t, err)
+	return messagingtest.Roles{
+		Publisher: gateway, Subscriber: hub, Requester: gateway, Responder: hub, Buckets: hub, Leaser: hub,
+		Works: works, Orders: member.Works(), MaxPayload: MaxPayload,
+	}
+}
+
+// TestSuiteFaults runs the suite's faults on the connection of a hub that is not at
+// the server that it uses.
+func TestSuiteFaults(t *testing.T) {
+	for _, topology := range topologies() {
+		t.Run(topology.name, func(t *testing.T) {
+			messagingtest.RunFaults(t, func(t *testing.T) (messagingtest.Roles, messagingtest.Faults) {
+				w := topology.open(t)
+				around := w.dial(t, HubRole)
+				must(t, around.EnsureBuckets(t.Context()))
+				p, err := newProxy("127.0.0.1:0", strings.TrimPrefix(w.urls[0], "tls://"))
+				must(t, err)
+				t.Cleanup(p.close)
+				hub, err := w.connect(HubRole, []string{"tls://" + p.address()})
+				must(t, err)
+				t.Cleanup(hub.Close)
+				roles := messagingtest.Roles{Publisher: hub, Requester: hub, Buckets: hub, Leaser: hub, MaxPayload: MaxPayload}
+				return roles, messagingtest.Faults{
+					Around: around,
+					LoseAnswers: func(*testing.T) func() {
+						p.down.hold(true)
+						return func() {
+							p.reset() // with what is held: it is lost
+							p.mend()
+						}
+					},
+					Cut: func(*testing.T) func() {
+						p.cut()
+						return p.mend
+					},
+				}
+			})
+		})
+	}
 }
