@@ -276,7 +276,10 @@ func forgeries() [][]byte {
 	terms := flow.Terms{Window: flow.MaxWindow}.Encode()
 	out := [][]byte{nil, []byte("no frame")}
 	for _, f := range []flow.Frame{
-		{Kind: flow.Open, Payload: terms}, {Kind: flow.Accept, Payload: terms}, {Kind: flow.Check, Payload: terms}, {Kind: flow.Ready, Payload: terms},
+		{Kind: flow.Open, Payload: terms},
+		{Kind: flow.Accept, Payload: terms},
+		{Kind: flow.Check, Payload: terms},
+		{Kind: flow.Ready, Payload: terms},
 		{Kind: flow.Close, Payload: flow.Verdict{Kind: string(messaging.Denied), Text: "forged"}.Encode()},
 	} {
 		out = append(out, f.Encode())

@@ -44,6 +44,7 @@ type Server struct {
 
 	mu       sync.Mutex
 	sessions map[subject.Tunnel]*pipe // nil until it hears
+	stopped  bool
 	ended    sync.WaitGroup
 }
 
@@ -61,6 +62,7 @@ type Answer = func(ctx context.Context, service string) (func(messaging.Stream),
 
 // Serve takes tunnels until ctx ends. It is called once at a time.
 func (s *Server) Serve(ctx context.Context, answer Answer) error {
+	s.stop(false)
 	all := subject.Tunnel{Dialer: "*", Session: "*"}
 	if s.opts.Wide {
 		all.Account = s.opts.Account
@@ -71,10 +73,16 @@ func (s *Server) Serve(ctx context.Context, answer Answer) error {
 	}
 	<-ctx.Done()
 	stop()
-	s.mu.Lock() // who asks from now on sees that ctx has ended
-	s.mu.Unlock()
+	s.stop(true)
 	s.ended.Wait()
 	return ctx.Err()
+}
+
+// stop says whether tunnels that are asked for are left unanswered.
+func (s *Server) stop(stopped bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stopped = stopped
 }
 
 // asked begins the tunnel of an Open, or answers again when it has begun.
@@ -86,7 +94,7 @@ func (s *Server) asked(ctx context.Context, m messaging.Message, answer Answer) 
 	s.mu.Lock()
 	p, held := s.sessions[t]
 	refused := !held && len(s.sessions) >= maxPipes
-	begins := !held && !refused && ctx.Err() == nil && s.pipes.Allow()
+	begins := !held && !refused && !s.stopped && s.pipes.Allow()
 	if begins {
 		s.sessions[t] = nil
 		s.ended.Go(func() { s.run(ctx, t, m, answer) })
