@@ -215,7 +215,7 @@ func (h *Hub) restoring(ctx context.Context, b begun) (done bool, err error) {
 
 // yieldAfter is how long a hub waits for somebody who brings a backup before it lets
 // another one lead, which may have it.
-const yieldAfter = 10 * time.Second
+const yieldAfter = 3 * time.Second
 
 // awaitBackup waits until somebody brings a backup.
 func (h *Hub) awaitBackup(ctx context.Context, b begun) error {

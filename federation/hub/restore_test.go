@@ -279,6 +279,30 @@ func TestInterruptedRestore(t *testing.T) {
 	w.stands(web, 4)
 }
 
+// TestRestoreElsewhere: a backup waits at a hub that does not lead. The one that leads
+// stops to decide, and makes way.
+func TestRestoreElsewhere(t *testing.T) {
+	w := newWorld(t)
+	w.startHub("first")
+	w.put(workload(web, 4), 0)
+	await(w, assignments, subject.WorkloadKey(web), func(federation.Assignment) bool { return true })
+	file := w.backup()
+	w.put(workload(cart, 2), 0)
+	await(w, assignments, subject.WorkloadKey(cart), func(federation.Assignment) bool { return true })
+	before := w.watch("").Term
+	w.data = t.TempDir()
+	must(t, os.WriteFile(filepath.Join(w.data, hub.PutBack), file, 0o600))
+	w.startHub("second")
+	w.gone(subject.Workloads, subject.WorkloadKey(cart))
+	sum, err := archive.Verify(bytes.NewReader(file))
+	must(t, err)
+	w.restored(federation.RestoreReply{Digest: sum.Digest, Term: before})
+	w.gone(subject.Assignments, subject.WorkloadKey(cart))
+	if _, err := os.Stat(filepath.Join(w.data, hub.PutBack)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the backup is left: %v", err)
+	}
+}
+
 // TestLostHub: everything of the hub is lost. A new one with the keys and the records of
 // a backup has the agents back with the credentials that they have; what they run stays,
 // also what was decided after the backup.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/hansa-io/hansa/messaging"
@@ -83,7 +84,7 @@ func (s *Server) Full() string {
 // room waits a moment for room and then refuses a write to a stream on the disk, below
 // the second floor. The wait slows down who writes again and again.
 func (c *Conn) room(ctx context.Context, stream string) error {
-	if c.server == nil || c.server.disk.admits() || !onDisk(stream) {
+	if c.server == nil || c.server.disk.admits() || !c.onDisk(stream) {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, roomWait)
@@ -108,8 +109,11 @@ func (d *disk) admits() bool {
 }
 
 // onDisk: leases have to be renewed as long as anything can be written, and what is
-// rebuilt from agents is in memory.
-func onDisk(stream string) bool {
+// rebuilt from agents may be in memory.
+func (c *Conn) onDisk(stream string) bool {
+	if c.rebuiltStorage() == jetstream.FileStorage {
+		return stream != streamName(subject.Leases)
+	}
 	return stream != streamName(subject.Leases) && !slices.ContainsFunc(subject.Rebuilt(), func(name string) bool { return stream == streamName(name) })
 }
 

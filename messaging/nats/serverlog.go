@@ -16,13 +16,14 @@ const repeatLog = 10 * time.Second
 // serverLog passes the server's log on, its notices as debug lines.
 type serverLog struct {
 	log     *slog.Logger
-	suspect *atomic.Bool // set when a write failed
+	suspect *atomic.Bool
 
 	mu   sync.Mutex
 	text string               // of the last complaint
 	told map[string]time.Time // by format
 }
 
+// newServerLog sets suspect when the server says that a write has failed.
 func newServerLog(log *slog.Logger, suspect *atomic.Bool) *serverLog {
 	return &serverLog{log: log, suspect: suspect, told: map[string]time.Time{}}
 }
