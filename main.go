@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
@@ -30,6 +31,7 @@ import (
 	"github.com/hansa-io/hansa/messaging/mirror"
 	"github.com/hansa-io/hansa/messaging/nats"
 	"github.com/hansa-io/hansa/messaging/nats/seal"
+	"github.com/hansa-io/hansa/messaging/trace/otlp"
 	"github.com/hansa-io/hansa/placement/catalogue"
 )
 
@@ -41,15 +43,27 @@ func main() {
 	defer stop()
 	roles := []*cobra.Command{
 		hubCommand(),
-		configs.Role("gateway", "Run a gateway in a process of its own", configs.LoadGateway, runGateway),
-		configs.Role("agent", "Run the agent of a cluster that Hansa did not start", configs.LoadAgent, runAgent),
+		configs.Role("gateway", "Run a gateway in a process of its own", configs.LoadGateway, traced("hansa-gateway", runGateway)),
+		configs.Role("agent", "Run the agent of a cluster that Hansa did not start", configs.LoadAgent, traced("hansa-agent", runAgent)),
 	}
 	os.Exit(cli.Main(ctx, os.Args[1:], cli.Options{Version: release, Commands: append(append(roles, wrap.Command()), local.Commands()...)}))
 }
 
+// traced exports the traces of a role, if the environment says where to.
+func traced[C any](service string, run func(context.Context, C) error) func(context.Context, C) error {
+	return func(ctx context.Context, c C) error {
+		stop, err := otlp.Export(ctx, service, slog.New(slog.NewTextHandler(os.Stderr, nil)))
+		if err != nil {
+			return err
+		}
+		defer stop()
+		return run(ctx, c)
+	}
+}
+
 // hubCommand is the role hub, and what is asked of its keys without it.
 func hubCommand() *cobra.Command {
-	hub := configs.Role("hub", "Run the bus, the hub and, unless it is configured away, a gateway", configs.LoadHub, runHub)
+	hub := configs.Role("hub", "Run the bus, the hub and, unless it is configured away, a gateway", configs.LoadHub, traced("hansa-hub", runHub))
 	hub.AddCommand(
 		keysCommand("credentials", "Print credentials with which a gateway in a process of its own reaches the bus of this hub", printCredentials),
 		keysCommand("keys", "Make the keys of the bus, which every hub of a cluster needs, unless they are there", makeKeys),
@@ -128,7 +142,8 @@ func runHub(ctx context.Context, c configs.Hub) error {
 		return err
 	}
 	defer dir.Close()
-	bus, err := startBus(c, log)
+	metrics := gateway.NewRegistry()
+	bus, err := startBus(c, log, metrics)
 	if err != nil {
 		return err
 	}
@@ -153,9 +168,8 @@ func runHub(ctx context.Context, c configs.Hub) error {
 	if err != nil {
 		return err
 	}
-	metrics := gateway.NewRegistry()
 	decides, err := hub.New(hub.Options{
-		Name: c.Name, Bus: mirroredBus{conn, records}, Accounts: bus.Accounts, Works: conn, Sealing: sealing,
+		Name: c.Name, Bus: mirroredBus{conn, records}, Accounts: bus.Accounts, Works: conn, Sealing: sealing, Inspector: bus.Inspector(conn),
 		Gather:  func(ctx context.Context) error { return bus.Gather(ctx, conn) },
 		BusURLs: bus.Advertised(c.Bus.Advertise), BusCA: ca, Stabilise: c.Stabilise, Metrics: metrics, Log: log,
 		Brake: limits(c),
@@ -195,13 +209,13 @@ func newSealing(bus *nats.Server) (hub.Sealing, error) {
 }
 
 // startBus starts the embedded server, alone or as one of a cluster.
-func startBus(c configs.Hub, log *slog.Logger) (*nats.Server, error) {
+func startBus(c configs.Hub, log *slog.Logger, metrics prometheus.Registerer) (*nats.Server, error) {
 	keys, err := openKeys(c)
 	if err != nil {
 		return nil, err
 	}
 	o := nats.ServerOptions{
-		Dir: c.DataDir, Keys: keys, Name: c.Name, Listen: c.Bus.Listen, CertFile: c.Bus.CertFile, KeyFile: c.Bus.KeyFile, Log: log,
+		Dir: c.DataDir, Keys: keys, Name: c.Name, Listen: c.Bus.Listen, CertFile: c.Bus.CertFile, KeyFile: c.Bus.KeyFile, Log: log, Metrics: metrics,
 	}
 	if c.Bus.Cluster.Listen != "" {
 		ca, err := os.ReadFile(c.Bus.CAFile)
@@ -280,8 +294,8 @@ func runGateway(ctx context.Context, c configs.GatewayRole) error {
 	if err != nil {
 		return err
 	}
-	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	bus, err := nats.Dial(nats.DialOptions{URLs: c.Bus.URLs, CA: ca, Credentials: credentials, Name: c.Name, Log: log})
+	log, metrics := slog.New(slog.NewTextHandler(os.Stderr, nil)), gateway.NewRegistry()
+	bus, err := nats.Dial(nats.DialOptions{URLs: c.Bus.URLs, CA: ca, Credentials: credentials, Name: c.Name, Log: log, Metrics: metrics})
 	if err != nil {
 		return err
 	}
@@ -290,7 +304,7 @@ func runGateway(ctx context.Context, c configs.GatewayRole) error {
 	if err != nil {
 		return err
 	}
-	front, err := newGateway(c.Gateway, mirroredBus{bus, records}, gateway.Options{Name: c.Name, Log: log})
+	front, err := newGateway(c.Gateway, mirroredBus{bus, records}, gateway.Options{Name: c.Name, Metrics: metrics, Log: log})
 	if err != nil {
 		return err
 	}

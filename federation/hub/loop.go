@@ -46,6 +46,9 @@ type leadership struct {
 	pending   *pending
 	numbered  uint64                               // of the last event record within the term
 	told      map[string]federation.OperationState // of each operation, in its last record
+	heads     *heads
+	traces    *traces
+	inspections
 }
 
 // lead decides until ctx ends with the lease, or a follower must start over.
@@ -57,6 +60,7 @@ func (h *Hub) lead(ctx context.Context, term uint64, outranked func(uint64)) err
 		events:  mailbox.New[decision.Event](), dir: newDirectory(),
 		buckets: map[string]messaging.Bucket{}, writers: map[string]*mailbox.Box[write]{}, stores: map[string]*mailbox.Box[write]{},
 		group: group, pending: newPending(), told: map[string]federation.OperationState{},
+		heads: newHeads(), traces: newTraces(),
 	}
 	if err := l.openBuckets(ctx); err != nil {
 		return err
@@ -68,6 +72,10 @@ func (h *Hub) lead(ctx context.Context, term uint64, outranked func(uint64)) err
 	l.follow(ctx)
 	if h.opts.Gather != nil {
 		group.Go(func() error { return l.gather(ctx) })
+	}
+	group.Go(func() error { return l.watchExpiry(ctx) })
+	if h.opts.Inspector != nil {
+		group.Go(func() error { return h.opts.Inspector.MeasureStreams(ctx) })
 	}
 	if err := l.listen(ctx); err != nil {
 		group.Go(func() error { return err }) // ends what was started
@@ -190,7 +198,8 @@ func (l *leadership) audit(e decision.Audit) {
 func (l *leadership) beat(b federation.HubBeat) {
 	data := federationv1.EncodeHubBeat(b)
 	bus := l.hub.opts.Bus
-	_ = bus.Publish(subject.HubBeat(), data)
+	b.Heads = l.heads.all()
+	_ = bus.Publish(subject.HubBeat(), federationv1.EncodeHubBeat(b))
 	for _, account := range l.dir.everyAccount() {
 		_ = bus.Publish(subject.DownBeat(account), data)
 	}

@@ -313,12 +313,14 @@ func (x *Holding) GetRevision() uint64 {
 
 // HubBeat is what the leader says four times a second.
 type HubBeat struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Term          uint64                 `protobuf:"varint,1,opt,name=term,proto3" json:"term,omitempty"`
-	Sequence      uint64                 `protobuf:"varint,2,opt,name=sequence,proto3" json:"sequence,omitempty"`
-	Members       []*MemberBeat          `protobuf:"bytes,3,rep,name=members,proto3" json:"members,omitempty"`
-	Masks         []*FaultMask           `protobuf:"bytes,4,rep,name=masks,proto3" json:"masks,omitempty"`
-	Frozen        string                 `protobuf:"bytes,5,opt,name=frozen,proto3" json:"frozen,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Term     uint64                 `protobuf:"varint,1,opt,name=term,proto3" json:"term,omitempty"`
+	Sequence uint64                 `protobuf:"varint,2,opt,name=sequence,proto3" json:"sequence,omitempty"`
+	Members  []*MemberBeat          `protobuf:"bytes,3,rep,name=members,proto3" json:"members,omitempty"`
+	Masks    []*FaultMask           `protobuf:"bytes,4,rep,name=masks,proto3" json:"masks,omitempty"`
+	Frozen   string                 `protobuf:"bytes,5,opt,name=frozen,proto3" json:"frozen,omitempty"`
+	// Last revision of each bucket that the hub has; only for gateways.
+	Heads         map[string]uint64 `protobuf:"bytes,6,rep,name=heads,proto3" json:"heads,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -386,6 +388,13 @@ func (x *HubBeat) GetFrozen() string {
 		return x.Frozen
 	}
 	return ""
+}
+
+func (x *HubBeat) GetHeads() map[string]uint64 {
+	if x != nil {
+		return x.Heads
+	}
+	return nil
 }
 
 // MemberBeat is one member's line.
@@ -3042,13 +3051,18 @@ const file_federation_v1_messages_proto_rawDesc = "" +
 	"\bworkload\x18\x01 \x01(\v2\x18.hansa.federation.v1.KeyR\bworkload\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x18\n" +
 	"\astopped\x18\x03 \x01(\bR\astopped\x12\x1a\n" +
-	"\brevision\x18\x04 \x01(\x04R\brevision\"\xc2\x01\n" +
+	"\brevision\x18\x04 \x01(\x04R\brevision\"\xbb\x02\n" +
 	"\aHubBeat\x12\x12\n" +
 	"\x04term\x18\x01 \x01(\x04R\x04term\x12\x1a\n" +
 	"\bsequence\x18\x02 \x01(\x04R\bsequence\x129\n" +
 	"\amembers\x18\x03 \x03(\v2\x1f.hansa.federation.v1.MemberBeatR\amembers\x124\n" +
 	"\x05masks\x18\x04 \x03(\v2\x1e.hansa.federation.v1.FaultMaskR\x05masks\x12\x16\n" +
-	"\x06frozen\x18\x05 \x01(\tR\x06frozen\"\xcc\x01\n" +
+	"\x06frozen\x18\x05 \x01(\tR\x06frozen\x12=\n" +
+	"\x05heads\x18\x06 \x03(\v2'.hansa.federation.v1.HubBeat.HeadsEntryR\x05heads\x1a8\n" +
+	"\n" +
+	"HeadsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"\xcc\x01\n" +
 	"\n" +
 	"MemberBeat\x12\x16\n" +
 	"\x06member\x18\x01 \x01(\tR\x06member\x12\x16\n" +
@@ -3272,7 +3286,7 @@ func file_federation_v1_messages_proto_rawDescGZIP() []byte {
 	return file_federation_v1_messages_proto_rawDescData
 }
 
-var file_federation_v1_messages_proto_msgTypes = make([]protoimpl.MessageInfo, 46)
+var file_federation_v1_messages_proto_msgTypes = make([]protoimpl.MessageInfo, 47)
 var file_federation_v1_messages_proto_goTypes = []any{
 	(*Beat)(nil),                  // 0: hansa.federation.v1.Beat
 	(*PeerObservation)(nil),       // 1: hansa.federation.v1.PeerObservation
@@ -3317,64 +3331,66 @@ var file_federation_v1_messages_proto_goTypes = []any{
 	(*SealReply)(nil),             // 40: hansa.federation.v1.SealReply
 	(*SealKeysRequest)(nil),       // 41: hansa.federation.v1.SealKeysRequest
 	(*SealKeysReply)(nil),         // 42: hansa.federation.v1.SealKeysReply
-	nil,                           // 43: hansa.federation.v1.JoinRequest.LabelsEntry
-	nil,                           // 44: hansa.federation.v1.SimulationRequest.ScaleEntry
-	nil,                           // 45: hansa.federation.v1.SimulationRequest.PoliciesEntry
-	(*durationpb.Duration)(nil),   // 46: google.protobuf.Duration
-	(*Key)(nil),                   // 47: hansa.federation.v1.Key
-	(*Place)(nil),                 // 48: hansa.federation.v1.Place
-	(*timestamppb.Timestamp)(nil), // 49: google.protobuf.Timestamp
-	(*MemberSpec)(nil),            // 50: hansa.federation.v1.MemberSpec
-	(*MemberFacts)(nil),           // 51: hansa.federation.v1.MemberFacts
+	nil,                           // 43: hansa.federation.v1.HubBeat.HeadsEntry
+	nil,                           // 44: hansa.federation.v1.JoinRequest.LabelsEntry
+	nil,                           // 45: hansa.federation.v1.SimulationRequest.ScaleEntry
+	nil,                           // 46: hansa.federation.v1.SimulationRequest.PoliciesEntry
+	(*durationpb.Duration)(nil),   // 47: google.protobuf.Duration
+	(*Key)(nil),                   // 48: hansa.federation.v1.Key
+	(*Place)(nil),                 // 49: hansa.federation.v1.Place
+	(*timestamppb.Timestamp)(nil), // 50: google.protobuf.Timestamp
+	(*MemberSpec)(nil),            // 51: hansa.federation.v1.MemberSpec
+	(*MemberFacts)(nil),           // 52: hansa.federation.v1.MemberFacts
 }
 var file_federation_v1_messages_proto_depIdxs = []int32{
-	46, // 0: hansa.federation.v1.Beat.stall:type_name -> google.protobuf.Duration
-	46, // 1: hansa.federation.v1.Beat.hub_age:type_name -> google.protobuf.Duration
+	47, // 0: hansa.federation.v1.Beat.stall:type_name -> google.protobuf.Duration
+	47, // 1: hansa.federation.v1.Beat.hub_age:type_name -> google.protobuf.Duration
 	1,  // 2: hansa.federation.v1.Beat.peers:type_name -> hansa.federation.v1.PeerObservation
 	2,  // 3: hansa.federation.v1.Beat.holdings:type_name -> hansa.federation.v1.Holding
-	46, // 4: hansa.federation.v1.PeerObservation.age:type_name -> google.protobuf.Duration
-	47, // 5: hansa.federation.v1.Holding.workload:type_name -> hansa.federation.v1.Key
+	47, // 4: hansa.federation.v1.PeerObservation.age:type_name -> google.protobuf.Duration
+	48, // 5: hansa.federation.v1.Holding.workload:type_name -> hansa.federation.v1.Key
 	4,  // 6: hansa.federation.v1.HubBeat.members:type_name -> hansa.federation.v1.MemberBeat
 	5,  // 7: hansa.federation.v1.HubBeat.masks:type_name -> hansa.federation.v1.FaultMask
-	46, // 8: hansa.federation.v1.MemberBeat.heard_age:type_name -> google.protobuf.Duration
-	46, // 9: hansa.federation.v1.FaultMask.lifetime:type_name -> google.protobuf.Duration
-	2,  // 10: hansa.federation.v1.Hello.holdings:type_name -> hansa.federation.v1.Holding
-	2,  // 11: hansa.federation.v1.HelloReply.keep:type_name -> hansa.federation.v1.Holding
-	2,  // 12: hansa.federation.v1.HelloReply.stop:type_name -> hansa.federation.v1.Holding
-	46, // 13: hansa.federation.v1.ProbeRequest.timeout:type_name -> google.protobuf.Duration
-	46, // 14: hansa.federation.v1.ProbeReply.round_trip:type_name -> google.protobuf.Duration
-	12, // 15: hansa.federation.v1.QueryReport.counts:type_name -> hansa.federation.v1.QueryCount
-	47, // 16: hansa.federation.v1.QueryCount.service:type_name -> hansa.federation.v1.Key
-	48, // 17: hansa.federation.v1.JoinRequest.place:type_name -> hansa.federation.v1.Place
-	43, // 18: hansa.federation.v1.JoinRequest.labels:type_name -> hansa.federation.v1.JoinRequest.LabelsEntry
-	49, // 19: hansa.federation.v1.JoinReply.expires_at:type_name -> google.protobuf.Timestamp
-	46, // 20: hansa.federation.v1.TokenRequest.ttl:type_name -> google.protobuf.Duration
-	49, // 21: hansa.federation.v1.TokenReply.expires_at:type_name -> google.protobuf.Timestamp
-	19, // 22: hansa.federation.v1.TokensReply.tokens:type_name -> hansa.federation.v1.Token
-	49, // 23: hansa.federation.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
-	44, // 24: hansa.federation.v1.SimulationRequest.scale:type_name -> hansa.federation.v1.SimulationRequest.ScaleEntry
-	50, // 25: hansa.federation.v1.SimulationRequest.add:type_name -> hansa.federation.v1.MemberSpec
-	51, // 26: hansa.federation.v1.SimulationRequest.add_facts:type_name -> hansa.federation.v1.MemberFacts
-	45, // 27: hansa.federation.v1.SimulationRequest.policies:type_name -> hansa.federation.v1.SimulationRequest.PoliciesEntry
-	22, // 28: hansa.federation.v1.Simulation.moves:type_name -> hansa.federation.v1.Move
-	23, // 29: hansa.federation.v1.Simulation.unmet:type_name -> hansa.federation.v1.Unmet
-	47, // 30: hansa.federation.v1.Move.workload:type_name -> hansa.federation.v1.Key
-	47, // 31: hansa.federation.v1.Unmet.workload:type_name -> hansa.federation.v1.Key
-	25, // 32: hansa.federation.v1.Readiness.scenarios:type_name -> hansa.federation.v1.Scenario
-	49, // 33: hansa.federation.v1.Readiness.checked_at:type_name -> google.protobuf.Timestamp
-	23, // 34: hansa.federation.v1.Scenario.unmet:type_name -> hansa.federation.v1.Unmet
-	47, // 35: hansa.federation.v1.RebalanceRequest.workload:type_name -> hansa.federation.v1.Key
-	47, // 36: hansa.federation.v1.ReplayRequest.workload:type_name -> hansa.federation.v1.Key
-	47, // 37: hansa.federation.v1.Replay.workload:type_name -> hansa.federation.v1.Key
-	33, // 38: hansa.federation.v1.DescribeReply.evidence:type_name -> hansa.federation.v1.Evidence
-	46, // 39: hansa.federation.v1.Evidence.age:type_name -> google.protobuf.Duration
-	47, // 40: hansa.federation.v1.RenewRequest.workload:type_name -> hansa.federation.v1.Key
-	46, // 41: hansa.federation.v1.Grant.ttl:type_name -> google.protobuf.Duration
-	42, // [42:42] is the sub-list for method output_type
-	42, // [42:42] is the sub-list for method input_type
-	42, // [42:42] is the sub-list for extension type_name
-	42, // [42:42] is the sub-list for extension extendee
-	0,  // [0:42] is the sub-list for field type_name
+	43, // 8: hansa.federation.v1.HubBeat.heads:type_name -> hansa.federation.v1.HubBeat.HeadsEntry
+	47, // 9: hansa.federation.v1.MemberBeat.heard_age:type_name -> google.protobuf.Duration
+	47, // 10: hansa.federation.v1.FaultMask.lifetime:type_name -> google.protobuf.Duration
+	2,  // 11: hansa.federation.v1.Hello.holdings:type_name -> hansa.federation.v1.Holding
+	2,  // 12: hansa.federation.v1.HelloReply.keep:type_name -> hansa.federation.v1.Holding
+	2,  // 13: hansa.federation.v1.HelloReply.stop:type_name -> hansa.federation.v1.Holding
+	47, // 14: hansa.federation.v1.ProbeRequest.timeout:type_name -> google.protobuf.Duration
+	47, // 15: hansa.federation.v1.ProbeReply.round_trip:type_name -> google.protobuf.Duration
+	12, // 16: hansa.federation.v1.QueryReport.counts:type_name -> hansa.federation.v1.QueryCount
+	48, // 17: hansa.federation.v1.QueryCount.service:type_name -> hansa.federation.v1.Key
+	49, // 18: hansa.federation.v1.JoinRequest.place:type_name -> hansa.federation.v1.Place
+	44, // 19: hansa.federation.v1.JoinRequest.labels:type_name -> hansa.federation.v1.JoinRequest.LabelsEntry
+	50, // 20: hansa.federation.v1.JoinReply.expires_at:type_name -> google.protobuf.Timestamp
+	47, // 21: hansa.federation.v1.TokenRequest.ttl:type_name -> google.protobuf.Duration
+	50, // 22: hansa.federation.v1.TokenReply.expires_at:type_name -> google.protobuf.Timestamp
+	19, // 23: hansa.federation.v1.TokensReply.tokens:type_name -> hansa.federation.v1.Token
+	50, // 24: hansa.federation.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
+	45, // 25: hansa.federation.v1.SimulationRequest.scale:type_name -> hansa.federation.v1.SimulationRequest.ScaleEntry
+	51, // 26: hansa.federation.v1.SimulationRequest.add:type_name -> hansa.federation.v1.MemberSpec
+	52, // 27: hansa.federation.v1.SimulationRequest.add_facts:type_name -> hansa.federation.v1.MemberFacts
+	46, // 28: hansa.federation.v1.SimulationRequest.policies:type_name -> hansa.federation.v1.SimulationRequest.PoliciesEntry
+	22, // 29: hansa.federation.v1.Simulation.moves:type_name -> hansa.federation.v1.Move
+	23, // 30: hansa.federation.v1.Simulation.unmet:type_name -> hansa.federation.v1.Unmet
+	48, // 31: hansa.federation.v1.Move.workload:type_name -> hansa.federation.v1.Key
+	48, // 32: hansa.federation.v1.Unmet.workload:type_name -> hansa.federation.v1.Key
+	25, // 33: hansa.federation.v1.Readiness.scenarios:type_name -> hansa.federation.v1.Scenario
+	50, // 34: hansa.federation.v1.Readiness.checked_at:type_name -> google.protobuf.Timestamp
+	23, // 35: hansa.federation.v1.Scenario.unmet:type_name -> hansa.federation.v1.Unmet
+	48, // 36: hansa.federation.v1.RebalanceRequest.workload:type_name -> hansa.federation.v1.Key
+	48, // 37: hansa.federation.v1.ReplayRequest.workload:type_name -> hansa.federation.v1.Key
+	48, // 38: hansa.federation.v1.Replay.workload:type_name -> hansa.federation.v1.Key
+	33, // 39: hansa.federation.v1.DescribeReply.evidence:type_name -> hansa.federation.v1.Evidence
+	47, // 40: hansa.federation.v1.Evidence.age:type_name -> google.protobuf.Duration
+	48, // 41: hansa.federation.v1.RenewRequest.workload:type_name -> hansa.federation.v1.Key
+	47, // 42: hansa.federation.v1.Grant.ttl:type_name -> google.protobuf.Duration
+	43, // [43:43] is the sub-list for method output_type
+	43, // [43:43] is the sub-list for method input_type
+	43, // [43:43] is the sub-list for extension type_name
+	43, // [43:43] is the sub-list for extension extendee
+	0,  // [0:43] is the sub-list for field type_name
 }
 
 func init() { file_federation_v1_messages_proto_init() }
@@ -3389,7 +3405,7 @@ func file_federation_v1_messages_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_federation_v1_messages_proto_rawDesc), len(file_federation_v1_messages_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   46,
+			NumMessages:   47,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -31,6 +31,12 @@ func must(t testing.TB, err error) {
 
 func open(t testing.TB) world {
 	t.Helper()
+	return openWith(t, func(*ServerOptions) {})
+}
+
+// openWith lets a test say how the server runs.
+func openWith(t testing.TB, change func(*ServerOptions)) world {
+	t.Helper()
 	dir := t.TempDir()
 	authority, err := pki.NewAuthority("test", time.Now())
 	must(t, err)
@@ -40,6 +46,7 @@ func open(t testing.TB) world {
 	must(t, os.WriteFile(crt, pair.Certificate, 0o600))
 	must(t, os.WriteFile(key, pair.Key, 0o600))
 	options := ServerOptions{Dir: filepath.Join(dir, "bus"), Listen: "127.0.0.1:0", CertFile: crt, KeyFile: key}
+	change(&options)
 	s, err := StartServer(options)
 	must(t, err)
 	t.Cleanup(s.Shutdown)

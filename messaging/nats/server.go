@@ -14,6 +14,7 @@ import (
 
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/hansa-io/hansa/federation"
 )
@@ -38,6 +39,8 @@ type ServerOptions struct {
 	Name              string   // unique among servers; "hansa" by default
 	Cluster           *Cluster // nil: alone
 	Log               *slog.Logger
+	// Metrics takes those of the connections that Dial makes; nil: nobody looks.
+	Metrics prometheus.Registerer
 }
 
 // Cluster says how the servers of several hubs make one bus.
@@ -62,6 +65,8 @@ type Server struct {
 	servers  int
 	server   *server.Server
 	system   *Conn
+	log      *slog.Logger
+	metrics  prometheus.Registerer
 }
 
 // syncAccounts is how often a server asks the others for accounts that it missed.
@@ -97,7 +102,7 @@ func StartServer(o ServerOptions) (*Server, error) {
 		s.Shutdown()
 		return nil, fmt.Errorf("start bus on %s: %s", o.Listen, log.last())
 	}
-	started := &Server{keys: o.Keys, servers: o.Servers(), server: s}
+	started := &Server{keys: o.Keys, servers: o.Servers(), server: s, log: o.Log, metrics: o.Metrics}
 	if started.system, err = started.Dial(SystemRole); err != nil {
 		s.Shutdown()
 		return nil, err
@@ -241,7 +246,7 @@ func (s *Server) Dial(role Role) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Dial(DialOptions{Server: s, Credentials: credentials, Name: string(role), Replicas: s.servers})
+	return Dial(DialOptions{Server: s, Credentials: credentials, Name: string(role), Replicas: s.servers, Log: s.log, Metrics: s.metrics})
 }
 
 // RecordKeys are those of the server's Keys.
