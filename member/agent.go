@@ -106,7 +106,7 @@ type Agent struct {
 	begun   time.Time
 	probes  chan struct{}                        // a token for each look at another member that is under way
 	exports map[federation.Key]federation.Export // last reported; only reportExports uses it
-	traces  *traces
+	traces  traces
 }
 
 // New checks the options and takes the state directory. It makes no connection.
@@ -125,7 +125,7 @@ func New(opts Options) (*Agent, error) {
 	}
 	return &Agent{
 		opts: opts, log: opts.Logger.With("member", opts.Name), state: state,
-		inbox: newInbox(), greeted: make(chan struct{}), probes: make(chan struct{}, mostProbes), exports: map[federation.Key]federation.Export{}, traces: newTraces(),
+		inbox: newInbox(), greeted: make(chan struct{}), probes: make(chan struct{}, mostProbes), exports: map[federation.Key]federation.Export{},
 	}, nil
 }
 

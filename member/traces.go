@@ -10,7 +10,8 @@ import (
 	"github.com/hansa-io/hansa/messaging/trace"
 )
 
-// traces knows of which trace each order is that is not carried out yet.
+// traces knows of which trace each order is that is not carried out yet. The zero value
+// knows none.
 type traces struct {
 	mu sync.Mutex
 	of map[federation.Key]traced
@@ -22,8 +23,6 @@ type traced struct {
 	came     time.Time
 	end      func(error) // of the step under way; nil before
 }
-
-func newTraces() *traces { return &traces{of: map[federation.Key]traced{}} }
 
 // note takes what came from the bus. A new order of a workload ends the trace of the one
 // before, which is not carried out any more.
@@ -39,6 +38,9 @@ func (t *traces) note(c messaging.Change, now time.Time) {
 	defer t.mu.Unlock()
 	delete(t.of, k)
 	if c.Trace != "" && !c.Deleted {
+		if t.of == nil {
+			t.of = map[federation.Key]traced{}
+		}
 		t.of[k] = traced{revision: c.Revision, parent: c.Trace, came: now}
 	}
 }

@@ -21,7 +21,7 @@ func TestTraces(t *testing.T) {
 	web := federation.Key{Namespace: "shop", Name: "web"}
 	var log bytes.Buffer
 	a := &Agent{
-		log: slog.New(slog.NewTextHandler(&log, nil)), traces: newTraces(), lander: landing.New(landing.Options{}),
+		log: slog.New(slog.NewTextHandler(&log, nil)), lander: landing.New(landing.Options{}),
 	}
 	lines := func(effect guard.Effect) string {
 		log.Reset()
