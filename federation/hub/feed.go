@@ -43,6 +43,7 @@ func (l *leadership) followOne(ctx context.Context, source decision.Source) erro
 			l.events.Put(decision.Synced{Source: source})
 			if bucket == subject.Members {
 				l.group.Go(func() error { l.refreshAccounts(ctx); return nil })
+				l.group.Go(func() error { return l.watchExpiry(ctx) })
 			}
 		default:
 			l.accept(bucket, c.Entry)

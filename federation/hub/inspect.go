@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"maps"
 	"sync"
 	"time"
 
@@ -21,10 +22,11 @@ type Inspector interface {
 const inspectEvery = time.Second
 
 // inspections are those of one term. Who asks while one is under way, or just after,
-// gets the same.
+// gets the same, unless a member has joined or left since.
 type inspections struct {
 	mu   sync.Mutex
 	last federation.BusReport
+	of   map[string]string // the members then
 }
 
 // inspect looks at the bus.
@@ -34,14 +36,15 @@ func (l *leadership) inspect(ctx context.Context) (federation.BusReport, error) 
 	}
 	l.inspections.mu.Lock()
 	defer l.inspections.mu.Unlock()
-	if time.Since(l.inspections.last.At) < inspectEvery {
+	members := l.dir.everyMember()
+	if time.Since(l.inspections.last.At) < inspectEvery && maps.Equal(members, l.inspections.of) {
 		return l.inspections.last, nil
 	}
-	report, err := l.hub.opts.Inspector.Inspect(ctx, l.dir.everyMember())
+	report, err := l.hub.opts.Inspector.Inspect(ctx, members)
 	if err != nil {
 		return report, messaging.Errorf(messaging.Unavailable, "the servers of the bus do not tell how they are: %v", err)
 	}
 	report.Leader = l.hub.opts.Name
-	l.inspections.last = report
+	l.inspections.last, l.inspections.of = report, members
 	return report, nil
 }

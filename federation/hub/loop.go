@@ -73,7 +73,6 @@ func (h *Hub) lead(ctx context.Context, term uint64, outranked func(uint64)) err
 	if h.opts.Gather != nil {
 		group.Go(func() error { return l.gather(ctx) })
 	}
-	group.Go(func() error { return l.watchExpiry(ctx) })
 	if h.opts.Inspector != nil {
 		group.Go(func() error { return h.opts.Inspector.MeasureStreams(ctx) })
 	}
