@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
@@ -31,6 +32,7 @@ import (
 	"github.com/hansa-io/hansa/messaging/mirror"
 	"github.com/hansa-io/hansa/messaging/nats"
 	"github.com/hansa-io/hansa/messaging/nats/seal"
+	"github.com/hansa-io/hansa/messaging/trace/otlp"
 	"github.com/hansa-io/hansa/placement/catalogue"
 )
 
@@ -42,17 +44,29 @@ func main() {
 	defer stop()
 	roles := []*cobra.Command{
 		hubCommand(),
-		configs.Role("gateway", "Run a gateway in a process of its own", configs.LoadGateway, runGateway),
-		configs.Role("agent", "Run the agent of a cluster that Hansa did not start", configs.LoadAgent, runAgent),
+		configs.Role("gateway", "Run a gateway in a process of its own", configs.LoadGateway, traced("hansa-gateway", runGateway)),
+		configs.Role("agent", "Run the agent of a cluster that Hansa did not start", configs.LoadAgent, traced("hansa-agent", runAgent)),
 	}
 	os.Exit(cli.Main(ctx, os.Args[1:], cli.Options{
 		Version: release, Commands: append(append(roles, wrap.Command()), local.Commands()...), Restore: prepareRestore,
 	}))
 }
 
+// traced exports the traces of a role, if the environment says where to.
+func traced[C any](service string, run func(context.Context, C) error) func(context.Context, C) error {
+	return func(ctx context.Context, c C) error {
+		stop, err := otlp.Export(ctx, service, slog.New(slog.NewTextHandler(os.Stderr, nil)))
+		if err != nil {
+			return err
+		}
+		defer stop()
+		return run(ctx, c)
+	}
+}
+
 // hubCommand is the role hub, and what is asked of its keys without it.
 func hubCommand() *cobra.Command {
-	hub := configs.Role("hub", "Run the bus, the hub and, unless it is configured away, a gateway", configs.LoadHub, runHub)
+	hub := configs.Role("hub", "Run the bus, the hub and, unless it is configured away, a gateway", configs.LoadHub, traced("hansa-hub", runHub))
 	hub.AddCommand(
 		keysCommand("credentials", "Print credentials with which a gateway in a process of its own reaches the bus of this hub", printCredentials),
 		keysCommand("keys", "Make the keys of the bus, which every hub of a cluster needs, unless they are there", makeKeys),
@@ -149,7 +163,8 @@ func runHub(ctx context.Context, c configs.Hub) error {
 		return err
 	}
 	defer dir.Close()
-	bus, conn, err := openBus(ctx, c, log)
+	metrics := gateway.NewRegistry()
+	bus, conn, err := openBus(ctx, c, log, metrics)
 	if err != nil {
 		return err
 	}
@@ -167,9 +182,8 @@ func runHub(ctx context.Context, c configs.Hub) error {
 	if err != nil {
 		return err
 	}
-	metrics := gateway.NewRegistry()
 	decides, err := hub.New(hub.Options{
-		Name: c.Name, Bus: mirroredBus{conn, records}, Accounts: bus.Accounts, Works: conn, Sealing: sealing,
+		Name: c.Name, Bus: mirroredBus{conn, records}, Accounts: bus.Accounts, Works: conn, Sealing: sealing, Inspector: bus.Inspector(conn),
 		Gather:  func(ctx context.Context) error { return bus.Gather(ctx, conn) },
 		BusURLs: bus.Advertised(c.Bus.Advertise), BusCA: ca, Stabilise: c.Stabilise, Metrics: metrics, Log: log,
 		Brake: limits(c), Full: bus.Full, Version: release, Keys: nats.KeyFiles(c.Bus.KeysDir), DataDir: c.DataDir,
@@ -215,12 +229,12 @@ func newSealing(bus *nats.Server) (hub.Sealing, error) {
 }
 
 // openBus starts the bus with its buckets, and connects the hub to it.
-func openBus(ctx context.Context, c configs.Hub, log *slog.Logger) (*nats.Server, *nats.Conn, error) {
+func openBus(ctx context.Context, c configs.Hub, log *slog.Logger, metrics prometheus.Registerer) (*nats.Server, *nats.Conn, error) {
 	anew, err := hub.Prepared(c.DataDir, nats.KeyFiles(c.Bus.KeysDir))
 	if err != nil {
 		return nil, nil, err
 	}
-	bus, err := startBus(c, log)
+	bus, err := startBus(c, log, metrics)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -241,13 +255,13 @@ func openBus(ctx context.Context, c configs.Hub, log *slog.Logger) (*nats.Server
 }
 
 // startBus starts the embedded server, alone or as one of a cluster.
-func startBus(c configs.Hub, log *slog.Logger) (*nats.Server, error) {
+func startBus(c configs.Hub, log *slog.Logger, metrics prometheus.Registerer) (*nats.Server, error) {
 	keys, err := openKeys(c)
 	if err != nil {
 		return nil, err
 	}
 	o := nats.ServerOptions{
-		Dir: c.DataDir, Keys: keys, Name: c.Name, Listen: c.Bus.Listen, CertFile: c.Bus.CertFile, KeyFile: c.Bus.KeyFile, Log: log,
+		Dir: c.DataDir, Keys: keys, Name: c.Name, Listen: c.Bus.Listen, CertFile: c.Bus.CertFile, KeyFile: c.Bus.KeyFile, Log: log, Metrics: metrics,
 	}
 	if c.Bus.Cluster.Listen != "" {
 		ca, err := os.ReadFile(c.Bus.CAFile)
@@ -326,8 +340,8 @@ func runGateway(ctx context.Context, c configs.GatewayRole) error {
 	if err != nil {
 		return err
 	}
-	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	bus, err := nats.Dial(nats.DialOptions{URLs: c.Bus.URLs, CA: ca, Credentials: credentials, Name: c.Name, Log: log})
+	log, metrics := slog.New(slog.NewTextHandler(os.Stderr, nil)), gateway.NewRegistry()
+	bus, err := nats.Dial(nats.DialOptions{URLs: c.Bus.URLs, CA: ca, Credentials: credentials, Name: c.Name, Log: log, Metrics: metrics})
 	if err != nil {
 		return err
 	}
@@ -336,7 +350,7 @@ func runGateway(ctx context.Context, c configs.GatewayRole) error {
 	if err != nil {
 		return err
 	}
-	front, err := newGateway(c.Gateway, mirroredBus{bus, records}, gateway.Options{Name: c.Name, Log: log})
+	front, err := newGateway(c.Gateway, mirroredBus{bus, records}, gateway.Options{Name: c.Name, Metrics: metrics, Log: log})
 	if err != nil {
 		return err
 	}

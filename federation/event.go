@@ -7,10 +7,11 @@ import "time"
 type Event struct {
 	Revision Revision  `json:"revision"`
 	At       time.Time `json:"at"`
-	Type     string    `json:"type"`  // Health | Assignment | Operation | Landing | Join | Apply | Brake | Restore | Bus
-	About    string    `json:"about"` // "member/tokyo", "workload/shop/web", "operation/7f3a"
-	Who      string    `json:"who"`   // "hub", "agent tokyo", or the identity of a client
-	Text     string    `json:"text"`  // one line
+	Type     string    `json:"type"`            // Health | Assignment | Operation | Landing | Join | Apply | Brake | Restore | Bus
+	About    string    `json:"about"`           // "member/tokyo", "workload/shop/web", "operation/7f3a"
+	Who      string    `json:"who"`             // "hub", "agent tokyo", or the identity of a client
+	Text     string    `json:"text"`            // one line
+	Trace    string    `json:"trace,omitempty"` // identity of the trace of what caused it; may be empty
 }
 
 // HubBeat is what the hub's leader says four times a second on core NATS: to
@@ -30,6 +31,9 @@ type HubBeat struct {
 	// Full says why no desired state is taken: the bus's disk has little room; empty
 	// while it has.
 	Full string
+	// Heads has, for gateways, the last revision of each bucket that the hub has seen or
+	// written: who has less for long is behind.
+	Heads map[string]Revision
 }
 
 // MemberBeat is one member's line in a HubBeat.

@@ -108,6 +108,9 @@ type MemberSpec struct {
 	// ProbeCA is the PEM of the CA that signs the API server's certificate.
 	ProbeCA  []byte    `json:"probeCA,omitempty"`
 	JoinedAt time.Time `json:"joinedAt"`
+	// CredentialsEnd is when the credentials that the member has now end; zero when that
+	// is not known.
+	CredentialsEnd time.Time `json:"credentialsEnd,omitzero"`
 	// SealKey is the public curve key of the agent that secrets are sealed to; empty
 	// when the agent is too old to have one.
 	SealKey string `json:"sealKey,omitempty"`

@@ -14,6 +14,7 @@ import (
 	"github.com/hansa-io/hansa/gateway/grpcserver"
 	"github.com/hansa-io/hansa/messaging"
 	"github.com/hansa-io/hansa/messaging/subject"
+	"github.com/hansa-io/hansa/messaging/trace"
 )
 
 var _ grpcserver.Desired = (*Gateway)(nil)
@@ -70,6 +71,7 @@ func (g *Gateway) Apply(ctx context.Context, r grpcserver.Apply) ([]grpcserver.A
 		}
 	}
 	if !r.DryRun {
+		g.log.Info("applied", "workloads", len(out), "source", r.Source, "who", r.Who, trace.Attr(trace.ID(ctx)))
 		g.awaitOwn(ctx, out)
 	}
 	return out, nil

@@ -62,6 +62,8 @@ func (g *Gateway) followOne(ctx context.Context, name string, apply applier) err
 			switch {
 			case c.Reset:
 				g.missing[name] = true
+				b.SetUnread(name)
+				return
 			case c.Synced:
 				delete(g.missing, name)
 			default:
@@ -69,6 +71,7 @@ func (g *Gateway) followOne(ctx context.Context, name string, apply applier) err
 					g.log.Error("a record cannot be read and is left out", "bucket", name, "key", c.Key, "error", err)
 				}
 			}
+			b.SetRead(name, c.Revision)
 		})
 		return nil
 	})

@@ -84,6 +84,7 @@ type picture struct{ table func() *route.Table }
 var (
 	revisionDesc  = prometheus.NewDesc("hansa_gateway_table_revision", "Number of the table that answers are made from.", nil, nil)
 	syncedDesc    = prometheus.NewDesc("hansa_gateway_synced", "1 once every bucket was read, else 0.", nil, nil)
+	staleDesc     = prometheus.NewDesc("hansa_gateway_stale_seconds", "Time for which the hub has had records that this gateway lacks, or was not heard; 0 while all is here.", nil, nil)
 	hubAgeDesc    = prometheus.NewDesc("hansa_gateway_hub_age_seconds", "Time since the hub's last beat; absent before the first.", nil, nil)
 	memberAgeDesc = prometheus.NewDesc("hansa_gateway_member_age_seconds", "Time since the hub heard the member; absent when it never did.", []string{"member"}, nil)
 	membersDesc   = prometheus.NewDesc("hansa_gateway_members", "Members by health.", []string{"health"}, nil)
@@ -92,7 +93,7 @@ var (
 
 // Describe lists what Collect sends.
 func (picture) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{revisionDesc, syncedDesc, hubAgeDesc, memberAgeDesc, membersDesc, workloadsDesc} {
+	for _, d := range []*prometheus.Desc{revisionDesc, syncedDesc, staleDesc, hubAgeDesc, memberAgeDesc, membersDesc, workloadsDesc} {
 		out <- d
 	}
 }
@@ -109,9 +110,15 @@ func (p picture) Collect(out chan<- prometheus.Metric) {
 		synced = 1
 	}
 	gauge(syncedDesc, synced)
+	stale := t.Behind(now)
 	if !t.BeatAt.IsZero() {
-		gauge(hubAgeDesc, now.Sub(t.BeatAt).Seconds())
+		age := now.Sub(t.BeatAt)
+		gauge(hubAgeDesc, age.Seconds())
+		if age > route.StaleAfter {
+			stale = max(stale, age)
+		}
 	}
+	gauge(staleDesc, stale.Seconds())
 	healths := map[federation.Health]int{}
 	for name, m := range t.Members {
 		if m.Spec.Name == "" {

@@ -107,6 +107,7 @@ type Agent struct {
 	begun   time.Time
 	probes  chan struct{}                        // a token for each look at another member that is under way
 	exports map[federation.Key]federation.Export // last reported; only reportExports uses it
+	traces  traces
 }
 
 // New checks the options and takes the state directory. It makes no connection.

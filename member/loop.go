@@ -13,6 +13,7 @@ import (
 	"github.com/hansa-io/hansa/member/landing"
 	"github.com/hansa-io/hansa/messaging"
 	"github.com/hansa-io/hansa/messaging/subject"
+	"github.com/hansa-io/hansa/messaging/trace"
 )
 
 // requestLimit bounds a request to the hub.
@@ -133,10 +134,11 @@ func (a *Agent) execute(ctx context.Context, now time.Time, effect guard.Effect)
 		if e.Careful {
 			level = slog.LevelDebug // it is likely there
 		}
-		a.log.Log(ctx, level, "landing", "workload", e.Work.Workload.String(), "epoch", e.Work.Epoch, "replicas", e.Work.Replicas)
+		a.log.Log(ctx, level, "landing", "workload", e.Work.Workload.String(), "epoch", e.Work.Epoch, "replicas", e.Work.Replicas,
+			trace.Attr(a.traces.begin(e.Work.Workload, "land")))
 		a.lander.Give(landing.Order{Do: landing.Land, Work: e.Work, Revision: e.Revision, Prune: e.Prune, Careful: e.Careful})
 	case guard.Remove:
-		a.log.Info("removing", "workload", e.Workload.String(), "epoch", e.Epoch, "reason", e.Reason)
+		a.log.Info("removing", "workload", e.Workload.String(), "epoch", e.Epoch, "reason", e.Reason, trace.Attr(a.traces.begin(e.Workload, "remove")))
 		a.lander.Give(landing.Order{Do: landing.Remove, Work: federation.Work{Workload: e.Workload, Epoch: e.Epoch, Landing: e.Landing}})
 	case guard.Stop:
 		a.log.Info("stopping", "workload", e.Workload.String(), "epoch", e.Epoch, "reason", e.Reason)
@@ -160,9 +162,12 @@ func (a *Agent) landed(o landing.Order) {
 	k, epoch := o.Work.Workload, o.Work.Epoch
 	switch o.Do {
 	case landing.Land:
+		id := a.traces.done(k, o.Revision)
+		a.log.Debug("landed", "workload", k.String(), "epoch", epoch, trace.Attr(id))
 		a.tell(guard.Landed{Workload: k, Epoch: epoch, Revision: o.Revision})
 	case landing.Remove:
-		a.log.Info("removed", "workload", k.String(), "epoch", epoch)
+		id := a.traces.done(k, 0)
+		a.log.Info("removed", "workload", k.String(), "epoch", epoch, trace.Attr(id))
 		a.tell(guard.RemovedProven{Workload: k, Epoch: epoch})
 	case landing.Stop:
 		a.tell(guard.StoppedProven{Workload: k, Epoch: epoch})

@@ -3,6 +3,7 @@ package member
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/hansa-io/hansa/federation"
 	federationv1 "github.com/hansa-io/hansa/federation/v1"
@@ -88,6 +89,7 @@ func (a *Agent) receive(ctx context.Context, changes []messaging.Change) error {
 	var events []guard.Event
 	orders := map[guard.Kept][]byte{}
 	for _, c := range changes {
+		a.traces.note(c, time.Now())
 		ev, err := workEvent(c)
 		if err != nil {
 			a.log.Error("an order is not readable and is left alone", "key", c.Key, "reason", err)

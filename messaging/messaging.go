@@ -53,6 +53,9 @@ type Entry struct {
 	Revision federation.Revision
 	// Deleted is set on a deletion marker; Value is nil then.
 	Deleted bool
+	// Trace is the trace context of the write (package messaging/trace); empty without
+	// one.
+	Trace string
 }
 
 // KV reads and writes the records of one bucket. Keys are one or more tokens
@@ -77,6 +80,7 @@ type Write struct {
 	Value    []byte
 	Expected federation.Revision // as in KV.Put
 	Delete   bool
+	Trace    string // as in Entry; Put takes it from its context
 }
 
 // Batcher writes several records of one bucket, all or none.
@@ -90,7 +94,8 @@ type Batcher interface {
 // Change is what a follower sees: an Entry, or one of two marks.
 type Change struct {
 	Entry
-	// Synced marks the end of the snapshot; Entry is empty.
+	// Synced marks the end of the snapshot. Of Entry only Revision is set: everything
+	// up to it that matches was told.
 	Synced bool
 	// Reset marks that the bucket was made anew or a gap cannot be closed: forget
 	// what was read; a snapshot follows. Entry is empty.

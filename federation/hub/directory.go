@@ -1,6 +1,8 @@
 package hub
 
 import (
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/hansa-io/hansa/federation"
@@ -78,6 +80,13 @@ func (d *directory) everyMember() map[string]string {
 		}
 	}
 	return out
+}
+
+// everySpec lists the records of all members, in no order.
+func (d *directory) everySpec() []federation.MemberSpec {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Collect(maps.Values(d.members))
 }
 
 // own checks that what arrived under account speaks about its own member.

@@ -18,15 +18,17 @@ import (
 	"github.com/hansa-io/hansa/messaging"
 	"github.com/hansa-io/hansa/messaging/mailbox"
 	"github.com/hansa-io/hansa/messaging/subject"
+	"github.com/hansa-io/hansa/messaging/trace"
 )
 
 // writeRecord hands a write of one of the hub's own buckets to its writer.
 func (l *leadership) writeRecord(ctx context.Context, effect decision.Effect) {
 	switch e := effect.(type) {
 	case decision.PutAssignment:
-		l.log.Info("assignment", "workload", e.Assignment.Workload, "epoch", e.Assignment.Epoch, "reason", e.Assignment.Reason)
-		l.enqueue(ctx, subject.Assignments, write{id: e.ID, batch: true, Write: messaging.Write{
-			Key: subject.WorkloadKey(e.Assignment.Workload), Value: federationv1.EncodeAssignment(e.Assignment), Expected: e.Expected,
+		parent, end := l.traces.decide(e.Assignment.Workload, e.Assignment.WorkloadRevision, time.Now())
+		l.log.Info("assignment", "workload", e.Assignment.Workload, "epoch", e.Assignment.Epoch, "reason", e.Assignment.Reason, trace.Attr(trace.IDOf(parent)))
+		l.enqueue(ctx, subject.Assignments, write{id: e.ID, batch: true, ended: end, Write: messaging.Write{
+			Key: subject.WorkloadKey(e.Assignment.Workload), Value: federationv1.EncodeAssignment(e.Assignment), Expected: e.Expected, Trace: parent,
 		}})
 	case decision.DeleteAssignment:
 		l.enqueue(ctx, subject.Assignments, write{id: e.ID, Write: messaging.Write{
@@ -144,6 +146,7 @@ func forget(ctx context.Context, bucket messaging.KV, e messaging.Entry) error {
 // events sort as they happened.
 func (l *leadership) writeEvent(ctx context.Context, e federation.Event) {
 	l.numbered++
+	e.Trace = l.traces.about(e.About, time.Now())
 	key := strings.Join([]string{strconv.FormatInt(e.At.UnixNano(), 10), strconv.FormatUint(l.term, 10), strconv.FormatUint(l.numbered, 10)}, "-")
 	l.log.Debug("event", "type", e.Type, "about", e.About, "text", e.Text)
 	l.enqueue(ctx, subject.Events, write{batch: true, Write: messaging.Write{Key: key, Value: federationv1.EncodeEvent(e), Expected: messaging.AnyRevision}})
@@ -188,9 +191,17 @@ func (l *leadership) startWriter(ctx context.Context, o opener) *mailbox.Box[wri
 		return writer{
 			bucket: bucket, queue: queue, done: func(d decision.WriteDone) { l.events.Put(d) },
 			count: func(w write, ended decision.Outcome) { l.hub.metrics.written(o.label, w, ended) },
+			wrote: func(r federation.Revision) { l.wrote(o, r) },
 		}.run(ctx)
 	})
 	return queue
+}
+
+// wrote tells gateways that there is more to read. Works are none of their business.
+func (l *leadership) wrote(o opener, revision federation.Revision) {
+	if _, own := l.buckets[o.name]; own {
+		l.heads.note(o.name, revision)
+	}
 }
 
 // startStores starts the writers of what members report, which are asked from any

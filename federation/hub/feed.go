@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/hansa-io/hansa/federation/decision"
 	federationv1 "github.com/hansa-io/hansa/federation/v1"
@@ -42,11 +43,13 @@ func (l *leadership) followOne(ctx context.Context, source decision.Source) erro
 			l.events.Put(decision.Synced{Source: source})
 			if bucket == subject.Members {
 				l.group.Go(func() error { l.refreshAccounts(ctx); return nil })
+				l.group.Go(func() error { return l.watchExpiry(ctx) })
 			}
 		default:
 			l.accept(bucket, c.Entry)
 		}
 		first = false
+		l.heads.note(bucket, c.Revision)
 		return nil
 	})
 	return fmt.Errorf("follow bucket %s: %w", bucket, err)
@@ -75,6 +78,10 @@ func (l *leadership) accept(bucket string, entry messaging.Entry) {
 		l.dir.set(e.Spec)
 	case decision.MemberRemoved:
 		l.dir.remove(e.Member)
+	case decision.WorkloadChanged:
+		l.traces.note(e.Workload, entry.Trace, time.Now())
+	case decision.WorkloadDeleted:
+		l.traces.deleted(e.Key, entry.Trace, time.Now())
 	}
 	switch {
 	case err != nil:

@@ -45,6 +45,8 @@ type Options struct {
 	BusCA   []byte
 	// Gather brings what the leader writes near to it; nil: it is near.
 	Gather func(context.Context) error
+	// Inspector looks at the bus; nil: nobody can.
+	Inspector Inspector
 	// Stabilise is how long a member that came back must be healthy without a
 	// break; 3 s by default.
 	Stabilise time.Duration

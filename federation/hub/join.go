@@ -86,7 +86,9 @@ func (j joins) join(ctx context.Context, r federation.JoinRequest, now time.Time
 	if err := j.tokens.consume(ctx, token, revision); err != nil {
 		return federation.JoinReply{}, err
 	}
-	if err := j.write(ctx, joined(spec, r, account, now), expected); err != nil {
+	spec = joined(spec, r, account, now)
+	spec.CredentialsEnd = expires
+	if err := j.write(ctx, spec, expected); err != nil {
 		return federation.JoinReply{}, err
 	}
 	return federation.JoinReply{UserJWT: jwt, BusURLs: j.busURLs, BusCA: j.busCA, Account: account, ExpiresAt: expires}, nil

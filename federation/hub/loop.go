@@ -48,6 +48,9 @@ type leadership struct {
 	told      map[string]federation.OperationState // of each operation, in its last record
 	backups   *backups
 	full      string // why nothing new was written, as it was told last
+	heads     *heads
+	traces    *traces
+	inspections
 }
 
 // lead decides until ctx ends with the lease, or a follower must start over.
@@ -60,6 +63,7 @@ func (h *Hub) lead(ctx context.Context, term uint64, outranked func(uint64)) err
 		writers: map[string]*mailbox.Box[write]{}, stores: map[string]*mailbox.Box[write]{},
 		group: group, pending: newPending(), told: map[string]federation.OperationState{},
 		backups: newBackups(),
+		heads:   newHeads(), traces: newTraces(),
 	}
 	var err error
 	if l.buckets, err = h.openBuckets(ctx); err != nil {
@@ -73,6 +77,9 @@ func (h *Hub) lead(ctx context.Context, term uint64, outranked func(uint64)) err
 	l.follow(ctx)
 	if h.opts.Gather != nil {
 		group.Go(func() error { return l.gather(ctx) })
+	}
+	if h.opts.Inspector != nil {
+		group.Go(func() error { return h.opts.Inspector.MeasureStreams(ctx) })
 	}
 	if err := l.listen(ctx); err != nil {
 		group.Go(func() error { return err }) // ends what was started
@@ -198,7 +205,8 @@ func (l *leadership) beat(ctx context.Context, b federation.HubBeat) {
 	l.tellFull(ctx, b.Full)
 	data := federationv1.EncodeHubBeat(b)
 	bus := l.hub.opts.Bus
-	_ = bus.Publish(subject.HubBeat(), data)
+	b.Heads = l.heads.all()
+	_ = bus.Publish(subject.HubBeat(), federationv1.EncodeHubBeat(b))
 	for _, account := range l.dir.everyAccount() {
 		_ = bus.Publish(subject.DownBeat(account), data)
 	}

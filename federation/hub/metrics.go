@@ -25,6 +25,7 @@ type metrics struct {
 	readiness    prometheus.Gauge
 	audits       prometheus.Histogram
 	droppedBeats prometheus.Counter
+	expiry       *prometheus.GaugeVec                        // by kind
 	queue        atomic.Pointer[mailbox.Box[decision.Event]] // of the present term
 }
 
@@ -59,13 +60,16 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		droppedBeats: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "hansa_hub_dropped_beats_total", Help: "Beats that were dropped because too many events waited.",
 		}),
+		expiry: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "hansa_hub_expiry_seconds", Help: "Time until the first of its kind expires, credentials of members or certificates of the bus.",
+		}, []string{"kind"}),
 	}
 	if r == nil {
 		return m, nil
 	}
 	depth := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "hansa_hub_queue_depth", Help: "Events that wait for the machine."}, m.depth)
 	for _, c := range []prometheus.Collector{
-		m.leading, m.term, m.decisions, m.verdicts, m.operations, m.writes, m.lag, m.steps, m.readiness, m.audits, m.droppedBeats, depth,
+		m.leading, m.term, m.decisions, m.verdicts, m.operations, m.writes, m.lag, m.steps, m.readiness, m.audits, m.droppedBeats, m.expiry, depth,
 	} {
 		if err := r.Register(c); err != nil {
 			return nil, err
@@ -103,6 +107,20 @@ func (m *metrics) decided(effect decision.Effect) {
 		m.decisions.Inc()
 	case decision.PutHealth:
 		m.verdicts.WithLabelValues(e.Record.Health.String()).Inc()
+	}
+}
+
+// expires tells when the first of each kind ends.
+func (m *metrics) expires(all []federation.Expiry, now time.Time) {
+	first := map[string]time.Time{}
+	for _, e := range all {
+		if was, ok := first[e.Kind]; !ok || e.Ends.Before(was) {
+			first[e.Kind] = e.Ends
+		}
+	}
+	m.expiry.Reset()
+	for kind, ends := range first {
+		m.expiry.WithLabelValues(kind).Set(ends.Sub(now).Seconds())
 	}
 }
 

@@ -81,6 +81,8 @@ func (l *leadership) answers() map[string]handler {
 // questions are the methods of planning and of what gateways tell.
 func (l *leadership) questions() map[string]handler {
 	return map[string]handler{
+		subject.HubBus: answer(federationv1.DecodeBusRequest, federationv1.EncodeBusReport,
+			func(ctx context.Context, _ struct{}) (federation.BusReport, error) { return l.inspect(ctx) }),
 		subject.HubQueries: answer(federationv1.DecodeQueryReport, func(struct{}) []byte { return nil },
 			func(_ context.Context, r federation.QueryReport) (struct{}, error) {
 				l.events.Put(decision.QueriesArrived{Report: r})

@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/hansa-io/hansa/federation"
 	"github.com/hansa-io/hansa/federation/decision"
@@ -36,6 +37,7 @@ func (l *leadership) writeWork(ctx context.Context, e decision.PutWork) {
 		return federationv1.EncodeWork(w), nil
 	}, Write: messaging.Write{
 		Key: subject.WorkloadKey(e.Work.Workload), Expected: messaging.AnyRevision,
+		Trace: l.traces.find(e.Work.Workload, e.Work.WorkloadRevision, time.Now()),
 	}})
 }
 

@@ -85,6 +85,7 @@ func (w *world) dial(role nats.Role) *nats.Conn {
 
 // running is a hub under test.
 type running struct {
+	t       testing.TB
 	stop    func() // ends it and waits until it has ended
 	metrics *prometheus.Registry
 }
@@ -108,7 +109,7 @@ func (w *world) startHub(name string) running {
 	records, err := mirror.Open(w.t.Context(), conn, mirror.Options{Buckets: hub.Followed(), Dir: w.t.TempDir()})
 	must(w.t, err)
 	h, err := hub.New(hub.Options{
-		Bus: mirroredBus{conn, records}, Accounts: w.server.Accounts, Works: w.records, Sealing: w.sealing(), Name: name,
+		Bus: mirroredBus{conn, records}, Accounts: w.server.Accounts, Works: w.records, Sealing: w.sealing(), Inspector: w.server.Inspector(w.records), Name: name,
 		Full: func() string { return *w.full.Load() }, Version: "v1.2.3", Keys: nats.KeyFiles(nats.KeyDir(w.options.Dir)), DataDir: w.data,
 		BusURLs: []string{w.server.URL()}, BusCA: w.ca, Stabilise: 200 * time.Millisecond,
 		Metrics: registry, Log: slog.New(slog.NewTextHandler(w.t.Output(), nil)),
@@ -124,7 +125,7 @@ func (w *world) startHub(name string) running {
 		done <- err
 	}()
 	stopped := false
-	r := running{metrics: registry, stop: func() {
+	r := running{t: w.t, metrics: registry, stop: func() {
 		cancel()
 		if stopped {
 			return

@@ -10,6 +10,7 @@ import (
 	"github.com/hansa-io/hansa/federation/decision"
 	"github.com/hansa-io/hansa/messaging"
 	"github.com/hansa-io/hansa/messaging/mailbox"
+	"github.com/hansa-io/hansa/messaging/trace"
 )
 
 // maxBatch and maxBatchBytes bound what goes out as one atomic batch.
@@ -26,6 +27,7 @@ type write struct {
 	batch   bool                   // may go out together with its neighbours
 	decided time.Time              // when the machine asked for it
 	answer  chan<- error           // gets the outcome, unless it is nil; has room for it
+	ended   func(error)            // is told the outcome, unless it is nil
 }
 
 // writer carries out the writes of one bucket in order, in a goroutine of its
@@ -35,6 +37,7 @@ type writer struct {
 	queue  *mailbox.Box[write]
 	done   func(decision.WriteDone)
 	count  func(write, decision.Outcome)
+	wrote  func(federation.Revision) // is told the revision of each write
 }
 
 // run writes until ctx ends.
@@ -113,6 +116,7 @@ func (w writer) tryBatch(ctx context.Context, writes []write) bool {
 }
 
 func (w writer) writeOne(ctx context.Context, one write) {
+	ctx = trace.With(ctx, one.Trace)
 	if one.Delete {
 		err := w.bucket.Delete(ctx, one.Key, one.Expected)
 		if errors.Is(err, messaging.ErrNotFound) {
@@ -128,6 +132,10 @@ func (w writer) writeOne(ctx context.Context, one write) {
 func (w writer) tell(one write, revision federation.Revision, err error) {
 	ended := outcome(err)
 	w.count(one, ended)
+	w.wrote(revision)
+	if one.ended != nil {
+		one.ended(err)
+	}
 	if one.answer != nil {
 		one.answer <- err
 	}

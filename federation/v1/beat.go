@@ -59,7 +59,7 @@ func toHolding(h *Holding) (federation.Holding, error) {
 // EncodeHubBeat writes a HubBeat.
 func EncodeHubBeat(b federation.HubBeat) []byte {
 	return encode(&HubBeat{
-		Term: b.Term, Sequence: b.Sequence, Frozen: b.Frozen, Full: b.Full,
+		Term: b.Term, Sequence: b.Sequence, Frozen: b.Frozen, Full: b.Full, Heads: fromHeads(b.Heads),
 		Members: each(b.Members, func(m federation.MemberBeat) *MemberBeat {
 			return &MemberBeat{
 				Member: m.Member, Health: m.Health.String(), Incarnation: uint64(m.Incarnation),
@@ -92,8 +92,31 @@ func DecodeHubBeat(b []byte) (federation.HubBeat, error) {
 					Operation: f.GetOperation(), Members: f.GetMembers(), Level: f.GetLevel(), Lifetime: toDuration(f.GetLifetime()),
 				}
 			}),
+			Heads: toHeads(m.GetHeads()),
 		}, nil
 	})
+}
+
+func fromHeads(m map[string]federation.Revision) map[string]uint64 {
+	if len(m) == 0 {
+		return nil
+	}
+	out := make(map[string]uint64, len(m))
+	for bucket, revision := range m {
+		out[bucket] = uint64(revision)
+	}
+	return out
+}
+
+func toHeads(m map[string]uint64) map[string]federation.Revision {
+	if m == nil {
+		return nil
+	}
+	out := make(map[string]federation.Revision, len(m))
+	for bucket, revision := range m {
+		out[bucket] = federation.Revision(revision)
+	}
+	return out
 }
 
 // EncodeGatewayBeat writes a GatewayBeat.

@@ -34,6 +34,7 @@ func codecs() []codec {
 		of("Beat", EncodeBeat, DecodeBeat),
 		of("HubBeat", EncodeHubBeat, DecodeHubBeat),
 		of("GatewayBeat", EncodeGatewayBeat, DecodeGatewayBeat),
+		of("BusReport", EncodeBusReport, DecodeBusReport),
 		of("Hello", EncodeHello, DecodeHello),
 		of("HelloReply", EncodeHelloReply, DecodeHelloReply),
 		of("MemberSpec", EncodeMemberSpec, DecodeMemberSpec),

@@ -16,7 +16,7 @@ func fromMemberSpec(s federation.MemberSpec) *MemberSpec {
 			return &Taint{Key: t.Key, Value: t.Value, Effect: string(t.Effect)}
 		}),
 		Account: s.Account, ClusterId: s.ClusterID, ProbeUrl: s.ProbeURL, ProbeCa: s.ProbeCA, JoinedAt: fromTime(s.JoinedAt),
-		SealKey: s.SealKey, SealedTo: s.SealedTo,
+		SealKey: s.SealKey, SealedTo: s.SealedTo, CredentialsEnd: fromTime(s.CredentialsEnd),
 	}
 }
 
@@ -35,6 +35,7 @@ func toMemberSpec(m *MemberSpec) federation.MemberSpec {
 		}),
 		Account: m.GetAccount(), ClusterID: m.GetClusterId(), ProbeURL: m.GetProbeUrl(), ProbeCA: m.GetProbeCa(),
 		JoinedAt: toTime(m.GetJoinedAt()), SealKey: m.GetSealKey(), SealedTo: m.GetSealedTo(),
+		CredentialsEnd: toTime(m.GetCredentialsEnd()),
 	}
 }
 

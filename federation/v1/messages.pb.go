@@ -320,7 +320,9 @@ type HubBeat struct {
 	Masks    []*FaultMask           `protobuf:"bytes,4,rep,name=masks,proto3" json:"masks,omitempty"`
 	Frozen   string                 `protobuf:"bytes,5,opt,name=frozen,proto3" json:"frozen,omitempty"`
 	// Why no desired state is taken; empty when it is.
-	Full          string `protobuf:"bytes,6,opt,name=full,proto3" json:"full,omitempty"`
+	Full string `protobuf:"bytes,6,opt,name=full,proto3" json:"full,omitempty"`
+	// Last revision of each bucket that the hub has; only for gateways.
+	Heads         map[string]uint64 `protobuf:"bytes,7,rep,name=heads,proto3" json:"heads,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -395,6 +397,13 @@ func (x *HubBeat) GetFull() string {
 		return x.Full
 	}
 	return ""
+}
+
+func (x *HubBeat) GetHeads() map[string]uint64 {
+	if x != nil {
+		return x.Heads
+	}
+	return nil
 }
 
 // MemberBeat is one member's line.
@@ -3543,14 +3552,19 @@ const file_federation_v1_messages_proto_rawDesc = "" +
 	"\bworkload\x18\x01 \x01(\v2\x18.hansa.federation.v1.KeyR\bworkload\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x18\n" +
 	"\astopped\x18\x03 \x01(\bR\astopped\x12\x1a\n" +
-	"\brevision\x18\x04 \x01(\x04R\brevision\"\xd6\x01\n" +
+	"\brevision\x18\x04 \x01(\x04R\brevision\"\xcf\x02\n" +
 	"\aHubBeat\x12\x12\n" +
 	"\x04term\x18\x01 \x01(\x04R\x04term\x12\x1a\n" +
 	"\bsequence\x18\x02 \x01(\x04R\bsequence\x129\n" +
 	"\amembers\x18\x03 \x03(\v2\x1f.hansa.federation.v1.MemberBeatR\amembers\x124\n" +
 	"\x05masks\x18\x04 \x03(\v2\x1e.hansa.federation.v1.FaultMaskR\x05masks\x12\x16\n" +
 	"\x06frozen\x18\x05 \x01(\tR\x06frozen\x12\x12\n" +
-	"\x04full\x18\x06 \x01(\tR\x04full\"\xcc\x01\n" +
+	"\x04full\x18\x06 \x01(\tR\x04full\x12=\n" +
+	"\x05heads\x18\a \x03(\v2'.hansa.federation.v1.HubBeat.HeadsEntryR\x05heads\x1a8\n" +
+	"\n" +
+	"HeadsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"\xcc\x01\n" +
 	"\n" +
 	"MemberBeat\x12\x16\n" +
 	"\x06member\x18\x01 \x01(\tR\x06member\x12\x16\n" +
@@ -3809,7 +3823,7 @@ func file_federation_v1_messages_proto_rawDescGZIP() []byte {
 	return file_federation_v1_messages_proto_rawDescData
 }
 
-var file_federation_v1_messages_proto_msgTypes = make([]protoimpl.MessageInfo, 53)
+var file_federation_v1_messages_proto_msgTypes = make([]protoimpl.MessageInfo, 54)
 var file_federation_v1_messages_proto_goTypes = []any{
 	(*Beat)(nil),                  // 0: hansa.federation.v1.Beat
 	(*PeerObservation)(nil),       // 1: hansa.federation.v1.PeerObservation
@@ -3861,68 +3875,70 @@ var file_federation_v1_messages_proto_goTypes = []any{
 	(*RestoreChanges)(nil),        // 47: hansa.federation.v1.RestoreChanges
 	(*BucketCount)(nil),           // 48: hansa.federation.v1.BucketCount
 	(*RestoreChange)(nil),         // 49: hansa.federation.v1.RestoreChange
-	nil,                           // 50: hansa.federation.v1.JoinRequest.LabelsEntry
-	nil,                           // 51: hansa.federation.v1.SimulationRequest.ScaleEntry
-	nil,                           // 52: hansa.federation.v1.SimulationRequest.PoliciesEntry
-	(*durationpb.Duration)(nil),   // 53: google.protobuf.Duration
-	(*Key)(nil),                   // 54: hansa.federation.v1.Key
-	(*Place)(nil),                 // 55: hansa.federation.v1.Place
-	(*timestamppb.Timestamp)(nil), // 56: google.protobuf.Timestamp
-	(*MemberSpec)(nil),            // 57: hansa.federation.v1.MemberSpec
-	(*MemberFacts)(nil),           // 58: hansa.federation.v1.MemberFacts
+	nil,                           // 50: hansa.federation.v1.HubBeat.HeadsEntry
+	nil,                           // 51: hansa.federation.v1.JoinRequest.LabelsEntry
+	nil,                           // 52: hansa.federation.v1.SimulationRequest.ScaleEntry
+	nil,                           // 53: hansa.federation.v1.SimulationRequest.PoliciesEntry
+	(*durationpb.Duration)(nil),   // 54: google.protobuf.Duration
+	(*Key)(nil),                   // 55: hansa.federation.v1.Key
+	(*Place)(nil),                 // 56: hansa.federation.v1.Place
+	(*timestamppb.Timestamp)(nil), // 57: google.protobuf.Timestamp
+	(*MemberSpec)(nil),            // 58: hansa.federation.v1.MemberSpec
+	(*MemberFacts)(nil),           // 59: hansa.federation.v1.MemberFacts
 }
 var file_federation_v1_messages_proto_depIdxs = []int32{
-	53, // 0: hansa.federation.v1.Beat.stall:type_name -> google.protobuf.Duration
-	53, // 1: hansa.federation.v1.Beat.hub_age:type_name -> google.protobuf.Duration
+	54, // 0: hansa.federation.v1.Beat.stall:type_name -> google.protobuf.Duration
+	54, // 1: hansa.federation.v1.Beat.hub_age:type_name -> google.protobuf.Duration
 	1,  // 2: hansa.federation.v1.Beat.peers:type_name -> hansa.federation.v1.PeerObservation
 	2,  // 3: hansa.federation.v1.Beat.holdings:type_name -> hansa.federation.v1.Holding
-	53, // 4: hansa.federation.v1.PeerObservation.age:type_name -> google.protobuf.Duration
-	54, // 5: hansa.federation.v1.Holding.workload:type_name -> hansa.federation.v1.Key
+	54, // 4: hansa.federation.v1.PeerObservation.age:type_name -> google.protobuf.Duration
+	55, // 5: hansa.federation.v1.Holding.workload:type_name -> hansa.federation.v1.Key
 	4,  // 6: hansa.federation.v1.HubBeat.members:type_name -> hansa.federation.v1.MemberBeat
 	5,  // 7: hansa.federation.v1.HubBeat.masks:type_name -> hansa.federation.v1.FaultMask
-	53, // 8: hansa.federation.v1.MemberBeat.heard_age:type_name -> google.protobuf.Duration
-	53, // 9: hansa.federation.v1.FaultMask.lifetime:type_name -> google.protobuf.Duration
-	2,  // 10: hansa.federation.v1.Hello.holdings:type_name -> hansa.federation.v1.Holding
-	2,  // 11: hansa.federation.v1.HelloReply.keep:type_name -> hansa.federation.v1.Holding
-	2,  // 12: hansa.federation.v1.HelloReply.stop:type_name -> hansa.federation.v1.Holding
-	53, // 13: hansa.federation.v1.ProbeRequest.timeout:type_name -> google.protobuf.Duration
-	53, // 14: hansa.federation.v1.ProbeReply.round_trip:type_name -> google.protobuf.Duration
-	12, // 15: hansa.federation.v1.QueryReport.counts:type_name -> hansa.federation.v1.QueryCount
-	54, // 16: hansa.federation.v1.QueryCount.service:type_name -> hansa.federation.v1.Key
-	55, // 17: hansa.federation.v1.JoinRequest.place:type_name -> hansa.federation.v1.Place
-	50, // 18: hansa.federation.v1.JoinRequest.labels:type_name -> hansa.federation.v1.JoinRequest.LabelsEntry
-	56, // 19: hansa.federation.v1.JoinReply.expires_at:type_name -> google.protobuf.Timestamp
-	53, // 20: hansa.federation.v1.TokenRequest.ttl:type_name -> google.protobuf.Duration
-	56, // 21: hansa.federation.v1.TokenReply.expires_at:type_name -> google.protobuf.Timestamp
-	19, // 22: hansa.federation.v1.TokensReply.tokens:type_name -> hansa.federation.v1.Token
-	56, // 23: hansa.federation.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
-	51, // 24: hansa.federation.v1.SimulationRequest.scale:type_name -> hansa.federation.v1.SimulationRequest.ScaleEntry
-	57, // 25: hansa.federation.v1.SimulationRequest.add:type_name -> hansa.federation.v1.MemberSpec
-	58, // 26: hansa.federation.v1.SimulationRequest.add_facts:type_name -> hansa.federation.v1.MemberFacts
-	52, // 27: hansa.federation.v1.SimulationRequest.policies:type_name -> hansa.federation.v1.SimulationRequest.PoliciesEntry
-	22, // 28: hansa.federation.v1.Simulation.moves:type_name -> hansa.federation.v1.Move
-	23, // 29: hansa.federation.v1.Simulation.unmet:type_name -> hansa.federation.v1.Unmet
-	54, // 30: hansa.federation.v1.Move.workload:type_name -> hansa.federation.v1.Key
-	54, // 31: hansa.federation.v1.Unmet.workload:type_name -> hansa.federation.v1.Key
-	25, // 32: hansa.federation.v1.Readiness.scenarios:type_name -> hansa.federation.v1.Scenario
-	56, // 33: hansa.federation.v1.Readiness.checked_at:type_name -> google.protobuf.Timestamp
-	23, // 34: hansa.federation.v1.Scenario.unmet:type_name -> hansa.federation.v1.Unmet
-	54, // 35: hansa.federation.v1.RebalanceRequest.workload:type_name -> hansa.federation.v1.Key
-	54, // 36: hansa.federation.v1.ReplayRequest.workload:type_name -> hansa.federation.v1.Key
-	54, // 37: hansa.federation.v1.Replay.workload:type_name -> hansa.federation.v1.Key
-	33, // 38: hansa.federation.v1.DescribeReply.evidence:type_name -> hansa.federation.v1.Evidence
-	53, // 39: hansa.federation.v1.Evidence.age:type_name -> google.protobuf.Duration
-	54, // 40: hansa.federation.v1.RenewRequest.workload:type_name -> hansa.federation.v1.Key
-	53, // 41: hansa.federation.v1.Grant.ttl:type_name -> google.protobuf.Duration
-	47, // 42: hansa.federation.v1.RestoreReply.changes:type_name -> hansa.federation.v1.RestoreChanges
-	56, // 43: hansa.federation.v1.RestoreChanges.at:type_name -> google.protobuf.Timestamp
-	48, // 44: hansa.federation.v1.RestoreChanges.counts:type_name -> hansa.federation.v1.BucketCount
-	49, // 45: hansa.federation.v1.RestoreChanges.list:type_name -> hansa.federation.v1.RestoreChange
-	46, // [46:46] is the sub-list for method output_type
-	46, // [46:46] is the sub-list for method input_type
-	46, // [46:46] is the sub-list for extension type_name
-	46, // [46:46] is the sub-list for extension extendee
-	0,  // [0:46] is the sub-list for field type_name
+	50, // 8: hansa.federation.v1.HubBeat.heads:type_name -> hansa.federation.v1.HubBeat.HeadsEntry
+	54, // 9: hansa.federation.v1.MemberBeat.heard_age:type_name -> google.protobuf.Duration
+	54, // 10: hansa.federation.v1.FaultMask.lifetime:type_name -> google.protobuf.Duration
+	2,  // 11: hansa.federation.v1.Hello.holdings:type_name -> hansa.federation.v1.Holding
+	2,  // 12: hansa.federation.v1.HelloReply.keep:type_name -> hansa.federation.v1.Holding
+	2,  // 13: hansa.federation.v1.HelloReply.stop:type_name -> hansa.federation.v1.Holding
+	54, // 14: hansa.federation.v1.ProbeRequest.timeout:type_name -> google.protobuf.Duration
+	54, // 15: hansa.federation.v1.ProbeReply.round_trip:type_name -> google.protobuf.Duration
+	12, // 16: hansa.federation.v1.QueryReport.counts:type_name -> hansa.federation.v1.QueryCount
+	55, // 17: hansa.federation.v1.QueryCount.service:type_name -> hansa.federation.v1.Key
+	56, // 18: hansa.federation.v1.JoinRequest.place:type_name -> hansa.federation.v1.Place
+	51, // 19: hansa.federation.v1.JoinRequest.labels:type_name -> hansa.federation.v1.JoinRequest.LabelsEntry
+	57, // 20: hansa.federation.v1.JoinReply.expires_at:type_name -> google.protobuf.Timestamp
+	54, // 21: hansa.federation.v1.TokenRequest.ttl:type_name -> google.protobuf.Duration
+	57, // 22: hansa.federation.v1.TokenReply.expires_at:type_name -> google.protobuf.Timestamp
+	19, // 23: hansa.federation.v1.TokensReply.tokens:type_name -> hansa.federation.v1.Token
+	57, // 24: hansa.federation.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
+	52, // 25: hansa.federation.v1.SimulationRequest.scale:type_name -> hansa.federation.v1.SimulationRequest.ScaleEntry
+	58, // 26: hansa.federation.v1.SimulationRequest.add:type_name -> hansa.federation.v1.MemberSpec
+	59, // 27: hansa.federation.v1.SimulationRequest.add_facts:type_name -> hansa.federation.v1.MemberFacts
+	53, // 28: hansa.federation.v1.SimulationRequest.policies:type_name -> hansa.federation.v1.SimulationRequest.PoliciesEntry
+	22, // 29: hansa.federation.v1.Simulation.moves:type_name -> hansa.federation.v1.Move
+	23, // 30: hansa.federation.v1.Simulation.unmet:type_name -> hansa.federation.v1.Unmet
+	55, // 31: hansa.federation.v1.Move.workload:type_name -> hansa.federation.v1.Key
+	55, // 32: hansa.federation.v1.Unmet.workload:type_name -> hansa.federation.v1.Key
+	25, // 33: hansa.federation.v1.Readiness.scenarios:type_name -> hansa.federation.v1.Scenario
+	57, // 34: hansa.federation.v1.Readiness.checked_at:type_name -> google.protobuf.Timestamp
+	23, // 35: hansa.federation.v1.Scenario.unmet:type_name -> hansa.federation.v1.Unmet
+	55, // 36: hansa.federation.v1.RebalanceRequest.workload:type_name -> hansa.federation.v1.Key
+	55, // 37: hansa.federation.v1.ReplayRequest.workload:type_name -> hansa.federation.v1.Key
+	55, // 38: hansa.federation.v1.Replay.workload:type_name -> hansa.federation.v1.Key
+	33, // 39: hansa.federation.v1.DescribeReply.evidence:type_name -> hansa.federation.v1.Evidence
+	54, // 40: hansa.federation.v1.Evidence.age:type_name -> google.protobuf.Duration
+	55, // 41: hansa.federation.v1.RenewRequest.workload:type_name -> hansa.federation.v1.Key
+	54, // 42: hansa.federation.v1.Grant.ttl:type_name -> google.protobuf.Duration
+	47, // 43: hansa.federation.v1.RestoreReply.changes:type_name -> hansa.federation.v1.RestoreChanges
+	57, // 44: hansa.federation.v1.RestoreChanges.at:type_name -> google.protobuf.Timestamp
+	48, // 45: hansa.federation.v1.RestoreChanges.counts:type_name -> hansa.federation.v1.BucketCount
+	49, // 46: hansa.federation.v1.RestoreChanges.list:type_name -> hansa.federation.v1.RestoreChange
+	47, // [47:47] is the sub-list for method output_type
+	47, // [47:47] is the sub-list for method input_type
+	47, // [47:47] is the sub-list for extension type_name
+	47, // [47:47] is the sub-list for extension extendee
+	0,  // [0:47] is the sub-list for field type_name
 }
 
 func init() { file_federation_v1_messages_proto_init() }
@@ -3937,7 +3953,7 @@ func file_federation_v1_messages_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_federation_v1_messages_proto_rawDesc), len(file_federation_v1_messages_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   53,
+			NumMessages:   54,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

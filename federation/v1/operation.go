@@ -177,14 +177,14 @@ func DecodeFreezeRequest(b []byte) (federation.FreezeRequest, error) {
 
 // EncodeEvent writes an Event; its Revision is the store's and not part of it.
 func EncodeEvent(e federation.Event) []byte {
-	return encode(&Event{At: fromTime(e.At), Type: e.Type, About: e.About, Who: e.Who, Text: e.Text})
+	return encode(&Event{At: fromTime(e.At), Type: e.Type, About: e.About, Who: e.Who, Text: e.Text, Trace: e.Trace})
 }
 
 // DecodeEvent reads what EncodeEvent wrote; the caller sets Revision.
 func DecodeEvent(b []byte) (federation.Event, error) {
 	return decode("event", b, &Event{}, func(m *Event) (federation.Event, error) {
 		return federation.Event{
-			At: toTime(m.GetAt()), Type: m.GetType(), About: m.GetAbout(), Who: m.GetWho(), Text: m.GetText(),
+			At: toTime(m.GetAt()), Type: m.GetType(), About: m.GetAbout(), Who: m.GetWho(), Text: m.GetText(), Trace: m.GetTrace(),
 		}, nil
 	})
 }

@@ -402,9 +402,11 @@ type MemberSpec struct {
 	// Public curve key that secrets are sealed to.
 	SealKey string `protobuf:"bytes,12,opt,name=seal_key,json=sealKey,proto3" json:"seal_key,omitempty"`
 	// Public curve key that all works in the member's bucket are sealed to.
-	SealedTo      string `protobuf:"bytes,13,opt,name=sealed_to,json=sealedTo,proto3" json:"sealed_to,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	SealedTo string `protobuf:"bytes,13,opt,name=sealed_to,json=sealedTo,proto3" json:"sealed_to,omitempty"`
+	// When the credentials that the member has now end.
+	CredentialsEnd *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=credentials_end,json=credentialsEnd,proto3" json:"credentials_end,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *MemberSpec) Reset() {
@@ -526,6 +528,13 @@ func (x *MemberSpec) GetSealedTo() string {
 		return x.SealedTo
 	}
 	return ""
+}
+
+func (x *MemberSpec) GetCredentialsEnd() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CredentialsEnd
+	}
+	return nil
 }
 
 // MemberFacts is sent by agents and stored by the hub in bucket "facts".
@@ -2988,12 +2997,14 @@ func (x *TimelineEntry) GetText() string {
 
 // Event is one line of history, in bucket "events".
 type Event struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	At            *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=at,proto3" json:"at,omitempty"`
-	Type          string                 `protobuf:"bytes,2,opt,name=type,proto3" json:"type,omitempty"`
-	About         string                 `protobuf:"bytes,3,opt,name=about,proto3" json:"about,omitempty"`
-	Who           string                 `protobuf:"bytes,4,opt,name=who,proto3" json:"who,omitempty"`
-	Text          string                 `protobuf:"bytes,5,opt,name=text,proto3" json:"text,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	At    *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=at,proto3" json:"at,omitempty"`
+	Type  string                 `protobuf:"bytes,2,opt,name=type,proto3" json:"type,omitempty"`
+	About string                 `protobuf:"bytes,3,opt,name=about,proto3" json:"about,omitempty"`
+	Who   string                 `protobuf:"bytes,4,opt,name=who,proto3" json:"who,omitempty"`
+	Text  string                 `protobuf:"bytes,5,opt,name=text,proto3" json:"text,omitempty"`
+	// Identity of the trace of what caused it.
+	Trace         string `protobuf:"bytes,6,opt,name=trace,proto3" json:"trace,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3063,6 +3074,13 @@ func (x *Event) GetText() string {
 	return ""
 }
 
+func (x *Event) GetTrace() string {
+	if x != nil {
+		return x.Trace
+	}
+	return ""
+}
+
 var File_federation_v1_records_proto protoreflect.FileDescriptor
 
 const file_federation_v1_records_proto_rawDesc = "" +
@@ -3095,7 +3113,7 @@ const file_federation_v1_records_proto_rawDesc = "" +
 	"\x05Taint\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value\x12\x16\n" +
-	"\x06effect\x18\x03 \x01(\tR\x06effect\"\xa0\x04\n" +
+	"\x06effect\x18\x03 \x01(\tR\x06effect\"\xe5\x04\n" +
 	"\n" +
 	"MemberSpec\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x120\n" +
@@ -3112,7 +3130,8 @@ const file_federation_v1_records_proto_rawDesc = "" +
 	" \x01(\fR\aprobeCa\x127\n" +
 	"\tjoined_at\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\bjoinedAt\x12\x19\n" +
 	"\bseal_key\x18\f \x01(\tR\asealKey\x12\x1b\n" +
-	"\tsealed_to\x18\r \x01(\tR\bsealedTo\x1a9\n" +
+	"\tsealed_to\x18\r \x01(\tR\bsealedTo\x12C\n" +
+	"\x0fcredentials_end\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\x0ecredentialsEnd\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x9d\x04\n" +
@@ -3362,13 +3381,14 @@ const file_federation_v1_records_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05value:\x028\x01\"O\n" +
 	"\rTimelineEntry\x12*\n" +
 	"\x02at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x12\n" +
-	"\x04text\x18\x02 \x01(\tR\x04text\"\x83\x01\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\"\x99\x01\n" +
 	"\x05Event\x12*\n" +
 	"\x02at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x12\n" +
 	"\x04type\x18\x02 \x01(\tR\x04type\x12\x14\n" +
 	"\x05about\x18\x03 \x01(\tR\x05about\x12\x10\n" +
 	"\x03who\x18\x04 \x01(\tR\x03who\x12\x12\n" +
-	"\x04text\x18\x05 \x01(\tR\x04textB6Z4github.com/hansa-io/hansa/federation/v1;federationv1b\x06proto3"
+	"\x04text\x18\x05 \x01(\tR\x04text\x12\x14\n" +
+	"\x05trace\x18\x06 \x01(\tR\x05traceB6Z4github.com/hansa-io/hansa/federation/v1;federationv1b\x06proto3"
 
 var (
 	file_federation_v1_records_proto_rawDescOnce sync.Once
@@ -3436,68 +3456,69 @@ var file_federation_v1_records_proto_depIdxs = []int32{
 	35, // 5: hansa.federation.v1.MemberSpec.labels:type_name -> hansa.federation.v1.MemberSpec.LabelsEntry
 	4,  // 6: hansa.federation.v1.MemberSpec.taints:type_name -> hansa.federation.v1.Taint
 	40, // 7: hansa.federation.v1.MemberSpec.joined_at:type_name -> google.protobuf.Timestamp
-	2,  // 8: hansa.federation.v1.MemberFacts.allocatable:type_name -> hansa.federation.v1.Resources
-	2,  // 9: hansa.federation.v1.MemberFacts.free:type_name -> hansa.federation.v1.Resources
-	3,  // 10: hansa.federation.v1.MemberFacts.classes:type_name -> hansa.federation.v1.NodeClass
-	40, // 11: hansa.federation.v1.MemberFacts.observed_at:type_name -> google.protobuf.Timestamp
-	7,  // 12: hansa.federation.v1.MemberFacts.quotas:type_name -> hansa.federation.v1.Quota
-	36, // 13: hansa.federation.v1.Quota.free:type_name -> hansa.federation.v1.Quota.FreeEntry
-	40, // 14: hansa.federation.v1.HealthRecord.since:type_name -> google.protobuf.Timestamp
-	9,  // 15: hansa.federation.v1.Objects.objects:type_name -> hansa.federation.v1.Object
-	0,  // 16: hansa.federation.v1.Workload.key:type_name -> hansa.federation.v1.Key
-	40, // 17: hansa.federation.v1.Workload.applied_at:type_name -> google.protobuf.Timestamp
-	19, // 18: hansa.federation.v1.Workload.sealed:type_name -> hansa.federation.v1.Sealed
-	0,  // 19: hansa.federation.v1.Assignment.workload:type_name -> hansa.federation.v1.Key
-	13, // 20: hansa.federation.v1.Assignment.members:type_name -> hansa.federation.v1.AssignedMember
-	14, // 21: hansa.federation.v1.Assignment.explanation:type_name -> hansa.federation.v1.Explanation
-	40, // 22: hansa.federation.v1.Assignment.decided_at:type_name -> google.protobuf.Timestamp
-	41, // 23: hansa.federation.v1.Assignment.ready_in:type_name -> google.protobuf.Duration
-	16, // 24: hansa.federation.v1.Explanation.members:type_name -> hansa.federation.v1.MemberExplanation
-	15, // 25: hansa.federation.v1.Explanation.changes:type_name -> hansa.federation.v1.Difference
-	17, // 26: hansa.federation.v1.MemberExplanation.scores:type_name -> hansa.federation.v1.Score
-	0,  // 27: hansa.federation.v1.Work.workload:type_name -> hansa.federation.v1.Key
-	19, // 28: hansa.federation.v1.Work.sealed:type_name -> hansa.federation.v1.Sealed
-	0,  // 29: hansa.federation.v1.Secrets.workload:type_name -> hansa.federation.v1.Key
-	9,  // 30: hansa.federation.v1.Secrets.objects:type_name -> hansa.federation.v1.Object
-	0,  // 31: hansa.federation.v1.WorkStatus.workload:type_name -> hansa.federation.v1.Key
-	23, // 32: hansa.federation.v1.WorkStatus.objects:type_name -> hansa.federation.v1.ObjectStatus
-	40, // 33: hansa.federation.v1.WorkStatus.observed_at:type_name -> google.protobuf.Timestamp
-	37, // 34: hansa.federation.v1.Feed.values:type_name -> hansa.federation.v1.Feed.ValuesEntry
-	41, // 35: hansa.federation.v1.Feed.max_age:type_name -> google.protobuf.Duration
-	40, // 36: hansa.federation.v1.Feed.reported_at:type_name -> google.protobuf.Timestamp
-	0,  // 37: hansa.federation.v1.Export.service:type_name -> hansa.federation.v1.Key
-	25, // 38: hansa.federation.v1.Export.ports:type_name -> hansa.federation.v1.Port
-	26, // 39: hansa.federation.v1.Export.endpoints:type_name -> hansa.federation.v1.Endpoint
-	40, // 40: hansa.federation.v1.Export.exported_at:type_name -> google.protobuf.Timestamp
-	40, // 41: hansa.federation.v1.Export.observed_at:type_name -> google.protobuf.Timestamp
-	28, // 42: hansa.federation.v1.Operation.request:type_name -> hansa.federation.v1.OperationRequest
-	38, // 43: hansa.federation.v1.Operation.marks:type_name -> hansa.federation.v1.Operation.MarksEntry
-	31, // 44: hansa.federation.v1.Operation.workloads:type_name -> hansa.federation.v1.WorkloadReport
-	32, // 45: hansa.federation.v1.Operation.timeline:type_name -> hansa.federation.v1.TimelineEntry
-	29, // 46: hansa.federation.v1.Operation.objective:type_name -> hansa.federation.v1.Objective
-	30, // 47: hansa.federation.v1.Operation.achieved:type_name -> hansa.federation.v1.Achieved
-	40, // 48: hansa.federation.v1.Operation.created_at:type_name -> google.protobuf.Timestamp
-	41, // 49: hansa.federation.v1.OperationRequest.hold:type_name -> google.protobuf.Duration
-	41, // 50: hansa.federation.v1.Objective.rto:type_name -> google.protobuf.Duration
-	41, // 51: hansa.federation.v1.Objective.rpo:type_name -> google.protobuf.Duration
-	41, // 52: hansa.federation.v1.Achieved.rto:type_name -> google.protobuf.Duration
-	41, // 53: hansa.federation.v1.Achieved.downtime:type_name -> google.protobuf.Duration
-	41, // 54: hansa.federation.v1.Achieved.detect:type_name -> google.protobuf.Duration
-	0,  // 55: hansa.federation.v1.WorkloadReport.workload:type_name -> hansa.federation.v1.Key
-	39, // 56: hansa.federation.v1.WorkloadReport.marks:type_name -> hansa.federation.v1.WorkloadReport.MarksEntry
-	29, // 57: hansa.federation.v1.WorkloadReport.objective:type_name -> hansa.federation.v1.Objective
-	30, // 58: hansa.federation.v1.WorkloadReport.achieved:type_name -> hansa.federation.v1.Achieved
-	13, // 59: hansa.federation.v1.WorkloadReport.before:type_name -> hansa.federation.v1.AssignedMember
-	13, // 60: hansa.federation.v1.WorkloadReport.after:type_name -> hansa.federation.v1.AssignedMember
-	40, // 61: hansa.federation.v1.TimelineEntry.at:type_name -> google.protobuf.Timestamp
-	40, // 62: hansa.federation.v1.Event.at:type_name -> google.protobuf.Timestamp
-	40, // 63: hansa.federation.v1.Operation.MarksEntry.value:type_name -> google.protobuf.Timestamp
-	40, // 64: hansa.federation.v1.WorkloadReport.MarksEntry.value:type_name -> google.protobuf.Timestamp
-	65, // [65:65] is the sub-list for method output_type
-	65, // [65:65] is the sub-list for method input_type
-	65, // [65:65] is the sub-list for extension type_name
-	65, // [65:65] is the sub-list for extension extendee
-	0,  // [0:65] is the sub-list for field type_name
+	40, // 8: hansa.federation.v1.MemberSpec.credentials_end:type_name -> google.protobuf.Timestamp
+	2,  // 9: hansa.federation.v1.MemberFacts.allocatable:type_name -> hansa.federation.v1.Resources
+	2,  // 10: hansa.federation.v1.MemberFacts.free:type_name -> hansa.federation.v1.Resources
+	3,  // 11: hansa.federation.v1.MemberFacts.classes:type_name -> hansa.federation.v1.NodeClass
+	40, // 12: hansa.federation.v1.MemberFacts.observed_at:type_name -> google.protobuf.Timestamp
+	7,  // 13: hansa.federation.v1.MemberFacts.quotas:type_name -> hansa.federation.v1.Quota
+	36, // 14: hansa.federation.v1.Quota.free:type_name -> hansa.federation.v1.Quota.FreeEntry
+	40, // 15: hansa.federation.v1.HealthRecord.since:type_name -> google.protobuf.Timestamp
+	9,  // 16: hansa.federation.v1.Objects.objects:type_name -> hansa.federation.v1.Object
+	0,  // 17: hansa.federation.v1.Workload.key:type_name -> hansa.federation.v1.Key
+	40, // 18: hansa.federation.v1.Workload.applied_at:type_name -> google.protobuf.Timestamp
+	19, // 19: hansa.federation.v1.Workload.sealed:type_name -> hansa.federation.v1.Sealed
+	0,  // 20: hansa.federation.v1.Assignment.workload:type_name -> hansa.federation.v1.Key
+	13, // 21: hansa.federation.v1.Assignment.members:type_name -> hansa.federation.v1.AssignedMember
+	14, // 22: hansa.federation.v1.Assignment.explanation:type_name -> hansa.federation.v1.Explanation
+	40, // 23: hansa.federation.v1.Assignment.decided_at:type_name -> google.protobuf.Timestamp
+	41, // 24: hansa.federation.v1.Assignment.ready_in:type_name -> google.protobuf.Duration
+	16, // 25: hansa.federation.v1.Explanation.members:type_name -> hansa.federation.v1.MemberExplanation
+	15, // 26: hansa.federation.v1.Explanation.changes:type_name -> hansa.federation.v1.Difference
+	17, // 27: hansa.federation.v1.MemberExplanation.scores:type_name -> hansa.federation.v1.Score
+	0,  // 28: hansa.federation.v1.Work.workload:type_name -> hansa.federation.v1.Key
+	19, // 29: hansa.federation.v1.Work.sealed:type_name -> hansa.federation.v1.Sealed
+	0,  // 30: hansa.federation.v1.Secrets.workload:type_name -> hansa.federation.v1.Key
+	9,  // 31: hansa.federation.v1.Secrets.objects:type_name -> hansa.federation.v1.Object
+	0,  // 32: hansa.federation.v1.WorkStatus.workload:type_name -> hansa.federation.v1.Key
+	23, // 33: hansa.federation.v1.WorkStatus.objects:type_name -> hansa.federation.v1.ObjectStatus
+	40, // 34: hansa.federation.v1.WorkStatus.observed_at:type_name -> google.protobuf.Timestamp
+	37, // 35: hansa.federation.v1.Feed.values:type_name -> hansa.federation.v1.Feed.ValuesEntry
+	41, // 36: hansa.federation.v1.Feed.max_age:type_name -> google.protobuf.Duration
+	40, // 37: hansa.federation.v1.Feed.reported_at:type_name -> google.protobuf.Timestamp
+	0,  // 38: hansa.federation.v1.Export.service:type_name -> hansa.federation.v1.Key
+	25, // 39: hansa.federation.v1.Export.ports:type_name -> hansa.federation.v1.Port
+	26, // 40: hansa.federation.v1.Export.endpoints:type_name -> hansa.federation.v1.Endpoint
+	40, // 41: hansa.federation.v1.Export.exported_at:type_name -> google.protobuf.Timestamp
+	40, // 42: hansa.federation.v1.Export.observed_at:type_name -> google.protobuf.Timestamp
+	28, // 43: hansa.federation.v1.Operation.request:type_name -> hansa.federation.v1.OperationRequest
+	38, // 44: hansa.federation.v1.Operation.marks:type_name -> hansa.federation.v1.Operation.MarksEntry
+	31, // 45: hansa.federation.v1.Operation.workloads:type_name -> hansa.federation.v1.WorkloadReport
+	32, // 46: hansa.federation.v1.Operation.timeline:type_name -> hansa.federation.v1.TimelineEntry
+	29, // 47: hansa.federation.v1.Operation.objective:type_name -> hansa.federation.v1.Objective
+	30, // 48: hansa.federation.v1.Operation.achieved:type_name -> hansa.federation.v1.Achieved
+	40, // 49: hansa.federation.v1.Operation.created_at:type_name -> google.protobuf.Timestamp
+	41, // 50: hansa.federation.v1.OperationRequest.hold:type_name -> google.protobuf.Duration
+	41, // 51: hansa.federation.v1.Objective.rto:type_name -> google.protobuf.Duration
+	41, // 52: hansa.federation.v1.Objective.rpo:type_name -> google.protobuf.Duration
+	41, // 53: hansa.federation.v1.Achieved.rto:type_name -> google.protobuf.Duration
+	41, // 54: hansa.federation.v1.Achieved.downtime:type_name -> google.protobuf.Duration
+	41, // 55: hansa.federation.v1.Achieved.detect:type_name -> google.protobuf.Duration
+	0,  // 56: hansa.federation.v1.WorkloadReport.workload:type_name -> hansa.federation.v1.Key
+	39, // 57: hansa.federation.v1.WorkloadReport.marks:type_name -> hansa.federation.v1.WorkloadReport.MarksEntry
+	29, // 58: hansa.federation.v1.WorkloadReport.objective:type_name -> hansa.federation.v1.Objective
+	30, // 59: hansa.federation.v1.WorkloadReport.achieved:type_name -> hansa.federation.v1.Achieved
+	13, // 60: hansa.federation.v1.WorkloadReport.before:type_name -> hansa.federation.v1.AssignedMember
+	13, // 61: hansa.federation.v1.WorkloadReport.after:type_name -> hansa.federation.v1.AssignedMember
+	40, // 62: hansa.federation.v1.TimelineEntry.at:type_name -> google.protobuf.Timestamp
+	40, // 63: hansa.federation.v1.Event.at:type_name -> google.protobuf.Timestamp
+	40, // 64: hansa.federation.v1.Operation.MarksEntry.value:type_name -> google.protobuf.Timestamp
+	40, // 65: hansa.federation.v1.WorkloadReport.MarksEntry.value:type_name -> google.protobuf.Timestamp
+	66, // [66:66] is the sub-list for method output_type
+	66, // [66:66] is the sub-list for method input_type
+	66, // [66:66] is the sub-list for extension type_name
+	66, // [66:66] is the sub-list for extension extendee
+	0,  // [0:66] is the sub-list for field type_name
 }
 
 func init() { file_federation_v1_records_proto_init() }

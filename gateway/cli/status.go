@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -50,6 +51,9 @@ func statusRows(s *gatewayv1.GetStatusResponse, gateway string) [][]string {
 	if !s.GetSynced() {
 		rows[0][1] = fmt.Sprintf("%s, version %s, has not read all records yet", gateway, s.GetVersion())
 	}
+	if late := behind(s); late != "" {
+		rows[0][1] += ", lacks " + late
+	}
 	if s.GetHubAgeMs() < 0 {
 		rows[1][1] = "never heard"
 	}
@@ -63,6 +67,20 @@ func statusRows(s *gatewayv1.GetStatusResponse, gateway string) [][]string {
 		rows[5][1] = "frozen: " + s.GetFrozen()
 	}
 	return rows
+}
+
+// mayLack is how long a gateway may lack a record before status says so.
+const mayLack = 2 * time.Second
+
+// behind lists the records that the gateway has lacked for too long.
+func behind(s *gatewayv1.GetStatusResponse) string {
+	var out []string
+	for _, b := range s.GetBehind() {
+		if late := milliseconds(b.GetForMs()); late > mayLack {
+			out = append(out, fmt.Sprintf("%d records of %s for %s", b.GetRecords(), b.GetBucket(), duration(late)))
+		}
+	}
+	return strings.Join(out, ", ")
 }
 
 // unwell says what is wrong with the layer that federates; the members and the
@@ -80,6 +98,8 @@ func unwell(s *gatewayv1.GetStatusResponse) error {
 		return fmt.Errorf("no desired state is taken: %s", s.GetFull())
 	case !s.GetSynced():
 		return fmt.Errorf("the gateway has not read all records yet: try again in a moment")
+	case behind(s) != "":
+		return fmt.Errorf("the gateway lacks %s: its answers are stale; see \"hansa bus doctor\", or ask another gateway", behind(s))
 	}
 	return nil
 }

@@ -17,7 +17,7 @@ func (s *Server) ListEvents(_ context.Context, r *gatewayv1.ListEventsRequest) (
 	out := &gatewayv1.ListEventsResponse{}
 	for _, e := range table.Events {
 		if r.GetAbout() == "" || e.About == r.GetAbout() {
-			out.Items = append(out.Items, &gatewayv1.Event{At: toTime(e.At), Type: e.Type, About: e.About, Who: e.Who, Text: e.Text})
+			out.Items = append(out.Items, &gatewayv1.Event{At: toTime(e.At), Type: e.Type, About: e.About, Who: e.Who, Text: e.Text, Trace: e.Trace})
 		}
 	}
 	if n := int(r.GetLimit()); n > 0 && len(out.GetItems()) > n {
@@ -36,6 +36,9 @@ func (s *Server) GetStatus(_ context.Context, _ *gatewayv1.GetStatusRequest) (*g
 	}
 	if !table.BeatAt.IsZero() {
 		out.HubAgeMs = toMillis(time.Since(table.BeatAt))
+	}
+	for _, l := range table.Lacks {
+		out.Behind = append(out.Behind, &gatewayv1.BucketLag{Bucket: l.Bucket, Records: l.Records, ForMs: toMillis(time.Since(l.Since))})
 	}
 	for _, m := range table.Members {
 		if m.Spec.Name == "" {

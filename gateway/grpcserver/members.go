@@ -66,6 +66,7 @@ func (s *Server) GetMember(ctx context.Context, r *gatewayv1.GetMemberRequest) (
 func toMember(table *route.Table, name string, now time.Time) *gatewayv1.Member {
 	m := table.Members[name]
 	health := m.Health()
+	late := table.Behind(now, subject.Members, subject.Health, subject.Facts) > route.StaleAfter
 	return &gatewayv1.Member{
 		ApiVersion: apiVersion, Kind: "Member",
 		Metadata: &gatewayv1.Metadata{
@@ -80,7 +81,7 @@ func toMember(table *route.Table, name string, now time.Time) *gatewayv1.Member 
 			LastBeatAgeMs: toAge(table.HeardAge(name, now)),
 			Nodes:         int32(m.Facts.Nodes), NodesReady: int32(m.Facts.NodesReady), NodeKind: m.Facts.NodeKind,
 			KubernetesVersion: m.Facts.KubernetesVersion, Capacity: quantities(m.Facts.Allocatable), Free: quantities(m.Facts.Free),
-			Incarnation: uint32(m.Beat.Incarnation), Stale: !health.Known(), ObservedAt: toTime(m.Facts.ObservedAt),
+			Incarnation: uint32(m.Beat.Incarnation), Stale: late || !health.Known(), ObservedAt: toTime(m.Facts.ObservedAt),
 			Workloads: int32(table.On(name)), Masked: m.Record.Masked,
 		},
 	}

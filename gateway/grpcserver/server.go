@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -130,7 +131,7 @@ func (s *Server) Build() *grpc.Server {
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
 		// Everything is counted, also what is refused. Who calls is settled before
 		// anything else is done for the call.
-		grpc.ChainUnaryInterceptor(s.countUnary, s.authorizeUnary, mapUnary),
+		grpc.ChainUnaryInterceptor(s.countUnary, s.authorizeUnary, mapUnary, traceUnary),
 		grpc.ChainStreamInterceptor(s.countStream, s.authorizeStream, mapStream),
 	)
 	gatewayv1.RegisterDiscoveryServiceServer(server, s)
@@ -145,13 +146,18 @@ func (s *Server) Build() *grpc.Server {
 	return server
 }
 
+// healthEvery is how often health is looked at when nothing changes.
+const healthEvery = time.Second
+
 // KeepHealth tells the standard health service whether the gateway may answer,
 // until ctx ends.
 func (s *Server) KeepHealth(ctx context.Context) error {
+	ticker := time.NewTicker(healthEvery)
+	defer ticker.Stop()
 	for {
 		changed := s.opts.Tables.Changed()
 		status := healthpb.HealthCheckResponse_NOT_SERVING
-		if s.opts.Tables.Table().Synced {
+		if Unready(s.opts.Tables.Table(), time.Now()) == "" {
 			status = healthpb.HealthCheckResponse_SERVING
 		}
 		s.health.SetServingStatus("", status)
@@ -160,8 +166,30 @@ func (s *Server) KeepHealth(ctx context.Context) error {
 			s.health.Shutdown()
 			return ctx.Err()
 		case <-changed:
+		case <-ticker.C:
 		}
 	}
+}
+
+// Unready says why others should answer rather than this gateway; empty when it may.
+// That the hub is silent is no reason: no gateway hears it then.
+func Unready(t *route.Table, now time.Time) string {
+	switch {
+	case !t.Synced:
+		return "not every record was read yet"
+	case t.Late(now):
+		return fmt.Sprintf("records that the hub has had for %.1f s were not read yet: %s", t.Behind(now).Seconds(), lacking(t, now))
+	}
+	return ""
+}
+
+// lacking lists what a table lacks.
+func lacking(t *route.Table, now time.Time) string {
+	var out []string
+	for _, l := range t.Lacks {
+		out = append(out, fmt.Sprintf("%d of %s for %.1f s", l.Records, l.Bucket, now.Sub(l.Since).Seconds()))
+	}
+	return strings.Join(out, ", ")
 }
 
 // table returns a table that may be answered from.

@@ -17,6 +17,7 @@ import (
 	"github.com/hansa-io/hansa/gateway/route"
 	gatewayv1 "github.com/hansa-io/hansa/gateway/v1"
 	"github.com/hansa-io/hansa/messaging"
+	"github.com/hansa-io/hansa/messaging/subject"
 )
 
 func fromFiles(files []*gatewayv1.File) []document.File {
@@ -205,9 +206,10 @@ func toWorkload(table *route.Table, k federation.Key, now time.Time, objects boo
 }
 
 func toWorkloadMember(table *route.Table, a federation.Assignment, m decision.MemberState, now time.Time) *gatewayv1.WorkloadMember {
+	late := table.Behind(now, subject.Status, subject.Assignments) > route.StaleAfter
 	out := &gatewayv1.WorkloadMember{
 		Member: m.Member, Region: table.Members[m.Member].Spec.Place.Region, Replicas: int32(m.Replicas), Ready: int32(m.Ready),
-		State: string(m.State), ObservedAt: toTime(m.ObservedAt), Stale: m.Stale, Message: m.Message,
+		State: string(m.State), ObservedAt: toTime(m.ObservedAt), Stale: late || m.Stale, Message: m.Message,
 		AgeMs: toAge(table.HeardAge(m.Member, now)),
 	}
 	for _, share := range a.Members {

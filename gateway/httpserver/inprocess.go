@@ -78,7 +78,9 @@ func (c *inProcess) call(ctx context.Context, method string, args, reply proto.M
 		proto.Merge(into.(proto.Message), args)
 		return nil
 	}
+	ctx, end := grpcserver.Begin(ctx, method)
 	out, err := c.desc[method].unary.Handler(c.server, ctx, decode, nil)
+	end(err)
 	if err != nil {
 		return grpcserver.ToStatus(err)
 	}

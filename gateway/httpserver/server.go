@@ -17,11 +17,13 @@ import (
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"github.com/hansa-io/hansa/gateway/grpcserver"
 	gatewayv1 "github.com/hansa-io/hansa/gateway/v1"
+	"github.com/hansa-io/hansa/messaging/trace"
 )
 
 // Options says where and what to serve. All but MetricsListen must be set.
@@ -149,6 +151,9 @@ const maxBody = 64 << 20
 // of the caller as gRPC's.
 func (s *Server) buildREST(ctx context.Context) (http.Handler, error) {
 	api := runtime.NewServeMux(
+		runtime.WithMetadata(func(_ context.Context, r *http.Request) metadata.MD {
+			return metadata.Pairs(trace.Header, r.Header.Get(trace.Header))
+		}),
 		runtime.WithMarshalerOption(runtime.MIMEWildcard, &runtime.JSONPb{
 			MarshalOptions:   protojson.MarshalOptions{EmitUnpopulated: false},
 			UnmarshalOptions: protojson.UnmarshalOptions{DiscardUnknown: false},
@@ -191,8 +196,8 @@ func (s *Server) buildREST(ctx context.Context) (http.Handler, error) {
 }
 
 func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
-	if !s.opts.Tables.Table().Synced {
-		http.Error(w, "not every record was read yet", http.StatusServiceUnavailable)
+	if why := grpcserver.Unready(s.opts.Tables.Table(), time.Now()); why != "" {
+		http.Error(w, why, http.StatusServiceUnavailable)
 		return
 	}
 	fmt.Fprintln(w, "ok")

@@ -14,7 +14,9 @@
 //     the region; equal ones by name, so that equal tables answer equally.
 //  4. When members disagree about the ports of a service, the oldest export is
 //     right and the conflict is told, as the Multi-Cluster Services API demands.
-//  5. Nothing is answered from a bucket before its snapshot is complete: a Table
+//  5. Records that the hub has had for longer than StaleAfter and that are not here
+//     make the answers stale that they would be in.
+//  6. Nothing is answered from a bucket before its snapshot is complete: a Table
 //     that is not Synced refuses.
 //
 // It does not decide who is healthy; the hub says so in its beats. A Builder is

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/hansa-io/hansa/federation"
+	"github.com/hansa-io/hansa/messaging/subject"
 	"github.com/hansa-io/hansa/placement/catalogue"
 )
 
@@ -53,7 +54,7 @@ type State string
 // The states of an endpoint.
 const (
 	Fresh    State = "fresh"    // its member was heard just now
-	Stale    State = "stale"    // the hub itself was not heard for longer than StaleAfter
+	Stale    State = "stale"    // for longer than StaleAfter the hub was not heard, or has records that are not here
 	Suspect  State = "suspect"  // its member is suspect, degraded or not heard for StaleAfter
 	Draining State = "draining" // it ends, but still serves
 )
@@ -189,7 +190,7 @@ func (t *Table) freshness(e Export, now time.Time) (State, time.Duration) {
 	}
 	health := t.Members[e.Member].Beat.Health
 	switch {
-	case now.Sub(t.BeatAt) > StaleAfter:
+	case now.Sub(t.BeatAt) > StaleAfter, t.Behind(now, subject.Exports, subject.Members) > StaleAfter:
 		return Stale, age
 	case age > StaleAfter, health == federation.Suspect, health == federation.Degraded:
 		return Suspect, age

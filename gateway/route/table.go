@@ -47,6 +47,8 @@ type Table struct {
 	Frozen    string
 	Full      string   // why no desired state is taken; empty when it is
 	Withdrawn []string // members whose endpoints are in no answer, sorted
+	// Lacks says in which buckets the hub has more than this table, by name.
+	Lacks []Lack
 
 	services map[federation.Key]map[string]Export // by service, then member
 
@@ -89,6 +91,7 @@ type Builder struct {
 	touched  map[federation.Key]bool // services whose map is no longer shared
 	reported map[federation.Key]bool // workloads whose statuses are no longer shared
 	shared   shared                  // the maps of next that belong to the last table
+	read     map[string]*progress    // by bucket
 }
 
 // NewBuilder returns a builder of an empty world.
@@ -100,6 +103,7 @@ func NewBuilder() *Builder {
 			Operations: map[string]federation.Operation{}, Scores: map[string]federation.Feed{}, statuses: map[federation.Key]map[string]federation.WorkStatus{},
 		},
 		touched: map[federation.Key]bool{}, reported: map[federation.Key]bool{},
+		read: map[string]*progress{},
 	}
 }
 
@@ -107,6 +111,7 @@ func NewBuilder() *Builder {
 func (b *Builder) Table() *Table {
 	b.next.Revision++
 	b.next.Withdrawn = b.withdrawn()
+	b.next.Lacks = b.lacks()
 	t := b.next
 	b.shared = shared{true, true, true, true, true, true, true}
 	clear(b.touched)
@@ -181,6 +186,7 @@ func (b *Builder) SetBeat(beat federation.HubBeat, now time.Time) bool {
 	}
 	changed := beat.Term != b.next.Term || beat.Frozen != b.next.Frozen || beat.Full != b.next.Full
 	b.next.Term, b.next.Sequence, b.next.Frozen, b.next.Full, b.next.BeatAt = beat.Term, beat.Sequence, beat.Frozen, beat.Full, now
+	b.compare(beat.Heads, now)
 	for _, line := range beat.Members {
 		old := b.next.Members[line.Member].Beat
 		changed = changed || old.Health != line.Health || old.Withdrawn != line.Withdrawn || old.Masked != line.Masked

@@ -6268,12 +6268,14 @@ func (x *ListEventsResponse) GetItems() []*Event {
 
 // Event is one line of history.
 type Event struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	At            *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=at,proto3" json:"at,omitempty"`
-	Type          string                 `protobuf:"bytes,2,opt,name=type,proto3" json:"type,omitempty"`
-	About         string                 `protobuf:"bytes,3,opt,name=about,proto3" json:"about,omitempty"`
-	Who           string                 `protobuf:"bytes,4,opt,name=who,proto3" json:"who,omitempty"`
-	Text          string                 `protobuf:"bytes,5,opt,name=text,proto3" json:"text,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	At    *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=at,proto3" json:"at,omitempty"`
+	Type  string                 `protobuf:"bytes,2,opt,name=type,proto3" json:"type,omitempty"`
+	About string                 `protobuf:"bytes,3,opt,name=about,proto3" json:"about,omitempty"`
+	Who   string                 `protobuf:"bytes,4,opt,name=who,proto3" json:"who,omitempty"`
+	Text  string                 `protobuf:"bytes,5,opt,name=text,proto3" json:"text,omitempty"`
+	// Identity of the trace of what caused it; may be empty.
+	Trace         string `protobuf:"bytes,6,opt,name=trace,proto3" json:"trace,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -6343,6 +6345,13 @@ func (x *Event) GetText() string {
 	return ""
 }
 
+func (x *Event) GetTrace() string {
+	if x != nil {
+		return x.Trace
+	}
+	return ""
+}
+
 // GetStatusRequest asks how the federation layer is.
 type GetStatusRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -6397,7 +6406,9 @@ type GetStatusResponse struct {
 	WorkloadsReady int32  `protobuf:"varint,10,opt,name=workloads_ready,json=workloadsReady,proto3" json:"workloads_ready,omitempty"`
 	Frozen         string `protobuf:"bytes,11,opt,name=frozen,proto3" json:"frozen,omitempty"`
 	// Why no desired state is taken: the bus's disk has little room. Empty when it is.
-	Full          string `protobuf:"bytes,12,opt,name=full,proto3" json:"full,omitempty"`
+	Full string `protobuf:"bytes,12,opt,name=full,proto3" json:"full,omitempty"`
+	// Buckets in which the hub has records that this gateway lacks.
+	Behind        []*BucketLag `protobuf:"bytes,13,rep,name=behind,proto3" json:"behind,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -6516,6 +6527,1072 @@ func (x *GetStatusResponse) GetFull() string {
 	return ""
 }
 
+func (x *GetStatusResponse) GetBehind() []*BucketLag {
+	if x != nil {
+		return x.Behind
+	}
+	return nil
+}
+
+// BucketLag is how far a gateway is behind in one bucket.
+type BucketLag struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Bucket string                 `protobuf:"bytes,1,opt,name=bucket,proto3" json:"bucket,omitempty"`
+	// Revisions between the hub's last record and the gateway's.
+	Records uint64 `protobuf:"varint,2,opt,name=records,proto3" json:"records,omitempty"`
+	// Milliseconds since the hub was seen to have more.
+	ForMs         float64 `protobuf:"fixed64,3,opt,name=for_ms,json=forMs,proto3" json:"for_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BucketLag) Reset() {
+	*x = BucketLag{}
+	mi := &file_gateway_v1_gateway_proto_msgTypes[97]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BucketLag) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BucketLag) ProtoMessage() {}
+
+func (x *BucketLag) ProtoReflect() protoreflect.Message {
+	mi := &file_gateway_v1_gateway_proto_msgTypes[97]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BucketLag.ProtoReflect.Descriptor instead.
+func (*BucketLag) Descriptor() ([]byte, []int) {
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{97}
+}
+
+func (x *BucketLag) GetBucket() string {
+	if x != nil {
+		return x.Bucket
+	}
+	return ""
+}
+
+func (x *BucketLag) GetRecords() uint64 {
+	if x != nil {
+		return x.Records
+	}
+	return 0
+}
+
+func (x *BucketLag) GetForMs() float64 {
+	if x != nil {
+		return x.ForMs
+	}
+	return 0
+}
+
+// GetBusRequest asks how the bus is.
+type GetBusRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetBusRequest) Reset() {
+	*x = GetBusRequest{}
+	mi := &file_gateway_v1_gateway_proto_msgTypes[98]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetBusRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetBusRequest) ProtoMessage() {}
+
+func (x *GetBusRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_gateway_v1_gateway_proto_msgTypes[98]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetBusRequest.ProtoReflect.Descriptor instead.
+func (*GetBusRequest) Descriptor() ([]byte, []int) {
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{98}
+}
+
+// GetBusResponse is how the hub that leads found it.
+type GetBusResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	At    *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=at,proto3" json:"at,omitempty"`
+	// The hub that leads.
+	Leader string `protobuf:"bytes,2,opt,name=leader,proto3" json:"leader,omitempty"`
+	// Servers that the bus should have.
+	Wanted      int64            `protobuf:"varint,3,opt,name=wanted,proto3" json:"wanted,omitempty"`
+	Servers     []*BusServer     `protobuf:"bytes,4,rep,name=servers,proto3" json:"servers,omitempty"`
+	Streams     []*BusStream     `protobuf:"bytes,5,rep,name=streams,proto3" json:"streams,omitempty"`
+	Consumers   []*BusConsumer   `protobuf:"bytes,6,rep,name=consumers,proto3" json:"consumers,omitempty"`
+	Connections []*BusConnection `protobuf:"bytes,7,rep,name=connections,proto3" json:"connections,omitempty"`
+	// Accounts that no member has.
+	Orphans  []string      `protobuf:"bytes,8,rep,name=orphans,proto3" json:"orphans,omitempty"`
+	Findings []*BusFinding `protobuf:"bytes,9,rep,name=findings,proto3" json:"findings,omitempty"`
+	// What was left out because there is too much of it, or could not be found out.
+	Omitted       []string `protobuf:"bytes,10,rep,name=omitted,proto3" json:"omitted,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetBusResponse) Reset() {
+	*x = GetBusResponse{}
+	mi := &file_gateway_v1_gateway_proto_msgTypes[99]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetBusResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetBusResponse) ProtoMessage() {}
+
+func (x *GetBusResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_gateway_v1_gateway_proto_msgTypes[99]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetBusResponse.ProtoReflect.Descriptor instead.
+func (*GetBusResponse) Descriptor() ([]byte, []int) {
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{99}
+}
+
+func (x *GetBusResponse) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+func (x *GetBusResponse) GetLeader() string {
+	if x != nil {
+		return x.Leader
+	}
+	return ""
+}
+
+func (x *GetBusResponse) GetWanted() int64 {
+	if x != nil {
+		return x.Wanted
+	}
+	return 0
+}
+
+func (x *GetBusResponse) GetServers() []*BusServer {
+	if x != nil {
+		return x.Servers
+	}
+	return nil
+}
+
+func (x *GetBusResponse) GetStreams() []*BusStream {
+	if x != nil {
+		return x.Streams
+	}
+	return nil
+}
+
+func (x *GetBusResponse) GetConsumers() []*BusConsumer {
+	if x != nil {
+		return x.Consumers
+	}
+	return nil
+}
+
+func (x *GetBusResponse) GetConnections() []*BusConnection {
+	if x != nil {
+		return x.Connections
+	}
+	return nil
+}
+
+func (x *GetBusResponse) GetOrphans() []string {
+	if x != nil {
+		return x.Orphans
+	}
+	return nil
+}
+
+func (x *GetBusResponse) GetFindings() []*BusFinding {
+	if x != nil {
+		return x.Findings
+	}
+	return nil
+}
+
+func (x *GetBusResponse) GetOmitted() []string {
+	if x != nil {
+		return x.Omitted
+	}
+	return nil
+}
+
+// BusServer is one server of the bus.
+type BusServer struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Name    string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Id      string                 `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	Version string                 `protobuf:"bytes,3,opt,name=version,proto3" json:"version,omitempty"`
+	Started *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=started,proto3" json:"started,omitempty"`
+	// How far its clock is before the hub's.
+	ClockOffsetMs float64 `protobuf:"fixed64,5,opt,name=clock_offset_ms,json=clockOffsetMs,proto3" json:"clock_offset_ms,omitempty"`
+	// Percent of one core.
+	Cpu float64 `protobuf:"fixed64,6,opt,name=cpu,proto3" json:"cpu,omitempty"`
+	// Bytes.
+	Memory      int64 `protobuf:"varint,7,opt,name=memory,proto3" json:"memory,omitempty"`
+	Connections int64 `protobuf:"varint,8,opt,name=connections,proto3" json:"connections,omitempty"`
+	// Clients cut off since its start because they did not read.
+	SlowClients int64 `protobuf:"varint,9,opt,name=slow_clients,json=slowClients,proto3" json:"slow_clients,omitempty"`
+	// Streams that it leads.
+	Leads           int64                  `protobuf:"varint,10,opt,name=leads,proto3" json:"leads,omitempty"`
+	LeadsCluster    bool                   `protobuf:"varint,11,opt,name=leads_cluster,json=leadsCluster,proto3" json:"leads_cluster,omitempty"`
+	Routes          []*BusRoute            `protobuf:"bytes,12,rep,name=routes,proto3" json:"routes,omitempty"`
+	JetStream       *BusStore              `protobuf:"bytes,13,opt,name=jet_stream,json=jetStream,proto3" json:"jet_stream,omitempty"`
+	MaxPayload      int64                  `protobuf:"varint,14,opt,name=max_payload,json=maxPayload,proto3" json:"max_payload,omitempty"`
+	MaxControl      int64                  `protobuf:"varint,15,opt,name=max_control,json=maxControl,proto3" json:"max_control,omitempty"`
+	CertificateEnds *timestamppb.Timestamp `protobuf:"bytes,16,opt,name=certificate_ends,json=certificateEnds,proto3" json:"certificate_ends,omitempty"`
+	// Members whose accounts it does not hold.
+	Lacks         []string `protobuf:"bytes,17,rep,name=lacks,proto3" json:"lacks,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BusServer) Reset() {
+	*x = BusServer{}
+	mi := &file_gateway_v1_gateway_proto_msgTypes[100]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BusServer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BusServer) ProtoMessage() {}
+
+func (x *BusServer) ProtoReflect() protoreflect.Message {
+	mi := &file_gateway_v1_gateway_proto_msgTypes[100]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BusServer.ProtoReflect.Descriptor instead.
+func (*BusServer) Descriptor() ([]byte, []int) {
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{100}
+}
+
+func (x *BusServer) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *BusServer) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *BusServer) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *BusServer) GetStarted() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Started
+	}
+	return nil
+}
+
+func (x *BusServer) GetClockOffsetMs() float64 {
+	if x != nil {
+		return x.ClockOffsetMs
+	}
+	return 0
+}
+
+func (x *BusServer) GetCpu() float64 {
+	if x != nil {
+		return x.Cpu
+	}
+	return 0
+}
+
+func (x *BusServer) GetMemory() int64 {
+	if x != nil {
+		return x.Memory
+	}
+	return 0
+}
+
+func (x *BusServer) GetConnections() int64 {
+	if x != nil {
+		return x.Connections
+	}
+	return 0
+}
+
+func (x *BusServer) GetSlowClients() int64 {
+	if x != nil {
+		return x.SlowClients
+	}
+	return 0
+}
+
+func (x *BusServer) GetLeads() int64 {
+	if x != nil {
+		return x.Leads
+	}
+	return 0
+}
+
+func (x *BusServer) GetLeadsCluster() bool {
+	if x != nil {
+		return x.LeadsCluster
+	}
+	return false
+}
+
+func (x *BusServer) GetRoutes() []*BusRoute {
+	if x != nil {
+		return x.Routes
+	}
+	return nil
+}
+
+func (x *BusServer) GetJetStream() *BusStore {
+	if x != nil {
+		return x.JetStream
+	}
+	return nil
+}
+
+func (x *BusServer) GetMaxPayload() int64 {
+	if x != nil {
+		return x.MaxPayload
+	}
+	return 0
+}
+
+func (x *BusServer) GetMaxControl() int64 {
+	if x != nil {
+		return x.MaxControl
+	}
+	return 0
+}
+
+func (x *BusServer) GetCertificateEnds() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CertificateEnds
+	}
+	return nil
+}
+
+func (x *BusServer) GetLacks() []string {
+	if x != nil {
+		return x.Lacks
+	}
+	return nil
+}
+
+// BusRoute is a connection to another server.
+type BusRoute struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Server        string                 `protobuf:"bytes,1,opt,name=server,proto3" json:"server,omitempty"`
+	RttMs         float64                `protobuf:"fixed64,2,opt,name=rtt_ms,json=rttMs,proto3" json:"rtt_ms,omitempty"`
+	Pending       int64                  `protobuf:"varint,3,opt,name=pending,proto3" json:"pending,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BusRoute) Reset() {
+	*x = BusRoute{}
+	mi := &file_gateway_v1_gateway_proto_msgTypes[101]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BusRoute) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BusRoute) ProtoMessage() {}
+
+func (x *BusRoute) ProtoReflect() protoreflect.Message {
+	mi := &file_gateway_v1_gateway_proto_msgTypes[101]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BusRoute.ProtoReflect.Descriptor instead.
+func (*BusRoute) Descriptor() ([]byte, []int) {
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{101}
+}
+
+func (x *BusRoute) GetServer() string {
+	if x != nil {
+		return x.Server
+	}
+	return ""
+}
+
+func (x *BusRoute) GetRttMs() float64 {
+	if x != nil {
+		return x.RttMs
+	}
+	return 0
+}
+
+func (x *BusRoute) GetPending() int64 {
+	if x != nil {
+		return x.Pending
+	}
+	return 0
+}
+
+// BusStore is what a server keeps of streams.
+type BusStore struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Enabled       bool                   `protobuf:"varint,1,opt,name=enabled,proto3" json:"enabled,omitempty"`
+	SyncAlways    bool                   `protobuf:"varint,2,opt,name=sync_always,json=syncAlways,proto3" json:"sync_always,omitempty"`
+	Domain        string                 `protobuf:"bytes,3,opt,name=domain,proto3" json:"domain,omitempty"`
+	Used          int64                  `protobuf:"varint,4,opt,name=used,proto3" json:"used,omitempty"`
+	Limit         int64                  `protobuf:"varint,5,opt,name=limit,proto3" json:"limit,omitempty"`
+	Memory        int64                  `protobuf:"varint,6,opt,name=memory,proto3" json:"memory,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BusStore) Reset() {
+	*x = BusStore{}
+	mi := &file_gateway_v1_gateway_proto_msgTypes[102]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BusStore) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BusStore) ProtoMessage() {}
+
+func (x *BusStore) ProtoReflect() protoreflect.Message {
+	mi := &file_gateway_v1_gateway_proto_msgTypes[102]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BusStore.ProtoReflect.Descriptor instead.
+func (*BusStore) Descriptor() ([]byte, []int) {
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{102}
+}
+
+func (x *BusStore) GetEnabled() bool {
+	if x != nil {
+		return x.Enabled
+	}
+	return false
+}
+
+func (x *BusStore) GetSyncAlways() bool {
+	if x != nil {
+		return x.SyncAlways
+	}
+	return false
+}
+
+func (x *BusStore) GetDomain() string {
+	if x != nil {
+		return x.Domain
+	}
+	return ""
+}
+
+func (x *BusStore) GetUsed() int64 {
+	if x != nil {
+		return x.Used
+	}
+	return 0
+}
+
+func (x *BusStore) GetLimit() int64 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+func (x *BusStore) GetMemory() int64 {
+	if x != nil {
+		return x.Memory
+	}
+	return 0
+}
+
+// BusStream is a bucket as the servers keep it.
+type BusStream struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Bucket  string                 `protobuf:"bytes,1,opt,name=bucket,proto3" json:"bucket,omitempty"`
+	Stream  string                 `protobuf:"bytes,2,opt,name=stream,proto3" json:"stream,omitempty"`
+	Member  string                 `protobuf:"bytes,3,opt,name=member,proto3" json:"member,omitempty"`
+	Missing bool                   `protobuf:"varint,4,opt,name=missing,proto3" json:"missing,omitempty"`
+	Records int64                  `protobuf:"varint,5,opt,name=records,proto3" json:"records,omitempty"`
+	Bytes   int64                  `protobuf:"varint,6,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	Leader  string                 `protobuf:"bytes,7,opt,name=leader,proto3" json:"leader,omitempty"`
+	// The other copies.
+	Replicas []*BusReplica `protobuf:"bytes,8,rep,name=replicas,proto3" json:"replicas,omitempty"`
+	// How it differs from what it should be.
+	Wrong         []string `protobuf:"bytes,9,rep,name=wrong,proto3" json:"wrong,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BusStream) Reset() {
+	*x = BusStream{}
+	mi := &file_gateway_v1_gateway_proto_msgTypes[103]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BusStream) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BusStream) ProtoMessage() {}
+
+func (x *BusStream) ProtoReflect() protoreflect.Message {
+	mi := &file_gateway_v1_gateway_proto_msgTypes[103]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BusStream.ProtoReflect.Descriptor instead.
+func (*BusStream) Descriptor() ([]byte, []int) {
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{103}
+}
+
+func (x *BusStream) GetBucket() string {
+	if x != nil {
+		return x.Bucket
+	}
+	return ""
+}
+
+func (x *BusStream) GetStream() string {
+	if x != nil {
+		return x.Stream
+	}
+	return ""
+}
+
+func (x *BusStream) GetMember() string {
+	if x != nil {
+		return x.Member
+	}
+	return ""
+}
+
+func (x *BusStream) GetMissing() bool {
+	if x != nil {
+		return x.Missing
+	}
+	return false
+}
+
+func (x *BusStream) GetRecords() int64 {
+	if x != nil {
+		return x.Records
+	}
+	return 0
+}
+
+func (x *BusStream) GetBytes() int64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
+func (x *BusStream) GetLeader() string {
+	if x != nil {
+		return x.Leader
+	}
+	return ""
+}
+
+func (x *BusStream) GetReplicas() []*BusReplica {
+	if x != nil {
+		return x.Replicas
+	}
+	return nil
+}
+
+func (x *BusStream) GetWrong() []string {
+	if x != nil {
+		return x.Wrong
+	}
+	return nil
+}
+
+// BusReplica is one copy of a stream.
+type BusReplica struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Server  string                 `protobuf:"bytes,1,opt,name=server,proto3" json:"server,omitempty"`
+	Current bool                   `protobuf:"varint,2,opt,name=current,proto3" json:"current,omitempty"`
+	Offline bool                   `protobuf:"varint,3,opt,name=offline,proto3" json:"offline,omitempty"`
+	// Operations.
+	Lag           int64 `protobuf:"varint,4,opt,name=lag,proto3" json:"lag,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BusReplica) Reset() {
+	*x = BusReplica{}
+	mi := &file_gateway_v1_gateway_proto_msgTypes[104]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BusReplica) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BusReplica) ProtoMessage() {}
+
+func (x *BusReplica) ProtoReflect() protoreflect.Message {
+	mi := &file_gateway_v1_gateway_proto_msgTypes[104]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BusReplica.ProtoReflect.Descriptor instead.
+func (*BusReplica) Descriptor() ([]byte, []int) {
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{104}
+}
+
+func (x *BusReplica) GetServer() string {
+	if x != nil {
+		return x.Server
+	}
+	return ""
+}
+
+func (x *BusReplica) GetCurrent() bool {
+	if x != nil {
+		return x.Current
+	}
+	return false
+}
+
+func (x *BusReplica) GetOffline() bool {
+	if x != nil {
+		return x.Offline
+	}
+	return false
+}
+
+func (x *BusReplica) GetLag() int64 {
+	if x != nil {
+		return x.Lag
+	}
+	return 0
+}
+
+// BusConsumer is a reader of a stream as its server sees it.
+type BusConsumer struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Bucket  string                 `protobuf:"bytes,1,opt,name=bucket,proto3" json:"bucket,omitempty"`
+	Stream  string                 `protobuf:"bytes,2,opt,name=stream,proto3" json:"stream,omitempty"`
+	Name    string                 `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	Member  string                 `protobuf:"bytes,4,opt,name=member,proto3" json:"member,omitempty"`
+	Durable bool                   `protobuf:"varint,5,opt,name=durable,proto3" json:"durable,omitempty"`
+	Pending int64                  `protobuf:"varint,6,opt,name=pending,proto3" json:"pending,omitempty"`
+	// Delivered and not acknowledged.
+	Unacked int64 `protobuf:"varint,7,opt,name=unacked,proto3" json:"unacked,omitempty"`
+	// Of those, delivered more than once.
+	Redelivered   int64 `protobuf:"varint,8,opt,name=redelivered,proto3" json:"redelivered,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BusConsumer) Reset() {
+	*x = BusConsumer{}
+	mi := &file_gateway_v1_gateway_proto_msgTypes[105]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BusConsumer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BusConsumer) ProtoMessage() {}
+
+func (x *BusConsumer) ProtoReflect() protoreflect.Message {
+	mi := &file_gateway_v1_gateway_proto_msgTypes[105]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BusConsumer.ProtoReflect.Descriptor instead.
+func (*BusConsumer) Descriptor() ([]byte, []int) {
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{105}
+}
+
+func (x *BusConsumer) GetBucket() string {
+	if x != nil {
+		return x.Bucket
+	}
+	return ""
+}
+
+func (x *BusConsumer) GetStream() string {
+	if x != nil {
+		return x.Stream
+	}
+	return ""
+}
+
+func (x *BusConsumer) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *BusConsumer) GetMember() string {
+	if x != nil {
+		return x.Member
+	}
+	return ""
+}
+
+func (x *BusConsumer) GetDurable() bool {
+	if x != nil {
+		return x.Durable
+	}
+	return false
+}
+
+func (x *BusConsumer) GetPending() int64 {
+	if x != nil {
+		return x.Pending
+	}
+	return 0
+}
+
+func (x *BusConsumer) GetUnacked() int64 {
+	if x != nil {
+		return x.Unacked
+	}
+	return 0
+}
+
+func (x *BusConsumer) GetRedelivered() int64 {
+	if x != nil {
+		return x.Redelivered
+	}
+	return 0
+}
+
+// BusConnection is one client of a server.
+type BusConnection struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Server string                 `protobuf:"bytes,1,opt,name=server,proto3" json:"server,omitempty"`
+	Member string                 `protobuf:"bytes,2,opt,name=member,proto3" json:"member,omitempty"`
+	// Of a client that is no member: hub, gateway, system, unknown.
+	Role    string                 `protobuf:"bytes,3,opt,name=role,proto3" json:"role,omitempty"`
+	Name    string                 `protobuf:"bytes,4,opt,name=name,proto3" json:"name,omitempty"`
+	Account string                 `protobuf:"bytes,5,opt,name=account,proto3" json:"account,omitempty"`
+	User    string                 `protobuf:"bytes,6,opt,name=user,proto3" json:"user,omitempty"`
+	Address string                 `protobuf:"bytes,7,opt,name=address,proto3" json:"address,omitempty"`
+	RttMs   float64                `protobuf:"fixed64,8,opt,name=rtt_ms,json=rttMs,proto3" json:"rtt_ms,omitempty"`
+	Since   *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=since,proto3" json:"since,omitempty"`
+	Pending int64                  `protobuf:"varint,10,opt,name=pending,proto3" json:"pending,omitempty"`
+	// How often it held others up.
+	Stalls  int64                  `protobuf:"varint,11,opt,name=stalls,proto3" json:"stalls,omitempty"`
+	Expires *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=expires,proto3" json:"expires,omitempty"`
+	// When and why the server closed it; set for slow clients of late.
+	Closed        *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=closed,proto3" json:"closed,omitempty"`
+	Reason        string                 `protobuf:"bytes,14,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BusConnection) Reset() {
+	*x = BusConnection{}
+	mi := &file_gateway_v1_gateway_proto_msgTypes[106]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BusConnection) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BusConnection) ProtoMessage() {}
+
+func (x *BusConnection) ProtoReflect() protoreflect.Message {
+	mi := &file_gateway_v1_gateway_proto_msgTypes[106]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BusConnection.ProtoReflect.Descriptor instead.
+func (*BusConnection) Descriptor() ([]byte, []int) {
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{106}
+}
+
+func (x *BusConnection) GetServer() string {
+	if x != nil {
+		return x.Server
+	}
+	return ""
+}
+
+func (x *BusConnection) GetMember() string {
+	if x != nil {
+		return x.Member
+	}
+	return ""
+}
+
+func (x *BusConnection) GetRole() string {
+	if x != nil {
+		return x.Role
+	}
+	return ""
+}
+
+func (x *BusConnection) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *BusConnection) GetAccount() string {
+	if x != nil {
+		return x.Account
+	}
+	return ""
+}
+
+func (x *BusConnection) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *BusConnection) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+func (x *BusConnection) GetRttMs() float64 {
+	if x != nil {
+		return x.RttMs
+	}
+	return 0
+}
+
+func (x *BusConnection) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *BusConnection) GetPending() int64 {
+	if x != nil {
+		return x.Pending
+	}
+	return 0
+}
+
+func (x *BusConnection) GetStalls() int64 {
+	if x != nil {
+		return x.Stalls
+	}
+	return 0
+}
+
+func (x *BusConnection) GetExpires() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Expires
+	}
+	return nil
+}
+
+func (x *BusConnection) GetClosed() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Closed
+	}
+	return nil
+}
+
+func (x *BusConnection) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// BusFinding is something wrong with the bus.
+type BusFinding struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Check         string                 `protobuf:"bytes,1,opt,name=check,proto3" json:"check,omitempty"`
+	About         string                 `protobuf:"bytes,2,opt,name=about,proto3" json:"about,omitempty"`
+	Found         string                 `protobuf:"bytes,3,opt,name=found,proto3" json:"found,omitempty"`
+	Why           string                 `protobuf:"bytes,4,opt,name=why,proto3" json:"why,omitempty"`
+	Do            string                 `protobuf:"bytes,5,opt,name=do,proto3" json:"do,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BusFinding) Reset() {
+	*x = BusFinding{}
+	mi := &file_gateway_v1_gateway_proto_msgTypes[107]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BusFinding) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BusFinding) ProtoMessage() {}
+
+func (x *BusFinding) ProtoReflect() protoreflect.Message {
+	mi := &file_gateway_v1_gateway_proto_msgTypes[107]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BusFinding.ProtoReflect.Descriptor instead.
+func (*BusFinding) Descriptor() ([]byte, []int) {
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{107}
+}
+
+func (x *BusFinding) GetCheck() string {
+	if x != nil {
+		return x.Check
+	}
+	return ""
+}
+
+func (x *BusFinding) GetAbout() string {
+	if x != nil {
+		return x.About
+	}
+	return ""
+}
+
+func (x *BusFinding) GetFound() string {
+	if x != nil {
+		return x.Found
+	}
+	return ""
+}
+
+func (x *BusFinding) GetWhy() string {
+	if x != nil {
+		return x.Why
+	}
+	return ""
+}
+
+func (x *BusFinding) GetDo() string {
+	if x != nil {
+		return x.Do
+	}
+	return ""
+}
+
 // BackupRequest asks for a backup.
 type BackupRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -6525,7 +7602,7 @@ type BackupRequest struct {
 
 func (x *BackupRequest) Reset() {
 	*x = BackupRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[97]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[108]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6537,7 +7614,7 @@ func (x *BackupRequest) String() string {
 func (*BackupRequest) ProtoMessage() {}
 
 func (x *BackupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[97]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[108]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6550,7 +7627,7 @@ func (x *BackupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupRequest.ProtoReflect.Descriptor instead.
 func (*BackupRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{97}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{108}
 }
 
 // BackupResponse is the next part of a backup.
@@ -6563,7 +7640,7 @@ type BackupResponse struct {
 
 func (x *BackupResponse) Reset() {
 	*x = BackupResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[98]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[109]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6575,7 +7652,7 @@ func (x *BackupResponse) String() string {
 func (*BackupResponse) ProtoMessage() {}
 
 func (x *BackupResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[98]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[109]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6588,7 +7665,7 @@ func (x *BackupResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupResponse.ProtoReflect.Descriptor instead.
 func (*BackupResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{98}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{109}
 }
 
 func (x *BackupResponse) GetData() []byte {
@@ -6610,7 +7687,7 @@ type RestoreRequest struct {
 
 func (x *RestoreRequest) Reset() {
 	*x = RestoreRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[99]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[110]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6622,7 +7699,7 @@ func (x *RestoreRequest) String() string {
 func (*RestoreRequest) ProtoMessage() {}
 
 func (x *RestoreRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[99]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[110]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6635,7 +7712,7 @@ func (x *RestoreRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreRequest.ProtoReflect.Descriptor instead.
 func (*RestoreRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{99}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{110}
 }
 
 func (x *RestoreRequest) GetData() []byte {
@@ -6672,7 +7749,7 @@ type RestoreResponse struct {
 
 func (x *RestoreResponse) Reset() {
 	*x = RestoreResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[100]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[111]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6684,7 +7761,7 @@ func (x *RestoreResponse) String() string {
 func (*RestoreResponse) ProtoMessage() {}
 
 func (x *RestoreResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[100]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[111]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6697,7 +7774,7 @@ func (x *RestoreResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreResponse.ProtoReflect.Descriptor instead.
 func (*RestoreResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{100}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{111}
 }
 
 func (x *RestoreResponse) GetMadeAt() *timestamppb.Timestamp {
@@ -6765,7 +7842,7 @@ type RestoreChange struct {
 
 func (x *RestoreChange) Reset() {
 	*x = RestoreChange{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[101]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[112]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6777,7 +7854,7 @@ func (x *RestoreChange) String() string {
 func (*RestoreChange) ProtoMessage() {}
 
 func (x *RestoreChange) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[101]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[112]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6790,7 +7867,7 @@ func (x *RestoreChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreChange.ProtoReflect.Descriptor instead.
 func (*RestoreChange) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{101}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{112}
 }
 
 func (x *RestoreChange) GetKind() string {
@@ -7315,14 +8392,15 @@ const file_gateway_v1_gateway_proto_rawDesc = "" +
 	"\x05about\x18\x01 \x01(\tR\x05about\x12\x14\n" +
 	"\x05limit\x18\x02 \x01(\x05R\x05limit\"C\n" +
 	"\x12ListEventsResponse\x12-\n" +
-	"\x05items\x18\x01 \x03(\v2\x17.hansa.gateway.v1.EventR\x05items\"\x83\x01\n" +
+	"\x05items\x18\x01 \x03(\v2\x17.hansa.gateway.v1.EventR\x05items\"\x99\x01\n" +
 	"\x05Event\x12*\n" +
 	"\x02at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x12\n" +
 	"\x04type\x18\x02 \x01(\tR\x04type\x12\x14\n" +
 	"\x05about\x18\x03 \x01(\tR\x05about\x12\x10\n" +
 	"\x03who\x18\x04 \x01(\tR\x03who\x12\x12\n" +
-	"\x04text\x18\x05 \x01(\tR\x04text\"\x12\n" +
-	"\x10GetStatusRequest\"\xf5\x02\n" +
+	"\x04text\x18\x05 \x01(\tR\x04text\x12\x14\n" +
+	"\x05trace\x18\x06 \x01(\tR\x05trace\"\x12\n" +
+	"\x10GetStatusRequest\"\xaa\x03\n" +
 	"\x11GetStatusResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x1c\n" +
 	"\n" +
@@ -7337,7 +8415,107 @@ const file_gateway_v1_gateway_proto_rawDesc = "" +
 	"\x0fworkloads_ready\x18\n" +
 	" \x01(\x05R\x0eworkloadsReady\x12\x16\n" +
 	"\x06frozen\x18\v \x01(\tR\x06frozen\x12\x12\n" +
-	"\x04full\x18\f \x01(\tR\x04full\"\x0f\n" +
+	"\x04full\x18\f \x01(\tR\x04full\x123\n" +
+	"\x06behind\x18\r \x03(\v2\x1b.hansa.gateway.v1.BucketLagR\x06behind\"T\n" +
+	"\tBucketLag\x12\x16\n" +
+	"\x06bucket\x18\x01 \x01(\tR\x06bucket\x12\x18\n" +
+	"\arecords\x18\x02 \x01(\x04R\arecords\x12\x15\n" +
+	"\x06for_ms\x18\x03 \x01(\x01R\x05forMs\"\x0f\n" +
+	"\rGetBusRequest\"\xc8\x03\n" +
+	"\x0eGetBusResponse\x12*\n" +
+	"\x02at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x16\n" +
+	"\x06leader\x18\x02 \x01(\tR\x06leader\x12\x16\n" +
+	"\x06wanted\x18\x03 \x01(\x03R\x06wanted\x125\n" +
+	"\aservers\x18\x04 \x03(\v2\x1b.hansa.gateway.v1.BusServerR\aservers\x125\n" +
+	"\astreams\x18\x05 \x03(\v2\x1b.hansa.gateway.v1.BusStreamR\astreams\x12;\n" +
+	"\tconsumers\x18\x06 \x03(\v2\x1d.hansa.gateway.v1.BusConsumerR\tconsumers\x12A\n" +
+	"\vconnections\x18\a \x03(\v2\x1f.hansa.gateway.v1.BusConnectionR\vconnections\x12\x18\n" +
+	"\aorphans\x18\b \x03(\tR\aorphans\x128\n" +
+	"\bfindings\x18\t \x03(\v2\x1c.hansa.gateway.v1.BusFindingR\bfindings\x12\x18\n" +
+	"\aomitted\x18\n" +
+	" \x03(\tR\aomitted\"\xdf\x04\n" +
+	"\tBusServer\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x0e\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\x12\x18\n" +
+	"\aversion\x18\x03 \x01(\tR\aversion\x124\n" +
+	"\astarted\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\astarted\x12&\n" +
+	"\x0fclock_offset_ms\x18\x05 \x01(\x01R\rclockOffsetMs\x12\x10\n" +
+	"\x03cpu\x18\x06 \x01(\x01R\x03cpu\x12\x16\n" +
+	"\x06memory\x18\a \x01(\x03R\x06memory\x12 \n" +
+	"\vconnections\x18\b \x01(\x03R\vconnections\x12!\n" +
+	"\fslow_clients\x18\t \x01(\x03R\vslowClients\x12\x14\n" +
+	"\x05leads\x18\n" +
+	" \x01(\x03R\x05leads\x12#\n" +
+	"\rleads_cluster\x18\v \x01(\bR\fleadsCluster\x122\n" +
+	"\x06routes\x18\f \x03(\v2\x1a.hansa.gateway.v1.BusRouteR\x06routes\x129\n" +
+	"\n" +
+	"jet_stream\x18\r \x01(\v2\x1a.hansa.gateway.v1.BusStoreR\tjetStream\x12\x1f\n" +
+	"\vmax_payload\x18\x0e \x01(\x03R\n" +
+	"maxPayload\x12\x1f\n" +
+	"\vmax_control\x18\x0f \x01(\x03R\n" +
+	"maxControl\x12E\n" +
+	"\x10certificate_ends\x18\x10 \x01(\v2\x1a.google.protobuf.TimestampR\x0fcertificateEnds\x12\x14\n" +
+	"\x05lacks\x18\x11 \x03(\tR\x05lacks\"S\n" +
+	"\bBusRoute\x12\x16\n" +
+	"\x06server\x18\x01 \x01(\tR\x06server\x12\x15\n" +
+	"\x06rtt_ms\x18\x02 \x01(\x01R\x05rttMs\x12\x18\n" +
+	"\apending\x18\x03 \x01(\x03R\apending\"\x9f\x01\n" +
+	"\bBusStore\x12\x18\n" +
+	"\aenabled\x18\x01 \x01(\bR\aenabled\x12\x1f\n" +
+	"\vsync_always\x18\x02 \x01(\bR\n" +
+	"syncAlways\x12\x16\n" +
+	"\x06domain\x18\x03 \x01(\tR\x06domain\x12\x12\n" +
+	"\x04used\x18\x04 \x01(\x03R\x04used\x12\x14\n" +
+	"\x05limit\x18\x05 \x01(\x03R\x05limit\x12\x16\n" +
+	"\x06memory\x18\x06 \x01(\x03R\x06memory\"\x85\x02\n" +
+	"\tBusStream\x12\x16\n" +
+	"\x06bucket\x18\x01 \x01(\tR\x06bucket\x12\x16\n" +
+	"\x06stream\x18\x02 \x01(\tR\x06stream\x12\x16\n" +
+	"\x06member\x18\x03 \x01(\tR\x06member\x12\x18\n" +
+	"\amissing\x18\x04 \x01(\bR\amissing\x12\x18\n" +
+	"\arecords\x18\x05 \x01(\x03R\arecords\x12\x14\n" +
+	"\x05bytes\x18\x06 \x01(\x03R\x05bytes\x12\x16\n" +
+	"\x06leader\x18\a \x01(\tR\x06leader\x128\n" +
+	"\breplicas\x18\b \x03(\v2\x1c.hansa.gateway.v1.BusReplicaR\breplicas\x12\x14\n" +
+	"\x05wrong\x18\t \x03(\tR\x05wrong\"j\n" +
+	"\n" +
+	"BusReplica\x12\x16\n" +
+	"\x06server\x18\x01 \x01(\tR\x06server\x12\x18\n" +
+	"\acurrent\x18\x02 \x01(\bR\acurrent\x12\x18\n" +
+	"\aoffline\x18\x03 \x01(\bR\aoffline\x12\x10\n" +
+	"\x03lag\x18\x04 \x01(\x03R\x03lag\"\xd9\x01\n" +
+	"\vBusConsumer\x12\x16\n" +
+	"\x06bucket\x18\x01 \x01(\tR\x06bucket\x12\x16\n" +
+	"\x06stream\x18\x02 \x01(\tR\x06stream\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\x12\x16\n" +
+	"\x06member\x18\x04 \x01(\tR\x06member\x12\x18\n" +
+	"\adurable\x18\x05 \x01(\bR\adurable\x12\x18\n" +
+	"\apending\x18\x06 \x01(\x03R\apending\x12\x18\n" +
+	"\aunacked\x18\a \x01(\x03R\aunacked\x12 \n" +
+	"\vredelivered\x18\b \x01(\x03R\vredelivered\"\xac\x03\n" +
+	"\rBusConnection\x12\x16\n" +
+	"\x06server\x18\x01 \x01(\tR\x06server\x12\x16\n" +
+	"\x06member\x18\x02 \x01(\tR\x06member\x12\x12\n" +
+	"\x04role\x18\x03 \x01(\tR\x04role\x12\x12\n" +
+	"\x04name\x18\x04 \x01(\tR\x04name\x12\x18\n" +
+	"\aaccount\x18\x05 \x01(\tR\aaccount\x12\x12\n" +
+	"\x04user\x18\x06 \x01(\tR\x04user\x12\x18\n" +
+	"\aaddress\x18\a \x01(\tR\aaddress\x12\x15\n" +
+	"\x06rtt_ms\x18\b \x01(\x01R\x05rttMs\x120\n" +
+	"\x05since\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12\x18\n" +
+	"\apending\x18\n" +
+	" \x01(\x03R\apending\x12\x16\n" +
+	"\x06stalls\x18\v \x01(\x03R\x06stalls\x124\n" +
+	"\aexpires\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\aexpires\x122\n" +
+	"\x06closed\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\x06closed\x12\x16\n" +
+	"\x06reason\x18\x0e \x01(\tR\x06reason\"p\n" +
+	"\n" +
+	"BusFinding\x12\x14\n" +
+	"\x05check\x18\x01 \x01(\tR\x05check\x12\x14\n" +
+	"\x05about\x18\x02 \x01(\tR\x05about\x12\x14\n" +
+	"\x05found\x18\x03 \x01(\tR\x05found\x12\x10\n" +
+	"\x03why\x18\x04 \x01(\tR\x03why\x12\x0e\n" +
+	"\x02do\x18\x05 \x01(\tR\x02do\"\x0f\n" +
 	"\rBackupRequest\"$\n" +
 	"\x0eBackupResponse\x12\x12\n" +
 	"\x04data\x18\x01 \x01(\fR\x04data\"=\n" +
@@ -7396,11 +8574,12 @@ const file_gateway_v1_gateway_proto_rawDesc = "" +
 	"\x0eWatchOperation\x12'.hansa.gateway.v1.WatchOperationRequest\x1a(.hansa.gateway.v1.WatchOperationResponse0\x01\x12c\n" +
 	"\x0eAbortOperation\x12'.hansa.gateway.v1.AbortOperationRequest\x1a(.hansa.gateway.v1.AbortOperationResponse\x12i\n" +
 	"\x10ApproveOperation\x12).hansa.gateway.v1.ApproveOperationRequest\x1a*.hansa.gateway.v1.ApproveOperationResponse\x12K\n" +
-	"\x06Freeze\x12\x1f.hansa.gateway.v1.FreezeRequest\x1a .hansa.gateway.v1.FreezeResponse2\xbe\x01\n" +
+	"\x06Freeze\x12\x1f.hansa.gateway.v1.FreezeRequest\x1a .hansa.gateway.v1.FreezeResponse2\x8b\x02\n" +
 	"\rEventsService\x12W\n" +
 	"\n" +
 	"ListEvents\x12#.hansa.gateway.v1.ListEventsRequest\x1a$.hansa.gateway.v1.ListEventsResponse\x12T\n" +
-	"\tGetStatus\x12\".hansa.gateway.v1.GetStatusRequest\x1a#.hansa.gateway.v1.GetStatusResponse2\xb0\x01\n" +
+	"\tGetStatus\x12\".hansa.gateway.v1.GetStatusRequest\x1a#.hansa.gateway.v1.GetStatusResponse\x12K\n" +
+	"\x06GetBus\x12\x1f.hansa.gateway.v1.GetBusRequest\x1a .hansa.gateway.v1.GetBusResponse2\xb0\x01\n" +
 	"\rBackupService\x12M\n" +
 	"\x06Backup\x12\x1f.hansa.gateway.v1.BackupRequest\x1a .hansa.gateway.v1.BackupResponse0\x01\x12P\n" +
 	"\aRestore\x12 .hansa.gateway.v1.RestoreRequest\x1a!.hansa.gateway.v1.RestoreResponse(\x01B0Z.github.com/hansa-io/hansa/gateway/v1;gatewayv1b\x06proto3"
@@ -7417,7 +8596,7 @@ func file_gateway_v1_gateway_proto_rawDescGZIP() []byte {
 	return file_gateway_v1_gateway_proto_rawDescData
 }
 
-var file_gateway_v1_gateway_proto_msgTypes = make([]protoimpl.MessageInfo, 112)
+var file_gateway_v1_gateway_proto_msgTypes = make([]protoimpl.MessageInfo, 123)
 var file_gateway_v1_gateway_proto_goTypes = []any{
 	(*Metadata)(nil),                 // 0: hansa.gateway.v1.Metadata
 	(*Place)(nil),                    // 1: hansa.gateway.v1.Place
@@ -7516,32 +8695,43 @@ var file_gateway_v1_gateway_proto_goTypes = []any{
 	(*Event)(nil),                    // 94: hansa.gateway.v1.Event
 	(*GetStatusRequest)(nil),         // 95: hansa.gateway.v1.GetStatusRequest
 	(*GetStatusResponse)(nil),        // 96: hansa.gateway.v1.GetStatusResponse
-	(*BackupRequest)(nil),            // 97: hansa.gateway.v1.BackupRequest
-	(*BackupResponse)(nil),           // 98: hansa.gateway.v1.BackupResponse
-	(*RestoreRequest)(nil),           // 99: hansa.gateway.v1.RestoreRequest
-	(*RestoreResponse)(nil),          // 100: hansa.gateway.v1.RestoreResponse
-	(*RestoreChange)(nil),            // 101: hansa.gateway.v1.RestoreChange
-	nil,                              // 102: hansa.gateway.v1.Metadata.LabelsEntry
-	nil,                              // 103: hansa.gateway.v1.SimulateRequest.ScaleEntry
-	nil,                              // 104: hansa.gateway.v1.SetScoreRequest.ValuesEntry
-	nil,                              // 105: hansa.gateway.v1.ExternalScore.ValuesEntry
-	nil,                              // 106: hansa.gateway.v1.MemberStatus.CapacityEntry
-	nil,                              // 107: hansa.gateway.v1.MemberStatus.FreeEntry
-	nil,                              // 108: hansa.gateway.v1.JoinRequest.LabelsEntry
-	nil,                              // 109: hansa.gateway.v1.Operation.MarksEntry
-	nil,                              // 110: hansa.gateway.v1.WorkloadReport.MarksEntry
-	nil,                              // 111: hansa.gateway.v1.RestoreResponse.RecordsEntry
-	(*timestamppb.Timestamp)(nil),    // 112: google.protobuf.Timestamp
-	(*structpb.Struct)(nil),          // 113: google.protobuf.Struct
-	(*durationpb.Duration)(nil),      // 114: google.protobuf.Duration
+	(*BucketLag)(nil),                // 97: hansa.gateway.v1.BucketLag
+	(*GetBusRequest)(nil),            // 98: hansa.gateway.v1.GetBusRequest
+	(*GetBusResponse)(nil),           // 99: hansa.gateway.v1.GetBusResponse
+	(*BusServer)(nil),                // 100: hansa.gateway.v1.BusServer
+	(*BusRoute)(nil),                 // 101: hansa.gateway.v1.BusRoute
+	(*BusStore)(nil),                 // 102: hansa.gateway.v1.BusStore
+	(*BusStream)(nil),                // 103: hansa.gateway.v1.BusStream
+	(*BusReplica)(nil),               // 104: hansa.gateway.v1.BusReplica
+	(*BusConsumer)(nil),              // 105: hansa.gateway.v1.BusConsumer
+	(*BusConnection)(nil),            // 106: hansa.gateway.v1.BusConnection
+	(*BusFinding)(nil),               // 107: hansa.gateway.v1.BusFinding
+	(*BackupRequest)(nil),            // 108: hansa.gateway.v1.BackupRequest
+	(*BackupResponse)(nil),           // 109: hansa.gateway.v1.BackupResponse
+	(*RestoreRequest)(nil),           // 110: hansa.gateway.v1.RestoreRequest
+	(*RestoreResponse)(nil),          // 111: hansa.gateway.v1.RestoreResponse
+	(*RestoreChange)(nil),            // 112: hansa.gateway.v1.RestoreChange
+	nil,                              // 113: hansa.gateway.v1.Metadata.LabelsEntry
+	nil,                              // 114: hansa.gateway.v1.SimulateRequest.ScaleEntry
+	nil,                              // 115: hansa.gateway.v1.SetScoreRequest.ValuesEntry
+	nil,                              // 116: hansa.gateway.v1.ExternalScore.ValuesEntry
+	nil,                              // 117: hansa.gateway.v1.MemberStatus.CapacityEntry
+	nil,                              // 118: hansa.gateway.v1.MemberStatus.FreeEntry
+	nil,                              // 119: hansa.gateway.v1.JoinRequest.LabelsEntry
+	nil,                              // 120: hansa.gateway.v1.Operation.MarksEntry
+	nil,                              // 121: hansa.gateway.v1.WorkloadReport.MarksEntry
+	nil,                              // 122: hansa.gateway.v1.RestoreResponse.RecordsEntry
+	(*timestamppb.Timestamp)(nil),    // 123: google.protobuf.Timestamp
+	(*structpb.Struct)(nil),          // 124: google.protobuf.Struct
+	(*durationpb.Duration)(nil),      // 125: google.protobuf.Duration
 }
 var file_gateway_v1_gateway_proto_depIdxs = []int32{
-	102, // 0: hansa.gateway.v1.Metadata.labels:type_name -> hansa.gateway.v1.Metadata.LabelsEntry
-	112, // 1: hansa.gateway.v1.Metadata.creation_timestamp:type_name -> google.protobuf.Timestamp
+	113, // 0: hansa.gateway.v1.Metadata.labels:type_name -> hansa.gateway.v1.Metadata.LabelsEntry
+	123, // 1: hansa.gateway.v1.Metadata.creation_timestamp:type_name -> google.protobuf.Timestamp
 	1,   // 2: hansa.gateway.v1.ResolveResponse.place:type_name -> hansa.gateway.v1.Place
 	4,   // 3: hansa.gateway.v1.ResolveResponse.tiers:type_name -> hansa.gateway.v1.Tier
 	5,   // 4: hansa.gateway.v1.Tier.endpoints:type_name -> hansa.gateway.v1.ResolvedEndpoint
-	112, // 5: hansa.gateway.v1.ResolvedEndpoint.observed_at:type_name -> google.protobuf.Timestamp
+	123, // 5: hansa.gateway.v1.ResolvedEndpoint.observed_at:type_name -> google.protobuf.Timestamp
 	2,   // 6: hansa.gateway.v1.WatchResolveRequest.query:type_name -> hansa.gateway.v1.ResolveRequest
 	3,   // 7: hansa.gateway.v1.WatchResolveResponse.answer:type_name -> hansa.gateway.v1.ResolveResponse
 	10,  // 8: hansa.gateway.v1.ListServicesResponse.items:type_name -> hansa.gateway.v1.Service
@@ -7549,7 +8739,7 @@ var file_gateway_v1_gateway_proto_depIdxs = []int32{
 	11,  // 10: hansa.gateway.v1.Service.status:type_name -> hansa.gateway.v1.ServiceStatus
 	12,  // 11: hansa.gateway.v1.ServiceStatus.ports:type_name -> hansa.gateway.v1.ServicePort
 	13,  // 12: hansa.gateway.v1.ServiceStatus.members:type_name -> hansa.gateway.v1.ServiceMember
-	112, // 13: hansa.gateway.v1.ServiceMember.observed_at:type_name -> google.protobuf.Timestamp
+	123, // 13: hansa.gateway.v1.ServiceMember.observed_at:type_name -> google.protobuf.Timestamp
 	14,  // 14: hansa.gateway.v1.ApplyRequest.files:type_name -> hansa.gateway.v1.File
 	17,  // 15: hansa.gateway.v1.ApplyResponse.results:type_name -> hansa.gateway.v1.ApplyResult
 	14,  // 16: hansa.gateway.v1.DeleteRequest.files:type_name -> hansa.gateway.v1.File
@@ -7557,154 +8747,171 @@ var file_gateway_v1_gateway_proto_depIdxs = []int32{
 	0,   // 18: hansa.gateway.v1.Workload.metadata:type_name -> hansa.gateway.v1.Metadata
 	21,  // 19: hansa.gateway.v1.Workload.spec:type_name -> hansa.gateway.v1.WorkloadSpec
 	23,  // 20: hansa.gateway.v1.Workload.status:type_name -> hansa.gateway.v1.WorkloadStatus
-	113, // 21: hansa.gateway.v1.WorkloadSpec.placement:type_name -> google.protobuf.Struct
+	124, // 21: hansa.gateway.v1.WorkloadSpec.placement:type_name -> google.protobuf.Struct
 	22,  // 22: hansa.gateway.v1.WorkloadSpec.objects:type_name -> hansa.gateway.v1.ObjectRef
 	24,  // 23: hansa.gateway.v1.WorkloadStatus.members:type_name -> hansa.gateway.v1.WorkloadMember
-	112, // 24: hansa.gateway.v1.WorkloadStatus.decided_at:type_name -> google.protobuf.Timestamp
-	112, // 25: hansa.gateway.v1.WorkloadMember.observed_at:type_name -> google.protobuf.Timestamp
+	123, // 24: hansa.gateway.v1.WorkloadStatus.decided_at:type_name -> google.protobuf.Timestamp
+	123, // 25: hansa.gateway.v1.WorkloadMember.observed_at:type_name -> google.protobuf.Timestamp
 	25,  // 26: hansa.gateway.v1.WorkloadMember.objects:type_name -> hansa.gateway.v1.ObjectState
 	20,  // 27: hansa.gateway.v1.ListWorkloadsResponse.items:type_name -> hansa.gateway.v1.Workload
 	20,  // 28: hansa.gateway.v1.GetWorkloadResponse.workload:type_name -> hansa.gateway.v1.Workload
 	20,  // 29: hansa.gateway.v1.WatchWorkloadsResponse.workload:type_name -> hansa.gateway.v1.Workload
 	35,  // 30: hansa.gateway.v1.ExplainResponse.members:type_name -> hansa.gateway.v1.MemberExplanation
-	112, // 31: hansa.gateway.v1.ExplainResponse.decided_at:type_name -> google.protobuf.Timestamp
+	123, // 31: hansa.gateway.v1.ExplainResponse.decided_at:type_name -> google.protobuf.Timestamp
 	34,  // 32: hansa.gateway.v1.ExplainResponse.changes:type_name -> hansa.gateway.v1.Difference
 	36,  // 33: hansa.gateway.v1.MemberExplanation.scores:type_name -> hansa.gateway.v1.Score
-	103, // 34: hansa.gateway.v1.SimulateRequest.scale:type_name -> hansa.gateway.v1.SimulateRequest.ScaleEntry
+	114, // 34: hansa.gateway.v1.SimulateRequest.scale:type_name -> hansa.gateway.v1.SimulateRequest.ScaleEntry
 	14,  // 35: hansa.gateway.v1.SimulateRequest.policies:type_name -> hansa.gateway.v1.File
 	14,  // 36: hansa.gateway.v1.SimulateRequest.add:type_name -> hansa.gateway.v1.File
 	51,  // 37: hansa.gateway.v1.SimulateResponse.moves:type_name -> hansa.gateway.v1.Move
 	52,  // 38: hansa.gateway.v1.SimulateResponse.unmet:type_name -> hansa.gateway.v1.Unmet
 	41,  // 39: hansa.gateway.v1.GetReadinessResponse.scenarios:type_name -> hansa.gateway.v1.Scenario
-	112, // 40: hansa.gateway.v1.GetReadinessResponse.checked_at:type_name -> google.protobuf.Timestamp
+	123, // 40: hansa.gateway.v1.GetReadinessResponse.checked_at:type_name -> google.protobuf.Timestamp
 	52,  // 41: hansa.gateway.v1.Scenario.unmet:type_name -> hansa.gateway.v1.Unmet
 	51,  // 42: hansa.gateway.v1.RebalanceResponse.moves:type_name -> hansa.gateway.v1.Move
 	52,  // 43: hansa.gateway.v1.RebalanceResponse.unmet:type_name -> hansa.gateway.v1.Unmet
-	104, // 44: hansa.gateway.v1.SetScoreRequest.values:type_name -> hansa.gateway.v1.SetScoreRequest.ValuesEntry
-	114, // 45: hansa.gateway.v1.SetScoreRequest.max_age:type_name -> google.protobuf.Duration
+	115, // 44: hansa.gateway.v1.SetScoreRequest.values:type_name -> hansa.gateway.v1.SetScoreRequest.ValuesEntry
+	125, // 45: hansa.gateway.v1.SetScoreRequest.max_age:type_name -> google.protobuf.Duration
 	50,  // 46: hansa.gateway.v1.SetScoreResponse.score:type_name -> hansa.gateway.v1.ExternalScore
 	50,  // 47: hansa.gateway.v1.ListScoresResponse.scores:type_name -> hansa.gateway.v1.ExternalScore
-	105, // 48: hansa.gateway.v1.ExternalScore.values:type_name -> hansa.gateway.v1.ExternalScore.ValuesEntry
-	114, // 49: hansa.gateway.v1.ExternalScore.max_age:type_name -> google.protobuf.Duration
-	112, // 50: hansa.gateway.v1.ExternalScore.reported_at:type_name -> google.protobuf.Timestamp
+	116, // 48: hansa.gateway.v1.ExternalScore.values:type_name -> hansa.gateway.v1.ExternalScore.ValuesEntry
+	125, // 49: hansa.gateway.v1.ExternalScore.max_age:type_name -> google.protobuf.Duration
+	123, // 50: hansa.gateway.v1.ExternalScore.reported_at:type_name -> google.protobuf.Timestamp
 	0,   // 51: hansa.gateway.v1.Member.metadata:type_name -> hansa.gateway.v1.Metadata
 	54,  // 52: hansa.gateway.v1.Member.spec:type_name -> hansa.gateway.v1.MemberSpec
 	56,  // 53: hansa.gateway.v1.Member.status:type_name -> hansa.gateway.v1.MemberStatus
 	1,   // 54: hansa.gateway.v1.MemberSpec.place:type_name -> hansa.gateway.v1.Place
 	55,  // 55: hansa.gateway.v1.MemberSpec.taints:type_name -> hansa.gateway.v1.Taint
-	112, // 56: hansa.gateway.v1.MemberStatus.since:type_name -> google.protobuf.Timestamp
-	106, // 57: hansa.gateway.v1.MemberStatus.capacity:type_name -> hansa.gateway.v1.MemberStatus.CapacityEntry
-	107, // 58: hansa.gateway.v1.MemberStatus.free:type_name -> hansa.gateway.v1.MemberStatus.FreeEntry
-	112, // 59: hansa.gateway.v1.MemberStatus.observed_at:type_name -> google.protobuf.Timestamp
+	123, // 56: hansa.gateway.v1.MemberStatus.since:type_name -> google.protobuf.Timestamp
+	117, // 57: hansa.gateway.v1.MemberStatus.capacity:type_name -> hansa.gateway.v1.MemberStatus.CapacityEntry
+	118, // 58: hansa.gateway.v1.MemberStatus.free:type_name -> hansa.gateway.v1.MemberStatus.FreeEntry
+	123, // 59: hansa.gateway.v1.MemberStatus.observed_at:type_name -> google.protobuf.Timestamp
 	53,  // 60: hansa.gateway.v1.ListMembersResponse.items:type_name -> hansa.gateway.v1.Member
 	53,  // 61: hansa.gateway.v1.GetMemberResponse.member:type_name -> hansa.gateway.v1.Member
 	61,  // 62: hansa.gateway.v1.GetMemberResponse.evidence:type_name -> hansa.gateway.v1.Evidence
 	53,  // 63: hansa.gateway.v1.UpdateMemberResponse.member:type_name -> hansa.gateway.v1.Member
-	114, // 64: hansa.gateway.v1.CreateTokenRequest.ttl:type_name -> google.protobuf.Duration
-	112, // 65: hansa.gateway.v1.CreateTokenResponse.expires_at:type_name -> google.protobuf.Timestamp
+	125, // 64: hansa.gateway.v1.CreateTokenRequest.ttl:type_name -> google.protobuf.Duration
+	123, // 65: hansa.gateway.v1.CreateTokenResponse.expires_at:type_name -> google.protobuf.Timestamp
 	70,  // 66: hansa.gateway.v1.ListTokensResponse.tokens:type_name -> hansa.gateway.v1.Token
 	70,  // 67: hansa.gateway.v1.RevokeTokenResponse.tokens:type_name -> hansa.gateway.v1.Token
-	112, // 68: hansa.gateway.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
+	123, // 68: hansa.gateway.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
 	1,   // 69: hansa.gateway.v1.JoinRequest.place:type_name -> hansa.gateway.v1.Place
-	108, // 70: hansa.gateway.v1.JoinRequest.labels:type_name -> hansa.gateway.v1.JoinRequest.LabelsEntry
-	112, // 71: hansa.gateway.v1.JoinResponse.expires_at:type_name -> google.protobuf.Timestamp
-	114, // 72: hansa.gateway.v1.StartOperationRequest.hold:type_name -> google.protobuf.Duration
+	119, // 70: hansa.gateway.v1.JoinRequest.labels:type_name -> hansa.gateway.v1.JoinRequest.LabelsEntry
+	123, // 71: hansa.gateway.v1.JoinResponse.expires_at:type_name -> google.protobuf.Timestamp
+	125, // 72: hansa.gateway.v1.StartOperationRequest.hold:type_name -> google.protobuf.Duration
 	75,  // 73: hansa.gateway.v1.StartOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
-	109, // 74: hansa.gateway.v1.Operation.marks:type_name -> hansa.gateway.v1.Operation.MarksEntry
+	120, // 74: hansa.gateway.v1.Operation.marks:type_name -> hansa.gateway.v1.Operation.MarksEntry
 	80,  // 75: hansa.gateway.v1.Operation.achieved:type_name -> hansa.gateway.v1.Achieved
 	81,  // 76: hansa.gateway.v1.Operation.objective:type_name -> hansa.gateway.v1.Objective
 	82,  // 77: hansa.gateway.v1.Operation.workloads:type_name -> hansa.gateway.v1.WorkloadReport
 	83,  // 78: hansa.gateway.v1.Operation.timeline:type_name -> hansa.gateway.v1.TimelineEntry
-	112, // 79: hansa.gateway.v1.Operation.created_at:type_name -> google.protobuf.Timestamp
+	123, // 79: hansa.gateway.v1.Operation.created_at:type_name -> google.protobuf.Timestamp
 	38,  // 80: hansa.gateway.v1.Operation.plan:type_name -> hansa.gateway.v1.SimulateResponse
 	75,  // 81: hansa.gateway.v1.ApproveOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
 	75,  // 82: hansa.gateway.v1.FreezeResponse.operation:type_name -> hansa.gateway.v1.Operation
-	110, // 83: hansa.gateway.v1.WorkloadReport.marks:type_name -> hansa.gateway.v1.WorkloadReport.MarksEntry
+	121, // 83: hansa.gateway.v1.WorkloadReport.marks:type_name -> hansa.gateway.v1.WorkloadReport.MarksEntry
 	80,  // 84: hansa.gateway.v1.WorkloadReport.achieved:type_name -> hansa.gateway.v1.Achieved
 	81,  // 85: hansa.gateway.v1.WorkloadReport.objective:type_name -> hansa.gateway.v1.Objective
-	112, // 86: hansa.gateway.v1.TimelineEntry.at:type_name -> google.protobuf.Timestamp
+	123, // 86: hansa.gateway.v1.TimelineEntry.at:type_name -> google.protobuf.Timestamp
 	75,  // 87: hansa.gateway.v1.GetOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
 	75,  // 88: hansa.gateway.v1.ListOperationsResponse.items:type_name -> hansa.gateway.v1.Operation
 	75,  // 89: hansa.gateway.v1.WatchOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
 	75,  // 90: hansa.gateway.v1.AbortOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
 	94,  // 91: hansa.gateway.v1.ListEventsResponse.items:type_name -> hansa.gateway.v1.Event
-	112, // 92: hansa.gateway.v1.Event.at:type_name -> google.protobuf.Timestamp
-	112, // 93: hansa.gateway.v1.RestoreResponse.made_at:type_name -> google.protobuf.Timestamp
-	111, // 94: hansa.gateway.v1.RestoreResponse.records:type_name -> hansa.gateway.v1.RestoreResponse.RecordsEntry
-	101, // 95: hansa.gateway.v1.RestoreResponse.changes:type_name -> hansa.gateway.v1.RestoreChange
-	112, // 96: hansa.gateway.v1.Operation.MarksEntry.value:type_name -> google.protobuf.Timestamp
-	112, // 97: hansa.gateway.v1.WorkloadReport.MarksEntry.value:type_name -> google.protobuf.Timestamp
-	2,   // 98: hansa.gateway.v1.DiscoveryService.Resolve:input_type -> hansa.gateway.v1.ResolveRequest
-	6,   // 99: hansa.gateway.v1.DiscoveryService.WatchResolve:input_type -> hansa.gateway.v1.WatchResolveRequest
-	8,   // 100: hansa.gateway.v1.DiscoveryService.ListServices:input_type -> hansa.gateway.v1.ListServicesRequest
-	15,  // 101: hansa.gateway.v1.WorkloadsService.Apply:input_type -> hansa.gateway.v1.ApplyRequest
-	18,  // 102: hansa.gateway.v1.WorkloadsService.Delete:input_type -> hansa.gateway.v1.DeleteRequest
-	26,  // 103: hansa.gateway.v1.WorkloadsService.ListWorkloads:input_type -> hansa.gateway.v1.ListWorkloadsRequest
-	28,  // 104: hansa.gateway.v1.WorkloadsService.GetWorkload:input_type -> hansa.gateway.v1.GetWorkloadRequest
-	30,  // 105: hansa.gateway.v1.WorkloadsService.WatchWorkloads:input_type -> hansa.gateway.v1.WatchWorkloadsRequest
-	32,  // 106: hansa.gateway.v1.WorkloadsService.Explain:input_type -> hansa.gateway.v1.ExplainRequest
-	37,  // 107: hansa.gateway.v1.WorkloadsService.Simulate:input_type -> hansa.gateway.v1.SimulateRequest
-	39,  // 108: hansa.gateway.v1.WorkloadsService.GetReadiness:input_type -> hansa.gateway.v1.GetReadinessRequest
-	42,  // 109: hansa.gateway.v1.WorkloadsService.Rebalance:input_type -> hansa.gateway.v1.RebalanceRequest
-	44,  // 110: hansa.gateway.v1.WorkloadsService.Replay:input_type -> hansa.gateway.v1.ReplayRequest
-	46,  // 111: hansa.gateway.v1.WorkloadsService.SetScore:input_type -> hansa.gateway.v1.SetScoreRequest
-	48,  // 112: hansa.gateway.v1.WorkloadsService.ListScores:input_type -> hansa.gateway.v1.ListScoresRequest
-	57,  // 113: hansa.gateway.v1.MembersService.ListMembers:input_type -> hansa.gateway.v1.ListMembersRequest
-	59,  // 114: hansa.gateway.v1.MembersService.GetMember:input_type -> hansa.gateway.v1.GetMemberRequest
-	62,  // 115: hansa.gateway.v1.MembersService.UpdateMember:input_type -> hansa.gateway.v1.UpdateMemberRequest
-	64,  // 116: hansa.gateway.v1.MembersService.CreateToken:input_type -> hansa.gateway.v1.CreateTokenRequest
-	66,  // 117: hansa.gateway.v1.MembersService.ListTokens:input_type -> hansa.gateway.v1.ListTokensRequest
-	68,  // 118: hansa.gateway.v1.MembersService.RevokeToken:input_type -> hansa.gateway.v1.RevokeTokenRequest
-	71,  // 119: hansa.gateway.v1.JoinService.Join:input_type -> hansa.gateway.v1.JoinRequest
-	73,  // 120: hansa.gateway.v1.RecoveryService.StartOperation:input_type -> hansa.gateway.v1.StartOperationRequest
-	84,  // 121: hansa.gateway.v1.RecoveryService.GetOperation:input_type -> hansa.gateway.v1.GetOperationRequest
-	86,  // 122: hansa.gateway.v1.RecoveryService.ListOperations:input_type -> hansa.gateway.v1.ListOperationsRequest
-	88,  // 123: hansa.gateway.v1.RecoveryService.WatchOperation:input_type -> hansa.gateway.v1.WatchOperationRequest
-	90,  // 124: hansa.gateway.v1.RecoveryService.AbortOperation:input_type -> hansa.gateway.v1.AbortOperationRequest
-	76,  // 125: hansa.gateway.v1.RecoveryService.ApproveOperation:input_type -> hansa.gateway.v1.ApproveOperationRequest
-	78,  // 126: hansa.gateway.v1.RecoveryService.Freeze:input_type -> hansa.gateway.v1.FreezeRequest
-	92,  // 127: hansa.gateway.v1.EventsService.ListEvents:input_type -> hansa.gateway.v1.ListEventsRequest
-	95,  // 128: hansa.gateway.v1.EventsService.GetStatus:input_type -> hansa.gateway.v1.GetStatusRequest
-	97,  // 129: hansa.gateway.v1.BackupService.Backup:input_type -> hansa.gateway.v1.BackupRequest
-	99,  // 130: hansa.gateway.v1.BackupService.Restore:input_type -> hansa.gateway.v1.RestoreRequest
-	3,   // 131: hansa.gateway.v1.DiscoveryService.Resolve:output_type -> hansa.gateway.v1.ResolveResponse
-	7,   // 132: hansa.gateway.v1.DiscoveryService.WatchResolve:output_type -> hansa.gateway.v1.WatchResolveResponse
-	9,   // 133: hansa.gateway.v1.DiscoveryService.ListServices:output_type -> hansa.gateway.v1.ListServicesResponse
-	16,  // 134: hansa.gateway.v1.WorkloadsService.Apply:output_type -> hansa.gateway.v1.ApplyResponse
-	19,  // 135: hansa.gateway.v1.WorkloadsService.Delete:output_type -> hansa.gateway.v1.DeleteResponse
-	27,  // 136: hansa.gateway.v1.WorkloadsService.ListWorkloads:output_type -> hansa.gateway.v1.ListWorkloadsResponse
-	29,  // 137: hansa.gateway.v1.WorkloadsService.GetWorkload:output_type -> hansa.gateway.v1.GetWorkloadResponse
-	31,  // 138: hansa.gateway.v1.WorkloadsService.WatchWorkloads:output_type -> hansa.gateway.v1.WatchWorkloadsResponse
-	33,  // 139: hansa.gateway.v1.WorkloadsService.Explain:output_type -> hansa.gateway.v1.ExplainResponse
-	38,  // 140: hansa.gateway.v1.WorkloadsService.Simulate:output_type -> hansa.gateway.v1.SimulateResponse
-	40,  // 141: hansa.gateway.v1.WorkloadsService.GetReadiness:output_type -> hansa.gateway.v1.GetReadinessResponse
-	43,  // 142: hansa.gateway.v1.WorkloadsService.Rebalance:output_type -> hansa.gateway.v1.RebalanceResponse
-	45,  // 143: hansa.gateway.v1.WorkloadsService.Replay:output_type -> hansa.gateway.v1.ReplayResponse
-	47,  // 144: hansa.gateway.v1.WorkloadsService.SetScore:output_type -> hansa.gateway.v1.SetScoreResponse
-	49,  // 145: hansa.gateway.v1.WorkloadsService.ListScores:output_type -> hansa.gateway.v1.ListScoresResponse
-	58,  // 146: hansa.gateway.v1.MembersService.ListMembers:output_type -> hansa.gateway.v1.ListMembersResponse
-	60,  // 147: hansa.gateway.v1.MembersService.GetMember:output_type -> hansa.gateway.v1.GetMemberResponse
-	63,  // 148: hansa.gateway.v1.MembersService.UpdateMember:output_type -> hansa.gateway.v1.UpdateMemberResponse
-	65,  // 149: hansa.gateway.v1.MembersService.CreateToken:output_type -> hansa.gateway.v1.CreateTokenResponse
-	67,  // 150: hansa.gateway.v1.MembersService.ListTokens:output_type -> hansa.gateway.v1.ListTokensResponse
-	69,  // 151: hansa.gateway.v1.MembersService.RevokeToken:output_type -> hansa.gateway.v1.RevokeTokenResponse
-	72,  // 152: hansa.gateway.v1.JoinService.Join:output_type -> hansa.gateway.v1.JoinResponse
-	74,  // 153: hansa.gateway.v1.RecoveryService.StartOperation:output_type -> hansa.gateway.v1.StartOperationResponse
-	85,  // 154: hansa.gateway.v1.RecoveryService.GetOperation:output_type -> hansa.gateway.v1.GetOperationResponse
-	87,  // 155: hansa.gateway.v1.RecoveryService.ListOperations:output_type -> hansa.gateway.v1.ListOperationsResponse
-	89,  // 156: hansa.gateway.v1.RecoveryService.WatchOperation:output_type -> hansa.gateway.v1.WatchOperationResponse
-	91,  // 157: hansa.gateway.v1.RecoveryService.AbortOperation:output_type -> hansa.gateway.v1.AbortOperationResponse
-	77,  // 158: hansa.gateway.v1.RecoveryService.ApproveOperation:output_type -> hansa.gateway.v1.ApproveOperationResponse
-	79,  // 159: hansa.gateway.v1.RecoveryService.Freeze:output_type -> hansa.gateway.v1.FreezeResponse
-	93,  // 160: hansa.gateway.v1.EventsService.ListEvents:output_type -> hansa.gateway.v1.ListEventsResponse
-	96,  // 161: hansa.gateway.v1.EventsService.GetStatus:output_type -> hansa.gateway.v1.GetStatusResponse
-	98,  // 162: hansa.gateway.v1.BackupService.Backup:output_type -> hansa.gateway.v1.BackupResponse
-	100, // 163: hansa.gateway.v1.BackupService.Restore:output_type -> hansa.gateway.v1.RestoreResponse
-	131, // [131:164] is the sub-list for method output_type
-	98,  // [98:131] is the sub-list for method input_type
-	98,  // [98:98] is the sub-list for extension type_name
-	98,  // [98:98] is the sub-list for extension extendee
-	0,   // [0:98] is the sub-list for field type_name
+	123, // 92: hansa.gateway.v1.Event.at:type_name -> google.protobuf.Timestamp
+	97,  // 93: hansa.gateway.v1.GetStatusResponse.behind:type_name -> hansa.gateway.v1.BucketLag
+	123, // 94: hansa.gateway.v1.GetBusResponse.at:type_name -> google.protobuf.Timestamp
+	100, // 95: hansa.gateway.v1.GetBusResponse.servers:type_name -> hansa.gateway.v1.BusServer
+	103, // 96: hansa.gateway.v1.GetBusResponse.streams:type_name -> hansa.gateway.v1.BusStream
+	105, // 97: hansa.gateway.v1.GetBusResponse.consumers:type_name -> hansa.gateway.v1.BusConsumer
+	106, // 98: hansa.gateway.v1.GetBusResponse.connections:type_name -> hansa.gateway.v1.BusConnection
+	107, // 99: hansa.gateway.v1.GetBusResponse.findings:type_name -> hansa.gateway.v1.BusFinding
+	123, // 100: hansa.gateway.v1.BusServer.started:type_name -> google.protobuf.Timestamp
+	101, // 101: hansa.gateway.v1.BusServer.routes:type_name -> hansa.gateway.v1.BusRoute
+	102, // 102: hansa.gateway.v1.BusServer.jet_stream:type_name -> hansa.gateway.v1.BusStore
+	123, // 103: hansa.gateway.v1.BusServer.certificate_ends:type_name -> google.protobuf.Timestamp
+	104, // 104: hansa.gateway.v1.BusStream.replicas:type_name -> hansa.gateway.v1.BusReplica
+	123, // 105: hansa.gateway.v1.BusConnection.since:type_name -> google.protobuf.Timestamp
+	123, // 106: hansa.gateway.v1.BusConnection.expires:type_name -> google.protobuf.Timestamp
+	123, // 107: hansa.gateway.v1.BusConnection.closed:type_name -> google.protobuf.Timestamp
+	123, // 108: hansa.gateway.v1.RestoreResponse.made_at:type_name -> google.protobuf.Timestamp
+	122, // 109: hansa.gateway.v1.RestoreResponse.records:type_name -> hansa.gateway.v1.RestoreResponse.RecordsEntry
+	112, // 110: hansa.gateway.v1.RestoreResponse.changes:type_name -> hansa.gateway.v1.RestoreChange
+	123, // 111: hansa.gateway.v1.Operation.MarksEntry.value:type_name -> google.protobuf.Timestamp
+	123, // 112: hansa.gateway.v1.WorkloadReport.MarksEntry.value:type_name -> google.protobuf.Timestamp
+	2,   // 113: hansa.gateway.v1.DiscoveryService.Resolve:input_type -> hansa.gateway.v1.ResolveRequest
+	6,   // 114: hansa.gateway.v1.DiscoveryService.WatchResolve:input_type -> hansa.gateway.v1.WatchResolveRequest
+	8,   // 115: hansa.gateway.v1.DiscoveryService.ListServices:input_type -> hansa.gateway.v1.ListServicesRequest
+	15,  // 116: hansa.gateway.v1.WorkloadsService.Apply:input_type -> hansa.gateway.v1.ApplyRequest
+	18,  // 117: hansa.gateway.v1.WorkloadsService.Delete:input_type -> hansa.gateway.v1.DeleteRequest
+	26,  // 118: hansa.gateway.v1.WorkloadsService.ListWorkloads:input_type -> hansa.gateway.v1.ListWorkloadsRequest
+	28,  // 119: hansa.gateway.v1.WorkloadsService.GetWorkload:input_type -> hansa.gateway.v1.GetWorkloadRequest
+	30,  // 120: hansa.gateway.v1.WorkloadsService.WatchWorkloads:input_type -> hansa.gateway.v1.WatchWorkloadsRequest
+	32,  // 121: hansa.gateway.v1.WorkloadsService.Explain:input_type -> hansa.gateway.v1.ExplainRequest
+	37,  // 122: hansa.gateway.v1.WorkloadsService.Simulate:input_type -> hansa.gateway.v1.SimulateRequest
+	39,  // 123: hansa.gateway.v1.WorkloadsService.GetReadiness:input_type -> hansa.gateway.v1.GetReadinessRequest
+	42,  // 124: hansa.gateway.v1.WorkloadsService.Rebalance:input_type -> hansa.gateway.v1.RebalanceRequest
+	44,  // 125: hansa.gateway.v1.WorkloadsService.Replay:input_type -> hansa.gateway.v1.ReplayRequest
+	46,  // 126: hansa.gateway.v1.WorkloadsService.SetScore:input_type -> hansa.gateway.v1.SetScoreRequest
+	48,  // 127: hansa.gateway.v1.WorkloadsService.ListScores:input_type -> hansa.gateway.v1.ListScoresRequest
+	57,  // 128: hansa.gateway.v1.MembersService.ListMembers:input_type -> hansa.gateway.v1.ListMembersRequest
+	59,  // 129: hansa.gateway.v1.MembersService.GetMember:input_type -> hansa.gateway.v1.GetMemberRequest
+	62,  // 130: hansa.gateway.v1.MembersService.UpdateMember:input_type -> hansa.gateway.v1.UpdateMemberRequest
+	64,  // 131: hansa.gateway.v1.MembersService.CreateToken:input_type -> hansa.gateway.v1.CreateTokenRequest
+	66,  // 132: hansa.gateway.v1.MembersService.ListTokens:input_type -> hansa.gateway.v1.ListTokensRequest
+	68,  // 133: hansa.gateway.v1.MembersService.RevokeToken:input_type -> hansa.gateway.v1.RevokeTokenRequest
+	71,  // 134: hansa.gateway.v1.JoinService.Join:input_type -> hansa.gateway.v1.JoinRequest
+	73,  // 135: hansa.gateway.v1.RecoveryService.StartOperation:input_type -> hansa.gateway.v1.StartOperationRequest
+	84,  // 136: hansa.gateway.v1.RecoveryService.GetOperation:input_type -> hansa.gateway.v1.GetOperationRequest
+	86,  // 137: hansa.gateway.v1.RecoveryService.ListOperations:input_type -> hansa.gateway.v1.ListOperationsRequest
+	88,  // 138: hansa.gateway.v1.RecoveryService.WatchOperation:input_type -> hansa.gateway.v1.WatchOperationRequest
+	90,  // 139: hansa.gateway.v1.RecoveryService.AbortOperation:input_type -> hansa.gateway.v1.AbortOperationRequest
+	76,  // 140: hansa.gateway.v1.RecoveryService.ApproveOperation:input_type -> hansa.gateway.v1.ApproveOperationRequest
+	78,  // 141: hansa.gateway.v1.RecoveryService.Freeze:input_type -> hansa.gateway.v1.FreezeRequest
+	92,  // 142: hansa.gateway.v1.EventsService.ListEvents:input_type -> hansa.gateway.v1.ListEventsRequest
+	95,  // 143: hansa.gateway.v1.EventsService.GetStatus:input_type -> hansa.gateway.v1.GetStatusRequest
+	98,  // 144: hansa.gateway.v1.EventsService.GetBus:input_type -> hansa.gateway.v1.GetBusRequest
+	108, // 145: hansa.gateway.v1.BackupService.Backup:input_type -> hansa.gateway.v1.BackupRequest
+	110, // 146: hansa.gateway.v1.BackupService.Restore:input_type -> hansa.gateway.v1.RestoreRequest
+	3,   // 147: hansa.gateway.v1.DiscoveryService.Resolve:output_type -> hansa.gateway.v1.ResolveResponse
+	7,   // 148: hansa.gateway.v1.DiscoveryService.WatchResolve:output_type -> hansa.gateway.v1.WatchResolveResponse
+	9,   // 149: hansa.gateway.v1.DiscoveryService.ListServices:output_type -> hansa.gateway.v1.ListServicesResponse
+	16,  // 150: hansa.gateway.v1.WorkloadsService.Apply:output_type -> hansa.gateway.v1.ApplyResponse
+	19,  // 151: hansa.gateway.v1.WorkloadsService.Delete:output_type -> hansa.gateway.v1.DeleteResponse
+	27,  // 152: hansa.gateway.v1.WorkloadsService.ListWorkloads:output_type -> hansa.gateway.v1.ListWorkloadsResponse
+	29,  // 153: hansa.gateway.v1.WorkloadsService.GetWorkload:output_type -> hansa.gateway.v1.GetWorkloadResponse
+	31,  // 154: hansa.gateway.v1.WorkloadsService.WatchWorkloads:output_type -> hansa.gateway.v1.WatchWorkloadsResponse
+	33,  // 155: hansa.gateway.v1.WorkloadsService.Explain:output_type -> hansa.gateway.v1.ExplainResponse
+	38,  // 156: hansa.gateway.v1.WorkloadsService.Simulate:output_type -> hansa.gateway.v1.SimulateResponse
+	40,  // 157: hansa.gateway.v1.WorkloadsService.GetReadiness:output_type -> hansa.gateway.v1.GetReadinessResponse
+	43,  // 158: hansa.gateway.v1.WorkloadsService.Rebalance:output_type -> hansa.gateway.v1.RebalanceResponse
+	45,  // 159: hansa.gateway.v1.WorkloadsService.Replay:output_type -> hansa.gateway.v1.ReplayResponse
+	47,  // 160: hansa.gateway.v1.WorkloadsService.SetScore:output_type -> hansa.gateway.v1.SetScoreResponse
+	49,  // 161: hansa.gateway.v1.WorkloadsService.ListScores:output_type -> hansa.gateway.v1.ListScoresResponse
+	58,  // 162: hansa.gateway.v1.MembersService.ListMembers:output_type -> hansa.gateway.v1.ListMembersResponse
+	60,  // 163: hansa.gateway.v1.MembersService.GetMember:output_type -> hansa.gateway.v1.GetMemberResponse
+	63,  // 164: hansa.gateway.v1.MembersService.UpdateMember:output_type -> hansa.gateway.v1.UpdateMemberResponse
+	65,  // 165: hansa.gateway.v1.MembersService.CreateToken:output_type -> hansa.gateway.v1.CreateTokenResponse
+	67,  // 166: hansa.gateway.v1.MembersService.ListTokens:output_type -> hansa.gateway.v1.ListTokensResponse
+	69,  // 167: hansa.gateway.v1.MembersService.RevokeToken:output_type -> hansa.gateway.v1.RevokeTokenResponse
+	72,  // 168: hansa.gateway.v1.JoinService.Join:output_type -> hansa.gateway.v1.JoinResponse
+	74,  // 169: hansa.gateway.v1.RecoveryService.StartOperation:output_type -> hansa.gateway.v1.StartOperationResponse
+	85,  // 170: hansa.gateway.v1.RecoveryService.GetOperation:output_type -> hansa.gateway.v1.GetOperationResponse
+	87,  // 171: hansa.gateway.v1.RecoveryService.ListOperations:output_type -> hansa.gateway.v1.ListOperationsResponse
+	89,  // 172: hansa.gateway.v1.RecoveryService.WatchOperation:output_type -> hansa.gateway.v1.WatchOperationResponse
+	91,  // 173: hansa.gateway.v1.RecoveryService.AbortOperation:output_type -> hansa.gateway.v1.AbortOperationResponse
+	77,  // 174: hansa.gateway.v1.RecoveryService.ApproveOperation:output_type -> hansa.gateway.v1.ApproveOperationResponse
+	79,  // 175: hansa.gateway.v1.RecoveryService.Freeze:output_type -> hansa.gateway.v1.FreezeResponse
+	93,  // 176: hansa.gateway.v1.EventsService.ListEvents:output_type -> hansa.gateway.v1.ListEventsResponse
+	96,  // 177: hansa.gateway.v1.EventsService.GetStatus:output_type -> hansa.gateway.v1.GetStatusResponse
+	99,  // 178: hansa.gateway.v1.EventsService.GetBus:output_type -> hansa.gateway.v1.GetBusResponse
+	109, // 179: hansa.gateway.v1.BackupService.Backup:output_type -> hansa.gateway.v1.BackupResponse
+	111, // 180: hansa.gateway.v1.BackupService.Restore:output_type -> hansa.gateway.v1.RestoreResponse
+	147, // [147:181] is the sub-list for method output_type
+	113, // [113:147] is the sub-list for method input_type
+	113, // [113:113] is the sub-list for extension type_name
+	113, // [113:113] is the sub-list for extension extendee
+	0,   // [0:113] is the sub-list for field type_name
 }
 
 func init() { file_gateway_v1_gateway_proto_init() }
@@ -7718,7 +8925,7 @@ func file_gateway_v1_gateway_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_gateway_v1_gateway_proto_rawDesc), len(file_gateway_v1_gateway_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   112,
+			NumMessages:   123,
 			NumExtensions: 0,
 			NumServices:   7,
 		},

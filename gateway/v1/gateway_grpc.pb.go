@@ -1548,6 +1548,7 @@ var RecoveryService_ServiceDesc = grpc.ServiceDesc{
 const (
 	EventsService_ListEvents_FullMethodName = "/hansa.gateway.v1.EventsService/ListEvents"
 	EventsService_GetStatus_FullMethodName  = "/hansa.gateway.v1.EventsService/GetStatus"
+	EventsService_GetBus_FullMethodName     = "/hansa.gateway.v1.EventsService/GetBus"
 )
 
 // EventsServiceClient is the client API for EventsService service.
@@ -1560,6 +1561,9 @@ type EventsServiceClient interface {
 	ListEvents(ctx context.Context, in *ListEventsRequest, opts ...grpc.CallOption) (*ListEventsResponse, error)
 	// GetStatus says how hub, bus and gateway are.
 	GetStatus(ctx context.Context, in *GetStatusRequest, opts ...grpc.CallOption) (*GetStatusResponse, error)
+	// GetBus says how the servers, streams, readers and clients of the bus are, and
+	// what is wrong with them.
+	GetBus(ctx context.Context, in *GetBusRequest, opts ...grpc.CallOption) (*GetBusResponse, error)
 }
 
 type eventsServiceClient struct {
@@ -1590,6 +1594,16 @@ func (c *eventsServiceClient) GetStatus(ctx context.Context, in *GetStatusReques
 	return out, nil
 }
 
+func (c *eventsServiceClient) GetBus(ctx context.Context, in *GetBusRequest, opts ...grpc.CallOption) (*GetBusResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetBusResponse)
+	err := c.cc.Invoke(ctx, EventsService_GetBus_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // EventsServiceServer is the server API for EventsService service.
 // All implementations must embed UnimplementedEventsServiceServer
 // for forward compatibility.
@@ -1600,6 +1614,9 @@ type EventsServiceServer interface {
 	ListEvents(context.Context, *ListEventsRequest) (*ListEventsResponse, error)
 	// GetStatus says how hub, bus and gateway are.
 	GetStatus(context.Context, *GetStatusRequest) (*GetStatusResponse, error)
+	// GetBus says how the servers, streams, readers and clients of the bus are, and
+	// what is wrong with them.
+	GetBus(context.Context, *GetBusRequest) (*GetBusResponse, error)
 	mustEmbedUnimplementedEventsServiceServer()
 }
 
@@ -1615,6 +1632,9 @@ func (UnimplementedEventsServiceServer) ListEvents(context.Context, *ListEventsR
 }
 func (UnimplementedEventsServiceServer) GetStatus(context.Context, *GetStatusRequest) (*GetStatusResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetStatus not implemented")
+}
+func (UnimplementedEventsServiceServer) GetBus(context.Context, *GetBusRequest) (*GetBusResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetBus not implemented")
 }
 func (UnimplementedEventsServiceServer) mustEmbedUnimplementedEventsServiceServer() {}
 func (UnimplementedEventsServiceServer) testEmbeddedByValue()                       {}
@@ -1673,6 +1693,24 @@ func _EventsService_GetStatus_Handler(srv interface{}, ctx context.Context, dec 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _EventsService_GetBus_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetBusRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(EventsServiceServer).GetBus(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: EventsService_GetBus_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(EventsServiceServer).GetBus(ctx, req.(*GetBusRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // EventsService_ServiceDesc is the grpc.ServiceDesc for EventsService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -1687,6 +1725,10 @@ var EventsService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetStatus",
 			Handler:    _EventsService_GetStatus_Handler,
+		},
+		{
+			MethodName: "GetBus",
+			Handler:    _EventsService_GetBus_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

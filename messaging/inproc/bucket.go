@@ -9,6 +9,7 @@ import (
 
 	"github.com/hansa-io/hansa/federation"
 	"github.com/hansa-io/hansa/messaging"
+	"github.com/hansa-io/hansa/messaging/trace"
 )
 
 // record is the latest version of a key; ends is zero unless it is a lease.
@@ -54,7 +55,7 @@ func (b *bucket) Get(_ context.Context, key string) (messaging.Entry, error) {
 
 // Put writes under the rule of messaging.KV.
 func (b *bucket) Put(ctx context.Context, key string, value []byte, expected federation.Revision) (federation.Revision, error) {
-	revisions, err := b.WriteAll(ctx, []messaging.Write{{Key: key, Value: value, Expected: expected}})
+	revisions, err := b.WriteAll(ctx, []messaging.Write{{Key: key, Value: value, Expected: expected, Trace: trace.Parent(ctx)}})
 	if err != nil {
 		return 0, err
 	}
@@ -69,7 +70,7 @@ func (b *bucket) Delete(ctx context.Context, key string, expected federation.Rev
 	if !ok {
 		return fmt.Errorf("delete %s: %w", key, messaging.ErrNotFound)
 	}
-	_, err := b.WriteAll(ctx, []messaging.Write{{Key: key, Expected: expected, Delete: true}})
+	_, err := b.WriteAll(ctx, []messaging.Write{{Key: key, Expected: expected, Delete: true, Trace: trace.Parent(ctx)}})
 	return err
 }
 
@@ -120,7 +121,7 @@ func (b *bucket) check(key string, expected federation.Revision) error {
 // write stores one version and tells the followers. bucket.mu is held.
 func (b *bucket) write(w messaging.Write, ends time.Time) federation.Revision {
 	b.last++
-	e := messaging.Entry{Key: w.Key, Revision: b.last, Deleted: w.Delete}
+	e := messaging.Entry{Key: w.Key, Revision: b.last, Deleted: w.Delete, Trace: w.Trace}
 	if !w.Delete {
 		e.Value = append([]byte{}, w.Value...)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/hansa-io/hansa/messaging"
 	"github.com/hansa-io/hansa/messaging/mailbox"
 	"github.com/hansa-io/hansa/messaging/subject"
+	"github.com/hansa-io/hansa/messaging/trace"
 )
 
 // MaxPayload is the largest message, in bytes; the same as on the real bus.
@@ -133,9 +134,10 @@ func (b *Bus) Request(ctx context.Context, subj string, data []byte) ([]byte, er
 		err  error
 	}
 	done := make(chan outcome, 1)
+	parent := trace.Parent(ctx)
 	go func() {
 		defer r.running.Done()
-		answer, err := r.answer(r.ctx, messaging.Message{Subject: subj, Reply: "inproc", Data: append([]byte(nil), data...)})
+		answer, err := r.answer(trace.With(r.ctx, parent), messaging.Message{Subject: subj, Reply: "inproc", Data: append([]byte(nil), data...)})
 		var remote *messaging.RemoteError
 		if err == nil {
 			err = tooLarge(len(answer))

@@ -77,7 +77,7 @@ func (b *bucket) begin(f *follower, after federation.Revision) {
 			f.box.Put(step{messaging.Change{Entry: r.Entry}, b.extent(r.Revision)})
 		}
 	}
-	f.box.Put(step{messaging.Change{Synced: true}, b.extent(b.last)})
+	f.box.Put(step{messaging.Change{Synced: true, Entry: messaging.Entry{Revision: b.last}}, b.extent(b.last)})
 }
 
 // since lists what is there and was written after a revision, in the order of

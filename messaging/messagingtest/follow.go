@@ -22,11 +22,18 @@ func follow(t *testing.T, r Roles) {
 	if err := b.Delete(ctx, "a.gone", messaging.AnyRevision); err != nil {
 		t.Fatal(err)
 	}
+	head := must[federation.Revision](t)(b.Put(ctx, "a.marker", nil, 0)) + 1
+	if err := b.Delete(ctx, "a.marker", messaging.AnyRevision); err != nil {
+		t.Fatal(err)
+	}
 	var seen []string
 	var last federation.Revision
 	err := b.Follow(ctx, "", func(c messaging.Change) error {
 		switch {
 		case c.Synced:
+			if c.Revision != head {
+				t.Errorf("synced up to %d, the last write was %d", c.Revision, head)
+			}
 			seen = append(seen, "synced")
 			must[federation.Revision](t)(b.Put(ctx, "a.c", []byte("3"), 0))
 			return b.Delete(ctx, "a.b", messaging.AnyRevision)

@@ -45,6 +45,8 @@ func Run(t *testing.T, open func(t *testing.T) Roles) {
 		{"follow filter", followFilter},
 		{"follow deletes", followDeletes},
 		{"follow ends", followEnds},
+		{"follow traces", followTraces},
+		{"request trace", requestTrace},
 		{"lease", lease},
 		{"too large", tooLarge},
 		{"batch limits", batchLimits},

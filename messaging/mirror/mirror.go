@@ -89,7 +89,7 @@ func (m *mirror) take(c messaging.Change, at messaging.Extent) error {
 
 // own copies an entry, which may be a part of a larger message.
 func own(e messaging.Entry) messaging.Entry {
-	e.Key, e.Value = strings.Clone(e.Key), bytes.Clone(e.Value)
+	e.Key, e.Value, e.Trace = strings.Clone(e.Key), bytes.Clone(e.Value), strings.Clone(e.Trace)
 	return e
 }
 

@@ -75,7 +75,14 @@ func TestSuite(t *testing.T) {
 	messagingtest.Run(t, func(t *testing.T) messagingtest.Roles {
 		b := inproc.New()
 		set, _ := run(t, b, Options{Buckets: []string{subject.Workloads}})
-		return messagingtest.Roles{Publisher: b, Subscriber: b, Requester: b, Responder: b, Buckets: set.Over(b), Leaser: b, MaxPayload: inproc.MaxPayload}
+		works, err := b.Bucket(t.Context(), subject.WorkBucket("tokyo"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return messagingtest.Roles{
+			Publisher: b, Subscriber: b, Requester: b, Responder: b, Buckets: set.Over(b), Leaser: b,
+			Works: works, Orders: b.Works("tokyo"), MaxPayload: inproc.MaxPayload,
+		}
 	})
 }
 

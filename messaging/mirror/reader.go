@@ -65,7 +65,7 @@ func (m *mirror) serve(ctx context.Context, tell func(*node) error, handle func(
 			return err
 		}
 	}
-	if err := handle(messaging.Change{Synced: true}); err != nil {
+	if err := handle(messaging.Change{Synced: true, Entry: messaging.Entry{Revision: r.position}}); err != nil {
 		return err
 	}
 	for {

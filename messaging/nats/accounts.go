@@ -85,10 +85,13 @@ func (a *Accounts) SignUser(account, userKey string) (string, time.Time, error) 
 	return token, expires, nil
 }
 
+// revokedName is what an account is called that was revoked.
+const revokedName = "revoked"
+
 // Revoke ends a member's account for ever: every user of it is cut off at once.
 func (a *Accounts) Revoke(ctx context.Context, account string) error {
 	claims := jwt.NewAccountClaims(account)
-	claims.Name = "revoked"
+	claims.Name = revokedName
 	claims.Limits.Conn = 0
 	claims.Revoke(jwt.All)
 	return a.push(ctx, claims)

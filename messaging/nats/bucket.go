@@ -18,6 +18,7 @@ import (
 	"github.com/hansa-io/hansa/federation"
 	"github.com/hansa-io/hansa/messaging"
 	"github.com/hansa-io/hansa/messaging/subject"
+	"github.com/hansa-io/hansa/messaging/trace"
 )
 
 // deletedHeader marks a deletion marker.
@@ -129,7 +130,7 @@ func (c *Conn) readOnce(ctx context.Context, subj string, request []byte) (store
 }
 
 func entry(key string, data []byte, header nats.Header, sequence uint64) messaging.Entry {
-	e := messaging.Entry{Key: key, Value: data, Revision: federation.Revision(sequence)}
+	e := messaging.Entry{Key: key, Value: data, Revision: federation.Revision(sequence), Trace: header.Get(trace.Header)}
 	if deleted(header) {
 		e.Deleted, e.Value = true, nil
 	}
@@ -145,6 +146,7 @@ func deleted(header nats.Header) bool {
 func (b *bucket) Put(ctx context.Context, key string, value []byte, expected federation.Revision) (federation.Revision, error) {
 	m := nats.NewMsg(b.prefix + key)
 	m.Data = value
+	follow(m, trace.Parent(ctx))
 	revision, err := b.write(ctx, m, expected)
 	if err != nil {
 		return 0, fmt.Errorf("put %s%s: %w", b.prefix, key, err)
@@ -164,6 +166,7 @@ func (b *bucket) Delete(ctx context.Context, key string, expected federation.Rev
 		}
 		m := nats.NewMsg(b.prefix + key)
 		m.Header.Set(deletedHeader, "1")
+		follow(m, trace.Parent(ctx))
 		_, err = b.write(ctx, m, expected)
 	}
 	if err != nil {
@@ -174,8 +177,10 @@ func (b *bucket) Delete(ctx context.Context, key string, expected federation.Rev
 
 // write publishes with an expected last sequence of the subject. A record that
 // must not exist may have a deletion marker: then the marker is what is expected.
-func (b *bucket) write(ctx context.Context, m *nats.Msg, expected federation.Revision) (federation.Revision, error) {
-	revision, err := b.publish(ctx, m, expected)
+func (b *bucket) write(ctx context.Context, m *nats.Msg, expected federation.Revision) (revision federation.Revision, err error) {
+	began := time.Now()
+	defer func() { b.conn.link.metrics.wrote(b.stream, began, err) }()
+	revision, err = b.publish(ctx, m, expected)
 	if expected != 0 || !errors.Is(err, messaging.ErrConflict) {
 		return revision, err
 	}
@@ -239,12 +244,14 @@ func (b *bucket) WriteAll(ctx context.Context, writes []messaging.Write) ([]fede
 			return nil, fmt.Errorf("write %d records to %s: %s: %w", len(writes), b.stream, w.Key, err)
 		}
 	}
+	began := time.Now()
 	last, err := b.sendBatch(ctx, writes)
 	if errors.Is(err, messaging.ErrConflict) {
 		if over, found := b.overMarkers(ctx, writes); found {
 			last, err = b.sendBatch(ctx, over)
 		}
 	}
+	b.conn.link.metrics.wrote(b.stream, began, err)
 	if err != nil {
 		return nil, fmt.Errorf("write %d records to %s: %w", len(writes), b.stream, err)
 	}
@@ -294,6 +301,7 @@ func (b *bucket) sendBatch(ctx context.Context, writes []messaging.Write) (uint6
 		if w.Expected != messaging.AnyRevision {
 			m.Header.Set("Nats-Expected-Last-Subject-Sequence", strconv.FormatUint(uint64(w.Expected), 10))
 		}
+		follow(m, w.Trace)
 		if w.Delete {
 			m.Data = nil
 			m.Header.Set(deletedHeader, "1")

@@ -17,8 +17,10 @@ import (
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/hansa-io/hansa/messaging"
+	"github.com/hansa-io/hansa/messaging/trace"
 )
 
 // DialOptions says how to connect.
@@ -37,9 +39,11 @@ type DialOptions struct {
 	// Patient: a server that cannot be reached at first is tried for ever, in the
 	// background, and why it cannot is logged. Without it that is an error.
 	Patient bool
-	// Log gets what the server refuses and what a slow reader loses; nil means
-	// nobody does.
+	// Log gets what the server refuses, what a slow reader loses, when the connection is
+	// lost and comes back, and that the credentials end soon; nil means nobody does.
 	Log *slog.Logger
+	// Metrics takes those of the connection, under its Name; nil means nobody looks.
+	Metrics prometheus.Registerer
 }
 
 // Conn is one connection to the bus. It reconnects for ever, with waits that
@@ -52,6 +56,7 @@ type Conn struct {
 	replicas int
 	server   *Server // of a connection within the process
 	first    uint64  // of new streams whose revisions members see; 0: 1
+	link     *link
 
 	mu   sync.Mutex
 	lost chan struct{}
@@ -68,20 +73,26 @@ var (
 
 // Dial connects. The caller closes the connection.
 func Dial(o DialOptions) (*Conn, error) {
-	c := &Conn{account: o.Account, replicas: max(1, o.Replicas), server: o.Server, lost: make(chan struct{})}
+	l, err := newLink(o)
+	if err != nil {
+		return nil, fmt.Errorf("dial bus: %w", err)
+	}
+	c := &Conn{account: o.Account, replicas: max(1, o.Replicas), server: o.Server, lost: make(chan struct{}), link: l}
 	c.user, _ = jwt.DecodeUserClaims(o.Credentials.JWT) // the server says what is wrong with it
 	options := []nats.Option{
 		nats.Name(o.Name),
 		nats.UserJWTAndSeed(o.Credentials.JWT, string(o.Credentials.Seed)),
 		nats.MaxReconnects(-1), nats.IgnoreAuthErrorAbort(), nats.ReconnectBufSize(-1),
 		nats.PingInterval(2 * time.Second), nats.MaxPingsOutstanding(2), nats.Timeout(5 * time.Second),
-		nats.CustomReconnectDelay(reconnectDelay(o.Name)), nats.ErrorHandler(o.complain),
+		nats.CustomReconnectDelay(reconnectDelay(o.Name)), nats.ErrorHandler(l.complain),
 		nats.LameDuckModeHandler(func(nc *nats.Conn) { _ = nc.ForceReconnect() }), // fails only when it is closed
-		nats.DisconnectErrHandler(func(*nats.Conn, error) { c.cut() }),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { l.disconnected(err); c.cut() }),
+		nats.ReconnectHandler(l.reconnected), nats.ConnectHandler(l.reconnected),
 	}
 	if o.Patient {
 		out := &outage{DialOptions: o}
-		options = append(options, nats.RetryOnFailedConnect(true), nats.ReconnectErrHandler(out.goesOn), nats.ConnectHandler(out.ends), nats.ReconnectHandler(out.ends))
+		options = append(options, nats.RetryOnFailedConnect(true), nats.ReconnectErrHandler(out.goesOn))
+		l.told = &out.told
 	}
 	urls := ""
 	if o.Server != nil {
@@ -113,11 +124,11 @@ func Dial(o DialOptions) (*Conn, error) {
 		nc.Close()
 		return nil, fmt.Errorf("dial bus %s: %w", urls, err)
 	}
+	l.opened(nc.IsConnected())
 	return c, nil
 }
 
-// outage logs why the bus cannot be reached, each reason once in a row, and that it is
-// reached again. The library calls one of its methods at a time.
+// outage logs why the bus cannot be reached, each reason once in a row. The library calls one of its methods at a time.
 type outage struct {
 	DialOptions
 	told string
@@ -129,25 +140,6 @@ func (o *outage) goesOn(_ *nats.Conn, err error) {
 	}
 	o.told = err.Error()
 	o.Log.Warn("bus: cannot be reached, trying again", "connection", o.Name, "reason", explained(err))
-}
-
-func (o *outage) ends(*nats.Conn) {
-	o.told = ""
-	if o.Log != nil {
-		o.Log.Info("bus: connected", "connection", o.Name)
-	}
-}
-
-// complain logs an error that no call returns.
-func (o DialOptions) complain(_ *nats.Conn, sub *nats.Subscription, err error) {
-	if o.Log == nil {
-		return
-	}
-	subj := ""
-	if sub != nil {
-		subj = sub.Subject
-	}
-	o.Log.Warn("bus: "+err.Error(), "connection", o.Name, "subject", subj)
 }
 
 // explained adds to an error of connecting what to do about it.
@@ -196,7 +188,10 @@ func (c *Conn) cut() {
 }
 
 // Close ends the connection; whatever uses it fails with ErrDisconnected.
-func (c *Conn) Close() { c.nc.Close() }
+func (c *Conn) Close() {
+	c.link.close()
+	c.nc.Close()
+}
 
 // Connected reports whether the bus is reachable at present.
 func (c *Conn) Connected() bool { return c.nc.IsConnected() }
@@ -232,9 +227,18 @@ func (c *Conn) Subscribe(ctx context.Context, subj string, handle func(messaging
 			return nil, errors.Join(wrap(err, "subscribe %s", subj), sub.Unsubscribe())
 		}
 	}
-	stop := func() { _ = sub.Unsubscribe() }
+	stop := c.unsubscribe(sub)
 	context.AfterFunc(ctx, stop)
 	return stop, nil
+}
+
+// unsubscribe counts what a subscription drops, and returns how to end it.
+func (c *Conn) unsubscribe(sub *nats.Subscription) func() {
+	ends := c.link.subscribed(sub)
+	return func() {
+		ends()
+		_ = sub.Unsubscribe()
+	}
 }
 
 // bounded gives a context without a deadline one; the library demands it.
@@ -257,7 +261,17 @@ type wireError struct {
 
 // Request asks and waits for one answer.
 func (c *Conn) Request(ctx context.Context, subj string, data []byte) ([]byte, error) {
-	reply, err := c.nc.RequestWithContext(bounded(ctx), subj, data)
+	began := time.Now()
+	answer, err := c.request(ctx, subj, data)
+	c.link.metrics.requested(subj, began, err)
+	return answer, err
+}
+
+func (c *Conn) request(ctx context.Context, subj string, data []byte) ([]byte, error) {
+	m := nats.NewMsg(subj)
+	m.Data = data
+	follow(m, trace.Parent(ctx))
+	reply, err := c.nc.RequestMsgWithContext(bounded(ctx), m)
 	if err != nil {
 		return nil, wrap(err, "request %s", subj)
 	}
@@ -272,6 +286,13 @@ func (c *Conn) Request(ctx context.Context, subj string, data []byte) ([]byte, e
 	return nil, &messaging.RemoteError{Kind: e.Kind, Text: e.Text}
 }
 
+// follow says of which trace a message is.
+func follow(m *nats.Msg, parent string) {
+	if parent != "" {
+		m.Header.Set(trace.Header, parent)
+	}
+}
+
 // responders bounds how many requests of one subject are answered at a time.
 const responders = 64
 
@@ -282,15 +303,18 @@ func (c *Conn) Respond(ctx context.Context, subj string, answer func(context.Con
 		slots <- struct{}{}
 		go func() {
 			defer func() { <-slots }()
-			data, err := answer(ctx, messaging.Message{Subject: m.Subject, Reply: m.Reply, Data: m.Data})
+			began := time.Now()
+			data, err := answer(trace.With(ctx, m.Header.Get(trace.Header)), messaging.Message{Subject: m.Subject, Reply: m.Reply, Data: m.Data})
 			respond(m, data, err)
+			c.link.metrics.answered(subj, began, err)
 		}()
 	})
 	if err != nil {
 		return wrap(err, "respond on %s", subj)
 	}
+	stop := c.unsubscribe(sub)
 	<-ctx.Done()
-	_ = sub.Unsubscribe()
+	stop()
 	for range responders {
 		slots <- struct{}{} // waits for the answers under way
 	}

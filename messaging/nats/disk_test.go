@@ -99,7 +99,7 @@ func until(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-func bucketOf(t *testing.T, c *Conn, name string) messaging.Bucket {
+func recordsOf(t *testing.T, c *Conn, name string) messaging.Bucket {
 	t.Helper()
 	b, err := c.Bucket(t.Context(), name)
 	must(t, err)
@@ -112,7 +112,7 @@ func bucketOf(t *testing.T, c *Conn, name string) messaging.Bucket {
 func TestFloors(t *testing.T) {
 	m := openOn(t, 48<<20, DiskOptions{MinFree: 16 << 20})
 	hub := m.dial(t, HubRole)
-	workloads, facts := bucketOf(t, hub, subject.Workloads), bucketOf(t, hub, subject.Facts)
+	workloads, facts := recordsOf(t, hub, subject.Workloads), recordsOf(t, hub, subject.Facts)
 	put := func(b messaging.Bucket) error {
 		_, err := b.Put(t.Context(), "a", []byte("x"), messaging.AnyRevision)
 		return err
@@ -160,7 +160,7 @@ func TestFullDisk(t *testing.T) {
 	m := openOn(t, 48<<20, DiskOptions{MinFree: -1})
 	hub := m.dial(t, HubRole)
 	member, account := m.member(t, hub, "tokyo")
-	workloads := bucketOf(t, hub, subject.Workloads)
+	workloads := recordsOf(t, hub, subject.Workloads)
 	var seen atomic.Pointer[string]
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -204,7 +204,7 @@ func TestFullDisk(t *testing.T) {
 		}
 	}
 	until(t, "memory", func() bool {
-		_, err := bucketOf(t, hub, subject.Facts).Put(t.Context(), "tokyo", []byte("x"), messaging.AnyRevision)
+		_, err := recordsOf(t, hub, subject.Facts).Put(t.Context(), "tokyo", []byte("x"), messaging.AnyRevision)
 		return err == nil
 	})
 	heard := make(chan messaging.Message, 1000)

@@ -41,15 +41,15 @@ func (b *bucket) Follow(ctx context.Context, filter string, handle func(messagin
 	}
 	f := follower{
 		bucket: b, filter: b.prefix + filter, all: filter == ">", told: map[string]struct{}{},
-		handle: func(c messaging.Change, _ messaging.Extent) error { return handle(c) },
+		handle: func(c messaging.Change, _ messaging.Extent) error { return handle(c) }, reader: &reader{stream: b.stream},
 	}
-	return readAgain(ctx, f.read)
+	return b.conn.readAgain(ctx, f.reader, f.read)
 }
 
 // FollowFrom reads the whole bucket in the same way, from the cursor on.
 func (b *bucket) FollowFrom(ctx context.Context, from messaging.Cursor, handle func(messaging.Change, messaging.Extent) error) error {
-	f := follower{bucket: b, filter: b.prefix + ">", all: true, handle: handle, at: messaging.Extent{Cursor: from}}
-	return readAgain(ctx, f.read)
+	f := follower{bucket: b, filter: b.prefix + ">", all: true, handle: handle, at: messaging.Extent{Cursor: from}, reader: &reader{stream: b.stream}}
+	return b.conn.readAgain(ctx, f.reader, f.read)
 }
 
 // Extent asks the stream's leader what it holds.
@@ -72,7 +72,8 @@ func (b *bucket) info(ctx context.Context) (*jetstream.StreamInfo, error) {
 }
 
 // readAgain reads until ctx ends or the caller's handler fails, and returns that error.
-func readAgain(ctx context.Context, read func(context.Context) error) error {
+func (c *Conn) readAgain(ctx context.Context, r *reader, read func(context.Context) error) error {
+	defer c.link.reads(r)()
 	for {
 		err := read(ctx)
 		var failed handlerError
@@ -82,6 +83,7 @@ func readAgain(ctx context.Context, read func(context.Context) error) error {
 		case errors.As(err, &failed):
 			return failed.err
 		}
+		c.link.stumbled(r, err)
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -101,6 +103,7 @@ type follower struct {
 	filter string // a subject
 	all    bool   // the filter leaves nothing out
 	handle func(messaging.Change, messaging.Extent) error
+	reader *reader
 
 	at     messaging.Extent // where the reader stands; nothing was read while its revision is 0
 	synced bool
@@ -148,6 +151,7 @@ func (f *follower) read(ctx context.Context) error {
 		if err := f.sync(); err != nil {
 			return err
 		}
+		f.reader.has(f.waiting(), time.Now())
 		if stall.Stop(); !f.synced {
 			stall.Reset(catchUp)
 		}
@@ -245,7 +249,19 @@ func (f *follower) sync() error {
 	if f.all && f.at.Revision <= f.found.Revision {
 		f.at.Revision, f.at.At = f.found.Revision, later(f.at.At, f.found.At)
 	}
-	return f.tell(messaging.Change{Synced: true})
+	return f.tell(messaging.Change{Synced: true, Entry: messaging.Entry{Revision: f.upTo()}})
+}
+
+// upTo is the revision up to which a synced reader has all that it asked for.
+func (f *follower) upTo() federation.Revision { return max(f.at.Revision, f.found.Revision) }
+
+// waiting is how many records the reader has still to read: at least one, while it
+// waits for what the server of its consumer has not got yet.
+func (f *follower) waiting() int {
+	if !f.synced {
+		return max(1, int(f.pending))
+	}
+	return int(f.pending)
 }
 
 // take hands one message on. A consumer whose server was behind begins before what

@@ -38,13 +38,25 @@ func open(t testing.TB) world {
 	return openAt(t, filepath.Join(t.TempDir(), "bus"))
 }
 
+// openWith lets a test say how the server runs.
+func openWith(t testing.TB, change func(*ServerOptions)) world {
+	t.Helper()
+	return openChanged(t, filepath.Join(t.TempDir(), "bus"), change)
+}
+
 // openAt starts a server that keeps its data in bus.
 func openAt(t testing.TB, bus string) world {
+	t.Helper()
+	return openChanged(t, bus, func(*ServerOptions) {})
+}
+
+func openChanged(t testing.TB, bus string, change func(*ServerOptions)) world {
 	t.Helper()
 	s, err := siteIn(t.TempDir())
 	must(t, err)
 	o := s.options("bus")
 	o.Dir, o.Keys = bus, nil // those below it
+	change(&o)
 	server, err := StartServer(o)
 	must(t, err)
 	s.keys, err = ReadKeys(KeyDir(bus))

@@ -21,14 +21,15 @@ type works struct{ conn *Conn }
 
 // Follow reads until ctx ends or handle fails.
 func (w works) Follow(ctx context.Context, handle func([]messaging.Change) error) error {
-	reader := orders{works: w, handle: handle}
-	return readAgain(ctx, reader.read)
+	o := orders{works: w, handle: handle, reader: &reader{stream: subject.WorkBucket(w.conn.account)}}
+	return w.conn.readAgain(ctx, o.reader, o.read)
 }
 
 // orders is what survives a consumer that fails.
 type orders struct {
 	works
 	handle func([]messaging.Change) error
+	reader *reader
 	synced bool
 }
 
@@ -38,7 +39,10 @@ func (o *orders) read(ctx context.Context) error {
 	if err != nil {
 		return wrap(err, "follow works")
 	}
-	if info := consumer.CachedInfo(); info.NumPending == 0 && info.NumAckPending == 0 {
+	info := consumer.CachedInfo()
+	waiting := int(info.NumPending) + info.NumAckPending
+	o.reader.has(waiting, time.Now())
+	if waiting == 0 {
 		if err := o.sync(); err != nil {
 			return err
 		}
@@ -81,7 +85,7 @@ func receive(ctx context.Context, messages jetstream.MessagesContext, arrived ch
 	for {
 		m, err := messages.Next(jetstream.NextContext(ctx))
 		if err != nil {
-			return wrap(err, "follow works")
+			return wrap(err, "read")
 		}
 		arrived <- m // takeAll empties it in any case
 	}
@@ -149,6 +153,7 @@ func (o *orders) take(messages []jetstream.Msg) error {
 			return wrap(err, "acknowledge a work")
 		}
 	}
+	o.reader.has(int(waiting), time.Now())
 	if waiting > 0 {
 		return nil
 	}

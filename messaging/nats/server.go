@@ -15,6 +15,7 @@ import (
 
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/hansa-io/hansa/federation"
 )
@@ -44,6 +45,8 @@ type ServerOptions struct {
 	Name              string   // unique among servers; "hansa" by default
 	Cluster           *Cluster // nil: alone
 	Log               *slog.Logger
+	// Metrics takes those of the connections that Dial makes; nil: nobody looks.
+	Metrics prometheus.Registerer
 }
 
 // Cluster says how the servers of several hubs make one bus.
@@ -71,6 +74,8 @@ type Server struct {
 	server   atomic.Pointer[server.Server] // nil while it is started again
 	system   *Conn
 	disk     disk
+	log      *slog.Logger
+	metrics  prometheus.Registerer
 }
 
 // syncAccounts is how often a server asks the others for accounts that it missed.
@@ -88,7 +93,7 @@ func StartServer(o ServerOptions) (*Server, error) {
 		}
 		o.Keys = keys
 	}
-	s := &Server{keys: o.Keys, opts: o, servers: o.Servers()}
+	s := &Server{keys: o.Keys, opts: o, servers: o.Servers(), log: o.Log, metrics: o.Metrics}
 	s.disk.path = o.Dir
 	s.disk.free.Store(-1)
 	if err := s.start(); err != nil {
@@ -297,7 +302,7 @@ func (s *Server) Dial(role Role) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Dial(DialOptions{Server: s, Credentials: credentials, Name: string(role), Replicas: s.servers})
+	return Dial(DialOptions{Server: s, Credentials: credentials, Name: string(role), Replicas: s.servers, Log: s.log, Metrics: s.metrics})
 }
 
 // RecordKeys are those of the server's Keys.

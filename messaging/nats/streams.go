@@ -3,8 +3,9 @@ package nats
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
-	"slices"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -127,12 +128,37 @@ func (c *Conn) ensure(ctx context.Context, config jetstream.StreamConfig) error 
 }
 
 // upToDate reports whether a stream is as it is wanted, as far as ensure's callers say.
-func upToDate(now, wanted jetstream.StreamConfig) bool {
-	return slices.Equal(now.Subjects, wanted.Subjects) && now.Storage == wanted.Storage && now.Replicas == wanted.Replicas &&
-		now.MaxMsgsPerSubject == wanted.MaxMsgsPerSubject && now.Discard == wanted.Discard && now.Duplicates == wanted.Duplicates &&
-		now.DenyPurge == wanted.DenyPurge && now.DenyDelete == wanted.DenyDelete && now.AllowDirect == wanted.AllowDirect &&
-		now.AllowAtomicPublish == wanted.AllowAtomicPublish && now.AllowMsgTTL == wanted.AllowMsgTTL &&
-		now.MaxAge == wanted.MaxAge && (wanted.MaxBytes == 0 || now.MaxBytes == wanted.MaxBytes)
+func upToDate(now, wanted jetstream.StreamConfig) bool { return len(differences(now, wanted)) == 0 }
+
+// differences says how a stream is not as it is wanted.
+func differences(now, wanted jetstream.StreamConfig) []string {
+	if wanted.MaxBytes == 0 {
+		now.MaxBytes = 0 // the server says -1
+	}
+	var out []string
+	for _, f := range []struct {
+		name        string
+		now, wanted any
+	}{
+		{"subjects", strings.Join(now.Subjects, " "), strings.Join(wanted.Subjects, " ")},
+		{"storage", now.Storage, wanted.Storage},
+		{"replicas", now.Replicas, wanted.Replicas},
+		{"max_msgs_per_subject", now.MaxMsgsPerSubject, wanted.MaxMsgsPerSubject},
+		{"discard", now.Discard, wanted.Discard},
+		{"duplicate_window", now.Duplicates, wanted.Duplicates},
+		{"deny_purge", now.DenyPurge, wanted.DenyPurge},
+		{"deny_delete", now.DenyDelete, wanted.DenyDelete},
+		{"allow_direct", now.AllowDirect, wanted.AllowDirect},
+		{"allow_atomic", now.AllowAtomicPublish, wanted.AllowAtomicPublish},
+		{"allow_msg_ttl", now.AllowMsgTTL, wanted.AllowMsgTTL},
+		{"max_age", now.MaxAge, wanted.MaxAge},
+		{"max_bytes", now.MaxBytes, wanted.MaxBytes},
+	} {
+		if f.now != f.wanted {
+			out = append(out, fmt.Sprintf("%s is %v, want %v", f.name, f.now, f.wanted))
+		}
+	}
+	return out
 }
 
 // acknowledgeWithin is when a work is delivered again that was not acknowledged: its
@@ -143,11 +169,7 @@ const acknowledgeWithin = 5 * time.Second
 // the member reads it, and returns it as a bucket for the hub.
 func (c *Conn) WorkBucket(ctx context.Context, account string) (messaging.Bucket, error) {
 	stream := subject.WorkBucket(account)
-	config := jetstream.StreamConfig{
-		Name: stream, Subjects: []string{subject.WorkPrefix(account) + ">"},
-		Storage: jetstream.FileStorage, MaxMsgsPerSubject: 1, Discard: jetstream.DiscardOld,
-		DenyPurge: true, AllowDirect: true, AllowAtomicPublish: true, Duplicates: time.Second,
-	}
+	config := workConfig(account)
 	if err := c.beginAbove(ctx, config); err != nil {
 		return nil, err
 	}
@@ -162,6 +184,14 @@ func (c *Conn) WorkBucket(ctx context.Context, account string) (messaging.Bucket
 		return nil, wrap(err, "make the consumer of stream %s", stream)
 	}
 	return &bucket{conn: c, stream: stream, prefix: subject.WorkPrefix(account)}, nil
+}
+
+func workConfig(account string) jetstream.StreamConfig {
+	return jetstream.StreamConfig{
+		Name: subject.WorkBucket(account), Subjects: []string{subject.WorkPrefix(account) + ">"},
+		Storage: jetstream.FileStorage, MaxMsgsPerSubject: 1, Discard: jetstream.DiscardOld,
+		DenyPurge: true, AllowDirect: true, AllowAtomicPublish: true, Duplicates: time.Second,
+	}
 }
 
 // ReplayWorks makes the member's consumer anew, so that an agent that begins a new life

@@ -80,6 +80,7 @@ const (
 	HubRebalance = "rebalance"
 	HubReplay    = "replay"
 	HubSealKeys  = "seal"    // how the Secrets of workloads are sealed
+	HubBus       = "bus"     // how it is
 	HubQueries   = "queries" // what clients asked for, and from where
 	HubBackup    = "backup"  // the next part of one
 	HubRestore   = "restore" // the next step of one
@@ -232,6 +233,30 @@ func Untoken(t string) (string, error) {
 
 func plain(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_'
+}
+
+// Kind is a word for a subject, for metrics: without accounts, keys and sessions, so
+// that there are few.
+func Kind(s string) string {
+	rest, ok := strings.CutPrefix(s, root)
+	if !ok {
+		return "other"
+	}
+	if _, after, ok := strings.Cut(rest, "m."); ok && strings.HasPrefix(rest, "m.") {
+		_, rest, _ = strings.Cut(after, ".")
+	}
+	token := strings.Split(rest, ".")
+	switch {
+	case len(token) == 2 && (token[0] == "hub" || token[0] == "gateway" || token[1] == "beat"):
+		return token[0] + "." + token[1]
+	case len(token) == 3 && token[0] == "up" && token[1] == "rpc":
+		return "up." + token[2]
+	case token[0] == "up", token[0] == "down":
+		return token[0]
+	case token[0] == "r":
+		return "record"
+	}
+	return "other"
 }
 
 // AnyUp matches everything that any member sends, seen from the hub.

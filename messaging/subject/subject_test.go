@@ -183,3 +183,17 @@ func TestMatches(t *testing.T) {
 		}
 	}
 }
+
+// TestKind: a kind tells what a message is for, and nothing of who and which.
+func TestKind(t *testing.T) {
+	for s, want := range map[string]string{
+		Hub(HubJoin): "hub.join", HubBeat(): "hub.beat", GatewayBeat(): "gateway.beat",
+		Beat("AKEY"): "up.beat", MemberBeat(): "up.beat", Up("*", UpFacts): "up.facts", MemberUp(UpFacts): "up.facts",
+		DownBeat("AKEY"): "down.beat", Down("AKEY", "session"): "down", MemberDown("session"): "down", MemberDownAll(): "down",
+		RecordPrefix(Workloads) + "a.b": "record", WorkPrefix("AKEY") + "a.b": "down", "$JS.API.INFO": "other", root: "other", "": "other",
+	} {
+		if got := Kind(s); got != want {
+			t.Errorf("%q is %q, want %q", s, got, want)
+		}
+	}
+}

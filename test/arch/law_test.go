@@ -36,8 +36,9 @@ var table = []row{
 	{"placement/manifest", pure, []string{"placement"}},
 	{"member/observe", pure, nil},
 	{"member/guard", pure, []string{"federation/lease"}},
-	{"gateway/route", pure, []string{"federation/decision", "placement/catalogue"}},
+	{"gateway/route", pure, []string{"federation/decision", "messaging/subject", "placement/catalogue"}},
 	{"messaging/subject", pure, nil},
+	{"federation/busdoctor", pure, nil},
 	{"messaging/flow", pure, nil},
 	{"messaging/mailbox", adapter, nil},
 
@@ -47,10 +48,11 @@ var table = []row{
 	{"gateway/document", adapter, []string{"configs", "placement", "placement/manifest", "placement/catalogue"}},
 	{"messaging", adapter, nil},
 	{"messaging/tunnel", adapter, []string{"messaging", "messaging/flow", "messaging/subject"}},
-	{"messaging/inproc", adapter, []string{"messaging", "messaging/mailbox", "messaging/subject", "messaging/tunnel"}},
+	{"messaging/trace/...", adapter, nil},
+	{"messaging/inproc", adapter, []string{"messaging", "messaging/mailbox", "messaging/subject", "messaging/trace", "messaging/tunnel"}},
 	{"messaging/mirror", adapter, []string{"messaging", "messaging/subject"}},
-	{"messaging/nats/...", adapter, []string{"messaging", "messaging/subject", "messaging/tunnel", "messaging/nats/..."}},
-	{"messaging/messagingtest", adapter, []string{"messaging", "messaging/subject"}},
+	{"messaging/nats/...", adapter, []string{"messaging", "messaging/subject", "messaging/trace", "messaging/tunnel", "messaging/nats/..."}},
+	{"messaging/messagingtest", adapter, []string{"messaging", "messaging/subject", "messaging/trace"}},
 	{"member/kube", adapter, []string{"member/observe"}},
 	{"member/admit", adapter, nil},
 	{"member/wrap", adapter, []string{"member/admit"}},
@@ -62,16 +64,17 @@ var table = []row{
 	{"configs/...", adapter, []string{"placement/catalogue"}},
 
 	{"federation/hub", shell, []string{
-		"configs", "federation/...", "placement/...", "messaging", "messaging/mailbox", "messaging/subject",
+		"configs", "federation/...", "placement/...", "messaging", "messaging/mailbox", "messaging/subject", "messaging/trace",
 	}},
 	{"member", shell, []string{
 		"configs", "federation/probe", "federation/sealed", "federation/v1", "gateway/v1", "member/admit", "member/guard", "member/kube", "member/landing", "member/observe", "member/store",
-		"messaging", "messaging/subject",
+		"messaging", "messaging/subject", "messaging/trace",
 	}},
-	{"gateway/cli", shell, []string{"configs", "federation/archive", "gateway/v1"}},
+	{"gateway/cli", shell, []string{"configs", "federation/archive", "gateway/v1", "messaging/trace"}},
 	{"gateway/cli/local", shell, []string{"configs", "gateway/cli", "gateway/v1", "member/cluster/config", "member/cluster/pki", "placement/catalogue"}},
 	{"gateway/...", shell, []string{
-		"configs", "federation/decision", "federation/sealed", "federation/v1", "gateway/...", "messaging", "messaging/subject", "placement/...",
+		"configs", "federation/busdoctor", "federation/decision", "federation/sealed", "federation/v1", "gateway/...", "messaging", "messaging/subject",
+		"messaging/trace", "placement/...",
 	}},
 
 	{"member/cmd/hansa-cluster", composition, []string{"member/...", "messaging/...", "configs/..."}},
@@ -116,6 +119,7 @@ var dependencies = []dependency{
 	{"sigs.k8s.io/yaml", []string{".", "federation/hub", "gateway", "gateway/cli/...", "gateway/document", "gateway/v1", "member", "member/cluster/...", "member/cmd/hansa-cluster"}, "documents and configuration files end where they are decoded"},
 
 	{"google.golang.org/grpc", []string{".", "gateway/...", "member"}, "the public API, and the agent that joins by it"},
+	{"go.opentelemetry.io", []string{"messaging/trace/..."}, "everybody else knows a text that travels"},
 	{"google.golang.org/genproto", []string{"gateway/..."}, "rich error details"},
 	{"google.golang.org/protobuf", []string{"federation/v1", "gateway/..."}, "generated types stop at the door"},
 	{"github.com/grpc-ecosystem/grpc-gateway", []string{"gateway/v1", "gateway/httpserver"}, "HTTP/JSON of the public API"},

@@ -23,9 +23,9 @@ import (
 type fleet struct {
 	b       testing.TB
 	members []*simulated
-	every   atomic.Int64  // nanoseconds between two beats
-	orders  atomic.Int64  // that were read
-	stop    func()        // ends all and waits for it
+	every   atomic.Int64 // nanoseconds between two beats
+	orders  atomic.Int64 // that were read
+	stop    func()       // ends all and waits for it
 }
 
 // simulated is one simulated member.

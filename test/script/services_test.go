@@ -177,8 +177,8 @@ func (s events) ListEvents(_ context.Context, request *gatewayv1.ListEventsReque
 	return answer, nil
 }
 
-// GetStatus tells of a hub that is silent once automation is frozen, and of a full disk
-// while virginia is drained.
+// GetStatus tells of a hub that is silent once automation is frozen, of a full disk
+// while virginia is drained, and of a gateway that is behind while tokyo is.
 func (s events) GetStatus(context.Context, *gatewayv1.GetStatusRequest) (*gatewayv1.GetStatusResponse, error) {
 	s.f.mu.Lock()
 	defer s.f.mu.Unlock()
@@ -191,6 +191,9 @@ func (s events) GetStatus(context.Context, *gatewayv1.GetStatusRequest) (*gatewa
 	}
 	if strings.HasPrefix(s.f.frozen, "2 of 3") {
 		answer.HubAgeMs = 12_000
+	}
+	if s.f.members["tokyo"].GetSpec().GetDraining() {
+		answer.Behind = []*gatewayv1.BucketLag{{Bucket: "exports", Records: 12, ForMs: 3100}, {Bucket: "events", Records: 1, ForMs: 200}}
 	}
 	return answer, nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/hansa-io/hansa/member/cluster/config"
 	"github.com/hansa-io/hansa/messaging/nats"
 	"github.com/hansa-io/hansa/messaging/nats/seal"
+	"github.com/hansa-io/hansa/messaging/trace/otlp"
 )
 
 // runAgent runs the agent once the cluster is usable, until ctx ends. Without
@@ -24,6 +25,11 @@ func runAgent(ctx context.Context, cfg config.Config, c *cluster.Cluster, log lo
 		<-ctx.Done()
 		return nil
 	}
+	stop, err := otlp.Export(ctx, "hansa-agent", log.own)
+	if err != nil {
+		return err
+	}
+	defer stop()
 	agent, err := member.New(member.Options{
 		Name: cfg.Name, Labels: cfg.Labels, StateDir: cfg.Agent.StateDir, JoinToken: cfg.Agent.JoinToken,
 		Place: federation.Place{
