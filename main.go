@@ -138,6 +138,11 @@ func runHub(ctx context.Context, c configs.Hub) error {
 		return err
 	}
 	defer conn.Close()
+	ears, err := bus.Dial(nats.HubRole)
+	if err != nil {
+		return err
+	}
+	defer ears.Close()
 	if err := conn.AwaitBuckets(ctx, log); err != nil {
 		return err
 	}
@@ -155,7 +160,7 @@ func runHub(ctx context.Context, c configs.Hub) error {
 	}
 	metrics := gateway.NewRegistry()
 	decides, err := hub.New(hub.Options{
-		Name: c.Name, Bus: mirroredBus{conn, records}, Accounts: bus.Accounts, Works: conn, Sealing: sealing,
+		Name: c.Name, Bus: mirroredBus{conn, records}, Ears: ears, Accounts: bus.Accounts, Works: conn, Sealing: sealing,
 		Gather:  func(ctx context.Context) error { return bus.Gather(ctx, conn) },
 		BusURLs: bus.Advertised(c.Bus.Advertise), BusCA: ca, Stabilise: c.Stabilise, Metrics: metrics, Log: log,
 		Brake: limits(c),

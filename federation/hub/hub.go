@@ -24,6 +24,12 @@ type Bus interface {
 	messaging.Leaser
 }
 
+// Ears is how the hub hears the members.
+type Ears interface {
+	messaging.Subscriber
+	messaging.Responder
+}
+
 // Options says how a hub runs. Bus, Accounts, Works and Sealing must be set.
 type Options struct {
 	Bus      Bus
@@ -31,6 +37,9 @@ type Options struct {
 	Works    WorkBuckets
 	// Sealing is how Secrets are sealed and opened.
 	Sealing Sealing
+	// Ears hears the members; Bus when it is nil. On a connection of its own, what a
+	// member sends too much of does not stand before the answers to the hub's own writes.
+	Ears Ears
 	// Name tells this hub from others that wait for the same lease; "hub" by default.
 	Name string
 	// BusURLs and BusCA (PEM) are handed to agents that join.
@@ -74,6 +83,9 @@ func New(opts Options) (*Hub, error) {
 	}
 	if opts.Name == "" {
 		opts.Name = "hub"
+	}
+	if opts.Ears == nil {
+		opts.Ears = opts.Bus
 	}
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)

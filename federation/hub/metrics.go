@@ -25,6 +25,7 @@ type metrics struct {
 	readiness    prometheus.Gauge
 	audits       prometheus.Histogram
 	droppedBeats prometheus.Counter
+	refused      prometheus.Counter
 	queue        atomic.Pointer[mailbox.Box[decision.Event]] // of the present term
 }
 
@@ -57,7 +58,10 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 			Name: "hansa_hub_audit_duration_seconds", Help: "Time to compute the readiness.", Buckets: lagBuckets,
 		}),
 		droppedBeats: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "hansa_hub_dropped_beats_total", Help: "Beats that were dropped because too many events waited.",
+			Name: "hansa_hub_dropped_beats_total", Help: "Beats that were dropped because too many events waited, or their member sent too many.",
+		}),
+		refused: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "hansa_hub_refused_requests_total", Help: "Requests that were refused because their member sent too many.",
 		}),
 	}
 	if r == nil {
@@ -65,7 +69,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	}
 	depth := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "hansa_hub_queue_depth", Help: "Events that wait for the machine."}, m.depth)
 	for _, c := range []prometheus.Collector{
-		m.leading, m.term, m.decisions, m.verdicts, m.operations, m.writes, m.lag, m.steps, m.readiness, m.audits, m.droppedBeats, depth,
+		m.leading, m.term, m.decisions, m.verdicts, m.operations, m.writes, m.lag, m.steps, m.readiness, m.audits, m.droppedBeats, m.refused, depth,
 	} {
 		if err := r.Register(c); err != nil {
 			return nil, err
