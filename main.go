@@ -133,15 +133,11 @@ func runHub(ctx context.Context, c configs.Hub) error {
 		return err
 	}
 	defer bus.Shutdown()
-	conn, err := bus.Dial(nats.HubRole)
+	conn, ears, err := dialHub(bus)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	ears, err := bus.Dial(nats.HubRole)
-	if err != nil {
-		return err
-	}
 	defer ears.Close()
 	if err := conn.AwaitBuckets(ctx, log); err != nil {
 		return err
@@ -161,7 +157,7 @@ func runHub(ctx context.Context, c configs.Hub) error {
 	metrics := gateway.NewRegistry()
 	decides, err := hub.New(hub.Options{
 		Name: c.Name, Bus: mirroredBus{conn, records}, Ears: ears, Accounts: bus.Accounts, Works: conn, Sealing: sealing,
-		Gather:  func(ctx context.Context) error { return bus.Gather(ctx, conn) },
+		Gather: func(ctx context.Context) error { return bus.Gather(ctx, conn) }, Suspend: bus.Accounts.Suspend,
 		BusURLs: bus.Advertised(c.Bus.Advertise), BusCA: ca, Stabilise: c.Stabilise, Metrics: metrics, Log: log,
 		Brake: limits(c),
 	})
@@ -182,6 +178,18 @@ func runHub(ctx context.Context, c configs.Hub) error {
 		roles = append(roles, front.Run)
 	}
 	return runAll(ctx, roles)
+}
+
+// dialHub makes a hub's two connections: of its own, and the one that hears members.
+func dialHub(bus *nats.Server) (conn, ears *nats.Conn, err error) {
+	if conn, err = bus.Dial(nats.HubRole); err != nil {
+		return nil, nil, err
+	}
+	if ears, err = bus.Dial(nats.HubRole); err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return conn, ears, nil
 }
 
 // limits are those of the hub's brake.

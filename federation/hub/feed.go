@@ -184,7 +184,7 @@ func either(ev decision.Event, err error) (decision.Event, error) {
 // listen takes beats and requests for as long as the term lasts.
 func (l *leadership) listen(ctx context.Context) error {
 	bus, ears := l.hub.opts.Bus, l.hub.opts.Ears
-	if _, err := ears.Subscribe(ctx, subject.Beat("*"), l.hearBeat); err != nil {
+	if _, err := ears.Subscribe(ctx, subject.Beat("*"), func(m messaging.Message) { l.hearBeat(ctx, m) }); err != nil {
 		return fmt.Errorf("subscribe to beats: %w", err)
 	}
 	if _, err := bus.Subscribe(ctx, subject.GatewayBeat(), l.hearGateway); err != nil {
@@ -196,14 +196,14 @@ func (l *leadership) listen(ctx context.Context) error {
 		}
 	}
 	for method, answer := range l.reports() {
-		l.group.Go(func() error { return ears.Respond(ctx, subject.Up("*", method), l.fair(method, answer)) })
+		l.group.Go(func() error { return ears.RespondAdmitted(ctx, subject.Up("*", method), l.fair(ctx, method), answer) })
 	}
 	return nil
 }
 
 // hearBeat passes a beat on when its account may speak for its member.
-func (l *leadership) hearBeat(m messaging.Message) {
-	if !l.share(m).beat(len(m.Data)) {
+func (l *leadership) hearBeat(ctx context.Context, m messaging.Message) {
+	if !l.within(ctx, m, "") {
 		l.hub.metrics.droppedBeats.Inc()
 		return
 	}

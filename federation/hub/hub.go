@@ -27,7 +27,7 @@ type Bus interface {
 // Ears is how the hub hears the members.
 type Ears interface {
 	messaging.Subscriber
-	messaging.Responder
+	messaging.Admitter
 }
 
 // Options says how a hub runs. Bus, Accounts, Works and Sealing must be set.
@@ -37,8 +37,8 @@ type Options struct {
 	Works    WorkBuckets
 	// Sealing is how Secrets are sealed and opened.
 	Sealing Sealing
-	// Ears hears the members; Bus when it is nil. On a connection of its own, what a
-	// member sends too much of does not stand before the answers to the hub's own writes.
+	// Ears hears the members. It is a connection of its own, so that what a member sends
+	// too much of does not stand before the answers to the hub's own writes.
 	Ears Ears
 	// Name tells this hub from others that wait for the same lease; "hub" by default.
 	Name string
@@ -47,6 +47,9 @@ type Options struct {
 	BusCA   []byte
 	// Gather brings what the leader writes near to it; nil: it is near.
 	Gather func(context.Context) error
+	// Suspend cuts a member off the bus until Accounts.AddMember is called for it; nil:
+	// one that floods the bus is only not listened to.
+	Suspend func(ctx context.Context, member, account string) error
 	// Stabilise is how long a member that came back must be healthy without a
 	// break; 3 s by default.
 	Stabilise time.Duration
@@ -74,6 +77,8 @@ func New(opts Options) (*Hub, error) {
 	switch {
 	case opts.Bus == nil:
 		return nil, errors.New("new hub: Bus must be set")
+	case opts.Ears == nil:
+		return nil, errors.New("new hub: Ears must be set")
 	case opts.Accounts == nil:
 		return nil, errors.New("new hub: Accounts must be set")
 	case opts.Works == nil:
@@ -83,9 +88,6 @@ func New(opts Options) (*Hub, error) {
 	}
 	if opts.Name == "" {
 		opts.Name = "hub"
-	}
-	if opts.Ears == nil {
-		opts.Ears = opts.Bus
 	}
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)

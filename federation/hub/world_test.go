@@ -98,7 +98,7 @@ func (w *world) startHub(name string) running {
 	records, err := mirror.Open(w.t.Context(), conn, mirror.Options{Buckets: hub.Followed(), Dir: w.t.TempDir()})
 	must(w.t, err)
 	h, err := hub.New(hub.Options{
-		Bus: mirroredBus{conn, records}, Ears: w.dial(nats.HubRole), Accounts: w.server.Accounts, Works: w.records, Sealing: w.sealing(), Name: name,
+		Bus: mirroredBus{conn, records}, Ears: w.dial(nats.HubRole), Accounts: w.server.Accounts, Suspend: w.server.Accounts.Suspend, Works: w.records, Sealing: w.sealing(), Name: name,
 		BusURLs: []string{w.server.URL()}, BusCA: w.ca, Stabilise: 200 * time.Millisecond,
 		Metrics: registry, Log: slog.New(slog.NewTextHandler(w.t.Output(), nil)),
 	})

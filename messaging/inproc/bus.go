@@ -37,6 +37,7 @@ var (
 	_ messaging.Subscriber = (*Bus)(nil)
 	_ messaging.Requester  = (*Bus)(nil)
 	_ messaging.Responder  = (*Bus)(nil)
+	_ messaging.Admitter   = (*Bus)(nil)
 	_ messaging.Buckets    = (*Bus)(nil)
 	_ messaging.Leaser     = (*Bus)(nil)
 )
@@ -56,8 +57,22 @@ type subscription struct {
 type responder struct {
 	pattern string
 	ctx     context.Context
+	admit   func(messaging.Message) error
 	answer  func(context.Context, messaging.Message) ([]byte, error)
 	running sync.WaitGroup
+
+	admitting sync.Mutex // one request at a time
+}
+
+// ask returns the answer to one request.
+func (r *responder) ask(m messaging.Message) ([]byte, error) {
+	r.admitting.Lock()
+	err := r.admit(m)
+	r.admitting.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	return r.answer(r.ctx, m)
 }
 
 func (b *Bus) fail(operation, subj string) error {
@@ -135,7 +150,7 @@ func (b *Bus) Request(ctx context.Context, subj string, data []byte) ([]byte, er
 	done := make(chan outcome, 1)
 	go func() {
 		defer r.running.Done()
-		answer, err := r.answer(r.ctx, messaging.Message{Subject: subj, Reply: "inproc", Data: append([]byte(nil), data...)})
+		answer, err := r.ask(messaging.Message{Subject: subj, Reply: "inproc", Data: append([]byte(nil), data...)})
 		var remote *messaging.RemoteError
 		if err == nil {
 			err = tooLarge(len(answer))
@@ -172,7 +187,12 @@ func (b *Bus) responder(subj string) *responder {
 
 // Respond answers until ctx ends, and returns when no answer is under way.
 func (b *Bus) Respond(ctx context.Context, subj string, answer func(context.Context, messaging.Message) ([]byte, error)) error {
-	r := &responder{pattern: subj, ctx: ctx, answer: answer}
+	return b.RespondAdmitted(ctx, subj, func(messaging.Message) error { return nil }, answer)
+}
+
+// RespondAdmitted answers what admit lets in until ctx ends.
+func (b *Bus) RespondAdmitted(ctx context.Context, subj string, admit func(messaging.Message) error, answer func(context.Context, messaging.Message) ([]byte, error)) error {
+	r := &responder{pattern: subj, ctx: ctx, admit: admit, answer: answer}
 	b.mu.Lock()
 	b.responders[r] = struct{}{}
 	b.mu.Unlock()

@@ -90,4 +90,3 @@ func (c *Conn) lacks(ctx context.Context) string {
 	}
 	return ""
 }
-
