@@ -45,7 +45,9 @@ func oversize(t *testing.T, r Roles) {
 // to ask it.
 func serving(t *testing.T, r Roles, answer func(string) ([]byte, error)) func(string) ([]byte, error) {
 	t.Helper()
-	return served(t, r, func(ctx context.Context, a answering) error { return r.Responder.Respond(ctx, subject.Hub(subject.HubDescribe), a) }, answer)
+	return served(t, r, func(ctx context.Context, a answering) error {
+		return r.Responder.Respond(ctx, subject.Hub(subject.HubDescribe), a)
+	}, answer)
 }
 
 type answering = func(context.Context, messaging.Message) ([]byte, error)
