@@ -170,9 +170,14 @@ func runHub(ctx context.Context, c configs.Hub) error {
 	}
 	defer bus.Shutdown()
 	defer conn.Close()
-	ca, err := os.ReadFile(c.Bus.CAFile)
+	ears, err := bus.Dial(nats.HubRole)
 	if err != nil {
-		return fmt.Errorf("read the bus's CA: %w", err)
+		return err
+	}
+	defer ears.Close()
+	ca, err := readCA(c)
+	if err != nil {
+		return err
 	}
 	sealing, err := newSealing(bus)
 	if err != nil {
@@ -183,21 +188,19 @@ func runHub(ctx context.Context, c configs.Hub) error {
 		return err
 	}
 	decides, err := hub.New(hub.Options{
-		Name: c.Name, Bus: mirroredBus{conn, records}, Accounts: bus.Accounts, Works: conn, Sealing: sealing, Inspector: bus.Inspector(conn),
-		Gather:  func(ctx context.Context) error { return bus.Gather(ctx, conn) },
+		Name: c.Name, Bus: mirroredBus{conn, records}, Ears: ears, Accounts: bus.Accounts, Works: conn, Sealing: sealing, Inspector: bus.Inspector(conn),
+		Gather: func(ctx context.Context) error { return bus.Gather(ctx, conn) }, Suspend: bus.Accounts.Suspend,
 		BusURLs: bus.Advertised(c.Bus.Advertise), BusCA: ca, Stabilise: c.Stabilise, Metrics: metrics, Log: log,
 		Brake: limits(c), Full: bus.Full, Version: release, Keys: nats.KeyFiles(c.Bus.KeysDir), DataDir: c.DataDir,
 	})
 	if err != nil {
 		return err
 	}
-	watch := func(ctx context.Context) error {
-		return bus.KeepDisk(ctx, nats.DiskOptions{
-			MinFree: int64(c.Bus.MinFree), Metrics: metrics, Log: log,
-			Restored: func(ctx context.Context) error { return conn.AwaitBuckets(ctx, log) },
-		})
+	disk := nats.DiskOptions{
+		MinFree: int64(c.Bus.MinFree), Metrics: metrics, Log: log,
+		Restored: func(ctx context.Context) error { return conn.AwaitBuckets(ctx, log) },
 	}
-	roles := []func(context.Context) error{records.Run, decides.Run, watch}
+	roles := []func(context.Context) error{records.Run, decides.Run, func(ctx context.Context) error { return bus.KeepDisk(ctx, disk) }}
 	if c.Gateway.Listen != "" {
 		answers, err := bus.Dial(nats.GatewayRole)
 		if err != nil {
@@ -211,6 +214,15 @@ func runHub(ctx context.Context, c configs.Hub) error {
 		roles = append(roles, front.Run)
 	}
 	return runAll(ctx, roles)
+}
+
+// readCA reads what agents check the bus's certificate with.
+func readCA(c configs.Hub) ([]byte, error) {
+	ca, err := os.ReadFile(c.Bus.CAFile)
+	if err != nil {
+		return nil, fmt.Errorf("read the bus's CA: %w", err)
+	}
+	return ca, nil
 }
 
 // limits are those of the hub's brake.

@@ -136,7 +136,9 @@ func TestInspectThree(t *testing.T) {
 	hub := a.dial(t, HubRole)
 	_, account := a.member(t, hub, "tokyo")
 	members := map[string]string{"tokyo": account}
-	until(t, "gathered", func() bool { return a.server.Gather(t.Context(), hub) == nil && a.server.server.Load().JetStreamIsLeader() })
+	until(t, "gathered", func() bool {
+		return a.server.Gather(t.Context(), hub) == nil && a.server.server.Load().JetStreamIsLeader()
+	})
 	inspector := a.server.Inspector(hub)
 	well := inspect(t, inspector, members, func(r federation.BusReport) bool {
 		r.Leader = "a"
