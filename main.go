@@ -196,10 +196,7 @@ func runHub(ctx context.Context, c configs.Hub) error {
 	if err != nil {
 		return err
 	}
-	disk := nats.DiskOptions{
-		MinFree: int64(c.Bus.MinFree), Metrics: metrics, Log: log,
-		Restored: func(ctx context.Context) error { return conn.AwaitBuckets(ctx, log) },
-	}
+	disk := nats.DiskOptions{MinFree: int64(c.Bus.MinFree), Metrics: metrics, Log: log, Restored: func(ctx context.Context) error { return conn.AwaitBuckets(ctx, log) }}
 	roles := []func(context.Context) error{records.Run, decides.Run, func(ctx context.Context) error { return bus.KeepDisk(ctx, disk) }}
 	if c.Gateway.Listen != "" {
 		answers, err := bus.Dial(nats.GatewayRole)

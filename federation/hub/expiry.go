@@ -17,7 +17,7 @@ import (
 )
 
 // expiryEvery is how often the leader looks at what expires.
-const expiryEvery = time.Hour
+const expiryEvery = 5 * time.Minute
 
 // watchExpiry tells, as events and as metrics, what expires, for as long as the term
 // lasts.

@@ -41,7 +41,7 @@ func (i *Inspector) streams(seen *inspection, members map[string]string) ([]fede
 		wanted[streamName(name)] = bucketConfig(name, jetstream.FileStorage)
 	}
 	for _, name := range subject.Rebuilt() {
-		wanted[streamName(name)] = bucketConfig(name, jetstream.MemoryStorage)
+		wanted[streamName(name)] = bucketConfig(name, i.hub.rebuiltStorage())
 	}
 	for account := range members {
 		wanted[subject.WorkBucket(account)] = workConfig(account)

@@ -1,12 +1,8 @@
 package nats
 
 import (
-	"context"
 	"fmt"
-	"log/slog"
-	"net"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -16,52 +12,8 @@ import (
 
 	"github.com/hansa-io/hansa/federation"
 	"github.com/hansa-io/hansa/federation/busdoctor"
-	"github.com/hansa-io/hansa/member/cluster/pki"
 	"github.com/hansa-io/hansa/messaging/subject"
 )
-
-// openThree starts the servers a, b and c of one bus, with all buckets.
-func openThree(t *testing.T) map[string]world {
-	t.Helper()
-	dir := t.TempDir()
-	authority, err := pki.NewAuthority("test", time.Now())
-	must(t, err)
-	pair, err := authority.Issue(pki.Request{CommonName: "bus", IPs: []net.IP{net.IPv4(127, 0, 0, 1)}})
-	must(t, err)
-	crt, key := filepath.Join(dir, "crt"), filepath.Join(dir, "key")
-	must(t, os.WriteFile(crt, pair.Certificate, 0o600))
-	must(t, os.WriteFile(key, pair.Key, 0o600))
-	keys, err := MakeKeys(filepath.Join(dir, "keys"))
-	must(t, err)
-	names := []string{"a", "b", "c"}
-	addresses := map[string]string{}
-	for _, name := range names {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		must(t, err)
-		addresses[name] = l.Addr().String()
-		must(t, l.Close())
-	}
-	out := map[string]world{}
-	for _, name := range names {
-		cluster := Cluster{Listen: addresses[name], CA: authority.Pair().Certificate}
-		for _, other := range names {
-			if other != name {
-				cluster.Routes = append(cluster.Routes, addresses[other])
-			}
-		}
-		s, err := StartServer(ServerOptions{
-			Dir: filepath.Join(dir, name), Keys: keys, Name: name, Listen: "127.0.0.1:0", CertFile: crt, KeyFile: key, Cluster: &cluster,
-		})
-		must(t, err)
-		t.Cleanup(func() { s.server.Load().Shutdown(); s.server.Load().WaitForShutdown() })
-		out[name] = world{server: s, servers: []*Server{s}, keys: keys, register: s.Accounts, ca: cluster.CA, accounts: map[string]string{}}
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	conn := out["a"].dial(t, HubRole)
-	must(t, conn.AwaitBuckets(ctx, slog.New(slog.DiscardHandler)))
-	return out
-}
 
 // inspect looks until the report satisfies ok.
 func inspect(t *testing.T, i *Inspector, members map[string]string, ok func(federation.BusReport) bool) federation.BusReport {
@@ -131,37 +83,44 @@ func TestInspectAlone(t *testing.T) {
 // TestInspectThree: three servers, a stream made wrong, one deleted, one member, and a
 // server that goes away.
 func TestInspectThree(t *testing.T) {
-	all := openThree(t)
-	a := all["a"]
-	hub := a.dial(t, HubRole)
-	_, account := a.member(t, hub, "tokyo")
+	s, err := newSite()
+	must(t, err)
+	t.Cleanup(func() { must(t, os.RemoveAll(s.dir)) })
+	all, stop, err := startCluster(s)
+	t.Cleanup(stop)
+	must(t, err)
+	all.accounts = map[string]string{}
+	hub, err := all.server.Dial(HubRole)
+	must(t, err)
+	t.Cleanup(hub.Close)
+	_, account := all.member(t, hub, "tokyo")
 	members := map[string]string{"tokyo": account}
 	until(t, "gathered", func() bool {
-		return a.server.Gather(t.Context(), hub) == nil && a.server.server.Load().JetStreamIsLeader()
+		return all.server.Gather(t.Context(), hub) == nil && all.server.server.Load().JetStreamIsLeader()
 	})
-	inspector := a.server.Inspector(hub)
+	inspector := all.server.Inspector(hub)
 	well := inspect(t, inspector, members, func(r federation.BusReport) bool {
-		r.Leader = "a"
+		r.Leader = "hub0"
 		return len(found(r)) == 0
 	})
 	if len(well.Servers) != 3 || well.Wanted != 3 || len(well.Servers[1].Routes) != 2 || len(well.Omitted) > 0 {
 		t.Errorf("servers %+v, omitted %q", well.Servers, well.Omitted)
 	}
 	for _, s := range well.Streams {
-		if len(s.Replicas) != 2 || s.Leader != "a" {
+		if len(s.Replicas) != 2 || s.Leader != "hub0" {
 			t.Errorf("stream %+v", s)
 		}
 	}
 
 	config := bucketConfig(subject.Workloads, jetstream.FileStorage)
 	config.Replicas, config.MaxAge = 1, time.Hour
-	_, err := hub.js.UpdateStream(t.Context(), config)
+	_, err = hub.js.UpdateStream(t.Context(), config)
 	must(t, err)
 	must(t, hub.js.DeleteStream(t.Context(), streamName(subject.Scores)))
 	broken := inspect(t, inspector, members, func(r federation.BusReport) bool {
 		return slices.ContainsFunc(r.Streams, func(s federation.BusStream) bool { return len(s.Wrong) == 2 })
 	})
-	broken.Leader = "a"
+	broken.Leader = "hub0"
 	text := strings.Join(found(broken), "\n")
 	for _, want := range []string{
 		"streams bucket scores: stream R_scores is not there",
@@ -173,15 +132,15 @@ func TestInspectThree(t *testing.T) {
 	}
 	must(t, hub.EnsureBuckets(t.Context()))
 
-	all["c"].server.server.Load().Shutdown()
+	all.servers[2].stop()
 	lost := inspect(t, inspector, members, func(r federation.BusReport) bool {
 		return len(r.Servers) == 2 && slices.ContainsFunc(r.Streams, func(s federation.BusStream) bool {
-			return slices.ContainsFunc(s.Replicas, func(o federation.BusReplica) bool { return o.Server == "c" && o.Offline })
+			return slices.ContainsFunc(s.Replicas, func(o federation.BusReplica) bool { return o.Server == "hub2" && o.Offline })
 		})
 	})
-	lost.Leader = "a"
+	lost.Leader = "hub0"
 	text = strings.Join(found(lost), "\n")
-	for _, want := range []string{"servers bus: 2 of 3 servers answer: a, b", "its copy on c is offline"} {
+	for _, want := range []string{"servers bus: 2 of 3 servers answer: hub0, hub1", "its copy on hub2 is offline"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("not found: %s\n%s", want, text)
 		}

@@ -118,7 +118,7 @@ var dependencies = []dependency{
 	{"go.yaml.in/yaml", []string{"configs", "gateway/cli/...", "gateway/document", "member/cluster/..."}, "documents and configuration files end where they are decoded"},
 	{"sigs.k8s.io/yaml", []string{".", "federation/hub", "gateway", "gateway/cli/...", "gateway/document", "gateway/v1", "member", "member/cluster/...", "member/cmd/hansa-cluster"}, "documents and configuration files end where they are decoded"},
 
-	{"google.golang.org/grpc", []string{".", "gateway/...", "member"}, "the public API, and the agent that joins by it"},
+	{"google.golang.org/grpc", []string{".", "gateway/...", "member", "messaging/trace/otlp"}, "the public API, the agent that joins by it, and the collector of traces in a test"},
 	{"go.opentelemetry.io", []string{"messaging/trace/..."}, "everybody else knows a text that travels"},
 	{"google.golang.org/genproto", []string{"gateway/..."}, "rich error details"},
 	{"google.golang.org/protobuf", []string{"federation/v1", "gateway/..."}, "generated types stop at the door"},
