@@ -170,6 +170,11 @@ func runHub(ctx context.Context, c configs.Hub) error {
 	}
 	defer bus.Shutdown()
 	defer conn.Close()
+	ears, err := bus.Dial(nats.HubRole)
+	if err != nil {
+		return err
+	}
+	defer ears.Close()
 	ca, err := os.ReadFile(c.Bus.CAFile)
 	if err != nil {
 		return fmt.Errorf("read the bus's CA: %w", err)
@@ -183,21 +188,18 @@ func runHub(ctx context.Context, c configs.Hub) error {
 		return err
 	}
 	decides, err := hub.New(hub.Options{
-		Name: c.Name, Bus: mirroredBus{conn, records}, Accounts: bus.Accounts, Works: conn, Sealing: sealing, Inspector: bus.Inspector(conn),
-		Gather:  func(ctx context.Context) error { return bus.Gather(ctx, conn) },
+		Name: c.Name, Bus: mirroredBus{conn, records}, Ears: ears, Accounts: bus.Accounts, Works: conn, Sealing: sealing, Inspector: bus.Inspector(conn),
+		Gather: func(ctx context.Context) error { return bus.Gather(ctx, conn) }, Suspend: bus.Accounts.Suspend,
 		BusURLs: bus.Advertised(c.Bus.Advertise), BusCA: ca, Stabilise: c.Stabilise, Metrics: metrics, Log: log,
 		Brake: limits(c), Full: bus.Full, Version: release, Keys: nats.KeyFiles(c.Bus.KeysDir), DataDir: c.DataDir,
 	})
 	if err != nil {
 		return err
 	}
-	watch := func(ctx context.Context) error {
-		return bus.KeepDisk(ctx, nats.DiskOptions{
-			MinFree: int64(c.Bus.MinFree), Metrics: metrics, Log: log,
-			Restored: func(ctx context.Context) error { return conn.AwaitBuckets(ctx, log) },
-		})
-	}
-	roles := []func(context.Context) error{records.Run, decides.Run, watch}
+	roles := []func(context.Context) error{records.Run, decides.Run, keepDisk(bus, nats.DiskOptions{
+		MinFree: int64(c.Bus.MinFree), Metrics: metrics, Log: log,
+		Restored: func(ctx context.Context) error { return conn.AwaitBuckets(ctx, log) },
+	})}
 	if c.Gateway.Listen != "" {
 		answers, err := bus.Dial(nats.GatewayRole)
 		if err != nil {
@@ -211,6 +213,11 @@ func runHub(ctx context.Context, c configs.Hub) error {
 		roles = append(roles, front.Run)
 	}
 	return runAll(ctx, roles)
+}
+
+// keepDisk watches that the bus has room.
+func keepDisk(bus *nats.Server, o nats.DiskOptions) func(context.Context) error {
+	return func(ctx context.Context) error { return bus.KeepDisk(ctx, o) }
 }
 
 // limits are those of the hub's brake.

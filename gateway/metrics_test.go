@@ -81,7 +81,7 @@ func (w *world) lint(text string) {
 func TestHubMetrics(t *testing.T) {
 	w := newWorld(t)
 	registry := gateway.NewRegistry()
-	h, err := hub.New(hub.Options{Bus: w.dial(nats.HubRole), Accounts: w.bus.Accounts, Works: w.records, Sealing: w.sealing(), Metrics: registry})
+	h, err := hub.New(hub.Options{Bus: w.dial(nats.HubRole), Ears: w.dial(nats.HubRole), Accounts: w.bus.Accounts, Works: w.records, Sealing: w.sealing(), Metrics: registry})
 	must(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)

@@ -46,6 +46,14 @@ type Responder interface {
 	Respond(ctx context.Context, subject string, answer func(context.Context, Message) ([]byte, error)) error
 }
 
+// Admitter answers requests, but not all.
+type Admitter interface {
+	// RespondAdmitted is Respond for the requests that admit lets in. admit is called
+	// for each, one at a time and in order of arrival, before the request waits for its
+	// turn; its error is the answer to one that is not let in. It must not block.
+	RespondAdmitted(ctx context.Context, subject string, admit func(Message) error, answer func(context.Context, Message) ([]byte, error)) error
+}
+
 // Entry is one version of one record.
 type Entry struct {
 	Key      string

@@ -190,8 +190,8 @@ func either(ev decision.Event, err error) (decision.Event, error) {
 
 // listen takes beats and requests for as long as the term lasts.
 func (l *leadership) listen(ctx context.Context) error {
-	bus := l.hub.opts.Bus
-	if _, err := bus.Subscribe(ctx, subject.Beat("*"), l.hearBeat); err != nil {
+	bus, ears := l.hub.opts.Bus, l.hub.opts.Ears
+	if _, err := ears.Subscribe(ctx, subject.Beat("*"), func(m messaging.Message) { l.hearBeat(ctx, m) }); err != nil {
 		return fmt.Errorf("subscribe to beats: %w", err)
 	}
 	if _, err := bus.Subscribe(ctx, subject.GatewayBeat(), l.hearGateway); err != nil {
@@ -203,13 +203,17 @@ func (l *leadership) listen(ctx context.Context) error {
 		}
 	}
 	for method, answer := range l.reports() {
-		l.group.Go(func() error { return bus.Respond(ctx, subject.Up("*", method), answer) })
+		l.group.Go(func() error { return ears.RespondAdmitted(ctx, subject.Up("*", method), l.fair(ctx, method), answer) })
 	}
 	return nil
 }
 
 // hearBeat passes a beat on when its account may speak for its member.
-func (l *leadership) hearBeat(m messaging.Message) {
+func (l *leadership) hearBeat(ctx context.Context, m messaging.Message) {
+	if !l.within(ctx, m, "") {
+		l.hub.metrics.droppedBeats.Inc()
+		return
+	}
 	beat, err := federationv1.DecodeBeat(m.Data)
 	if err != nil {
 		l.log.Debug("a beat cannot be read", "subject", m.Subject, "error", err)

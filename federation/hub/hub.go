@@ -31,6 +31,12 @@ type Keys interface {
 	Export() (map[string][]byte, error)
 }
 
+// Ears is how the hub hears the members.
+type Ears interface {
+	messaging.Subscriber
+	messaging.Admitter
+}
+
 // Options says how a hub runs. Bus, Accounts, Works and Sealing must be set.
 type Options struct {
 	Bus      Bus
@@ -38,6 +44,9 @@ type Options struct {
 	Works    WorkBuckets
 	// Sealing is how Secrets are sealed and opened.
 	Sealing Sealing
+	// Ears hears the members. It is a connection of its own, so that what a member sends
+	// too much of does not stand before the answers to the hub's own writes.
+	Ears Ears
 	// Name tells this hub from others that wait for the same lease; "hub" by default.
 	Name string
 	// BusURLs and BusCA (PEM) are handed to agents that join.
@@ -47,6 +56,9 @@ type Options struct {
 	Gather func(context.Context) error
 	// Inspector looks at the bus; nil: nobody can.
 	Inspector Inspector
+	// Suspend cuts a member off the bus until Accounts.AddMember is called for it; nil:
+	// one that floods the bus is only not listened to.
+	Suspend func(ctx context.Context, member, account string) error
 	// Stabilise is how long a member that came back must be healthy without a
 	// break; 3 s by default.
 	Stabilise time.Duration
@@ -87,6 +99,8 @@ func New(opts Options) (*Hub, error) {
 	switch {
 	case opts.Bus == nil:
 		return nil, errors.New("new hub: Bus must be set")
+	case opts.Ears == nil:
+		return nil, errors.New("new hub: Ears must be set")
 	case opts.Accounts == nil:
 		return nil, errors.New("new hub: Accounts must be set")
 	case opts.Works == nil:

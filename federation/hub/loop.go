@@ -44,6 +44,7 @@ type leadership struct {
 	stores    map[string]*mailbox.Box[write] // those of what members report; never changed
 	group     *errgroup.Group                // everything the term started
 	pending   *pending
+	quotas    *quotas
 	numbered  uint64                               // of the last event record within the term
 	told      map[string]federation.OperationState // of each operation, in its last record
 	backups   *backups
@@ -61,7 +62,7 @@ func (h *Hub) lead(ctx context.Context, term uint64, outranked func(uint64)) err
 		machine: decision.New(decision.Options{Term: term, Stabilise: h.opts.Stabilise, Brake: h.opts.Brake}),
 		events:  mailbox.New[decision.Event](), dir: newDirectory(),
 		writers: map[string]*mailbox.Box[write]{}, stores: map[string]*mailbox.Box[write]{},
-		group: group, pending: newPending(), told: map[string]federation.OperationState{},
+		group: group, pending: newPending(), quotas: newQuotas(), told: map[string]federation.OperationState{},
 		backups: newBackups(),
 		heads:   newHeads(), traces: newTraces(),
 	}

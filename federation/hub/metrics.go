@@ -25,7 +25,8 @@ type metrics struct {
 	readiness    prometheus.Gauge
 	audits       prometheus.Histogram
 	droppedBeats prometheus.Counter
-	expiry       *prometheus.GaugeVec                        // by kind
+	expiry       *prometheus.GaugeVec // by kind
+	refused      prometheus.Counter
 	queue        atomic.Pointer[mailbox.Box[decision.Event]] // of the present term
 }
 
@@ -58,7 +59,10 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 			Name: "hansa_hub_audit_duration_seconds", Help: "Time to compute the readiness.", Buckets: lagBuckets,
 		}),
 		droppedBeats: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "hansa_hub_dropped_beats_total", Help: "Beats that were dropped because too many events waited.",
+			Name: "hansa_hub_dropped_beats_total", Help: "Beats that were dropped because too many events waited, or their member sent too many.",
+		}),
+		refused: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "hansa_hub_refused_requests_total", Help: "Requests that were refused because their member sent too many.",
 		}),
 		expiry: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "hansa_hub_expiry_seconds", Help: "Time until the first of its kind expires, credentials of members or certificates of the bus.",
@@ -69,7 +73,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	}
 	depth := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "hansa_hub_queue_depth", Help: "Events that wait for the machine."}, m.depth)
 	for _, c := range []prometheus.Collector{
-		m.leading, m.term, m.decisions, m.verdicts, m.operations, m.writes, m.lag, m.steps, m.readiness, m.audits, m.droppedBeats, m.expiry, depth,
+		m.leading, m.term, m.decisions, m.verdicts, m.operations, m.writes, m.lag, m.steps, m.readiness, m.audits, m.droppedBeats, m.refused, m.expiry, depth,
 	} {
 		if err := r.Register(c); err != nil {
 			return nil, err

@@ -109,7 +109,7 @@ func (w *world) startHub(name string) running {
 	records, err := mirror.Open(w.t.Context(), conn, mirror.Options{Buckets: hub.Followed(), Dir: w.t.TempDir()})
 	must(w.t, err)
 	h, err := hub.New(hub.Options{
-		Bus: mirroredBus{conn, records}, Accounts: w.server.Accounts, Works: w.records, Sealing: w.sealing(), Inspector: w.server.Inspector(w.records), Name: name,
+		Bus: mirroredBus{conn, records}, Ears: w.dial(nats.HubRole), Accounts: w.server.Accounts, Suspend: w.server.Accounts.Suspend, Works: w.records, Sealing: w.sealing(), Inspector: w.server.Inspector(w.records), Name: name,
 		Full: func() string { return *w.full.Load() }, Version: "v1.2.3", Keys: nats.KeyFiles(nats.KeyDir(w.options.Dir)), DataDir: w.data,
 		BusURLs: []string{w.server.URL()}, BusCA: w.ca, Stabilise: 200 * time.Millisecond,
 		Metrics: registry, Log: slog.New(slog.NewTextHandler(w.t.Output(), nil)),

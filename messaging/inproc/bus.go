@@ -38,6 +38,7 @@ var (
 	_ messaging.Subscriber = (*Bus)(nil)
 	_ messaging.Requester  = (*Bus)(nil)
 	_ messaging.Responder  = (*Bus)(nil)
+	_ messaging.Admitter   = (*Bus)(nil)
 	_ messaging.Buckets    = (*Bus)(nil)
 	_ messaging.Leaser     = (*Bus)(nil)
 )
@@ -57,8 +58,22 @@ type subscription struct {
 type responder struct {
 	pattern string
 	ctx     context.Context
+	admit   func(messaging.Message) error
 	answer  func(context.Context, messaging.Message) ([]byte, error)
 	running sync.WaitGroup
+
+	admitting sync.Mutex // one request at a time
+}
+
+// ask returns the answer to one request.
+func (r *responder) ask(ctx context.Context, m messaging.Message) ([]byte, error) {
+	r.admitting.Lock()
+	err := r.admit(m)
+	r.admitting.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	return r.answer(ctx, m)
 }
 
 func (b *Bus) fail(operation, subj string) error {
@@ -137,7 +152,7 @@ func (b *Bus) Request(ctx context.Context, subj string, data []byte) ([]byte, er
 	parent := trace.Parent(ctx)
 	go func() {
 		defer r.running.Done()
-		answer, err := r.answer(trace.With(r.ctx, parent), messaging.Message{Subject: subj, Reply: "inproc", Data: append([]byte(nil), data...)})
+		answer, err := r.ask(trace.With(r.ctx, parent), messaging.Message{Subject: subj, Reply: "inproc", Data: append([]byte(nil), data...)})
 		var remote *messaging.RemoteError
 		if err == nil {
 			err = tooLarge(len(answer))
@@ -174,7 +189,12 @@ func (b *Bus) responder(subj string) *responder {
 
 // Respond answers until ctx ends, and returns when no answer is under way.
 func (b *Bus) Respond(ctx context.Context, subj string, answer func(context.Context, messaging.Message) ([]byte, error)) error {
-	r := &responder{pattern: subj, ctx: ctx, answer: answer}
+	return b.RespondAdmitted(ctx, subj, func(messaging.Message) error { return nil }, answer)
+}
+
+// RespondAdmitted answers what admit lets in until ctx ends.
+func (b *Bus) RespondAdmitted(ctx context.Context, subj string, admit func(messaging.Message) error, answer func(context.Context, messaging.Message) ([]byte, error)) error {
+	r := &responder{pattern: subj, ctx: ctx, admit: admit, answer: answer}
 	b.mu.Lock()
 	b.responders[r] = struct{}{}
 	b.mu.Unlock()

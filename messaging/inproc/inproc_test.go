@@ -23,7 +23,7 @@ func roles(t *testing.T, b *Bus) messagingtest.Roles {
 		t.Fatal(err)
 	}
 	return messagingtest.Roles{
-		Publisher: b, Subscriber: b, Requester: b, Responder: b, Buckets: b, Leaser: b,
+		Publisher: b, Subscriber: b, Requester: b, Responder: b, Admitter: b, Buckets: b, Leaser: b,
 		Works: works, Orders: b.Works("tokyo"), MaxPayload: MaxPayload,
 	}
 }

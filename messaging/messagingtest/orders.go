@@ -62,6 +62,9 @@ func (a *agent) take(c messaging.Change) {
 // orders: an agent gets what waits, with deletions, knows when it has everything, and
 // gets what was written while it was away.
 func orders(t *testing.T, r Roles) {
+	if r.Orders == nil {
+		t.Skip("a bus without works")
+	}
 	ctx := bounded(t)
 	put := func(key, value string) {
 		must[federation.Revision](t)(r.Works.Put(ctx, key, []byte(value), messaging.AnyRevision))
@@ -97,6 +100,9 @@ func orders(t *testing.T, r Roles) {
 // ordersAgain: what an agent did not acknowledge it gets again, and of what was replaced
 // only the last version.
 func ordersAgain(t *testing.T, r Roles) {
+	if r.Orders == nil {
+		t.Skip("a bus without works")
+	}
 	ctx := bounded(t)
 	put := func(key, value string) {
 		must[federation.Revision](t)(r.Works.Put(ctx, key, []byte(value), messaging.AnyRevision))

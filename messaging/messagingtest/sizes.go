@@ -41,13 +41,23 @@ func oversize(t *testing.T, r Roles) {
 	}
 }
 
-// serving lets the hub answer until the test ends, and returns when it does.
+// serving lets the hub answer until the test ends, and returns when it does, with how
+// to ask it.
 func serving(t *testing.T, r Roles, answer func(string) ([]byte, error)) func(string) ([]byte, error) {
+	t.Helper()
+	return served(t, r, func(ctx context.Context, a answering) error {
+		return r.Responder.Respond(ctx, subject.Hub(subject.HubDescribe), a)
+	}, answer)
+}
+
+type answering = func(context.Context, messaging.Message) ([]byte, error)
+
+func served(t *testing.T, r Roles, respond func(context.Context, answering) error, answer func(string) ([]byte, error)) func(string) ([]byte, error) {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() {
-		ended <- r.Responder.Respond(ctx, subject.Hub(subject.HubDescribe), func(_ context.Context, m messaging.Message) ([]byte, error) {
+		ended <- respond(ctx, func(_ context.Context, m messaging.Message) ([]byte, error) {
 			if string(m.Data) == "ready?" {
 				return nil, nil
 			}
@@ -113,6 +123,48 @@ func manyRequests(t *testing.T, r Roles) {
 		if i%50 == 0 {
 			check(fmt.Sprint("now ", i))
 		}
+	}
+	close(release)
+	asking.Wait()
+}
+
+// admission: what is not let in is refused at once, also while what was let in waits,
+// and takes nobody's turn.
+func admission(t *testing.T, r Roles) {
+	if r.Admitter == nil {
+		t.Skip("a bus that lets everything in")
+	}
+	release := make(chan struct{})
+	respond := func(ctx context.Context, a answering) error {
+		return r.Admitter.RespondAdmitted(ctx, subject.Hub(subject.HubDescribe), func(m messaging.Message) error {
+			if strings.HasPrefix(string(m.Data), "too many") {
+				return messaging.Errorf(messaging.Unavailable, "ask again later")
+			}
+			return nil
+		}, a)
+	}
+	ask := served(t, r, respond, func(text string) ([]byte, error) {
+		if text == "slow" {
+			<-release
+		}
+		return []byte("re: " + text), nil
+	})
+	var asking sync.WaitGroup
+	for range 16 {
+		asking.Go(func() {
+			if got, err := ask("slow"); err != nil || string(got) != "re: slow" {
+				t.Errorf("got %q, %v", got, err)
+			}
+		})
+	}
+	var remote *messaging.RemoteError
+	for i := range 500 {
+		if _, err := ask(fmt.Sprint("too many ", i)); !errors.As(err, &remote) || remote.Kind != messaging.Unavailable {
+			t.Fatalf("request %d: %v", i, err)
+		}
+	}
+	if got, err := ask("one"); err != nil || string(got) != "re: one" {
+		t.Errorf("got %q, %v", got, err)
 	}
 	close(release)
 	asking.Wait()

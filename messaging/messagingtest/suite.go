@@ -22,9 +22,10 @@ type Roles struct {
 	Responder  messaging.Responder  // answers as the hub
 	Buckets    messaging.Buckets    // as the hub
 	Leaser     messaging.Leaser
-	Works      messaging.Bucket // of one member, as the hub writes them
-	Orders     messaging.Orders // the same, as its agent reads them
-	MaxPayload int              // bytes
+	Admitter   messaging.Admitter // answers as the hub
+	Works      messaging.Bucket   // of one member, as the hub writes them; nil: nobody has any
+	Orders     messaging.Orders   // the same, as its agent reads them
+	MaxPayload int                // bytes
 }
 
 // limit bounds every wait.
@@ -57,6 +58,7 @@ func Run(t *testing.T, open func(t *testing.T) Roles) {
 		{"oversize", oversize},
 		{"long refusal", longRefusal},
 		{"many requests", manyRequests},
+		{"admission", admission},
 		{"slow follower", slowFollower},
 		{"orders", orders},
 		{"orders again", ordersAgain},

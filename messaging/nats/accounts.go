@@ -97,6 +97,21 @@ func (a *Accounts) Revoke(ctx context.Context, account string) error {
 	return a.push(ctx, claims)
 }
 
+// Suspend cuts a member's connections off, and takes no new ones until AddMember is
+// called for it.
+func (a *Accounts) Suspend(ctx context.Context, member, account string) error {
+	claims := a.keys.memberClaims(member, account)
+	held, err := a.lookUp(ctx, account)
+	if err != nil {
+		return err
+	}
+	if held != nil {
+		claims.Revocations = held.Revocations
+	}
+	claims.Limits.Conn = 0
+	return a.push(ctx, claims)
+}
+
 // RevokeUser ends one user of a member's account, the rest of which goes on.
 func (a *Accounts) RevokeUser(ctx context.Context, account, userKey string) error {
 	held, err := a.lookUp(ctx, account)

@@ -10,7 +10,6 @@ import (
 	"hash/fnv"
 	"log/slog"
 	"net"
-	"strings"
 	"sync"
 	"time"
 
@@ -67,6 +66,7 @@ var (
 	_ messaging.Subscriber = (*Conn)(nil)
 	_ messaging.Requester  = (*Conn)(nil)
 	_ messaging.Responder  = (*Conn)(nil)
+	_ messaging.Admitter   = (*Conn)(nil)
 	_ messaging.Buckets    = (*Conn)(nil)
 	_ messaging.Leaser     = (*Conn)(nil)
 )
@@ -251,14 +251,6 @@ func bounded(ctx context.Context) context.Context {
 	return ctx
 }
 
-// errorHeader carries a responder's error, as JSON of wireError.
-const errorHeader = "Hansa-Error"
-
-type wireError struct {
-	Kind messaging.Kind `json:"kind"`
-	Text string         `json:"text"`
-}
-
 // Request asks and waits for one answer.
 func (c *Conn) Request(ctx context.Context, subj string, data []byte) ([]byte, error) {
 	began := time.Now()
@@ -291,67 +283,6 @@ func follow(m *nats.Msg, parent string) {
 	if parent != "" {
 		m.Header.Set(trace.Header, parent)
 	}
-}
-
-// responders bounds how many requests of one subject are answered at a time.
-const responders = 64
-
-// Respond answers requests until ctx ends.
-func (c *Conn) Respond(ctx context.Context, subj string, answer func(context.Context, messaging.Message) ([]byte, error)) error {
-	slots := make(chan struct{}, responders)
-	sub, err := c.nc.Subscribe(subj, func(m *nats.Msg) {
-		slots <- struct{}{}
-		go func() {
-			defer func() { <-slots }()
-			began := time.Now()
-			data, err := answer(trace.With(ctx, m.Header.Get(trace.Header)), messaging.Message{Subject: m.Subject, Reply: m.Reply, Data: m.Data})
-			respond(m, data, err)
-			c.link.metrics.answered(subj, began, err)
-		}()
-	})
-	if err != nil {
-		return wrap(err, "respond on %s", subj)
-	}
-	stop := c.unsubscribe(sub)
-	<-ctx.Done()
-	stop()
-	for range responders {
-		slots <- struct{}{} // waits for the answers under way
-	}
-	return ctx.Err()
-}
-
-func respond(m *nats.Msg, data []byte, err error) {
-	if m.Reply == "" {
-		return
-	}
-	if err == nil {
-		err = fits(len(data))
-	}
-	answer := nats.NewMsg(m.Reply)
-	answer.Data = data
-	if err != nil {
-		e := wireError{Kind: messaging.InternalKind, Text: err.Error()}
-		var remote *messaging.RemoteError
-		if errors.As(err, &remote) {
-			e = wireError{Kind: remote.Kind, Text: remote.Text}
-		}
-		e.Text = shortened(e.Text)
-		b, _ := json.Marshal(e) // two strings
-		answer.Header.Set(errorHeader, string(b))
-		answer.Data = nil
-	}
-	_ = m.RespondMsg(answer) // the requester's time-out tells
-}
-
-// errorText bounds the text of an error on the wire, in bytes; it goes into a header.
-const errorText = 16 << 10
-
-func shortened(text string) string {
-	if len(text) <= errorText {
-		return text
-	}
-	return strings.ToValidUTF8(text[:errorText], "") + " …"
 }
 
 // wrap maps the library's errors to the sentinels that callers branch on.

@@ -25,7 +25,7 @@ func (w world) roles(t *testing.T) messagingtest.Roles {
 	works, err := hub.WorkBucket(t.Context(), account)
 	must(t, err)
 	return messagingtest.Roles{
-		Publisher: gateway, Subscriber: hub, Requester: gateway, Responder: hub, Buckets: hub, Leaser: hub,
+		Publisher: gateway, Subscriber: hub, Requester: gateway, Responder: hub, Admitter: hub, Buckets: hub, Leaser: hub,
 		Works: works, Orders: member.Works(), MaxPayload: MaxPayload,
 	}
 }

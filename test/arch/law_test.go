@@ -131,7 +131,7 @@ var dependencies = []dependency{
 	{"go.uber.org/zap", []string{"member/cluster/..."}, "etcd logs with it"},
 	{"golang.org/x/term", []string{".", "gateway/cli/..."}, "the command line"},
 	{"github.com/libp2p/go-yamux", []string{"messaging/tunnel"}, "streams are multiplexed in one place"},
-	{"golang.org/x/time", []string{"messaging/tunnel"}, "who opens tunnels is limited by rate"},
+	{"golang.org/x/time", []string{"federation/hub", "messaging/tunnel"}, "who opens tunnels is limited by rate, and every member is kept to its share"},
 	{"golang.org/x/sync", []string{".", "federation/hub", "member/...", "gateway/...", "messaging/..."}, "shells own goroutines"},
 
 	{"github.com/cockroachdb/datadriven", nil, "tests only"},
