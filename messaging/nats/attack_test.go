@@ -2,6 +2,7 @@ package nats
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -214,9 +215,20 @@ func memberEavesdrops(t *testing.T, w world) {
 		subject.RecordPrefix(subject.Workloads)+">", subject.HubBeat(), subject.MemberUpAll(), subject.MemberDownAll())
 	answering(t, s.hub, subject.Up("*", subject.UpHello), func(messaging.Message) ([]byte, error) { return []byte("of the victim"), nil })
 
+	own := func(text string) { // is heard, so that what was asked to be heard is known to every server
+		t.Helper()
+		if !within(20*time.Second, func() bool {
+			must(t, s.hub.Publish(subject.DownBeat(s.own), []byte("own: "+text)))
+			return slices.ContainsFunc(heard(), func(h string) bool { return strings.HasPrefix(h, "own: "+text) })
+		}) {
+			t.Fatal("the attacker does not even hear what is sent to it")
+		}
+	}
+	own("before")
+
 	// What happens in a federation: beats, requests, works, records.
 	must(t, s.victim.Publish(subject.MemberBeat(), []byte("victim's beat")))
-	_, err := s.victim.Request(t.Context(), subject.MemberUp(subject.UpHello), []byte("victim's hello"))
+	_, err := asked(t, s.victim, []byte("victim's hello"))
 	must(t, err)
 	must(t, s.hub.Publish(subject.DownBeat(s.victims), []byte("for the victim")))
 	must(t, s.hub.Publish(subject.HubBeat(), []byte("for gateways")))
@@ -224,16 +236,17 @@ func memberEavesdrops(t *testing.T, w world) {
 	must(t, err)
 	_, err = workloads.Put(t.Context(), "shop.web", []byte("a workload"), 0)
 	must(t, err)
+	works, err := s.hub.WorkBucket(t.Context(), s.victims)
+	must(t, err)
+	_, err = works.Put(t.Context(), "shop.new", []byte("a work"), 0)
+	must(t, err)
 	must(t, s.victim.nc.Flush())
-
-	must(t, s.hub.Publish(subject.DownBeat(s.own), []byte("for the attacker")))
 	must(t, s.hub.nc.Flush())
-	must(t, s.attacker.Flush())
-	for wait := time.Now().Add(5 * time.Second); len(heard()) == 0 && time.Now().Before(wait); {
-		must(t, s.attacker.Flush())
-	}
-	if got := heard(); len(got) != 1 || !strings.HasPrefix(got[0], "for the attacker on "+subject.MemberDownBeat()) {
-		t.Errorf("the attacker hears %q", got)
+	own("after")
+	for _, h := range heard() {
+		if !strings.HasPrefix(h, "own: ") || !strings.Contains(h, " on "+subject.MemberDownBeat()+",") {
+			t.Errorf("the attacker hears %q", h)
+		}
 	}
 }
 
@@ -246,7 +259,9 @@ func replyHijack(t *testing.T, w world) {
 	before := s.state(t)
 	answered := make(chan string, 16)
 	answering(t, s.hub, subject.Up("*", subject.UpHello), func(m messaging.Message) ([]byte, error) {
-		answered <- string(m.Data)
+		if string(m.Data) != "ready?" {
+			answered <- string(m.Data)
+		}
 		return []byte("hijacked"), nil
 	})
 	victimHears := eavesdrop(t, s.victim.nc, "_INBOX.>", subject.MemberDownAll())
@@ -255,6 +270,13 @@ func replyHijack(t *testing.T, w world) {
 		"_INBOX.victim", subject.MemberDownBeat(), subject.DownBeat(s.victims), subject.WorkPrefix(s.victims) + "shop.web",
 		subject.RecordPrefix(subject.Assignments) + "shop.web", subject.Hub(subject.HubToken), subject.HubBeat(),
 		"$JS.API.STREAM.DELETE." + streamName(subject.Workloads),
+	}
+	ready := eavesdrop(t, s.attacker, "_INBOX.ready")
+	if !within(20*time.Second, func() bool {
+		must(t, s.attacker.PublishRequest(subject.MemberUp(subject.UpHello), "_INBOX.ready", []byte("ready?")))
+		return len(ready()) > 0
+	}) {
+		t.Fatal("the hub does not answer the attacker")
 	}
 	for i, reply := range replies {
 		must(t, s.attacker.PublishRequest(subject.MemberUp(subject.UpHello), reply, fmt.Appendf(nil, "%d", i)))

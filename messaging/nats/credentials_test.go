@@ -76,7 +76,7 @@ func floods(t *testing.T, w world) {
 		}
 		t.Errorf("%d connections are taken", len(open))
 	})
-	if _, err := s.victim.Request(t.Context(), subject.MemberUp(subject.UpHello), nil); err != nil {
+	if _, err := asked(t, s.victim, nil); err != nil {
 		t.Errorf("the victim is not answered any more: %v", err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/hansa-io/hansa/messaging"
 	"github.com/hansa-io/hansa/messaging/subject"
@@ -125,11 +126,10 @@ func member(t *testing.T, w world) {
 	member, account := w.member(t, hub, "tokyo")
 	ctx := t.Context()
 
-	heard := make(chan messaging.Message, 1)
+	heard := make(chan messaging.Message, 100)
 	_, err := hub.Subscribe(ctx, subject.Beat("*"), func(m messaging.Message) { heard <- m })
 	must(t, err)
-	must(t, member.Publish(subject.MemberBeat(), []byte("beat")))
-	if m := <-heard; m.Subject != subject.Beat(account) || string(m.Data) != "beat" {
+	if m := said(t, func() error { return member.Publish(subject.MemberBeat(), []byte("beat")) }, heard); m.Subject != subject.Beat(account) || string(m.Data) != "beat" {
 		t.Errorf("the hub hears %q on %s", m.Data, m.Subject)
 	}
 
@@ -140,7 +140,7 @@ func member(t *testing.T, w world) {
 		}
 		return []byte(from), err
 	})
-	answer, err := member.Request(ctx, subject.MemberUp(subject.UpHello), nil)
+	answer, err := asked(t, member, nil)
 	if err != nil || string(answer) != account {
 		t.Errorf("the hub answers %q, %v", answer, err)
 	}
@@ -149,11 +149,10 @@ func member(t *testing.T, w world) {
 		t.Errorf("the hub refuses with %v", err)
 	}
 
-	down := make(chan messaging.Message, 1)
+	down := make(chan messaging.Message, 100)
 	_, err = member.Subscribe(ctx, subject.MemberDown("probe"), func(m messaging.Message) { down <- m })
 	must(t, err)
-	must(t, hub.Publish(subject.Down(account, "probe"), []byte("p")))
-	if got := <-down; string(got.Data) != "p" {
+	if got := said(t, func() error { return hub.Publish(subject.Down(account, "probe"), []byte("p")) }, down); string(got.Data) != "p" {
 		t.Errorf("the member hears %q", got.Data)
 	}
 
@@ -173,6 +172,34 @@ func member(t *testing.T, w world) {
 	if !errors.Is(err, read) {
 		t.Errorf("the member's works end with %v", err)
 	}
+}
+
+// said sends until it is heard: another server of a cluster may not know yet who hears.
+func said(t *testing.T, send func() error, heard <-chan messaging.Message) messaging.Message {
+	t.Helper()
+	limit := time.After(20 * time.Second)
+	for ticks := time.NewTicker(20 * time.Millisecond); ; {
+		must(t, send())
+		select {
+		case m := <-heard:
+			return m
+		case <-ticks.C:
+		case <-limit:
+			t.Fatal("nobody hears")
+		}
+	}
+}
+
+// asked sends hello until the member's server knows who answers.
+func asked(t *testing.T, member *Conn, data []byte) ([]byte, error) {
+	t.Helper()
+	var answer []byte
+	var err error
+	within(20*time.Second, func() bool {
+		answer, err = member.Request(t.Context(), subject.MemberUp(subject.UpHello), data)
+		return !errors.Is(err, messaging.ErrNoResponder)
+	})
+	return answer, err
 }
 
 // answering lets c answer requests until the test ends; it waits until c does.
