@@ -67,33 +67,56 @@ func eavesdrop(t *testing.T, c *nats.Conn, subjects ...string) func() []string {
 }
 
 // reached sends a request on each subject and returns those on which somebody
-// answered with anything but an error.
+// answered, if only that it may not be.
 func reached(t *testing.T, c *nats.Conn, subjects []string, headers ...string) []string {
 	t.Helper()
-	inbox := nats.NewInbox()
-	answers := make(chan *nats.Msg, len(subjects))
-	sub, err := c.ChanSubscribe(inbox+".*", answers)
-	must(t, err)
-	defer func() { _ = sub.Unsubscribe() }()
-	for i, subj := range subjects {
+	var out []string
+	for _, a := range answers(t, c, subjects, headers...) {
+		out = append(out, a.asked)
+	}
+	return out
+}
+
+type answer struct{ asked, data string }
+
+// answers sends a request on each subject and returns what comes back.
+func answers(t *testing.T, c *nats.Conn, subjects []string, headers ...string) []answer {
+	t.Helper()
+	var all []*nats.Msg
+	for _, subj := range subjects {
 		m := nats.NewMsg(subj)
-		m.Reply, m.Data = fmt.Sprintf("%s.%d", inbox, i), attackOn(subj)
+		m.Data = attackOn(subj)
 		for h := 0; h+1 < len(headers); h += 2 {
 			m.Header.Set(headers[h], headers[h+1])
 		}
+		all = append(all, m)
+	}
+	return exchange(t, c, all)
+}
+
+// exchange sends requests and returns what comes back.
+func exchange(t *testing.T, c *nats.Conn, all []*nats.Msg) []answer {
+	t.Helper()
+	inbox := nats.NewInbox()
+	back := make(chan *nats.Msg, 2*len(all))
+	sub, err := c.ChanSubscribe(inbox+".*", back)
+	must(t, err)
+	defer func() { _ = sub.Unsubscribe() }()
+	for i, m := range all {
+		m.Reply = fmt.Sprintf("%s.%d", inbox, i)
 		must(t, c.PublishMsg(m))
 	}
 	must(t, c.Flush())
-	var out []string
+	var out []answer
 	for deadline := time.After(patience); ; {
 		select {
-		case m := <-answers:
+		case m := <-back:
 			subj := m.Subject // of a stream's message, which MSG.NEXT brings
 			if i, err := strconv.Atoi(strings.TrimPrefix(m.Subject, inbox+".")); err == nil {
-				subj = subjects[i]
+				subj = all[i].Subject
 			}
-			if m.Header.Get("Status") != "503" && !strings.Contains(string(m.Data), `"error"`) {
-				out = append(out, subj)
+			if m.Header.Get("Status") != "503" {
+				out = append(out, answer{subj, string(m.Data)})
 			}
 		case <-deadline:
 			return out
@@ -108,6 +131,12 @@ func attackOn(subj string) []byte {
 		return []byte(`{"batch":1,"no_wait":true}`)
 	case strings.Contains(subj, "MSG.GET"):
 		return []byte(`{"seq":1}`)
+	case strings.Contains(subj, "CONSUMER.CREATE"), strings.Contains(subj, "DURABLE.CREATE"):
+		stream := strings.Split(strings.SplitAfterN(subj, "CREATE.", 2)[1], ".")[0]
+		return fmt.Appendf(nil, `{"stream_name":%q,"config":{"name":"spy","durable_name":"spy","ack_policy":"none","deliver_policy":"all"}}`, stream)
+	case strings.Contains(subj, "STREAM.CREATE."), strings.Contains(subj, "STREAM.UPDATE."):
+		name := strings.SplitAfterN(subj, "ATE.", 2)[1]
+		return fmt.Appendf(nil, `{"name":%q,"subjects":["spied.>"],"storage":"memory"}`, name)
 	case strings.Contains(subj, ".INFO"), strings.Contains(subj, ".LIST"), strings.Contains(subj, ".NAMES"), strings.Contains(subj, ".DELETE"):
 		return nil
 	}
@@ -127,7 +156,7 @@ func (s siege) state(t *testing.T) string {
 	must(t, err)
 	info, err := consumer.Info(t.Context())
 	must(t, err)
-	return strings.Join(append(out, fmt.Sprintf("delivered %d, acknowledged %d", info.Delivered.Consumer, info.AckFloor.Consumer)), "\n")
+	return strings.Join(append(out, fmt.Sprintf("delivered %d, acknowledged %d, waiting for %d", info.Delivered.Consumer, info.AckFloor.Consumer, info.NumAckPending)), "\n")
 }
 
 // api lists the requests to JetStream by which somebody could read or change the
@@ -144,8 +173,26 @@ func api(stream, consumer, record string) []string {
 		"$JS.API.STREAM.UPDATE." + stream, "$JS.API.STREAM.CREATE." + stream, "$JS.API.STREAM.CREATE.spy", "$JS.API.STREAM.SNAPSHOT." + stream,
 		"$JS.API.STREAM.RESTORE." + stream, "$JS.API.DIRECT.GET." + stream, "$JS.API.DIRECT.GET." + stream + "." + record,
 		"$JS.ACK." + stream + "." + consumer + ".1.1.1.1.1", "$JS.API.INFO", "$JS.API.ACCOUNT.PURGE." + stream,
-		"$JS.API.SERVER.REMOVE", "$JS.API.META.LEADER.STEPDOWN",
+		"$JS.API.SERVER.REMOVE", "$JS.API.SERVER.EVACUATE", "$JS.API.META.LEADER.STEPDOWN", "$JS.API.META.RESCUE",
+		"$JS.API.STREAM.LEADER.STEPDOWN." + stream, "$JS.API.STREAM.PEER.REMOVE." + stream, "$JS.API.STREAM.PEER.EVACUATE." + stream, "$JS.API.STREAM.CANCEL_MOVE." + stream,
+		"$JS.API.CONSUMER.LEADER.STEPDOWN." + stream + "." + consumer, "$JS.API.CONSUMER.PEER.REMOVE." + stream + "." + consumer,
+		// What a flow of messages, a key-value store and an object store would be asked.
+		"$JS.FC." + stream + "." + consumer + ".x", "$JS.ACK." + stream + "." + consumer + ".>", "$KV." + stream + ".x", "$O." + stream + ".C.x",
+		// Names with wildcards.
+		"$JS.API.CONSUMER.MSG.NEXT.*.*", "$JS.API.CONSUMER.INFO.*.*", "$JS.API.CONSUMER.INFO." + stream + ".*", "$JS.API.STREAM.INFO.*", "$JS.API.STREAM.INFO.>",
+		"$JS.API.CONSUMER.MSG.NEXT.*." + consumer, "$JS.API.STREAM.MSG.GET.*", "$JS.API.DIRECT.GET.*", "$JS.API.>", "$JS.>",
 	}
+}
+
+// ofServers lists requests to the servers themselves.
+func ofServers(account string) []string {
+	var all []string
+	for _, what := range []string{"PING", "VARZ", "CONNZ", "ROUTEZ", "GATEWAYZ", "LEAFZ", "SUBSZ", "ACCOUNTZ", "JSZ", "HEALTHZ", "STATSZ", "PROFILEZ", "EXPVARZ", "RELOAD", "KICK", "LDM"} {
+		all = append(all, "$SYS.REQ.SERVER.PING."+what, "$SYS.REQ.SERVER.x."+what, "$SYS.REQ.ACCOUNT."+account+"."+what, "$SYS.REQ.ACCOUNT.PING."+what)
+	}
+	return append(all, "$SYS.REQ.SERVER.PING", "$SYS.REQ.ACCOUNT."+account+".CLAIMS.LOOKUP", "$SYS.REQ.ACCOUNT."+account+".INFO",
+		"$SYS.REQ.ACCOUNT.NSUBS", "$SYS.REQ.CLAIMS.UPDATE", "$SYS.REQ.CLAIMS.DELETE", "$SYS.REQ.CLAIMS.LIST", "$SYS.REQ.CLAIMS.PACK", "$SYS.REQ.USER.INFO.x",
+		"$SYS.ACCOUNT."+account+".CONNECT", "$SYS.ACCOUNT."+account+".CLAIMS.UPDATE", "$SYS.SERVER.x.SHUTDOWN", "$SYS.DEBUG.SUBSCRIBERS", "$SYS.LATENCY.M2.x", "$SYS._INBOX.x")
 }
 
 // TestMemberAttacks: whatever one member sends, nobody hears it as another's,
@@ -156,21 +203,7 @@ func memberAttacks(t *testing.T, w world) {
 	s := besiege(t, w)
 	before := s.state(t)
 	work := subject.WorkPrefix(s.victims) + "shop.web"
-	subjects := append(api(subject.WorkBucket(s.victims), s.victims, work), api(streamName(subject.Assignments), "c", subject.RecordPrefix(subject.Assignments)+"a")...)
-	for _, plain := range append([]string{}, subjects...) {
-		if rest, ok := strings.CutPrefix(plain, "$JS.API."); ok {
-			subjects = append(subjects, apiPrefix+"."+rest, "$JS.hansa.API."+rest)
-		}
-	}
-	subjects = append(subjects,
-		// As another member, as the hub, and into the hub's records.
-		subject.Beat(s.victims), subject.Up(s.victims, subject.UpStatus), subject.Up(s.victims, subject.UpHello), subject.DownBeat(s.victims),
-		subject.Down(s.victims, subject.DownProbe), work, subject.HubBeat(), subject.GatewayBeat(), subject.MemberDownBeat(), subject.MemberDown("x"),
-		subject.Hub(subject.HubToken), subject.Hub(subject.HubMember), subject.Hub(subject.HubOperation),
-		subject.RecordPrefix(subject.Assignments)+"shop.web", subject.RecordPrefix(subject.Members)+"tokyo", subject.RecordPrefix(subject.Leases)+"hub",
-		// The server itself.
-		"$SYS.REQ.SERVER.PING", "$SYS.REQ.ACCOUNT."+s.victims+".CONNZ", "$SYS.REQ.CLAIMS.UPDATE", "$SYS.REQ.USER.INFO.x", "_INBOX.victim",
-	)
+	subjects := s.targets()
 	if got := reached(t, s.attacker, subjects); len(got) > 0 {
 		t.Errorf("a member reaches %q", got)
 	}
@@ -203,6 +236,26 @@ func memberAttacks(t *testing.T, w world) {
 			t.Error("not even the victim is heard")
 		}
 	})
+}
+
+// targets are all subjects that a member has no business with.
+func (s siege) targets() []string {
+	work := subject.WorkPrefix(s.victims) + "shop.web"
+	subjects := append(api(subject.WorkBucket(s.victims), s.victims, work), api(streamName(subject.Assignments), "c", subject.RecordPrefix(subject.Assignments)+"a")...)
+	for _, plain := range append([]string{}, subjects...) {
+		if rest, ok := strings.CutPrefix(plain, "$JS.API."); ok {
+			subjects = append(subjects, apiPrefix+"."+rest, "$JS.hansa.API."+rest)
+		}
+	}
+	subjects = append(subjects, ofServers(s.victims)...)
+	return append(subjects,
+		// As another member, as the hub, and into the hub's records.
+		subject.Beat(s.victims), subject.Up(s.victims, subject.UpStatus), subject.Up(s.victims, subject.UpHello), subject.DownBeat(s.victims),
+		subject.Down(s.victims, subject.DownProbe), work, subject.HubBeat(), subject.GatewayBeat(), subject.MemberDownBeat(), subject.MemberDown("x"),
+		subject.Hub(subject.HubToken), subject.Hub(subject.HubMember), subject.Hub(subject.HubOperation),
+		subject.RecordPrefix(subject.Assignments)+"shop.web", subject.RecordPrefix(subject.Members)+"tokyo", subject.RecordPrefix(subject.Leases)+"hub",
+		subject.Beat("*"), subject.AnyUp(), subject.AnyDown(), "_INBOX.victim",
+	)
 }
 
 // TestMemberEavesdrops: a member that subscribes to everything hears what is sent

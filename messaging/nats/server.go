@@ -54,6 +54,8 @@ type Cluster struct {
 	Listen string   // host:port for the other servers
 	Routes []string // host:port of the other servers
 	CA     []byte   // PEM; of the other servers' certificates
+
+	advertise string // host:port that the other servers are told instead of Listen; of tests
 }
 
 // Servers is how many servers the bus has, this one included.
@@ -242,7 +244,7 @@ func (c *Cluster) complete(o *server.Options, certificate tls.Certificate, keys 
 		return err
 	}
 	o.Cluster = server.ClusterOpts{
-		Name: "hansa", Host: host, Port: port, Username: "hansa", Password: password, NoAdvertise: true,
+		Name: "hansa", Host: host, Port: port, Username: "hansa", Password: password, NoAdvertise: true, Advertise: c.advertise,
 		TLSConfig:  &tls.Config{Certificates: []tls.Certificate{certificate}, RootCAs: roots, MinVersion: tls.VersionTLS13},
 		TLSTimeout: 5, AuthTimeout: 5, PingInterval: 2 * time.Second, MaxPingsOut: 2,
 	}
