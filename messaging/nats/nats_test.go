@@ -129,7 +129,7 @@ func member(t *testing.T, w world) {
 	heard := make(chan messaging.Message, 100)
 	_, err := hub.Subscribe(ctx, subject.Beat("*"), func(m messaging.Message) { heard <- m })
 	must(t, err)
-	if m := said(t, func() error { return member.Publish(subject.MemberBeat(), []byte("beat")) }, heard); m.Subject != subject.Beat(account) || string(m.Data) != "beat" {
+	if m := sentUntilHeard(t, func() error { return member.Publish(subject.MemberBeat(), []byte("beat")) }, heard); m.Subject != subject.Beat(account) || string(m.Data) != "beat" {
 		t.Errorf("the hub hears %q on %s", m.Data, m.Subject)
 	}
 
@@ -152,7 +152,7 @@ func member(t *testing.T, w world) {
 	down := make(chan messaging.Message, 100)
 	_, err = member.Subscribe(ctx, subject.MemberDown("probe"), func(m messaging.Message) { down <- m })
 	must(t, err)
-	if got := said(t, func() error { return hub.Publish(subject.Down(account, "probe"), []byte("p")) }, down); string(got.Data) != "p" {
+	if got := sentUntilHeard(t, func() error { return hub.Publish(subject.Down(account, "probe"), []byte("p")) }, down); string(got.Data) != "p" {
 		t.Errorf("the member hears %q", got.Data)
 	}
 
@@ -174,8 +174,8 @@ func member(t *testing.T, w world) {
 	}
 }
 
-// said sends until it is heard: another server of a cluster may not know yet who hears.
-func said(t *testing.T, send func() error, heard <-chan messaging.Message) messaging.Message {
+// sentUntilHeard sends until it is heard: another server of a cluster may not know yet who hears.
+func sentUntilHeard(t *testing.T, send func() error, heard <-chan messaging.Message) messaging.Message {
 	t.Helper()
 	limit := time.After(20 * time.Second)
 	for ticks := time.NewTicker(20 * time.Millisecond); ; {
