@@ -48,7 +48,7 @@ func (a *agent) flood(ctx context.Context, next func(n int64) (subj string, data
 }
 
 // slowestAnswer is how long a member may wait that does not flood.
-const slowestAnswer = 30 * time.Second
+const slowestAnswer = 5 * time.Second
 
 // TestFloods: a member that sends as much as it can is cut off, and takes no other's
 // turn: the others stay healthy and are answered, and the hub goes on leading.

@@ -26,6 +26,10 @@ const followRetry = 200 * time.Millisecond
 // before it looks again what there is to wait for.
 const catchUp = 2 * time.Second
 
+// askWithin bounds one question of a follower. A stream that elects its leader answers
+// nobody, and what was asked meanwhile is lost.
+const askWithin = 2 * time.Second
+
 // mostBehind is how often in a row a stream may end before what was read of it
 // until it counts as cut back: a leader may apply a write after another server.
 const mostBehind = 5
@@ -62,7 +66,7 @@ func (b *bucket) Extent(ctx context.Context) (messaging.Extent, error) {
 }
 
 func (b *bucket) info(ctx context.Context) (*jetstream.StreamInfo, error) {
-	ctx, cancel := context.WithTimeout(ctx, storeWithin)
+	ctx, cancel := context.WithTimeout(ctx, askWithin)
 	defer cancel()
 	stream, err := b.conn.js.Stream(ctx, b.stream)
 	if err != nil {
@@ -226,7 +230,9 @@ func (f *follower) open(ctx context.Context) (jetstream.MessagesContext, error) 
 	if f.at.Revision > 0 {
 		config.DeliverPolicy, config.OptStartSeq = jetstream.DeliverByStartSequencePolicy, uint64(f.at.Revision)+1
 	}
-	consumer, err := f.bucket.conn.js.CreateConsumer(bounded(ctx), f.bucket.stream, config)
+	ctx, cancel := context.WithTimeout(ctx, askWithin)
+	defer cancel()
+	consumer, err := f.bucket.conn.js.CreateConsumer(ctx, f.bucket.stream, config)
 	if err != nil {
 		return nil, wrap(err, "follow %s", f.bucket.stream)
 	}
