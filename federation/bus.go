@@ -56,7 +56,7 @@ type BusStore struct {
 	SyncAlways bool
 	Domain     string
 	Used       int64 // bytes on disk
-	Limit      int64 // bytes; what it may use at most
+	Limit      int64 // bytes; what it may use at most; 0: what the disk has
 	Memory     int64 // bytes
 }
 

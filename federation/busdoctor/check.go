@@ -13,6 +13,8 @@ type World struct {
 	Members []Member // by name
 	// Expiries are of certificates that the servers of the bus do not tell.
 	Expiries []federation.Expiry
+	// Full says why the hub takes no desired state; empty while it does.
+	Full string
 }
 
 // Member is what is known about a member besides the report.

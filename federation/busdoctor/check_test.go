@@ -79,6 +79,7 @@ func TestFindings(t *testing.T) {
 		"store server b: writes are answered before they are on disk":        func(w *World) { w.Report.Servers[1].JetStream.SyncAlways = false },
 		`store bus: JetStream has several domains: "" on b, "hansa" on a, c`: func(w *World) { w.Report.Servers[1].JetStream.Domain = "" },
 		"disk server c: its streams use 90 % of the 1.0 GiB that they may":   func(w *World) { w.Report.Servers[2].JetStream.Used = 9 << 30 / 10 },
+		"disk bus: 9 MiB left":                                               func(w *World) { w.Full = "9 MiB left" },
 		"limits server a: max_payload is 1.0 MiB, want 8.0 MiB or more":      func(w *World) { w.Report.Servers[0].MaxPayload = 1 << 20 },
 		"limits server a: max_control_line is 4 KiB, want 32 KiB or more":    func(w *World) { w.Report.Servers[0].MaxControl = 4096 },
 		"clocks server b: its clock differs from that of the hub that leads by -1.5s": func(w *World) {

@@ -130,6 +130,12 @@ func store(w World) []Finding {
 // disk: there is room to write.
 func disk(w World) []Finding {
 	var out []Finding
+	if w.Full != "" {
+		out = append(out, Finding{
+			Check: "disk", About: "bus", Found: w.Full, Why: "no desired state is taken; decisions and reports are, until there is next to no room",
+			Do: "make room on the disk of dataDir, or move it to a larger one",
+		})
+	}
 	for _, s := range w.Report.Servers {
 		if share := float64(s.JetStream.Used) / float64(max(1, s.JetStream.Limit)); s.JetStream.Limit > 0 && share > fullDisk {
 			out = append(out, Finding{

@@ -55,7 +55,10 @@ func serverRows(r *gatewayv1.GetBusResponse) [][]string {
 		}
 		store := "off"
 		if s.GetJetStream().GetEnabled() {
-			store = bytesOf(s.GetJetStream().GetUsed()) + "/" + bytesOf(s.GetJetStream().GetLimit())
+			store = bytesOf(s.GetJetStream().GetUsed())
+			if limit := s.GetJetStream().GetLimit(); limit > 0 {
+				store += "/" + bytesOf(limit)
+			}
 		}
 		var routes []string
 		for _, o := range s.GetRoutes() {

@@ -39,7 +39,7 @@ func (s *Server) GetBus(ctx context.Context, _ *gatewayv1.GetBusRequest) (*gatew
 
 // world is what the report is judged with.
 func (s *Server) world(table *route.Table, report federation.BusReport) busdoctor.World {
-	w := busdoctor.World{Now: time.Now(), Report: report}
+	w := busdoctor.World{Now: time.Now(), Report: report, Full: table.Full}
 	for _, name := range slices.Sorted(maps.Keys(table.Members)) {
 		m := table.Members[name]
 		w.Members = append(w.Members, busdoctor.Member{

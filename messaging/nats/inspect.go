@@ -162,7 +162,10 @@ func toServer(v said[server.Varz], seen *inspection, members map[string]string) 
 		MaxPayload: int64(v.Data.MaxPayload), MaxControl: int64(v.Data.MaxControlLine), CertificateEnds: v.Data.TLSCertNotAfter,
 	}
 	if js := v.Data.JetStream; js.Config != nil && js.Config.StoreDir != "" {
-		s.JetStream = federation.BusStore{Enabled: true, SyncAlways: js.Config.SyncAlways, Domain: js.Config.Domain, Limit: js.Config.MaxStore}
+		s.JetStream = federation.BusStore{Enabled: true, SyncAlways: js.Config.SyncAlways, Domain: js.Config.Domain}
+		if js.Config.MaxStore < maxStore {
+			s.JetStream.Limit = js.Config.MaxStore
+		}
 		if js.Stats != nil {
 			s.JetStream.Used, s.JetStream.Memory = int64(js.Stats.Store), int64(js.Stats.Memory)
 		}

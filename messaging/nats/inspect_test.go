@@ -52,6 +52,9 @@ func TestInspectAlone(t *testing.T) {
 	if lines := found(r); len(lines) > 0 || len(r.Omitted) > 0 {
 		t.Errorf("found %q, omitted %q", lines, r.Omitted)
 	}
+	if limit := r.Servers[0].JetStream.Limit; limit != 0 {
+		t.Errorf("its store is bounded by %d bytes", limit)
+	}
 	if len(r.Servers) != 1 || r.Servers[0].Version == "" || r.Servers[0].Leads != int64(len(r.Streams)) || r.Servers[0].ClockOffset.Abs() > time.Second || !r.Servers[0].JetStream.SyncAlways {
 		t.Errorf("servers %+v", r.Servers)
 	}
