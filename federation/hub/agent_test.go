@@ -124,9 +124,16 @@ func (a *agent) say(ctx context.Context, method string, data []byte) []byte {
 		if err == nil {
 			return b
 		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(sayAgain):
+		}
 	}
 	return nil
 }
+
+// sayAgain is less often than a member's share of hellos.
+const sayAgain = 300 * time.Millisecond
 
 // report says hello and what room there is, and hello again while the hub wants
 // more proof.

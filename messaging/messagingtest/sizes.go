@@ -66,7 +66,7 @@ func served(t *testing.T, r Roles, respond func(context.Context, answering) erro
 	}()
 	t.Cleanup(func() {
 		stop()
-		<-ended
+		_ = <-ended // it was stopped
 	})
 	asking := bounded(t)
 	ask := func(text string) ([]byte, error) {

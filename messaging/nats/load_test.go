@@ -176,12 +176,12 @@ func (w *writer) run(ctx context.Context) {
 	defer ticks.Stop()
 	for turn := 0; ctx.Err() == nil; turn++ {
 		i := keysTogether + turn%(keysOfWriter-keysTogether)
-		switch {
-		case turn%10 == 3:
+		switch turn % 10 {
+		case 3:
 			w.together(ctx)
-		case turn%10 == 6:
+		case 6:
 			w.count(ctx, turn/10%loadCounters)
-		case turn%10 == 9:
+		case 9:
 			w.remove(ctx, w.key(i))
 		default:
 			w.put(ctx, w.key(i))
