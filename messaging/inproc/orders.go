@@ -50,7 +50,7 @@ func (o *orders) Follow(ctx context.Context, handle func([]messaging.Change) err
 			return nil
 		})
 	}()
-	defer func() { _ = <-watching }() // why it ended is known
+	defer func() { <-watching }() //nolint:errcheck // why it ended is known
 	defer cancel()
 	for synced := false; ; {
 		if err := o.drain(ctx, handle); err != nil {

@@ -66,7 +66,9 @@ func served(t *testing.T, r Roles, respond func(context.Context, answering) erro
 	}()
 	t.Cleanup(func() {
 		stop()
-		_ = <-ended // it was stopped
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("respond ended with %v", err)
+		}
 	})
 	asking := bounded(t)
 	ask := func(text string) ([]byte, error) {

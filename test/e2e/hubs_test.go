@@ -107,7 +107,9 @@ func (b background) stop(t *testing.T) string {
 	default:
 	}
 	b.cancel()
-	_ = <-b.done // it was interrupted
+	if err := <-b.done; err != nil {
+		t.Logf("interrupted, it says %v", err)
+	}
 	if b.out.Len() == 0 {
 		t.Error("it printed nothing")
 	}
