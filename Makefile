@@ -11,13 +11,15 @@ export CGO_ENABLED := 0
 export GOFLAGS := $(strip $(shell $(GO) env GOFLAGS) -trimpath)
 
 SEEDS ?= 10000
+KILLS ?= 20
+WIRES ?= 10
 TEST_TIMEOUT ?= 20m
 
 GOLANGCI := $(GO) tool -modfile=.ci/lint/go.mod golangci-lint
 GOVULNCHECK := $(GO) tool -modfile=.ci/lint/go.mod govulncheck
 BUF := $(GO) tool -modfile=.ci/tools/go.mod buf
 
-.PHONY: help build hansa hansa-cluster tools up down test test-unit test-e2e net lint fmt vuln bench sim proto proto-check clean
+.PHONY: help build hansa hansa-cluster tools up down test test-unit test-e2e net bus lint fmt vuln bench sim proto proto-check clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -71,6 +73,9 @@ bench: build tools ## measure
 
 sim: ## the deterministic world with SEEDS random runs
 	$(GO) test -count=1 -timeout 0 ./test/sim -seeds=$(SEEDS)
+
+bus: ## kill servers of the bus under load KILLS times, and break their network with WIRES seeds
+	$(GO) test -count=1 -v -timeout 0 ./messaging/nats -run 'TestKills|TestWires' -kills=$(KILLS) -wireseeds=$(WIRES)
 
 proto: ## generate the code beside the .proto files
 	$(BUF) generate --config .buf.yaml --template .ci/buf.gen.yaml --path gateway/v1

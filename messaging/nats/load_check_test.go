@@ -13,7 +13,10 @@ import (
 )
 
 // mostStale is the longest that a follower may not know of an acknowledged write while
-// one of three servers is lost, and longestPause the longest that no write succeeds.
+// one of three servers is lost, and longestPause the longest that no write succeeds. The
+// time during which the network between servers is broken on purpose is not counted for
+// the first: a follower at a server that is cut off is told nothing, and that its
+// heartbeats go on says nothing about the stream.
 const (
 	mostStale    = 15 * time.Second
 	longestPause = 15 * time.Second
@@ -106,12 +109,15 @@ func (l *load) checkCounters(store map[string]messaging.Entry) {
 // check compares what a follower knows with what there is, and tells how stale it was.
 func (f *watcher) check(t *testing.T, store map[string]messaging.Entry) {
 	t.Helper()
-	longest, missed := f.stale(f.load.written)
+	worst, longest, missed := f.stale(f.load.written)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	t.Logf("%s: at most %v stale, %d times begun anew", f.name, longest.Round(time.Millisecond), f.resets)
-	if longest > mostStale || missed > 0 {
-		t.Errorf("%s: %v stale, %d acknowledged writes not seen", f.name, longest, missed)
+	outside := f.load.whole(worst)
+	t.Logf("%s: at most %v stale (until %s), and %v (until %s) not counting broken wires; %d times begun anew", f.name,
+		longest.to.Sub(longest.from).Round(time.Millisecond), longest.to.Format("15:04:05.000"),
+		outside.Round(time.Millisecond), worst.to.Format("15:04:05.000"), f.resets)
+	if outside > mostStale || missed > 0 {
+		t.Errorf("%s: %v stale, %d acknowledged writes not seen", f.name, outside, missed)
 	}
 	if len(f.have) != len(store) {
 		t.Errorf("%s has %d records of %d", f.name, len(f.have), len(store))

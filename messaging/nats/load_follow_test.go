@@ -64,9 +64,10 @@ func (f *watcher) last() federation.Revision {
 	return f.seen
 }
 
-// stale is the longest time from an acknowledged write until the follower had seen it,
-// or what replaced it.
-func (f *watcher) stale(written []moment) (longest time.Duration, missed int) {
+// stale is the span from an acknowledged write until the follower had seen it, or what
+// replaced it, that has the most time in which the network was whole; and the longest
+// span of all.
+func (f *watcher) stale(written []moment) (worst, longest span, missed int) {
 	written = slices.Clone(written)
 	slices.SortFunc(written, func(a, b moment) int { return int(a.revision) - int(b.revision) })
 	f.mu.Lock()
@@ -74,10 +75,16 @@ func (f *watcher) stale(written []moment) (longest time.Duration, missed int) {
 	next := 0
 	for _, p := range f.progress {
 		for ; next < len(written) && written[next].revision <= p.revision; next++ {
-			longest = max(longest, p.at.Sub(written[next].at))
+			s := span{written[next].at, p.at}
+			if s.to.Sub(s.from) > longest.to.Sub(longest.from) {
+				longest = s
+			}
+			if f.load.whole(s) > f.load.whole(worst) {
+				worst = s
+			}
 		}
 	}
-	return longest, len(written) - next
+	return worst, longest, len(written) - next
 }
 
 // Of the one lease.

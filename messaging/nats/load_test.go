@@ -42,6 +42,7 @@ type load struct {
 	happened  int // of them, those that had happened
 	conflicts int
 	lastAck   time.Time
+	broken    []span        // when the network was, on purpose
 	pause     time.Duration // the longest time without an acknowledged write
 
 	writers   []*writer
@@ -53,6 +54,25 @@ type load struct {
 type moment struct {
 	revision federation.Revision
 	at       time.Time
+}
+
+// span is a time from and to.
+type span struct{ from, to time.Time }
+
+// whole is how much of a span the network was whole.
+func (l *load) whole(s span) time.Duration {
+	rest := s.to.Sub(s.from)
+	for _, b := range l.broken { // they do not overlap
+		from, to := b.from, b.to
+		if from.Before(s.from) {
+			from = s.from
+		}
+		if to.After(s.to) {
+			to = s.to
+		}
+		rest -= max(0, to.Sub(from))
+	}
+	return rest
 }
 
 func (l *load) fault(format string, args ...any) {

@@ -147,15 +147,17 @@ func brokenWires(t *testing.T, seed uint64) {
 			t.Fatalf("nothing is written before %v: %v", f, l.faults)
 		}
 		written := l.acknowledged.Load()
+		broke := time.Now()
 		x.begin(f)
 		<-time.After(f.last)
 		during := l.acknowledged.Load() - written
 		x.mend()
 		began := time.Now()
+		l.broken = append(l.broken, span{broke, began}) // read when the load has ended
 		if !l.more(50, 30*time.Second) {
 			t.Fatalf("nothing is written after %v: %v", f, l.faults)
 		}
-		t.Logf("%v: %d writes; 50 more %v after it", f, during, time.Since(began).Round(time.Millisecond))
+		t.Logf("%v, until %s: %d writes; 50 more %v after it", f, began.Format("15:04:05.000"), during, time.Since(began).Round(time.Millisecond))
 	}
 	hub.awaitWhole(t)
 	l.check(t, hub)
