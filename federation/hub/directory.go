@@ -17,6 +17,7 @@ type directory struct {
 	members  map[string]federation.MemberSpec // by name
 	accounts map[string]string                // account → name
 	reports  decision.Reports
+	complete bool // every member that there was when the term began is known
 }
 
 func newDirectory() *directory {
@@ -48,6 +49,19 @@ func (d *directory) memberOf(account string) (string, bool) {
 	defer d.mu.Unlock()
 	name, ok := d.accounts[account]
 	return name, ok
+}
+
+// completed notes that every member is known.
+func (d *directory) completed() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.complete = true
+}
+
+func (d *directory) whole() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.complete
 }
 
 // accountOf returns the account of the member.
@@ -91,7 +105,11 @@ func (d *directory) everySpec() []federation.MemberSpec {
 
 // own checks that what arrived under account speaks about its own member.
 func (d *directory) own(account, member string) error {
-	if name, ok := d.memberOf(account); !ok || name != member {
+	name, ok := d.memberOf(account)
+	switch {
+	case !ok && !d.whole():
+		return messaging.Errorf(messaging.Unavailable, "the hub has not read all members yet: ask again")
+	case !ok || name != member:
 		return messaging.Errorf(messaging.Denied, "account %s speaks about member %q, which is not its own", account, member)
 	}
 	return nil

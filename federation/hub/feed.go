@@ -42,6 +42,7 @@ func (l *leadership) followOne(ctx context.Context, source decision.Source) erro
 		case c.Synced:
 			l.events.Put(decision.Synced{Source: source})
 			if bucket == subject.Members {
+				l.dir.completed()
 				l.group.Go(func() error { l.refreshAccounts(ctx); return nil })
 				l.group.Go(func() error { return l.watchExpiry(ctx) })
 			}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -156,7 +157,9 @@ func (w *world) ask(method string, data []byte) ([]byte, error) {
 func askUntilHeard(ctx context.Context, c messaging.Requester, subj string, data []byte) ([]byte, error) {
 	for {
 		b, err := c.Request(ctx, subj, data)
-		if !errors.Is(err, messaging.ErrNoResponder) || ctx.Err() != nil {
+		var remote *messaging.RemoteError
+		beginning := errors.As(err, &remote) && remote.Kind == messaging.Unavailable && strings.HasPrefix(remote.Text, "the hub has not read")
+		if !errors.Is(err, messaging.ErrNoResponder) && !beginning || ctx.Err() != nil {
 			return b, err
 		}
 		select {
