@@ -26,6 +26,7 @@ import (
 	"github.com/hansa-io/hansa/gateway/cli"
 	"github.com/hansa-io/hansa/gateway/cli/local"
 	"github.com/hansa-io/hansa/member"
+	"github.com/hansa-io/hansa/member/access"
 	"github.com/hansa-io/hansa/member/cluster/datadir"
 	"github.com/hansa-io/hansa/member/wrap"
 	"github.com/hansa-io/hansa/messaging"
@@ -67,8 +68,13 @@ func traced[C any](service string, run func(context.Context, C) error) func(cont
 // hubCommand is the role hub, and what is asked of its keys without it.
 func hubCommand() *cobra.Command {
 	hub := configs.Role("hub", "Run the bus, the hub and, unless it is configured away, a gateway", configs.LoadHub, traced("hansa-hub", runHub))
+	var ttl time.Duration
+	credentials := keysCommand("credentials", "Print credentials with which a gateway in a process of its own reaches the bus of this hub", func(out io.Writer, c configs.Hub) error {
+		return printCredentials(out, c, ttl)
+	})
+	credentials.Flags().DurationVar(&ttl, "ttl", 0, "how long they can be used; 0: for ever. A gateway reads its file again when that changes")
 	hub.AddCommand(
-		keysCommand("credentials", "Print credentials with which a gateway in a process of its own reaches the bus of this hub", printCredentials),
+		credentials,
 		keysCommand("keys", "Make the keys of the bus, which every hub of a cluster needs, unless they are there", makeKeys),
 	)
 	return hub
@@ -97,12 +103,15 @@ func keysCommand(name, short string, run func(io.Writer, configs.Hub) error) *co
 }
 
 // printCredentials signs a gateway's user with the keys of a hub.
-func printCredentials(out io.Writer, c configs.Hub) error {
+func printCredentials(out io.Writer, c configs.Hub, ttl time.Duration) error {
+	if ttl < 0 {
+		return cli.Usagef("--ttl %s: want a time to come, for example 720h", ttl)
+	}
 	keys, err := openKeys(c)
 	if err != nil {
 		return err
 	}
-	credentials, err := keys.Credentials(nats.GatewayRole)
+	credentials, err := keys.Credentials(nats.GatewayRole, ttl)
 	if err != nil {
 		return err
 	}
@@ -341,16 +350,9 @@ func runGateway(ctx context.Context, c configs.GatewayRole) error {
 	if err := catalogue.Extend(c.Places); err != nil {
 		return err
 	}
-	ca, err := os.ReadFile(c.Bus.CAFile)
-	if err != nil {
-		return fmt.Errorf("read bus.caFile: %w", err)
-	}
-	credentials, err := nats.ReadCredentials(c.Bus.CredentialsFile)
-	if err != nil {
-		return err
-	}
 	log, metrics := slog.New(slog.NewTextHandler(os.Stderr, nil)), gateway.NewRegistry()
-	bus, err := nats.Dial(nats.DialOptions{URLs: c.Bus.URLs, CA: ca, Credentials: credentials, Name: c.Name, Log: log, Metrics: metrics})
+	files := &nats.Files{URLs: c.Bus.URLs, CAFile: c.Bus.CAFile, CredentialsFile: c.Bus.CredentialsFile, Log: log}
+	bus, err := nats.Dial(nats.DialOptions{Source: files.Source, Name: c.Name, Log: log, Metrics: metrics})
 	if err != nil {
 		return err
 	}
@@ -363,7 +365,7 @@ func runGateway(ctx context.Context, c configs.GatewayRole) error {
 	if err != nil {
 		return err
 	}
-	return runAll(ctx, []func(context.Context) error{records.Run, front.Run})
+	return runAll(ctx, []func(context.Context) error{records.Run, front.Run, func(ctx context.Context) error { return files.Follow(ctx, bus) }})
 }
 
 // runAgent runs the agent of one attached cluster until ctx ends.
@@ -379,10 +381,15 @@ func runAgent(ctx context.Context, c configs.Agent) error {
 	agent, err := member.New(member.Options{
 		Name: c.Name, Place: federation.Place(c.Place), Labels: c.Labels, StateDir: c.StateDir, JoinToken: c.JoinToken,
 		Kubeconfig: c.Kubeconfig, Context: c.Context, AdmissionListen: c.Admission.Listen, AdmissionURL: c.Admission.URL, ProbeURL: c.ProbeURL, ProbeCA: ca, NoProbe: c.NoProbe, Version: release,
-		NewKey: nats.NewUserKey, NewSealKey: seal.NewKey, Unseal: seal.Open, Logger: log,
-		Dial: func(c member.Credentials, name string) (member.Bus, error) {
+		Keys:       access.Keys{New: nats.NewUserKey, Sign: nats.Sign, Read: nats.ReadUser},
+		NewSealKey: seal.NewKey, Unseal: seal.Open, Logger: log,
+		Dial: func(c member.Connection) (member.Bus, error) {
 			return nats.Dial(nats.DialOptions{
-				URLs: c.BusURLs, CA: c.BusCA, Credentials: nats.Credentials{JWT: c.JWT, Seed: c.Seed}, Name: name, Account: c.Account, Log: log, Patient: true,
+				Source: func() (nats.Access, error) {
+					now := c.Credentials()
+					return nats.Access{URLs: now.BusURLs, CA: now.BusCA, Credentials: nats.Credentials{JWT: now.JWT, Seed: now.Seed}}, nil
+				},
+				Name: c.Name, Account: c.Account, First: c.First, Refused: c.Refused, Log: log, Patient: true,
 			})
 		},
 	})

@@ -119,4 +119,6 @@ type Expiry struct {
 	Kind  string // "credentials", "certificate"
 	About string // "member tokyo", "server a", "CA of the bus"
 	Ends  time.Time
+	// Soon is from when on it is told; zero: two weeks before.
+	Soon time.Time
 }

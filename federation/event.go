@@ -7,7 +7,7 @@ import "time"
 type Event struct {
 	Revision Revision  `json:"revision"`
 	At       time.Time `json:"at"`
-	Type     string    `json:"type"`            // Health | Assignment | Operation | Landing | Join | Apply | Brake | Restore | Bus
+	Type     string    `json:"type"`            // Health | Assignment | Operation | Landing | Join | Credentials | Apply | Brake | Restore | Bus
 	About    string    `json:"about"`           // "member/tokyo", "workload/shop/web", "operation/7f3a"
 	Who      string    `json:"who"`             // "hub", "agent tokyo", or the identity of a client
 	Text     string    `json:"text"`            // one line

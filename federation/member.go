@@ -108,15 +108,22 @@ type MemberSpec struct {
 	// ProbeCA is the PEM of the CA that signs the API server's certificate.
 	ProbeCA  []byte    `json:"probeCA,omitempty"`
 	JoinedAt time.Time `json:"joinedAt"`
-	// CredentialsEnd is when the credentials that the member has now end; zero when that
-	// is not known.
-	CredentialsEnd time.Time `json:"credentialsEnd,omitzero"`
 	// SealKey is the public curve key of the agent that secrets are sealed to; empty
 	// when the agent is too old to have one.
 	SealKey string `json:"sealKey,omitempty"`
 	// SealedTo is the key that every work with secrets in the member's bucket is known
 	// to be sealed to. While it is not SealKey, they are being sent again.
 	SealedTo string `json:"sealedTo,omitempty"`
+	// User is the agent's present user of the bus; without a key when its agent is too
+	// old to have told.
+	User BusUser `json:"user,omitzero"`
+	// NextUser was signed for the agent, which has not said yet that it uses it.
+	NextUser BusUser `json:"nextUser,omitzero"`
+	// EndedUsers are the public keys that the bus has still to be told to refuse.
+	EndedUsers []string `json:"endedUsers,omitempty"`
+	// RotateBy is when User ends, whatever the agent has done by then: an operator
+	// wants it replaced. Zero: nobody does.
+	RotateBy time.Time `json:"rotateBy,omitzero"`
 }
 
 // MemberFacts is what the agent reports about its cluster, as a whole each time

@@ -35,6 +35,9 @@ type HelloReply struct {
 	// Synced is that of the Hello that is answered: what a member has learned since
 	// then, the hub does not know.
 	Synced bool
+	// BusURLs and BusCA (PEM) are where the bus is now, as in a JoinReply.
+	BusURLs []string
+	BusCA   []byte
 }
 
 // RenewRequest asks the hub for the right to run an at-most-one workload.
@@ -170,7 +173,7 @@ type FreezeRequest struct {
 // MemberChange asks the hub to change a member.
 type MemberChange struct {
 	Member string
-	Action string // cordon | uncordon | drain | undrain | confirm | leave | taint | untaint | label | unlabel
+	Action string // cordon | uncordon | drain | undrain | confirm | leave | rotate | taint | untaint | label | unlabel
 	// Argument of taint is KEY[=VALUE]:EFFECT, of untaint KEY[:EFFECT], of label
 	// KEY=VALUE, of unlabel KEY.
 	Argument string

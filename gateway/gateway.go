@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -13,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/hansa-io/hansa/configs/certfile"
 	"github.com/hansa-io/hansa/federation"
 	"github.com/hansa-io/hansa/federation/sealed"
 	"github.com/hansa-io/hansa/gateway/grpcserver"
@@ -38,7 +38,7 @@ type Options struct {
 	Listen string // host:port of gRPC and HTTP, with TLS
 	// MetricsListen is host:port of /metrics, without TLS; empty means none.
 	MetricsListen     string
-	CertFile, KeyFile string
+	CertFile, KeyFile string           // read again when they change
 	TokensFile        string           // who may call; see grpcserver.LoadTokens
 	Place             federation.Place // of callers that do not name theirs
 	Version           string
@@ -93,7 +93,7 @@ func New(opts Options) (*Gateway, error) {
 	if opts.Metrics == nil {
 		opts.Metrics = NewRegistry()
 	}
-	pair, err := tls.LoadX509KeyPair(opts.CertFile, opts.KeyFile)
+	certificate, err := certfile.Open(opts.CertFile, opts.KeyFile, opts.Log)
 	if err != nil {
 		return nil, fmt.Errorf("read the gateway's certificate: %w", err)
 	}
@@ -107,14 +107,14 @@ func New(opts Options) (*Gateway, error) {
 	g.table.Store(g.builder.Table())
 	changed := make(chan struct{})
 	g.changed.Store(&changed)
-	if err := g.listen(pair); err != nil {
+	if err := g.listen(certificate); err != nil {
 		return nil, err
 	}
 	return g, nil
 }
 
 // listen makes the front ends and takes their ports.
-func (g *Gateway) listen(certificate tls.Certificate) error {
+func (g *Gateway) listen(certificate *certfile.File) error {
 	counted, err := newMetrics(g.opts.Metrics, g.Table)
 	if err != nil {
 		return fmt.Errorf("new gateway: %w", err)

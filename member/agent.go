@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hansa-io/hansa/federation"
+	"github.com/hansa-io/hansa/member/access"
 	"github.com/hansa-io/hansa/member/admit"
 	"github.com/hansa-io/hansa/member/guard"
 	"github.com/hansa-io/hansa/member/kube"
@@ -20,23 +21,32 @@ import (
 	"github.com/hansa-io/hansa/messaging"
 )
 
-// Bus is what an agent asks of one connection to the bus.
-type Bus interface {
+// talk is what is said over a connection.
+type talk interface {
 	messaging.Publisher
 	messaging.Subscriber
 	messaging.Requester
+}
+
+// Bus is what an agent asks of one connection to the bus.
+type Bus interface {
+	talk
+	access.Link
 	Close()
 	// Works follows the orders of this member.
 	Works() messaging.Orders
 }
 
-// Credentials are what a join brings: where the bus is and who the agent is there.
-type Credentials struct {
-	BusURLs []string `json:"busURLs"`
-	BusCA   []byte   `json:"busCA"` // PEM
-	Account string   `json:"account"`
-	JWT     string   `json:"jwt"`
-	Seed    []byte   `json:"seed"` // of the user's key; secret
+// Connection is one connection to the bus that an agent wants.
+type Connection struct {
+	Name    string // shown in the server's list
+	Account string // of the member
+	// Credentials are asked for at each attempt to connect.
+	Credentials func() access.Credentials
+	// First is the index of the server that is tried first, modulo their number.
+	First int
+	// Refused is to be called when the bus does not take the credentials.
+	Refused func()
 }
 
 // Options of an agent.
@@ -61,15 +71,15 @@ type Options struct {
 	// JoinToken is needed once, while StateDir has no identity.
 	JoinToken string
 	Version   string
-	// NewKey makes the key pair of the agent's bus user.
-	NewKey func() (public string, seed []byte, err error)
+	// Keys make the agent's users of the bus.
+	Keys access.Keys
 	// NewSealKey makes a key pair that secrets are sealed to, and Unseal opens what was
 	// sealed to the key of the seed.
 	NewSealKey func() (public string, seed []byte, err error)
 	Unseal     func(s federation.Sealed, seed []byte) ([]byte, error)
-	// Dial connects to the bus, and goes on trying while it cannot be reached; name is
-	// shown in the server's list. An error ends the agent.
-	Dial   func(c Credentials, name string) (Bus, error)
+	// Dial connects to the bus, and goes on trying while it cannot be reached. An error
+	// ends the agent.
+	Dial   func(Connection) (Bus, error)
 	Logger *slog.Logger
 }
 
@@ -79,7 +89,8 @@ type Agent struct {
 	log         *slog.Logger
 	state       *stateDir
 	cluster     *kube.Client
-	identity    identity
+	book        *book
+	access      *access.Keeper
 	incarnation federation.Incarnation
 
 	control, beats Bus
@@ -117,8 +128,8 @@ func New(opts Options) (*Agent, error) {
 		return nil, errors.New("agent: the member's name is missing")
 	case opts.StateDir == "":
 		return nil, fmt.Errorf("agent of %s: the state directory is missing", opts.Name)
-	case opts.Logger == nil || opts.Dial == nil || opts.NewKey == nil || opts.NewSealKey == nil || opts.Unseal == nil:
-		return nil, fmt.Errorf("agent of %s: Logger, Dial, NewKey, NewSealKey and Unseal are needed", opts.Name)
+	case opts.Logger == nil || opts.Dial == nil || !opts.Keys.Whole() || opts.NewSealKey == nil || opts.Unseal == nil:
+		return nil, fmt.Errorf("agent of %s: Logger, Dial, Keys, NewSealKey and Unseal are needed", opts.Name)
 	}
 	state, err := openState(opts.StateDir)
 	if err != nil {
@@ -146,6 +157,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	roles, running := errgroup.WithContext(ctx)
 	for _, role := range []func(context.Context) error{
 		a.admit, a.decide, a.beat, a.look, a.lander.Run, a.reports.run, a.followWorks, a.listen, a.observe, a.keepFacts, a.keepStatuses, a.keepSealKey,
+		a.access.Run, a.keepApart,
 	} {
 		roles.Go(func() error { return role(running) })
 	}
@@ -167,9 +179,11 @@ func (a *Agent) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if a.identity, err = a.admitted(ctx, clusterID); err != nil {
+	id, err := a.admitted(ctx, clusterID)
+	if err != nil {
 		return err
 	}
+	a.book = &book{id: id, write: a.state.writeIdentity}
 	if a.incarnation, err = a.state.nextIncarnation(); err != nil {
 		return err
 	}
@@ -189,11 +203,7 @@ func (a *Agent) prepare(ctx context.Context) error {
 	if err := a.lander.Prepare(ctx); err != nil {
 		return err
 	}
-	if a.control, err = a.opts.Dial(a.identity.Credentials, a.opts.Name); err != nil {
-		return err
-	}
-	if a.beats, err = a.opts.Dial(a.identity.Credentials, a.opts.Name+" beats"); err != nil {
-		a.control.Close()
+	if err := a.connect(); err != nil {
 		return err
 	}
 	a.begun = time.Now()

@@ -40,7 +40,7 @@ func (a *Agent) beat(ctx context.Context) error {
 	defer ticks.Stop()
 	var stalls stallMeter
 	for sequence := uint64(1); ; sequence++ {
-		_ = a.beats.Publish(subject.MemberBeat(), federationv1.EncodeBeat(a.nextBeat(sequence, stalls.worst()))) // the next one follows
+		a.publishBeat(a.nextBeat(sequence, stalls.worst()))
 		select {
 		case <-ctx.Done():
 			return nil
@@ -69,7 +69,7 @@ func (a *Agent) nextBeat(sequence uint64, stall time.Duration) federation.Beat {
 func (a *Agent) goodbye() {
 	b := a.nextBeat(1<<62, 0)
 	b.Goodbye = true
-	_ = a.beats.Publish(subject.MemberBeat(), federationv1.EncodeBeat(b)) // it only speeds things up
+	a.publishBeat(b) // it only speeds things up
 }
 
 // stallMeter remembers how late the ticks of the last second were.
@@ -117,6 +117,9 @@ func (a *Agent) listen(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
+	if _, err := a.control.Subscribe(ctx, subject.MemberDown(subject.DownRotate), a.hearOrder); err != nil {
+		return err
+	}
 	<-ctx.Done()
 	return nil
 }
@@ -141,6 +144,7 @@ func (a *Agent) hearHub(m messaging.Message) {
 	if b.Term != before.term {
 		a.log.Info("hub leads", "term", b.Term)
 		a.reports.resend()
+		a.access.Tell()
 	}
 	a.tell(guard.HubBeatHeard{Beat: b})
 }

@@ -5,9 +5,11 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"time"
 
@@ -17,6 +19,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	gatewayv1 "github.com/hansa-io/hansa/gateway/v1"
+	"github.com/hansa-io/hansa/member/access"
 )
 
 // joinLimit bounds one attempt to join, joinEvery is the wait between them.
@@ -27,9 +30,14 @@ const (
 
 // token is a join token: where to join, whom to trust there, and the right to.
 type token struct {
-	address    string // host:port of a gateway
-	pin        []byte // SHA-256 of the public key in its certificate
+	gateway
 	id, secret string
+}
+
+// gateway is one that an agent knows.
+type gateway struct {
+	Address string `json:"address"` // host:port
+	Pin     []byte `json:"pin"`     // SHA-256 of the public key in its certificate
 }
 
 // parseToken reads "<host:port>#<base64url SHA-256>#<id>.<secret>".
@@ -44,7 +52,7 @@ func parseToken(s string) (token, error) {
 	if err != nil || len(pin) != sha256.Size || !ok || parts[0] == "" || id == "" || secret == "" {
 		return token{}, bad
 	}
-	return token{address: parts[0], pin: pin, id: id, secret: secret}, nil
+	return token{gateway: gateway{Address: parts[0], Pin: pin}, id: id, secret: secret}, nil
 }
 
 // admitted returns the identity of an earlier join, or joins.
@@ -71,7 +79,7 @@ func (a *Agent) join(ctx context.Context, clusterID string) (identity, error) {
 	if err != nil {
 		return identity{}, err
 	}
-	userKey, seed, err := a.opts.NewKey()
+	userKey, seed, err := a.opts.Keys.New()
 	if err != nil {
 		return identity{}, err
 	}
@@ -92,17 +100,17 @@ func (a *Agent) join(ctx context.Context, clusterID string) (identity, error) {
 	for told := false; ; told = true {
 		reply, err := askToJoin(ctx, t, request)
 		if err == nil {
-			id := identity{Member: a.opts.Name, ClusterID: clusterID, SealKeys: []sealKey{sealTo}, Credentials: Credentials{
+			id := identity{Member: a.opts.Name, ClusterID: clusterID, SealKeys: []sealKey{sealTo}, Gateway: t.gateway, State: access.State{Credentials: access.Credentials{
 				BusURLs: reply.GetBusUrls(), BusCA: reply.GetBusCa(), Account: reply.GetAccount(), JWT: reply.GetUserJwt(), Seed: seed,
-			}}
+			}}}
 			a.log.Info("joined", "bus", strings.Join(id.BusURLs, " "))
 			return id, a.state.writeIdentity(id)
 		}
 		if !passing(err) {
-			return identity{}, errors.New(status.Convert(err).Message())
+			return identity{}, said(err)
 		}
 		if !told {
-			a.log.Warn("cannot join yet, trying again", "gateway", t.address, "reason", status.Convert(err).Message())
+			a.log.Warn("cannot join yet, trying again", "gateway", t.Address, "reason", said(err))
 		}
 		if !wait(ctx, joinEvery) {
 			return identity{}, ctx.Err()
@@ -121,30 +129,57 @@ func passing(err error) bool {
 
 var errWrongGateway = errors.New("the gateway is not the one that made the join token: make a new token")
 
+// said is what a gateway says, or why it is not talked to.
+func said(err error) error {
+	text := status.Convert(err).Message()
+	if strings.Contains(text, errWrongGateway.Error()) {
+		return errWrongGateway
+	}
+	return errors.New(text)
+}
+
 func askToJoin(ctx context.Context, t token, request *gatewayv1.JoinRequest) (*gatewayv1.JoinResponse, error) {
 	ctx, cancel := context.WithTimeout(ctx, joinLimit)
 	defer cancel()
-	conn, err := grpc.NewClient(t.address, grpc.WithTransportCredentials(credentials.NewTLS(t.pinned())))
+	conn, err := t.dial(nil)
 	if err != nil {
-		return nil, fmt.Errorf("join at %s: %w", t.address, err)
+		return nil, fmt.Errorf("join at %s: %w", t.Address, err)
 	}
 	defer func() { _ = conn.Close() }() // the answer is here already
 	return gatewayv1.NewJoinServiceClient(conn).Join(ctx, request)
 }
 
-// pinned trusts exactly the key in the token, whoever signed its certificate.
-func (t token) pinned() *tls.Config {
-	return &tls.Config{
+// dial makes a connection to the gateway, which trusts exactly the key that is pinned,
+// whoever signed its certificate; and what one of the CAs (PEM) signed, if there are any.
+func (g gateway) dial(ca []byte) (*grpc.ClientConn, error) {
+	name, _, err := net.SplitHostPort(g.Address)
+	if err != nil {
+		return nil, err
+	}
+	return grpc.NewClient(g.Address, grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{
 		MinVersion:         tls.VersionTLS13,
 		InsecureSkipVerify: true, // the key itself is compared below
 		VerifyConnection: func(s tls.ConnectionState) error {
 			hash := sha256.Sum256(s.PeerCertificates[0].RawSubjectPublicKeyInfo)
-			if subtle.ConstantTimeCompare(hash[:], t.pin) != 1 {
-				return errWrongGateway
+			if subtle.ConstantTimeCompare(hash[:], g.Pin) == 1 || signed(s.PeerCertificates, name, ca) {
+				return nil
 			}
-			return nil
+			return errWrongGateway
 		},
+	})))
+}
+
+// signed reports whether one of the CAs signed the first certificate, for that name.
+func signed(chain []*x509.Certificate, name string, ca []byte) bool {
+	roots, others := x509.NewCertPool(), x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(ca) {
+		return false
 	}
+	for _, crt := range chain[1:] {
+		others.AddCert(crt)
+	}
+	_, err := chain[0].Verify(x509.VerifyOptions{DNSName: name, Roots: roots, Intermediates: others})
+	return err == nil
 }
 
 func (a *Agent) probeAddress() (string, []byte, error) {

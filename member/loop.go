@@ -188,6 +188,7 @@ func (a *Agent) sendHello(ctx context.Context, h federation.Hello) {
 		return
 	}
 	a.refusal.Store(nil)
+	a.access.Learn(reply.BusURLs, reply.BusCA)
 	a.tell(guard.HelloReplied{Reply: reply})
 	a.greet.Do(func() { close(a.greeted) })
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/hansa-io/hansa/federation"
 	federationv1 "github.com/hansa-io/hansa/federation/v1"
+	"github.com/hansa-io/hansa/member/access"
 	"github.com/hansa-io/hansa/member/guard"
 	"github.com/hansa-io/hansa/member/kube"
 	"github.com/hansa-io/hansa/member/landing"
@@ -138,8 +139,9 @@ func (o *objects) Unscheduled(kube.Ref) int64 { return 0 }
 // line is the bus as one agent has it.
 type line struct {
 	*inproc.Bus
-	orders []messaging.Change
-	taken  int // how many were acknowledged
+	access.Link // nothing is asked of it
+	orders      []messaging.Change
+	taken       int // how many were acknowledged
 }
 
 func (*line) Close() {}
@@ -184,8 +186,9 @@ func (s *site) begins(bus *line) (a *Agent, end func()) {
 	}
 	a = &Agent{
 		opts: Options{Name: "tokyo"}, log: slog.New(slog.NewTextHandler(s.t.Output(), nil)), state: state, incarnation: s.life, control: bus, beats: bus,
-		inbox: newInbox(), greeted: make(chan struct{}), changes: newChanges(), facts: newFacts(), identity: identity{Credentials: Credentials{Account: "account"}},
+		inbox: newInbox(), greeted: make(chan struct{}), changes: newChanges(), facts: newFacts(), book: &book{id: identity{State: access.State{Credentials: access.Credentials{Account: "account"}}}},
 	}
+	a.access = access.New(access.Options{Member: "tokyo", Log: a.log}, access.State{})
 	a.reports = newReporter(bus, a.log)
 	a.leases.Store(&map[federation.Key]time.Time{})
 	a.guard, err = a.openGuard("cluster")

@@ -50,13 +50,9 @@ type keyring struct {
 
 // openKeyring takes the keys of the agent's identity.
 func (a *Agent) openKeyring() *keyring {
-	id := a.identity
 	return &keyring{
-		make: a.opts.NewSealKey, unseal: a.opts.Unseal, lacking: make(chan struct{}, 1), keys: id.SealKeys,
-		save: func(keys []sealKey) error {
-			id.SealKeys = keys
-			return a.state.writeIdentity(id)
-		},
+		make: a.opts.NewSealKey, unseal: a.opts.Unseal, lacking: make(chan struct{}, 1), keys: a.book.read().SealKeys,
+		save: func(keys []sealKey) error { return a.book.change(func(id *identity) { id.SealKeys = keys }) },
 	}
 }
 

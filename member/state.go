@@ -9,9 +9,11 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/hansa-io/hansa/federation"
+	"github.com/hansa-io/hansa/member/access"
 )
 
 // Files of the state directory.
@@ -27,9 +29,38 @@ const (
 type identity struct {
 	Member    string `json:"member"`
 	ClusterID string `json:"clusterID"`
-	Credentials
+	access.State
 	// SealKeys are those that secrets are or were sealed to, the newest first.
 	SealKeys []sealKey `json:"sealKeys,omitempty"`
+	// Gateway is the one by which the agent joined.
+	Gateway gateway `json:"gateway,omitzero"`
+}
+
+// book is the identity of an agent that several write to.
+type book struct {
+	write func(identity) error
+
+	mu sync.Mutex
+	id identity
+}
+
+func (b *book) read() identity {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.id
+}
+
+// change writes a changed identity down, and has it only then.
+func (b *book) change(edit func(*identity)) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	next := b.id
+	edit(&next)
+	if err := b.write(next); err != nil {
+		return err
+	}
+	b.id = next
+	return nil
 }
 
 // stateDir is a directory that one agent uses at a time. Files are replaced

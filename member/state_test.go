@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/hansa-io/hansa/member/access"
 )
 
 func open(t *testing.T, dir string) *stateDir {
@@ -54,7 +56,7 @@ func TestIdentity(t *testing.T) {
 	if _, joined, err := s.readIdentity(); joined || err != nil {
 		t.Fatalf("joined %v, %v", joined, err)
 	}
-	want := identity{Member: "tokyo", ClusterID: "c", Credentials: Credentials{Account: "A", JWT: "j", Seed: []byte("s"), BusURLs: []string{"tls://x:1"}}, SealKeys: []sealKey{{Public: "X", Seed: []byte("x"), Made: began}}}
+	want := identity{Member: "tokyo", ClusterID: "c", State: access.State{Credentials: access.Credentials{Account: "A", JWT: "j", Seed: []byte("s"), BusURLs: []string{"tls://x:1"}}, Next: &access.KeyPair{Public: "N", Seed: []byte("n")}}, Gateway: gateway{Address: "g:1", Pin: []byte("p")}, SealKeys: []sealKey{{Public: "X", Seed: []byte("x"), Made: began}}}
 	if err := s.writeIdentity(want); err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +79,7 @@ func TestIdentity(t *testing.T) {
 func TestParseToken(t *testing.T) {
 	pin := base64.RawURLEncoding.EncodeToString(bytes.Repeat([]byte{7}, 32))
 	got, err := parseToken("127.0.0.1:7443#" + pin + "#id.secret")
-	if err != nil || got.address != "127.0.0.1:7443" || got.id != "id" || got.secret != "secret" || len(got.pin) != 32 {
+	if err != nil || got.Address != "127.0.0.1:7443" || got.id != "id" || got.secret != "secret" || len(got.Pin) != 32 {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	for _, bad := range []string{"", "x", "a#b#c", "a#" + pin + "#id", "#" + pin + "#id.secret", "a#" + pin[:8] + "#id.secret", "a#" + pin + "#.secret"} {

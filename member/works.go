@@ -19,7 +19,7 @@ const worksFile = "works.db"
 // openWorks reads what earlier lives kept of their orders. What cannot be used is wanted
 // from the hub again.
 func (a *Agent) openWorks() (guard.Store, error) {
-	s, was, err := store.Open(a.state.path(worksFile), a.identity.Account)
+	s, was, err := store.Open(a.state.path(worksFile), a.book.read().Account)
 	if err != nil {
 		return guard.Store{}, err
 	}

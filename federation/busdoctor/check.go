@@ -24,6 +24,8 @@ type Member struct {
 	Healthy bool
 	// CredentialsEnd is zero when that is not known.
 	CredentialsEnd time.Time
+	// CredentialsLate is from when on its agent should have others.
+	CredentialsLate time.Time
 }
 
 // Finding is one thing that is wrong, one line each.

@@ -42,7 +42,12 @@ func open(w World) map[string][]federation.BusConnection {
 
 // Expiring lists what expires soon, or has.
 func Expiring(w World) []federation.Expiry {
-	return slices.DeleteFunc(Expiries(w), func(e federation.Expiry) bool { return e.Ends.Sub(w.Now) > Soon })
+	return slices.DeleteFunc(Expiries(w), func(e federation.Expiry) bool {
+		if !e.Soon.IsZero() {
+			return w.Now.Before(e.Soon)
+		}
+		return e.Ends.Sub(w.Now) > Soon
+	})
 }
 
 // Expiries lists the ends of the credentials of members, as their records say or else
@@ -57,7 +62,7 @@ func Expiries(w World) []federation.Expiry {
 				ends = c.Expires
 			}
 		}
-		out = append(out, federation.Expiry{Kind: "credentials", About: "member " + m.Name, Ends: ends})
+		out = append(out, federation.Expiry{Kind: "credentials", About: "member " + m.Name, Ends: ends, Soon: m.CredentialsLate})
 	}
 	for _, s := range w.Report.Servers {
 		out = append(out, federation.Expiry{Kind: "certificate", About: "server " + s.Name, Ends: s.CertificateEnds})
@@ -84,11 +89,11 @@ func When(e federation.Expiry, now time.Time) string {
 
 func credentials(w World) []Finding {
 	return expiring(w, "credentials", "the member is cut off then, and goes on as it is without orders",
-		"join it again with a new token (hansa token create), unless its agent renews them by itself")
+		"see the log of its agent, which should have renewed them; else join it again with a new token (hansa token create)")
 }
 
 func certificates(w World) []Finding {
-	return expiring(w, "certificate", "nobody connects any more then: the other side refuses it", "issue a new certificate, and start the process again that shows it")
+	return expiring(w, "certificate", "nobody connects any more then: the other side refuses it", "issue a new certificate: the bus and gateways read theirs again when the file changes")
 }
 
 func expiring(w World, kind, why, do string) []Finding {

@@ -62,6 +62,16 @@ type DeleteMember struct {
 	Expected federation.Revision
 }
 
+// EndUser has the bus refuse one user of a member's account; its live connections are
+// cut. The shell repeats it until it is done, and feeds UserEnded then.
+type EndUser struct{ Member, Account, Key string }
+
+// OrderRotation tells an agent to replace its user of the bus. It is repeated.
+type OrderRotation struct {
+	Account string
+	Order   federation.RotationOrder
+}
+
 // PutWork hands a work to a member, whatever revision its record has: repeating
 // it is harmless, since works carry an epoch.
 //
@@ -150,6 +160,8 @@ func (PutOperation) effect()     {}
 func (PutMember) effect()        {}
 func (DeleteMember) effect()     {}
 func (Outranked) effect()        {}
+func (EndUser) effect()          {}
+func (OrderRotation) effect()    {}
 func (PutWork) effect()          {}
 func (DropWork) effect()         {}
 func (ReadRecord) effect()       {}

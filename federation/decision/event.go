@@ -141,6 +141,27 @@ type SealKeyOffered struct {
 	Offer   federation.SealOffer
 }
 
+// UserSigned: a user was signed for an agent that asks for one. The caller has checked
+// that the key of the last one signed the request, and, unless it came off the bus, that
+// it came from the member's own account. Answer: federation.MemberSpec, once the record
+// names the user; it must not be handed out before.
+type UserSigned struct {
+	Request  uint64
+	Rotation federation.Rotation
+	User     federation.BusUser
+	OffBus   bool // it came by a gateway: the bus does not let the agent in
+}
+
+// UserUsed: an agent says which user it is on the bus with. Answer:
+// federation.MemberSpec.
+type UserUsed struct {
+	Request uint64
+	Used    federation.Rotated
+}
+
+// UserEnded: the bus refuses that user of the member, after EndUser.
+type UserEnded struct{ Member, Key string }
+
 // OperationRequested asks for an operation. Answer: federation.Operation, once
 // its first record is stored.
 type OperationRequested struct {
@@ -261,6 +282,9 @@ func (Stalled) event()            {}
 func (HelloArrived) event()       {}
 func (RenewArrived) event()       {}
 func (SealKeyOffered) event()     {}
+func (UserSigned) event()         {}
+func (UserUsed) event()           {}
+func (UserEnded) event()          {}
 func (OperationRequested) event() {}
 func (AbortRequested) event()     {}
 func (ApproveRequested) event()   {}
@@ -279,6 +303,10 @@ func requestOf(ev Event) uint64 {
 	case RenewArrived:
 		return ev.Request
 	case SealKeyOffered:
+		return ev.Request
+	case UserSigned:
+		return ev.Request
+	case UserUsed:
 		return ev.Request
 	case OperationRequested:
 		return ev.Request

@@ -89,6 +89,7 @@ type Machine struct {
 	survey      survey
 	observed    map[federation.Key]*observed // demand by service
 	patienceAt  time.Time                    // when a toleration or the wait for a node ends
+	usersAt     time.Time                    // when something is due about the users of members
 	strangers   map[string]*member           // members whose record has not come
 
 	writes   map[uint64]writing
@@ -153,7 +154,7 @@ func (m *Machine) Deadline() (time.Time, bool) {
 	if m.lookAgain {
 		next = earlier(next, m.lookAt)
 	}
-	for _, at := range []time.Time{m.earliestHealth(), m.batchAt, m.worldAt, m.dwellAt, m.patienceAt, m.fencesAt(), m.recordAt, m.survey.nextAt, m.auditAt()} {
+	for _, at := range []time.Time{m.earliestHealth(), m.batchAt, m.worldAt, m.dwellAt, m.patienceAt, m.fencesAt(), m.recordAt, m.usersAt, m.survey.nextAt, m.auditAt()} {
 		next = earlier(next, at)
 	}
 	for k := range m.timed {
@@ -194,6 +195,7 @@ func (m *Machine) settle() {
 		m.stepMeasured()
 		m.stepWorks()
 		m.stepRecords()
+		m.stepUsers()
 		m.stepSurvey()
 		m.stepAudit()
 		if !m.restless() {
@@ -206,7 +208,7 @@ func (m *Machine) apply(ev Event) {
 	switch ev := ev.(type) {
 	case WorkloadChanged, WorkloadDeleted, WorkloadUnreadable, AssignmentLoaded, StatusChanged:
 		m.applyWorkload(ev)
-	case MemberChanged, MemberRemoved, FactsChanged, HealthLoaded:
+	case MemberChanged, MemberRemoved, FactsChanged, HealthLoaded, UserEnded:
 		m.applyMember(ev)
 	case BeatArrived, ProbeResult, Stalled:
 		m.applyEvidence(ev)
@@ -260,6 +262,10 @@ func (m *Machine) applyRequest(ev Event) {
 		m.describe(ev)
 	case SealKeyOffered:
 		m.sealKeyOffered(ev)
+	case UserSigned:
+		m.userSigned(ev)
+	case UserUsed:
+		m.userUsed(ev)
 	default:
 		m.applyPlanning(ev)
 	}

@@ -28,6 +28,7 @@ type member struct {
 	asked     []pending                      // commands that wait for the record's write
 	tainted   map[federation.Taint]time.Time // since when it has each NoExecute taint
 	unsealed  map[federation.Key]bool        // works that are to be sealed to its new key; nil when all are
+	user      userWatch
 }
 
 // pending is a request that is answered when a write is done.
@@ -54,6 +55,8 @@ func (m *Machine) applyMember(ev Event) {
 		m.memberRemoved(ev.Member)
 	case FactsChanged:
 		m.factsChanged(ev.Facts)
+	case UserEnded:
+		m.userEnded(ev)
 	case HealthLoaded:
 		m.member(ev.Member).record.load(ev.Record, ev.Revision)
 		m.unsaved = true
@@ -80,6 +83,7 @@ func (m *Machine) memberChanged(ev MemberChanged) {
 	if !mem.spec.load(ev.Spec, ev.Revision) {
 		return
 	}
+	m.usersIn(0)
 	if known && !sameLife(was, ev.Spec) {
 		m.recount(mem)
 	}
@@ -94,7 +98,7 @@ func (m *Machine) memberChanged(ev MemberChanged) {
 		m.watch(mem)
 		m.note("Join", "member/"+mem.name, mem.name+" joined")
 	}
-	if !known || !onlySeals(was, ev.Spec) {
+	if !known || !onlyKeys(was, ev.Spec) {
 		m.reconsider()
 	}
 }
@@ -188,6 +192,9 @@ func (m *Machine) command(ev MemberCommand) {
 	case "leave":
 		m.leave(ev, mem)
 		return
+	case "rotate":
+		m.rotate(ev, mem)
+		return
 	}
 	spec, err := changedSpec(mem.spec.stored, ev.Change)
 	if err != nil {
@@ -260,11 +267,13 @@ func (m *Machine) memberDone(wr writing, ev WriteDone) {
 	}
 	mem.asked = left
 	if ev.Outcome != Written {
+		m.usersIn(rotateAgain)
 		return
 	}
+	m.usersIn(0)
 	m.noteTaints(mem)
 	m.noteSeals(mem)
-	if !onlySeals(was, spec) {
+	if !onlyKeys(was, spec) {
 		m.reconsider()
 	}
 }

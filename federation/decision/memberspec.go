@@ -34,7 +34,7 @@ func changedSpec(spec federation.MemberSpec, c federation.MemberChange) (federat
 		spec.Labels = maps.Clone(spec.Labels)
 		delete(spec.Labels, c.Argument)
 	default:
-		return spec, fmt.Errorf("action %q is not cordon, uncordon, drain, undrain, confirm, leave, taint, untaint, label or unlabel", c.Action)
+		return spec, fmt.Errorf("action %q is not cordon, uncordon, drain, undrain, confirm, leave, rotate, taint, untaint, label or unlabel", c.Action)
 	}
 	return spec, nil
 }

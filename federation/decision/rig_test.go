@@ -198,6 +198,10 @@ func (r *rig) execute(e Effect) {
 		r.putWork(e)
 	case DropWork:
 		r.dropWork(e)
+	case EndUser:
+		r.endUser(e)
+	case OrderRotation:
+		r.logf("order %s to replace %s", e.Order.Member, e.Order.Key)
 	case ReadRecord:
 		r.logf("read %s %s", e.Source, e.Name)
 		r.soon(r.loaded(string(e.Source) + ":" + e.Name))
@@ -332,6 +336,10 @@ func (r *rig) replied(e Reply) {
 	case federation.Simulation:
 		b, _ := json.Marshal(a.Moves)
 		r.logf("fits %v moves %s", a.Fits, b)
+	case federation.MemberSpec:
+		if a.User.Key != "" {
+			r.logf("written")
+		}
 	case federation.SealReply:
 		r.logf("seal settled %v", a.Settled)
 	}

@@ -33,7 +33,9 @@ import (
 //	renew NAME NS/NAME EPOCH [held]
 //	spoil NS/NAME                its record cannot be read any more
 //	seal NAME KEY                an agent offers a key; rejoin NAME KEY: one that lost its state
-//	show [assignments] [health] [operations] [report] [keys]
+//	using NAME KEY [AGE]         an agent is on the bus with that user
+//	rotate NAME KEY NEWKEY [offbus] [skew=D] [cluster=ID]   it asks for another
+//	show [assignments] [health] [operations] [report] [keys] [users]
 func TestScenarios(t *testing.T) {
 	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
 		r := newRig(t)
@@ -89,6 +91,7 @@ func (r *rig) command(cmd string, args []string) {
 		"member": r.cmdMember, "renew": r.cmdRenew, "show": r.cmdShow, "hello": r.cmdHello,
 		"sick": r.cmdSick, "stuck": r.cmdStuck, "rebalance": r.cmdRebalance, "replay": r.cmdReplay, "readiness": r.cmdReadiness, "feed": r.cmdFeed, "diff": r.cmdDiff, "busy": r.cmdBusy,
 		"way": r.cmdWay, "ways": r.cmdWays, "queries": r.cmdQueries, "safety": r.cmdSafety, "seal": r.cmdSeal, "rejoin": r.cmdRejoin, "spoil": r.cmdSpoil,
+		"rotate": r.cmdRotate, "using": r.cmdUsing,
 	}
 	run, ok := commands[cmd]
 	if !ok {
@@ -353,6 +356,8 @@ func (r *rig) cmdShow(args []string) {
 			r.showReports()
 		case "keys":
 			r.showKeys()
+		case "users":
+			r.showUsers()
 		}
 	}
 }

@@ -62,9 +62,10 @@ func (m *Machine) putSpec(mem *member, spec federation.MemberSpec) uint64 {
 	return id
 }
 
-// onlySeals reports whether two records of a member differ in nothing but its keys.
-func onlySeals(a, b federation.MemberSpec) bool {
+// onlyKeys reports whether two records of a member differ in nothing but its keys.
+func onlyKeys(a, b federation.MemberSpec) bool {
 	a.SealKey, a.SealedTo = b.SealKey, b.SealedTo
+	a.User, a.NextUser, a.EndedUsers, a.RotateBy = b.User, b.NextUser, b.EndedUsers, b.RotateBy
 	return reflect.DeepEqual(a, b)
 }
 

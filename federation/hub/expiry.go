@@ -36,7 +36,7 @@ func (l *leadership) watchExpiry(ctx context.Context) error {
 func (l *leadership) tellExpiries(ctx context.Context, now time.Time) {
 	w := busdoctor.World{Now: now, Expiries: authorities(l.hub.opts.BusCA)}
 	for _, spec := range l.dir.everySpec() {
-		w.Members = append(w.Members, busdoctor.Member{Name: spec.Name, CredentialsEnd: spec.CredentialsEnd})
+		w.Members = append(w.Members, busdoctor.Member{Name: spec.Name, CredentialsEnd: spec.User.ExpiresAt, CredentialsLate: spec.User.LateAt()})
 	}
 	if report, err := l.inspect(ctx); err == nil {
 		w.Report = report

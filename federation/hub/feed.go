@@ -60,9 +60,12 @@ func (l *leadership) followOne(ctx context.Context, source decision.Source) erro
 // earlier one may have given members less or more, and a bus that was restored knows
 // none.
 func (l *leadership) refreshAccounts(ctx context.Context) {
-	for member, account := range l.dir.everyMember() {
-		if _, err := l.hub.opts.Accounts.AddMember(ctx, member, account); err != nil && ctx.Err() == nil {
-			l.log.Warn("the bus does not take a member's account", "member", member, "error", err)
+	for _, m := range l.dir.everySpec() {
+		if m.Account == "" {
+			continue
+		}
+		if _, err := l.hub.opts.Accounts.AddMember(ctx, m); err != nil && ctx.Err() == nil {
+			l.log.Warn("the bus does not take a member's account", "member", m.Name, "error", err)
 		}
 	}
 }
@@ -209,7 +212,8 @@ func (l *leadership) listen(ctx context.Context) error {
 	return nil
 }
 
-// hearBeat passes a beat on when its account may speak for its member.
+// hearBeat passes a beat on when its account may speak for its member, and it is newer
+// than those before it.
 func (l *leadership) hearBeat(ctx context.Context, m messaging.Message) {
 	if !l.within(ctx, m, "") {
 		l.hub.metrics.droppedBeats.Inc()
@@ -224,6 +228,9 @@ func (l *leadership) hearBeat(ctx context.Context, m messaging.Message) {
 	if err != nil || l.dir.own(account, beat.Member) != nil {
 		l.log.Debug("a beat of a member that is not known", "subject", m.Subject, "member", beat.Member)
 		return
+	}
+	if !l.dir.admit(beat.Member, "beat", decision.Order{Incarnation: beat.Incarnation, Sequence: beat.Sequence}) {
+		return // it came by another server before, or is late
 	}
 	if !l.events.PutBelow(decision.BeatArrived{Beat: beat}, beatLimit) {
 		l.hub.metrics.droppedBeats.Inc()

@@ -36,8 +36,8 @@ func TestBusReport(t *testing.T) {
 	}
 	spec, err := federationv1.DecodeMemberSpec(w.entries(subject.Members)[subject.MemberKey("tokyo")].Value)
 	must(t, err)
-	if time.Until(spec.CredentialsEnd) < 300*24*time.Hour {
-		t.Errorf("its credentials end at %s", spec.CredentialsEnd)
+	if time.Until(spec.User.ExpiresAt) < 29*24*time.Hour {
+		t.Errorf("its credentials end at %s", spec.User.ExpiresAt)
 	}
 }
 
@@ -46,7 +46,7 @@ func TestBusReport(t *testing.T) {
 func TestExpiry(t *testing.T) {
 	w := newWorld(t)
 	put := func(ends time.Time) {
-		w.putMember(federation.MemberSpec{Name: "tokyo", Account: "ATOKYO", CredentialsEnd: ends})
+		w.putMember(federation.MemberSpec{Name: "tokyo", Account: "ATOKYO", User: federation.BusUser{Key: "U", IssuedAt: ends.Add(-30 * 24 * time.Hour), ExpiresAt: ends}})
 	}
 	told := func() (texts []string) {
 		for _, e := range w.entries(subject.Events) {

@@ -16,13 +16,16 @@ import (
 
 // Accounts makes the identities of members on the bus.
 type Accounts interface {
-	// AddMember lets the bus know the member's account and returns its public key. An
-	// empty account means a new one.
-	AddMember(ctx context.Context, member, account string) (string, error)
+	// AddMember lets the bus know the account of a member and returns its public key. A
+	// record without an account means a new one.
+	AddMember(ctx context.Context, m federation.MemberSpec) (string, error)
 	// SignUser returns a user JWT for the public user key in the account.
 	SignUser(account, userKey string) (jwt string, expires time.Time, err error)
-	// Revoke ends the account; live connections are cut.
+	// Revoke ends the account, and RevokeUser one user of it; live connections are cut.
 	Revoke(ctx context.Context, account string) error
+	RevokeUser(ctx context.Context, account, userKey string) error
+	// CheckSignature checks that the user key signed the text.
+	CheckSignature(userKey string, text, signature []byte) error
 }
 
 // WorkBuckets opens the buckets of members' works.
@@ -67,7 +70,9 @@ func (j joins) join(ctx context.Context, r federation.JoinRequest, now time.Time
 	if err != nil {
 		return federation.JoinReply{}, err
 	}
-	account, err := j.accounts.AddMember(ctx, r.Member, spec.Account)
+	known := spec
+	known.Name = r.Member
+	account, err := j.accounts.AddMember(ctx, known)
 	if err != nil {
 		return federation.JoinReply{}, fmt.Errorf("make the account of %s: %w", r.Member, err)
 	}
@@ -86,9 +91,7 @@ func (j joins) join(ctx context.Context, r federation.JoinRequest, now time.Time
 	if err := j.tokens.consume(ctx, token, revision); err != nil {
 		return federation.JoinReply{}, err
 	}
-	spec = joined(spec, r, account, now)
-	spec.CredentialsEnd = expires
-	if err := j.write(ctx, spec, expected); err != nil {
+	if err := j.write(ctx, replaced(joined(spec, r, account, now), federation.BusUser{Key: r.UserKey, IssuedAt: now, ExpiresAt: expires}), expected); err != nil {
 		return federation.JoinReply{}, err
 	}
 	return federation.JoinReply{UserJWT: jwt, BusURLs: j.busURLs, BusCA: j.busCA, Account: account, ExpiresAt: expires}, nil

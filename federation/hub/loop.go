@@ -170,6 +170,10 @@ func (l *leadership) execute(ctx context.Context, effect decision.Effect) {
 		l.dropWork(ctx, e)
 	case decision.DeleteMember:
 		l.deleteMember(ctx, e)
+	case decision.EndUser:
+		l.group.Go(func() error { return l.endUser(ctx, e) })
+	case decision.OrderRotation:
+		l.orderRotation(e)
 	case decision.Outranked:
 		l.outranked(e.Term)
 	case decision.PutEvent:

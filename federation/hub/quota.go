@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"github.com/hansa-io/hansa/federation"
 	"github.com/hansa-io/hansa/messaging"
 	"github.com/hansa-io/hansa/messaging/subject"
 )
@@ -126,7 +127,7 @@ func (l *leadership) suspend(ctx context.Context, from sender, q *quota) {
 	case <-time.After(suspendFor):
 	}
 	for ctx.Err() == nil && l.dir.own(from.account, from.member) == nil {
-		_, err := l.hub.opts.Accounts.AddMember(ctx, from.member, from.account)
+		_, err := l.hub.opts.Accounts.AddMember(ctx, federation.MemberSpec{Name: from.member, Account: from.account})
 		if err == nil {
 			return
 		}

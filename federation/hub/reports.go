@@ -40,6 +40,9 @@ func (l *leadership) reports() map[string]handler {
 		subject.UpHello:  l.hearHello,
 		subject.UpRenew:  l.hearRenew,
 		subject.UpSeal:   l.hearSeal,
+
+		subject.UpRotate:  l.hearRotate,
+		subject.UpRotated: l.hearRotated,
 	}
 }
 
@@ -158,9 +161,11 @@ func (l *leadership) hearHello(ctx context.Context, m messaging.Message) ([]byte
 			if err := l.replay(ctx, m, h); err != nil {
 				return federation.HelloReply{}, err
 			}
-			return asked[federation.HelloReply](ctx, l, func(id uint64) decision.Event {
+			reply, err := asked[federation.HelloReply](ctx, l, func(id uint64) decision.Event {
 				return decision.HelloArrived{Request: id, Hello: h}
 			})
+			reply.BusURLs, reply.BusCA = l.hub.opts.BusURLs, l.hub.opts.BusCA
+			return reply, err
 		})(ctx, m)
 }
 

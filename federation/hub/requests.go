@@ -78,7 +78,7 @@ func (l *leadership) answers() map[string]handler {
 	}
 }
 
-// questions are the methods of planning and of what gateways tell.
+// questions are the methods of planning, and of what gateways tell and pass on.
 func (l *leadership) questions() map[string]handler {
 	return map[string]handler{
 		subject.HubBus: answer(federationv1.DecodeBusRequest, federationv1.EncodeBusReport,
@@ -87,6 +87,10 @@ func (l *leadership) questions() map[string]handler {
 			func(_ context.Context, r federation.QueryReport) (struct{}, error) {
 				l.events.Put(decision.QueriesArrived{Report: r})
 				return struct{}{}, nil
+			}),
+		subject.HubRotate: answer(federationv1.DecodeRotation, federationv1.EncodeRotationReply,
+			func(ctx context.Context, r federation.Rotation) (federation.RotationReply, error) {
+				return l.rotate(ctx, r, true)
 			}),
 		subject.HubSealKeys: answer(federationv1.DecodeSealKeysRequest, federationv1.EncodeSealKeys,
 			func(context.Context, struct{}) (federation.SealKeys, error) { return l.hub.opts.Sealing.Keys, nil }),

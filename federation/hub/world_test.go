@@ -39,15 +39,22 @@ type world struct {
 	ca      []byte
 	records *nats.Conn // with the hub's rights
 	asks    *nats.Conn // with a gateway's rights
+	urls    []string   // of the bus, as its next hub tells agents
 }
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	return newWorldAt(t, filepath.Join(t.TempDir(), "bus"))
+	return newWorldOf(t, nats.ServerOptions{})
 }
 
 // newWorldAt keeps the bus's data in a directory.
 func newWorldAt(t testing.TB, bus string) *world {
+	t.Helper()
+	return newWorldOf(t, nats.ServerOptions{Dir: bus})
+}
+
+// newWorldOf has a bus with these options and a certificate.
+func newWorldOf(t testing.TB, o nats.ServerOptions) *world {
 	t.Helper()
 	dir := t.TempDir()
 	authority, err := pki.NewAuthority("test", time.Now())
@@ -57,16 +64,34 @@ func newWorldAt(t testing.TB, bus string) *world {
 	crt, key := filepath.Join(dir, "crt"), filepath.Join(dir, "key")
 	must(t, os.WriteFile(crt, pair.Certificate, 0o600))
 	must(t, os.WriteFile(key, pair.Key, 0o600))
-	w := &world{t: t, data: t.TempDir(), ca: authority.Pair().Certificate, options: nats.ServerOptions{
-		Dir: bus, Listen: "127.0.0.1:0", CertFile: crt, KeyFile: key,
-	}}
+	o.Listen, o.CertFile, o.KeyFile = "127.0.0.1:0", crt, key
+	if o.Dir == "" {
+		o.Dir = filepath.Join(dir, "bus")
+	}
+	w := &world{t: t, data: t.TempDir(), ca: authority.Pair().Certificate, options: o}
 	w.full.Store(new(string))
 	w.server, err = nats.StartServer(w.options)
 	must(t, err)
 	t.Cleanup(func() { w.server.Shutdown() })
+	w.urls = []string{w.server.URL()}
 	w.records, w.asks = w.dial(nats.HubRole), w.dial(nats.GatewayRole)
 	must(t, w.records.EnsureBuckets(t.Context()))
 	return w
+}
+
+// grow starts another server of the same federation. It stands for itself: what is on
+// one bus is not on the other.
+func (w *world) grow() *nats.Server {
+	w.t.Helper()
+	keys, err := nats.ReadKeys(nats.KeyDir(w.options.Dir))
+	must(w.t, err)
+	dir := w.t.TempDir()
+	server, err := nats.StartServer(nats.ServerOptions{
+		Dir: dir, Keys: keys, Name: "second", Listen: "127.0.0.1:0", CertFile: w.options.CertFile, KeyFile: w.options.KeyFile,
+	})
+	must(w.t, err)
+	w.t.Cleanup(server.Shutdown)
+	return server
 }
 
 func must(t testing.TB, err error) {
@@ -112,7 +137,7 @@ func (w *world) startHub(name string) running {
 	h, err := hub.New(hub.Options{
 		Bus: mirroredBus{conn, records}, Ears: w.dial(nats.HubRole), Accounts: w.server.Accounts, Suspend: w.server.Accounts.Suspend, Works: w.records, Sealing: w.sealing(), Inspector: w.server.Inspector(w.records), Name: name,
 		Full: func() string { return *w.full.Load() }, Version: "v1.2.3", Keys: nats.KeyFiles(nats.KeyDir(w.options.Dir)), DataDir: w.data,
-		BusURLs: []string{w.server.URL()}, BusCA: w.ca, Stabilise: 200 * time.Millisecond,
+		BusURLs: w.urls, BusCA: w.ca, Stabilise: 200 * time.Millisecond,
 		Metrics: registry, Log: slog.New(slog.NewTextHandler(w.t.Output(), nil)),
 	})
 	must(w.t, err)
@@ -223,7 +248,8 @@ type record[V any] struct {
 var (
 	assignments = record[federation.Assignment]{subject.Assignments, federationv1.DecodeAssignment}
 	healths     = record[federation.HealthRecord]{subject.Health, federationv1.DecodeHealthRecord}
-	statuses    = record[federation.WorkStatus]{subject.Status, federationv1.DecodeWorkStatus}
+
+	statuses = record[federation.WorkStatus]{subject.Status, federationv1.DecodeWorkStatus}
 )
 
 // await follows a record until a version of it satisfies ok, and returns that.

@@ -180,6 +180,7 @@ func DecodeHello(b []byte) (federation.Hello, error) {
 func EncodeHelloReply(r federation.HelloReply) []byte {
 	return encode(&HelloReply{
 		Term: r.Term, Health: r.Health.String(), Keep: each(r.Keep, fromHolding), Stop: each(r.Stop, fromHolding), Reason: r.Reason, Synced: r.Synced,
+		BusUrls: r.BusURLs, BusCa: r.BusCA,
 	})
 }
 
@@ -195,6 +196,9 @@ func DecodeHelloReply(b []byte) (federation.HelloReply, error) {
 			return federation.HelloReply{}, err
 		}
 		stop, err := eachErr(m.GetStop(), toHolding)
-		return federation.HelloReply{Term: m.GetTerm(), Health: h, Keep: keep, Stop: stop, Reason: m.GetReason(), Synced: m.GetSynced()}, err
+		return federation.HelloReply{
+			Term: m.GetTerm(), Health: h, Keep: keep, Stop: stop, Reason: m.GetReason(), Synced: m.GetSynced(),
+			BusURLs: m.GetBusUrls(), BusCA: m.GetBusCa(),
+		}, err
 	})
 }

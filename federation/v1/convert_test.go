@@ -81,6 +81,10 @@ func codecs() []codec {
 		of("BackupReply", EncodeBackupReply, DecodeBackupReply),
 		of("RestoreRequest", EncodeRestoreRequest, DecodeRestoreRequest),
 		of("RestoreReply", EncodeRestoreReply, DecodeRestoreReply),
+		of("Rotation", EncodeRotation, DecodeRotation),
+		of("RotationReply", EncodeRotationReply, DecodeRotationReply),
+		of("Rotated", EncodeRotated, DecodeRotated),
+		of("RotationOrder", EncodeRotationOrder, DecodeRotationOrder),
 	}
 }
 

@@ -16,7 +16,8 @@ func fromMemberSpec(s federation.MemberSpec) *MemberSpec {
 			return &Taint{Key: t.Key, Value: t.Value, Effect: string(t.Effect)}
 		}),
 		Account: s.Account, ClusterId: s.ClusterID, ProbeUrl: s.ProbeURL, ProbeCa: s.ProbeCA, JoinedAt: fromTime(s.JoinedAt),
-		SealKey: s.SealKey, SealedTo: s.SealedTo, CredentialsEnd: fromTime(s.CredentialsEnd),
+		SealKey: s.SealKey, SealedTo: s.SealedTo,
+		User: fromBusUser(s.User), NextUser: fromBusUser(s.NextUser), EndedUsers: s.EndedUsers, RotateBy: fromTime(s.RotateBy),
 	}
 }
 
@@ -35,7 +36,7 @@ func toMemberSpec(m *MemberSpec) federation.MemberSpec {
 		}),
 		Account: m.GetAccount(), ClusterID: m.GetClusterId(), ProbeURL: m.GetProbeUrl(), ProbeCA: m.GetProbeCa(),
 		JoinedAt: toTime(m.GetJoinedAt()), SealKey: m.GetSealKey(), SealedTo: m.GetSealedTo(),
-		CredentialsEnd: toTime(m.GetCredentialsEnd()),
+		User: toBusUser(m.GetUser()), NextUser: toBusUser(m.GetNextUser()), EndedUsers: m.GetEndedUsers(), RotateBy: toTime(m.GetRotateBy()),
 	}
 }
 

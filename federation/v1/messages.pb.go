@@ -740,7 +740,11 @@ type HelloReply struct {
 	// Why the member waits, for people.
 	Reason string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
 	// As in the Hello that is answered.
-	Synced        bool `protobuf:"varint,6,opt,name=synced,proto3" json:"synced,omitempty"`
+	Synced bool `protobuf:"varint,6,opt,name=synced,proto3" json:"synced,omitempty"`
+	// Where the bus is now.
+	BusUrls []string `protobuf:"bytes,7,rep,name=bus_urls,json=busUrls,proto3" json:"bus_urls,omitempty"`
+	// PEM.
+	BusCa         []byte `protobuf:"bytes,8,opt,name=bus_ca,json=busCa,proto3" json:"bus_ca,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -815,6 +819,20 @@ func (x *HelloReply) GetSynced() bool {
 		return x.Synced
 	}
 	return false
+}
+
+func (x *HelloReply) GetBusUrls() []string {
+	if x != nil {
+		return x.BusUrls
+	}
+	return nil
+}
+
+func (x *HelloReply) GetBusCa() []byte {
+	if x != nil {
+		return x.BusCa
+	}
+	return nil
 }
 
 // ProbeRequest asks an agent to look at another member; hub → agent.
@@ -3521,6 +3539,278 @@ func (x *RestoreChange) GetNote() string {
 	return ""
 }
 
+// Rotation asks for a user with a new key; agent → hub, or passed on by a gateway.
+type Rotation struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Member      string                 `protobuf:"bytes,1,opt,name=member,proto3" json:"member,omitempty"`
+	Incarnation uint64                 `protobuf:"varint,2,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
+	// Orders what the agent says about its user within one incarnation.
+	Sequence  uint64 `protobuf:"varint,3,opt,name=sequence,proto3" json:"sequence,omitempty"`
+	ClusterId string `protobuf:"bytes,4,opt,name=cluster_id,json=clusterId,proto3" json:"cluster_id,omitempty"`
+	// Public key of the present user.
+	Key    string                 `protobuf:"bytes,5,opt,name=key,proto3" json:"key,omitempty"`
+	NewKey string                 `protobuf:"bytes,6,opt,name=new_key,json=newKey,proto3" json:"new_key,omitempty"`
+	At     *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=at,proto3" json:"at,omitempty"`
+	// By the present user's key.
+	Signature     []byte `protobuf:"bytes,8,opt,name=signature,proto3" json:"signature,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Rotation) Reset() {
+	*x = Rotation{}
+	mi := &file_federation_v1_messages_proto_msgTypes[50]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Rotation) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Rotation) ProtoMessage() {}
+
+func (x *Rotation) ProtoReflect() protoreflect.Message {
+	mi := &file_federation_v1_messages_proto_msgTypes[50]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Rotation.ProtoReflect.Descriptor instead.
+func (*Rotation) Descriptor() ([]byte, []int) {
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{50}
+}
+
+func (x *Rotation) GetMember() string {
+	if x != nil {
+		return x.Member
+	}
+	return ""
+}
+
+func (x *Rotation) GetIncarnation() uint64 {
+	if x != nil {
+		return x.Incarnation
+	}
+	return 0
+}
+
+func (x *Rotation) GetSequence() uint64 {
+	if x != nil {
+		return x.Sequence
+	}
+	return 0
+}
+
+func (x *Rotation) GetClusterId() string {
+	if x != nil {
+		return x.ClusterId
+	}
+	return ""
+}
+
+func (x *Rotation) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *Rotation) GetNewKey() string {
+	if x != nil {
+		return x.NewKey
+	}
+	return ""
+}
+
+func (x *Rotation) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+func (x *Rotation) GetSignature() []byte {
+	if x != nil {
+		return x.Signature
+	}
+	return nil
+}
+
+// RotationReply has the user.
+type RotationReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	UserJwt       string                 `protobuf:"bytes,1,opt,name=user_jwt,json=userJwt,proto3" json:"user_jwt,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RotationReply) Reset() {
+	*x = RotationReply{}
+	mi := &file_federation_v1_messages_proto_msgTypes[51]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RotationReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RotationReply) ProtoMessage() {}
+
+func (x *RotationReply) ProtoReflect() protoreflect.Message {
+	mi := &file_federation_v1_messages_proto_msgTypes[51]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RotationReply.ProtoReflect.Descriptor instead.
+func (*RotationReply) Descriptor() ([]byte, []int) {
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{51}
+}
+
+func (x *RotationReply) GetUserJwt() string {
+	if x != nil {
+		return x.UserJwt
+	}
+	return ""
+}
+
+// Rotated says which user the agent is connected with.
+type Rotated struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Member        string                 `protobuf:"bytes,1,opt,name=member,proto3" json:"member,omitempty"`
+	Incarnation   uint64                 `protobuf:"varint,2,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
+	Sequence      uint64                 `protobuf:"varint,3,opt,name=sequence,proto3" json:"sequence,omitempty"`
+	User          *BusUser               `protobuf:"bytes,4,opt,name=user,proto3" json:"user,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Rotated) Reset() {
+	*x = Rotated{}
+	mi := &file_federation_v1_messages_proto_msgTypes[52]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Rotated) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Rotated) ProtoMessage() {}
+
+func (x *Rotated) ProtoReflect() protoreflect.Message {
+	mi := &file_federation_v1_messages_proto_msgTypes[52]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Rotated.ProtoReflect.Descriptor instead.
+func (*Rotated) Descriptor() ([]byte, []int) {
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{52}
+}
+
+func (x *Rotated) GetMember() string {
+	if x != nil {
+		return x.Member
+	}
+	return ""
+}
+
+func (x *Rotated) GetIncarnation() uint64 {
+	if x != nil {
+		return x.Incarnation
+	}
+	return 0
+}
+
+func (x *Rotated) GetSequence() uint64 {
+	if x != nil {
+		return x.Sequence
+	}
+	return 0
+}
+
+func (x *Rotated) GetUser() *BusUser {
+	if x != nil {
+		return x.User
+	}
+	return nil
+}
+
+// RotationOrder tells an agent to replace its user now; hub → agent.
+type RotationOrder struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Member string                 `protobuf:"bytes,1,opt,name=member,proto3" json:"member,omitempty"`
+	// Public key of the user that is to be replaced.
+	Key           string `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RotationOrder) Reset() {
+	*x = RotationOrder{}
+	mi := &file_federation_v1_messages_proto_msgTypes[53]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RotationOrder) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RotationOrder) ProtoMessage() {}
+
+func (x *RotationOrder) ProtoReflect() protoreflect.Message {
+	mi := &file_federation_v1_messages_proto_msgTypes[53]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RotationOrder.ProtoReflect.Descriptor instead.
+func (*RotationOrder) Descriptor() ([]byte, []int) {
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{53}
+}
+
+func (x *RotationOrder) GetMember() string {
+	if x != nil {
+		return x.Member
+	}
+	return ""
+}
+
+func (x *RotationOrder) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
 var File_federation_v1_messages_proto protoreflect.FileDescriptor
 
 const file_federation_v1_messages_proto_rawDesc = "" +
@@ -3591,7 +3881,7 @@ const file_federation_v1_messages_proto_rawDesc = "" +
 	"\bholdings\x18\x04 \x03(\v2\x1c.hansa.federation.v1.HoldingR\bholdings\x12\x16\n" +
 	"\x06synced\x18\x05 \x01(\bR\x06synced\x12\x1a\n" +
 	"\bsequence\x18\x06 \x01(\x04R\bsequence\x12\x12\n" +
-	"\x04held\x18\a \x01(\x04R\x04held\"\xcc\x01\n" +
+	"\x04held\x18\a \x01(\x04R\x04held\"\xfe\x01\n" +
 	"\n" +
 	"HelloReply\x12\x12\n" +
 	"\x04term\x18\x01 \x01(\x04R\x04term\x12\x16\n" +
@@ -3599,7 +3889,9 @@ const file_federation_v1_messages_proto_rawDesc = "" +
 	"\x04keep\x18\x03 \x03(\v2\x1c.hansa.federation.v1.HoldingR\x04keep\x120\n" +
 	"\x04stop\x18\x04 \x03(\v2\x1c.hansa.federation.v1.HoldingR\x04stop\x12\x16\n" +
 	"\x06reason\x18\x05 \x01(\tR\x06reason\x12\x16\n" +
-	"\x06synced\x18\x06 \x01(\bR\x06synced\"\x95\x01\n" +
+	"\x06synced\x18\x06 \x01(\bR\x06synced\x12\x19\n" +
+	"\bbus_urls\x18\a \x03(\tR\abusUrls\x12\x15\n" +
+	"\x06bus_ca\x18\b \x01(\fR\x05busCa\"\x95\x01\n" +
 	"\fProbeRequest\x12\x16\n" +
 	"\x06member\x18\x01 \x01(\tR\x06member\x12\x10\n" +
 	"\x03url\x18\x02 \x01(\tR\x03url\x12\x0e\n" +
@@ -3809,7 +4101,27 @@ const file_federation_v1_messages_proto_rawDesc = "" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x0e\n" +
 	"\x02do\x18\x03 \x01(\tR\x02do\x12\x12\n" +
-	"\x04note\x18\x04 \x01(\tR\x04noteB6Z4github.com/hansa-io/hansa/federation/v1;federationv1b\x06proto3"
+	"\x04note\x18\x04 \x01(\tR\x04note\"\xf4\x01\n" +
+	"\bRotation\x12\x16\n" +
+	"\x06member\x18\x01 \x01(\tR\x06member\x12 \n" +
+	"\vincarnation\x18\x02 \x01(\x04R\vincarnation\x12\x1a\n" +
+	"\bsequence\x18\x03 \x01(\x04R\bsequence\x12\x1d\n" +
+	"\n" +
+	"cluster_id\x18\x04 \x01(\tR\tclusterId\x12\x10\n" +
+	"\x03key\x18\x05 \x01(\tR\x03key\x12\x17\n" +
+	"\anew_key\x18\x06 \x01(\tR\x06newKey\x12*\n" +
+	"\x02at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x1c\n" +
+	"\tsignature\x18\b \x01(\fR\tsignature\"*\n" +
+	"\rRotationReply\x12\x19\n" +
+	"\buser_jwt\x18\x01 \x01(\tR\auserJwt\"\x91\x01\n" +
+	"\aRotated\x12\x16\n" +
+	"\x06member\x18\x01 \x01(\tR\x06member\x12 \n" +
+	"\vincarnation\x18\x02 \x01(\x04R\vincarnation\x12\x1a\n" +
+	"\bsequence\x18\x03 \x01(\x04R\bsequence\x120\n" +
+	"\x04user\x18\x04 \x01(\v2\x1c.hansa.federation.v1.BusUserR\x04user\"9\n" +
+	"\rRotationOrder\x12\x16\n" +
+	"\x06member\x18\x01 \x01(\tR\x06member\x12\x10\n" +
+	"\x03key\x18\x02 \x01(\tR\x03keyB6Z4github.com/hansa-io/hansa/federation/v1;federationv1b\x06proto3"
 
 var (
 	file_federation_v1_messages_proto_rawDescOnce sync.Once
@@ -3823,7 +4135,7 @@ func file_federation_v1_messages_proto_rawDescGZIP() []byte {
 	return file_federation_v1_messages_proto_rawDescData
 }
 
-var file_federation_v1_messages_proto_msgTypes = make([]protoimpl.MessageInfo, 54)
+var file_federation_v1_messages_proto_msgTypes = make([]protoimpl.MessageInfo, 58)
 var file_federation_v1_messages_proto_goTypes = []any{
 	(*Beat)(nil),                  // 0: hansa.federation.v1.Beat
 	(*PeerObservation)(nil),       // 1: hansa.federation.v1.PeerObservation
@@ -3875,70 +4187,77 @@ var file_federation_v1_messages_proto_goTypes = []any{
 	(*RestoreChanges)(nil),        // 47: hansa.federation.v1.RestoreChanges
 	(*BucketCount)(nil),           // 48: hansa.federation.v1.BucketCount
 	(*RestoreChange)(nil),         // 49: hansa.federation.v1.RestoreChange
-	nil,                           // 50: hansa.federation.v1.HubBeat.HeadsEntry
-	nil,                           // 51: hansa.federation.v1.JoinRequest.LabelsEntry
-	nil,                           // 52: hansa.federation.v1.SimulationRequest.ScaleEntry
-	nil,                           // 53: hansa.federation.v1.SimulationRequest.PoliciesEntry
-	(*durationpb.Duration)(nil),   // 54: google.protobuf.Duration
-	(*Key)(nil),                   // 55: hansa.federation.v1.Key
-	(*Place)(nil),                 // 56: hansa.federation.v1.Place
-	(*timestamppb.Timestamp)(nil), // 57: google.protobuf.Timestamp
-	(*MemberSpec)(nil),            // 58: hansa.federation.v1.MemberSpec
-	(*MemberFacts)(nil),           // 59: hansa.federation.v1.MemberFacts
+	(*Rotation)(nil),              // 50: hansa.federation.v1.Rotation
+	(*RotationReply)(nil),         // 51: hansa.federation.v1.RotationReply
+	(*Rotated)(nil),               // 52: hansa.federation.v1.Rotated
+	(*RotationOrder)(nil),         // 53: hansa.federation.v1.RotationOrder
+	nil,                           // 54: hansa.federation.v1.HubBeat.HeadsEntry
+	nil,                           // 55: hansa.federation.v1.JoinRequest.LabelsEntry
+	nil,                           // 56: hansa.federation.v1.SimulationRequest.ScaleEntry
+	nil,                           // 57: hansa.federation.v1.SimulationRequest.PoliciesEntry
+	(*durationpb.Duration)(nil),   // 58: google.protobuf.Duration
+	(*Key)(nil),                   // 59: hansa.federation.v1.Key
+	(*Place)(nil),                 // 60: hansa.federation.v1.Place
+	(*timestamppb.Timestamp)(nil), // 61: google.protobuf.Timestamp
+	(*MemberSpec)(nil),            // 62: hansa.federation.v1.MemberSpec
+	(*MemberFacts)(nil),           // 63: hansa.federation.v1.MemberFacts
+	(*BusUser)(nil),               // 64: hansa.federation.v1.BusUser
 }
 var file_federation_v1_messages_proto_depIdxs = []int32{
-	54, // 0: hansa.federation.v1.Beat.stall:type_name -> google.protobuf.Duration
-	54, // 1: hansa.federation.v1.Beat.hub_age:type_name -> google.protobuf.Duration
+	58, // 0: hansa.federation.v1.Beat.stall:type_name -> google.protobuf.Duration
+	58, // 1: hansa.federation.v1.Beat.hub_age:type_name -> google.protobuf.Duration
 	1,  // 2: hansa.federation.v1.Beat.peers:type_name -> hansa.federation.v1.PeerObservation
 	2,  // 3: hansa.federation.v1.Beat.holdings:type_name -> hansa.federation.v1.Holding
-	54, // 4: hansa.federation.v1.PeerObservation.age:type_name -> google.protobuf.Duration
-	55, // 5: hansa.federation.v1.Holding.workload:type_name -> hansa.federation.v1.Key
+	58, // 4: hansa.federation.v1.PeerObservation.age:type_name -> google.protobuf.Duration
+	59, // 5: hansa.federation.v1.Holding.workload:type_name -> hansa.federation.v1.Key
 	4,  // 6: hansa.federation.v1.HubBeat.members:type_name -> hansa.federation.v1.MemberBeat
 	5,  // 7: hansa.federation.v1.HubBeat.masks:type_name -> hansa.federation.v1.FaultMask
-	50, // 8: hansa.federation.v1.HubBeat.heads:type_name -> hansa.federation.v1.HubBeat.HeadsEntry
-	54, // 9: hansa.federation.v1.MemberBeat.heard_age:type_name -> google.protobuf.Duration
-	54, // 10: hansa.federation.v1.FaultMask.lifetime:type_name -> google.protobuf.Duration
+	54, // 8: hansa.federation.v1.HubBeat.heads:type_name -> hansa.federation.v1.HubBeat.HeadsEntry
+	58, // 9: hansa.federation.v1.MemberBeat.heard_age:type_name -> google.protobuf.Duration
+	58, // 10: hansa.federation.v1.FaultMask.lifetime:type_name -> google.protobuf.Duration
 	2,  // 11: hansa.federation.v1.Hello.holdings:type_name -> hansa.federation.v1.Holding
 	2,  // 12: hansa.federation.v1.HelloReply.keep:type_name -> hansa.federation.v1.Holding
 	2,  // 13: hansa.federation.v1.HelloReply.stop:type_name -> hansa.federation.v1.Holding
-	54, // 14: hansa.federation.v1.ProbeRequest.timeout:type_name -> google.protobuf.Duration
-	54, // 15: hansa.federation.v1.ProbeReply.round_trip:type_name -> google.protobuf.Duration
+	58, // 14: hansa.federation.v1.ProbeRequest.timeout:type_name -> google.protobuf.Duration
+	58, // 15: hansa.federation.v1.ProbeReply.round_trip:type_name -> google.protobuf.Duration
 	12, // 16: hansa.federation.v1.QueryReport.counts:type_name -> hansa.federation.v1.QueryCount
-	55, // 17: hansa.federation.v1.QueryCount.service:type_name -> hansa.federation.v1.Key
-	56, // 18: hansa.federation.v1.JoinRequest.place:type_name -> hansa.federation.v1.Place
-	51, // 19: hansa.federation.v1.JoinRequest.labels:type_name -> hansa.federation.v1.JoinRequest.LabelsEntry
-	57, // 20: hansa.federation.v1.JoinReply.expires_at:type_name -> google.protobuf.Timestamp
-	54, // 21: hansa.federation.v1.TokenRequest.ttl:type_name -> google.protobuf.Duration
-	57, // 22: hansa.federation.v1.TokenReply.expires_at:type_name -> google.protobuf.Timestamp
+	59, // 17: hansa.federation.v1.QueryCount.service:type_name -> hansa.federation.v1.Key
+	60, // 18: hansa.federation.v1.JoinRequest.place:type_name -> hansa.federation.v1.Place
+	55, // 19: hansa.federation.v1.JoinRequest.labels:type_name -> hansa.federation.v1.JoinRequest.LabelsEntry
+	61, // 20: hansa.federation.v1.JoinReply.expires_at:type_name -> google.protobuf.Timestamp
+	58, // 21: hansa.federation.v1.TokenRequest.ttl:type_name -> google.protobuf.Duration
+	61, // 22: hansa.federation.v1.TokenReply.expires_at:type_name -> google.protobuf.Timestamp
 	19, // 23: hansa.federation.v1.TokensReply.tokens:type_name -> hansa.federation.v1.Token
-	57, // 24: hansa.federation.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
-	52, // 25: hansa.federation.v1.SimulationRequest.scale:type_name -> hansa.federation.v1.SimulationRequest.ScaleEntry
-	58, // 26: hansa.federation.v1.SimulationRequest.add:type_name -> hansa.federation.v1.MemberSpec
-	59, // 27: hansa.federation.v1.SimulationRequest.add_facts:type_name -> hansa.federation.v1.MemberFacts
-	53, // 28: hansa.federation.v1.SimulationRequest.policies:type_name -> hansa.federation.v1.SimulationRequest.PoliciesEntry
+	61, // 24: hansa.federation.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
+	56, // 25: hansa.federation.v1.SimulationRequest.scale:type_name -> hansa.federation.v1.SimulationRequest.ScaleEntry
+	62, // 26: hansa.federation.v1.SimulationRequest.add:type_name -> hansa.federation.v1.MemberSpec
+	63, // 27: hansa.federation.v1.SimulationRequest.add_facts:type_name -> hansa.federation.v1.MemberFacts
+	57, // 28: hansa.federation.v1.SimulationRequest.policies:type_name -> hansa.federation.v1.SimulationRequest.PoliciesEntry
 	22, // 29: hansa.federation.v1.Simulation.moves:type_name -> hansa.federation.v1.Move
 	23, // 30: hansa.federation.v1.Simulation.unmet:type_name -> hansa.federation.v1.Unmet
-	55, // 31: hansa.federation.v1.Move.workload:type_name -> hansa.federation.v1.Key
-	55, // 32: hansa.federation.v1.Unmet.workload:type_name -> hansa.federation.v1.Key
+	59, // 31: hansa.federation.v1.Move.workload:type_name -> hansa.federation.v1.Key
+	59, // 32: hansa.federation.v1.Unmet.workload:type_name -> hansa.federation.v1.Key
 	25, // 33: hansa.federation.v1.Readiness.scenarios:type_name -> hansa.federation.v1.Scenario
-	57, // 34: hansa.federation.v1.Readiness.checked_at:type_name -> google.protobuf.Timestamp
+	61, // 34: hansa.federation.v1.Readiness.checked_at:type_name -> google.protobuf.Timestamp
 	23, // 35: hansa.federation.v1.Scenario.unmet:type_name -> hansa.federation.v1.Unmet
-	55, // 36: hansa.federation.v1.RebalanceRequest.workload:type_name -> hansa.federation.v1.Key
-	55, // 37: hansa.federation.v1.ReplayRequest.workload:type_name -> hansa.federation.v1.Key
-	55, // 38: hansa.federation.v1.Replay.workload:type_name -> hansa.federation.v1.Key
+	59, // 36: hansa.federation.v1.RebalanceRequest.workload:type_name -> hansa.federation.v1.Key
+	59, // 37: hansa.federation.v1.ReplayRequest.workload:type_name -> hansa.federation.v1.Key
+	59, // 38: hansa.federation.v1.Replay.workload:type_name -> hansa.federation.v1.Key
 	33, // 39: hansa.federation.v1.DescribeReply.evidence:type_name -> hansa.federation.v1.Evidence
-	54, // 40: hansa.federation.v1.Evidence.age:type_name -> google.protobuf.Duration
-	55, // 41: hansa.federation.v1.RenewRequest.workload:type_name -> hansa.federation.v1.Key
-	54, // 42: hansa.federation.v1.Grant.ttl:type_name -> google.protobuf.Duration
+	58, // 40: hansa.federation.v1.Evidence.age:type_name -> google.protobuf.Duration
+	59, // 41: hansa.federation.v1.RenewRequest.workload:type_name -> hansa.federation.v1.Key
+	58, // 42: hansa.federation.v1.Grant.ttl:type_name -> google.protobuf.Duration
 	47, // 43: hansa.federation.v1.RestoreReply.changes:type_name -> hansa.federation.v1.RestoreChanges
-	57, // 44: hansa.federation.v1.RestoreChanges.at:type_name -> google.protobuf.Timestamp
+	61, // 44: hansa.federation.v1.RestoreChanges.at:type_name -> google.protobuf.Timestamp
 	48, // 45: hansa.federation.v1.RestoreChanges.counts:type_name -> hansa.federation.v1.BucketCount
 	49, // 46: hansa.federation.v1.RestoreChanges.list:type_name -> hansa.federation.v1.RestoreChange
-	47, // [47:47] is the sub-list for method output_type
-	47, // [47:47] is the sub-list for method input_type
-	47, // [47:47] is the sub-list for extension type_name
-	47, // [47:47] is the sub-list for extension extendee
-	0,  // [0:47] is the sub-list for field type_name
+	61, // 47: hansa.federation.v1.Rotation.at:type_name -> google.protobuf.Timestamp
+	64, // 48: hansa.federation.v1.Rotated.user:type_name -> hansa.federation.v1.BusUser
+	49, // [49:49] is the sub-list for method output_type
+	49, // [49:49] is the sub-list for method input_type
+	49, // [49:49] is the sub-list for extension type_name
+	49, // [49:49] is the sub-list for extension extendee
+	0,  // [0:49] is the sub-list for field type_name
 }
 
 func init() { file_federation_v1_messages_proto_init() }
@@ -3953,7 +4272,7 @@ func file_federation_v1_messages_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_federation_v1_messages_proto_rawDesc), len(file_federation_v1_messages_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   54,
+			NumMessages:   58,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

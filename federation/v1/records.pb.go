@@ -403,10 +403,16 @@ type MemberSpec struct {
 	SealKey string `protobuf:"bytes,12,opt,name=seal_key,json=sealKey,proto3" json:"seal_key,omitempty"`
 	// Public curve key that all works in the member's bucket are sealed to.
 	SealedTo string `protobuf:"bytes,13,opt,name=sealed_to,json=sealedTo,proto3" json:"sealed_to,omitempty"`
-	// When the credentials that the member has now end.
-	CredentialsEnd *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=credentials_end,json=credentialsEnd,proto3" json:"credentials_end,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// The agent's user of the bus.
+	User *BusUser `protobuf:"bytes,15,opt,name=user,proto3" json:"user,omitempty"`
+	// Signed, and not known to be used.
+	NextUser *BusUser `protobuf:"bytes,16,opt,name=next_user,json=nextUser,proto3" json:"next_user,omitempty"`
+	// Public keys of users that the bus has still to be told to refuse.
+	EndedUsers []string `protobuf:"bytes,17,rep,name=ended_users,json=endedUsers,proto3" json:"ended_users,omitempty"`
+	// When user ends, since an operator wants it replaced.
+	RotateBy      *timestamppb.Timestamp `protobuf:"bytes,18,opt,name=rotate_by,json=rotateBy,proto3" json:"rotate_by,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *MemberSpec) Reset() {
@@ -530,9 +536,92 @@ func (x *MemberSpec) GetSealedTo() string {
 	return ""
 }
 
-func (x *MemberSpec) GetCredentialsEnd() *timestamppb.Timestamp {
+func (x *MemberSpec) GetUser() *BusUser {
 	if x != nil {
-		return x.CredentialsEnd
+		return x.User
+	}
+	return nil
+}
+
+func (x *MemberSpec) GetNextUser() *BusUser {
+	if x != nil {
+		return x.NextUser
+	}
+	return nil
+}
+
+func (x *MemberSpec) GetEndedUsers() []string {
+	if x != nil {
+		return x.EndedUsers
+	}
+	return nil
+}
+
+func (x *MemberSpec) GetRotateBy() *timestamppb.Timestamp {
+	if x != nil {
+		return x.RotateBy
+	}
+	return nil
+}
+
+// BusUser is a user of a member's account on the bus.
+type BusUser struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Public key.
+	Key           string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	IssuedAt      *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=issued_at,json=issuedAt,proto3" json:"issued_at,omitempty"`
+	ExpiresAt     *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BusUser) Reset() {
+	*x = BusUser{}
+	mi := &file_federation_v1_records_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BusUser) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BusUser) ProtoMessage() {}
+
+func (x *BusUser) ProtoReflect() protoreflect.Message {
+	mi := &file_federation_v1_records_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BusUser.ProtoReflect.Descriptor instead.
+func (*BusUser) Descriptor() ([]byte, []int) {
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *BusUser) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *BusUser) GetIssuedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.IssuedAt
+	}
+	return nil
+}
+
+func (x *BusUser) GetExpiresAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpiresAt
 	}
 	return nil
 }
@@ -559,7 +648,7 @@ type MemberFacts struct {
 
 func (x *MemberFacts) Reset() {
 	*x = MemberFacts{}
-	mi := &file_federation_v1_records_proto_msgTypes[6]
+	mi := &file_federation_v1_records_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -571,7 +660,7 @@ func (x *MemberFacts) String() string {
 func (*MemberFacts) ProtoMessage() {}
 
 func (x *MemberFacts) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[6]
+	mi := &file_federation_v1_records_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -584,7 +673,7 @@ func (x *MemberFacts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MemberFacts.ProtoReflect.Descriptor instead.
 func (*MemberFacts) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{6}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *MemberFacts) GetMember() string {
@@ -689,7 +778,7 @@ type Quota struct {
 
 func (x *Quota) Reset() {
 	*x = Quota{}
-	mi := &file_federation_v1_records_proto_msgTypes[7]
+	mi := &file_federation_v1_records_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -701,7 +790,7 @@ func (x *Quota) String() string {
 func (*Quota) ProtoMessage() {}
 
 func (x *Quota) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[7]
+	mi := &file_federation_v1_records_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -714,7 +803,7 @@ func (x *Quota) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Quota.ProtoReflect.Descriptor instead.
 func (*Quota) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{7}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Quota) GetNamespace() string {
@@ -747,7 +836,7 @@ type HealthRecord struct {
 
 func (x *HealthRecord) Reset() {
 	*x = HealthRecord{}
-	mi := &file_federation_v1_records_proto_msgTypes[8]
+	mi := &file_federation_v1_records_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -759,7 +848,7 @@ func (x *HealthRecord) String() string {
 func (*HealthRecord) ProtoMessage() {}
 
 func (x *HealthRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[8]
+	mi := &file_federation_v1_records_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -772,7 +861,7 @@ func (x *HealthRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HealthRecord.ProtoReflect.Descriptor instead.
 func (*HealthRecord) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{8}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *HealthRecord) GetMember() string {
@@ -839,7 +928,7 @@ type Object struct {
 
 func (x *Object) Reset() {
 	*x = Object{}
-	mi := &file_federation_v1_records_proto_msgTypes[9]
+	mi := &file_federation_v1_records_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -851,7 +940,7 @@ func (x *Object) String() string {
 func (*Object) ProtoMessage() {}
 
 func (x *Object) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[9]
+	mi := &file_federation_v1_records_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -864,7 +953,7 @@ func (x *Object) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Object.ProtoReflect.Descriptor instead.
 func (*Object) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{9}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Object) GetApiVersion() string {
@@ -912,7 +1001,7 @@ type Objects struct {
 
 func (x *Objects) Reset() {
 	*x = Objects{}
-	mi := &file_federation_v1_records_proto_msgTypes[10]
+	mi := &file_federation_v1_records_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -924,7 +1013,7 @@ func (x *Objects) String() string {
 func (*Objects) ProtoMessage() {}
 
 func (x *Objects) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[10]
+	mi := &file_federation_v1_records_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -937,7 +1026,7 @@ func (x *Objects) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Objects.ProtoReflect.Descriptor instead.
 func (*Objects) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{10}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Objects) GetObjects() []*Object {
@@ -969,7 +1058,7 @@ type Workload struct {
 
 func (x *Workload) Reset() {
 	*x = Workload{}
-	mi := &file_federation_v1_records_proto_msgTypes[11]
+	mi := &file_federation_v1_records_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -981,7 +1070,7 @@ func (x *Workload) String() string {
 func (*Workload) ProtoMessage() {}
 
 func (x *Workload) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[11]
+	mi := &file_federation_v1_records_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -994,7 +1083,7 @@ func (x *Workload) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Workload.ProtoReflect.Descriptor instead.
 func (*Workload) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{11}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Workload) GetKey() *Key {
@@ -1074,7 +1163,7 @@ type Assignment struct {
 
 func (x *Assignment) Reset() {
 	*x = Assignment{}
-	mi := &file_federation_v1_records_proto_msgTypes[12]
+	mi := &file_federation_v1_records_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1086,7 +1175,7 @@ func (x *Assignment) String() string {
 func (*Assignment) ProtoMessage() {}
 
 func (x *Assignment) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[12]
+	mi := &file_federation_v1_records_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1099,7 +1188,7 @@ func (x *Assignment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Assignment.ProtoReflect.Descriptor instead.
 func (*Assignment) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{12}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Assignment) GetWorkload() *Key {
@@ -1192,7 +1281,7 @@ type AssignedMember struct {
 
 func (x *AssignedMember) Reset() {
 	*x = AssignedMember{}
-	mi := &file_federation_v1_records_proto_msgTypes[13]
+	mi := &file_federation_v1_records_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1204,7 +1293,7 @@ func (x *AssignedMember) String() string {
 func (*AssignedMember) ProtoMessage() {}
 
 func (x *AssignedMember) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[13]
+	mi := &file_federation_v1_records_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1217,7 +1306,7 @@ func (x *AssignedMember) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssignedMember.ProtoReflect.Descriptor instead.
 func (*AssignedMember) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{13}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *AssignedMember) GetMember() string {
@@ -1262,7 +1351,7 @@ type Explanation struct {
 
 func (x *Explanation) Reset() {
 	*x = Explanation{}
-	mi := &file_federation_v1_records_proto_msgTypes[14]
+	mi := &file_federation_v1_records_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1274,7 +1363,7 @@ func (x *Explanation) String() string {
 func (*Explanation) ProtoMessage() {}
 
 func (x *Explanation) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[14]
+	mi := &file_federation_v1_records_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1287,7 +1376,7 @@ func (x *Explanation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Explanation.ProtoReflect.Descriptor instead.
 func (*Explanation) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{14}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Explanation) GetSummary() string {
@@ -1339,7 +1428,7 @@ type Difference struct {
 
 func (x *Difference) Reset() {
 	*x = Difference{}
-	mi := &file_federation_v1_records_proto_msgTypes[15]
+	mi := &file_federation_v1_records_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1351,7 +1440,7 @@ func (x *Difference) String() string {
 func (*Difference) ProtoMessage() {}
 
 func (x *Difference) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[15]
+	mi := &file_federation_v1_records_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1364,7 +1453,7 @@ func (x *Difference) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Difference.ProtoReflect.Descriptor instead.
 func (*Difference) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{15}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Difference) GetMember() string {
@@ -1420,7 +1509,7 @@ type MemberExplanation struct {
 
 func (x *MemberExplanation) Reset() {
 	*x = MemberExplanation{}
-	mi := &file_federation_v1_records_proto_msgTypes[16]
+	mi := &file_federation_v1_records_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1432,7 +1521,7 @@ func (x *MemberExplanation) String() string {
 func (*MemberExplanation) ProtoMessage() {}
 
 func (x *MemberExplanation) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[16]
+	mi := &file_federation_v1_records_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1445,7 +1534,7 @@ func (x *MemberExplanation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MemberExplanation.ProtoReflect.Descriptor instead.
 func (*MemberExplanation) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{16}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *MemberExplanation) GetMember() string {
@@ -1524,7 +1613,7 @@ type Score struct {
 
 func (x *Score) Reset() {
 	*x = Score{}
-	mi := &file_federation_v1_records_proto_msgTypes[17]
+	mi := &file_federation_v1_records_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1536,7 +1625,7 @@ func (x *Score) String() string {
 func (*Score) ProtoMessage() {}
 
 func (x *Score) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[17]
+	mi := &file_federation_v1_records_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1549,7 +1638,7 @@ func (x *Score) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Score.ProtoReflect.Descriptor instead.
 func (*Score) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{17}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Score) GetName() string {
@@ -1605,7 +1694,7 @@ type Work struct {
 
 func (x *Work) Reset() {
 	*x = Work{}
-	mi := &file_federation_v1_records_proto_msgTypes[18]
+	mi := &file_federation_v1_records_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1617,7 +1706,7 @@ func (x *Work) String() string {
 func (*Work) ProtoMessage() {}
 
 func (x *Work) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[18]
+	mi := &file_federation_v1_records_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1630,7 +1719,7 @@ func (x *Work) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Work.ProtoReflect.Descriptor instead.
 func (*Work) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{18}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Work) GetWorkload() *Key {
@@ -1739,7 +1828,7 @@ type Sealed struct {
 
 func (x *Sealed) Reset() {
 	*x = Sealed{}
-	mi := &file_federation_v1_records_proto_msgTypes[19]
+	mi := &file_federation_v1_records_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1751,7 +1840,7 @@ func (x *Sealed) String() string {
 func (*Sealed) ProtoMessage() {}
 
 func (x *Sealed) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[19]
+	mi := &file_federation_v1_records_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1764,7 +1853,7 @@ func (x *Sealed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Sealed.ProtoReflect.Descriptor instead.
 func (*Sealed) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{19}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Sealed) GetRecipient() string {
@@ -1804,7 +1893,7 @@ type Secrets struct {
 
 func (x *Secrets) Reset() {
 	*x = Secrets{}
-	mi := &file_federation_v1_records_proto_msgTypes[20]
+	mi := &file_federation_v1_records_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1816,7 +1905,7 @@ func (x *Secrets) String() string {
 func (*Secrets) ProtoMessage() {}
 
 func (x *Secrets) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[20]
+	mi := &file_federation_v1_records_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1829,7 +1918,7 @@ func (x *Secrets) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Secrets.ProtoReflect.Descriptor instead.
 func (*Secrets) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{20}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Secrets) GetMember() string {
@@ -1889,7 +1978,7 @@ type WorkStatus struct {
 
 func (x *WorkStatus) Reset() {
 	*x = WorkStatus{}
-	mi := &file_federation_v1_records_proto_msgTypes[21]
+	mi := &file_federation_v1_records_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1901,7 +1990,7 @@ func (x *WorkStatus) String() string {
 func (*WorkStatus) ProtoMessage() {}
 
 func (x *WorkStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[21]
+	mi := &file_federation_v1_records_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1914,7 +2003,7 @@ func (x *WorkStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkStatus.ProtoReflect.Descriptor instead.
 func (*WorkStatus) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{21}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *WorkStatus) GetWorkload() *Key {
@@ -2022,7 +2111,7 @@ type Feed struct {
 
 func (x *Feed) Reset() {
 	*x = Feed{}
-	mi := &file_federation_v1_records_proto_msgTypes[22]
+	mi := &file_federation_v1_records_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2034,7 +2123,7 @@ func (x *Feed) String() string {
 func (*Feed) ProtoMessage() {}
 
 func (x *Feed) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[22]
+	mi := &file_federation_v1_records_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2047,7 +2136,7 @@ func (x *Feed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Feed.ProtoReflect.Descriptor instead.
 func (*Feed) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{22}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Feed) GetName() string {
@@ -2097,7 +2186,7 @@ type ObjectStatus struct {
 
 func (x *ObjectStatus) Reset() {
 	*x = ObjectStatus{}
-	mi := &file_federation_v1_records_proto_msgTypes[23]
+	mi := &file_federation_v1_records_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2109,7 +2198,7 @@ func (x *ObjectStatus) String() string {
 func (*ObjectStatus) ProtoMessage() {}
 
 func (x *ObjectStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[23]
+	mi := &file_federation_v1_records_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2122,7 +2211,7 @@ func (x *ObjectStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectStatus.ProtoReflect.Descriptor instead.
 func (*ObjectStatus) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{23}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ObjectStatus) GetId() string {
@@ -2165,7 +2254,7 @@ type Export struct {
 
 func (x *Export) Reset() {
 	*x = Export{}
-	mi := &file_federation_v1_records_proto_msgTypes[24]
+	mi := &file_federation_v1_records_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2177,7 +2266,7 @@ func (x *Export) String() string {
 func (*Export) ProtoMessage() {}
 
 func (x *Export) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[24]
+	mi := &file_federation_v1_records_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2190,7 +2279,7 @@ func (x *Export) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Export.ProtoReflect.Descriptor instead.
 func (*Export) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{24}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Export) GetMember() string {
@@ -2277,7 +2366,7 @@ type Port struct {
 
 func (x *Port) Reset() {
 	*x = Port{}
-	mi := &file_federation_v1_records_proto_msgTypes[25]
+	mi := &file_federation_v1_records_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2289,7 +2378,7 @@ func (x *Port) String() string {
 func (*Port) ProtoMessage() {}
 
 func (x *Port) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[25]
+	mi := &file_federation_v1_records_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2302,7 +2391,7 @@ func (x *Port) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Port.ProtoReflect.Descriptor instead.
 func (*Port) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{25}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Port) GetName() string {
@@ -2356,7 +2445,7 @@ type Endpoint struct {
 
 func (x *Endpoint) Reset() {
 	*x = Endpoint{}
-	mi := &file_federation_v1_records_proto_msgTypes[26]
+	mi := &file_federation_v1_records_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2368,7 +2457,7 @@ func (x *Endpoint) String() string {
 func (*Endpoint) ProtoMessage() {}
 
 func (x *Endpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[26]
+	mi := &file_federation_v1_records_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2381,7 +2470,7 @@ func (x *Endpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Endpoint.ProtoReflect.Descriptor instead.
 func (*Endpoint) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{26}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Endpoint) GetAddress() string {
@@ -2459,7 +2548,7 @@ type Operation struct {
 
 func (x *Operation) Reset() {
 	*x = Operation{}
-	mi := &file_federation_v1_records_proto_msgTypes[27]
+	mi := &file_federation_v1_records_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2471,7 +2560,7 @@ func (x *Operation) String() string {
 func (*Operation) ProtoMessage() {}
 
 func (x *Operation) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[27]
+	mi := &file_federation_v1_records_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2484,7 +2573,7 @@ func (x *Operation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Operation.ProtoReflect.Descriptor instead.
 func (*Operation) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{27}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Operation) GetId() string {
@@ -2620,7 +2709,7 @@ type OperationRequest struct {
 
 func (x *OperationRequest) Reset() {
 	*x = OperationRequest{}
-	mi := &file_federation_v1_records_proto_msgTypes[28]
+	mi := &file_federation_v1_records_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2632,7 +2721,7 @@ func (x *OperationRequest) String() string {
 func (*OperationRequest) ProtoMessage() {}
 
 func (x *OperationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[28]
+	mi := &file_federation_v1_records_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2645,7 +2734,7 @@ func (x *OperationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperationRequest.ProtoReflect.Descriptor instead.
 func (*OperationRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{28}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *OperationRequest) GetVerb() string {
@@ -2722,7 +2811,7 @@ type Objective struct {
 
 func (x *Objective) Reset() {
 	*x = Objective{}
-	mi := &file_federation_v1_records_proto_msgTypes[29]
+	mi := &file_federation_v1_records_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2734,7 +2823,7 @@ func (x *Objective) String() string {
 func (*Objective) ProtoMessage() {}
 
 func (x *Objective) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[29]
+	mi := &file_federation_v1_records_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2747,7 +2836,7 @@ func (x *Objective) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Objective.ProtoReflect.Descriptor instead.
 func (*Objective) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{29}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Objective) GetRto() *durationpb.Duration {
@@ -2776,7 +2865,7 @@ type Achieved struct {
 
 func (x *Achieved) Reset() {
 	*x = Achieved{}
-	mi := &file_federation_v1_records_proto_msgTypes[30]
+	mi := &file_federation_v1_records_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2788,7 +2877,7 @@ func (x *Achieved) String() string {
 func (*Achieved) ProtoMessage() {}
 
 func (x *Achieved) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[30]
+	mi := &file_federation_v1_records_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2801,7 +2890,7 @@ func (x *Achieved) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Achieved.ProtoReflect.Descriptor instead.
 func (*Achieved) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{30}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Achieved) GetRto() *durationpb.Duration {
@@ -2844,7 +2933,7 @@ type WorkloadReport struct {
 
 func (x *WorkloadReport) Reset() {
 	*x = WorkloadReport{}
-	mi := &file_federation_v1_records_proto_msgTypes[31]
+	mi := &file_federation_v1_records_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2856,7 +2945,7 @@ func (x *WorkloadReport) String() string {
 func (*WorkloadReport) ProtoMessage() {}
 
 func (x *WorkloadReport) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[31]
+	mi := &file_federation_v1_records_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2869,7 +2958,7 @@ func (x *WorkloadReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkloadReport.ProtoReflect.Descriptor instead.
 func (*WorkloadReport) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{31}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *WorkloadReport) GetWorkload() *Key {
@@ -2953,7 +3042,7 @@ type TimelineEntry struct {
 
 func (x *TimelineEntry) Reset() {
 	*x = TimelineEntry{}
-	mi := &file_federation_v1_records_proto_msgTypes[32]
+	mi := &file_federation_v1_records_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2965,7 +3054,7 @@ func (x *TimelineEntry) String() string {
 func (*TimelineEntry) ProtoMessage() {}
 
 func (x *TimelineEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[32]
+	mi := &file_federation_v1_records_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2978,7 +3067,7 @@ func (x *TimelineEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TimelineEntry.ProtoReflect.Descriptor instead.
 func (*TimelineEntry) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{32}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *TimelineEntry) GetAt() *timestamppb.Timestamp {
@@ -3011,7 +3100,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_federation_v1_records_proto_msgTypes[33]
+	mi := &file_federation_v1_records_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3023,7 +3112,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[33]
+	mi := &file_federation_v1_records_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3036,7 +3125,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{33}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Event) GetAt() *timestamppb.Timestamp {
@@ -3113,7 +3202,7 @@ const file_federation_v1_records_proto_rawDesc = "" +
 	"\x05Taint\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value\x12\x16\n" +
-	"\x06effect\x18\x03 \x01(\tR\x06effect\"\xe5\x04\n" +
+	"\x06effect\x18\x03 \x01(\tR\x06effect\"\xed\x05\n" +
 	"\n" +
 	"MemberSpec\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x120\n" +
@@ -3130,11 +3219,20 @@ const file_federation_v1_records_proto_rawDesc = "" +
 	" \x01(\fR\aprobeCa\x127\n" +
 	"\tjoined_at\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\bjoinedAt\x12\x19\n" +
 	"\bseal_key\x18\f \x01(\tR\asealKey\x12\x1b\n" +
-	"\tsealed_to\x18\r \x01(\tR\bsealedTo\x12C\n" +
-	"\x0fcredentials_end\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\x0ecredentialsEnd\x1a9\n" +
+	"\tsealed_to\x18\r \x01(\tR\bsealedTo\x120\n" +
+	"\x04user\x18\x0f \x01(\v2\x1c.hansa.federation.v1.BusUserR\x04user\x129\n" +
+	"\tnext_user\x18\x10 \x01(\v2\x1c.hansa.federation.v1.BusUserR\bnextUser\x12\x1f\n" +
+	"\vended_users\x18\x11 \x03(\tR\n" +
+	"endedUsers\x127\n" +
+	"\trotate_by\x18\x12 \x01(\v2\x1a.google.protobuf.TimestampR\brotateBy\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x9d\x04\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01J\x04\b\x0e\x10\x0f\"\x8f\x01\n" +
+	"\aBusUser\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x127\n" +
+	"\tissued_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\bissuedAt\x129\n" +
+	"\n" +
+	"expires_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\"\x9d\x04\n" +
 	"\vMemberFacts\x12\x16\n" +
 	"\x06member\x18\x01 \x01(\tR\x06member\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\x04R\vincarnation\x12\x1a\n" +
@@ -3402,7 +3500,7 @@ func file_federation_v1_records_proto_rawDescGZIP() []byte {
 	return file_federation_v1_records_proto_rawDescData
 }
 
-var file_federation_v1_records_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
+var file_federation_v1_records_proto_msgTypes = make([]protoimpl.MessageInfo, 41)
 var file_federation_v1_records_proto_goTypes = []any{
 	(*Key)(nil),                   // 0: hansa.federation.v1.Key
 	(*Place)(nil),                 // 1: hansa.federation.v1.Place
@@ -3410,115 +3508,120 @@ var file_federation_v1_records_proto_goTypes = []any{
 	(*NodeClass)(nil),             // 3: hansa.federation.v1.NodeClass
 	(*Taint)(nil),                 // 4: hansa.federation.v1.Taint
 	(*MemberSpec)(nil),            // 5: hansa.federation.v1.MemberSpec
-	(*MemberFacts)(nil),           // 6: hansa.federation.v1.MemberFacts
-	(*Quota)(nil),                 // 7: hansa.federation.v1.Quota
-	(*HealthRecord)(nil),          // 8: hansa.federation.v1.HealthRecord
-	(*Object)(nil),                // 9: hansa.federation.v1.Object
-	(*Objects)(nil),               // 10: hansa.federation.v1.Objects
-	(*Workload)(nil),              // 11: hansa.federation.v1.Workload
-	(*Assignment)(nil),            // 12: hansa.federation.v1.Assignment
-	(*AssignedMember)(nil),        // 13: hansa.federation.v1.AssignedMember
-	(*Explanation)(nil),           // 14: hansa.federation.v1.Explanation
-	(*Difference)(nil),            // 15: hansa.federation.v1.Difference
-	(*MemberExplanation)(nil),     // 16: hansa.federation.v1.MemberExplanation
-	(*Score)(nil),                 // 17: hansa.federation.v1.Score
-	(*Work)(nil),                  // 18: hansa.federation.v1.Work
-	(*Sealed)(nil),                // 19: hansa.federation.v1.Sealed
-	(*Secrets)(nil),               // 20: hansa.federation.v1.Secrets
-	(*WorkStatus)(nil),            // 21: hansa.federation.v1.WorkStatus
-	(*Feed)(nil),                  // 22: hansa.federation.v1.Feed
-	(*ObjectStatus)(nil),          // 23: hansa.federation.v1.ObjectStatus
-	(*Export)(nil),                // 24: hansa.federation.v1.Export
-	(*Port)(nil),                  // 25: hansa.federation.v1.Port
-	(*Endpoint)(nil),              // 26: hansa.federation.v1.Endpoint
-	(*Operation)(nil),             // 27: hansa.federation.v1.Operation
-	(*OperationRequest)(nil),      // 28: hansa.federation.v1.OperationRequest
-	(*Objective)(nil),             // 29: hansa.federation.v1.Objective
-	(*Achieved)(nil),              // 30: hansa.federation.v1.Achieved
-	(*WorkloadReport)(nil),        // 31: hansa.federation.v1.WorkloadReport
-	(*TimelineEntry)(nil),         // 32: hansa.federation.v1.TimelineEntry
-	(*Event)(nil),                 // 33: hansa.federation.v1.Event
-	nil,                           // 34: hansa.federation.v1.Resources.ExtendedEntry
-	nil,                           // 35: hansa.federation.v1.MemberSpec.LabelsEntry
-	nil,                           // 36: hansa.federation.v1.Quota.FreeEntry
-	nil,                           // 37: hansa.federation.v1.Feed.ValuesEntry
-	nil,                           // 38: hansa.federation.v1.Operation.MarksEntry
-	nil,                           // 39: hansa.federation.v1.WorkloadReport.MarksEntry
-	(*timestamppb.Timestamp)(nil), // 40: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 41: google.protobuf.Duration
+	(*BusUser)(nil),               // 6: hansa.federation.v1.BusUser
+	(*MemberFacts)(nil),           // 7: hansa.federation.v1.MemberFacts
+	(*Quota)(nil),                 // 8: hansa.federation.v1.Quota
+	(*HealthRecord)(nil),          // 9: hansa.federation.v1.HealthRecord
+	(*Object)(nil),                // 10: hansa.federation.v1.Object
+	(*Objects)(nil),               // 11: hansa.federation.v1.Objects
+	(*Workload)(nil),              // 12: hansa.federation.v1.Workload
+	(*Assignment)(nil),            // 13: hansa.federation.v1.Assignment
+	(*AssignedMember)(nil),        // 14: hansa.federation.v1.AssignedMember
+	(*Explanation)(nil),           // 15: hansa.federation.v1.Explanation
+	(*Difference)(nil),            // 16: hansa.federation.v1.Difference
+	(*MemberExplanation)(nil),     // 17: hansa.federation.v1.MemberExplanation
+	(*Score)(nil),                 // 18: hansa.federation.v1.Score
+	(*Work)(nil),                  // 19: hansa.federation.v1.Work
+	(*Sealed)(nil),                // 20: hansa.federation.v1.Sealed
+	(*Secrets)(nil),               // 21: hansa.federation.v1.Secrets
+	(*WorkStatus)(nil),            // 22: hansa.federation.v1.WorkStatus
+	(*Feed)(nil),                  // 23: hansa.federation.v1.Feed
+	(*ObjectStatus)(nil),          // 24: hansa.federation.v1.ObjectStatus
+	(*Export)(nil),                // 25: hansa.federation.v1.Export
+	(*Port)(nil),                  // 26: hansa.federation.v1.Port
+	(*Endpoint)(nil),              // 27: hansa.federation.v1.Endpoint
+	(*Operation)(nil),             // 28: hansa.federation.v1.Operation
+	(*OperationRequest)(nil),      // 29: hansa.federation.v1.OperationRequest
+	(*Objective)(nil),             // 30: hansa.federation.v1.Objective
+	(*Achieved)(nil),              // 31: hansa.federation.v1.Achieved
+	(*WorkloadReport)(nil),        // 32: hansa.federation.v1.WorkloadReport
+	(*TimelineEntry)(nil),         // 33: hansa.federation.v1.TimelineEntry
+	(*Event)(nil),                 // 34: hansa.federation.v1.Event
+	nil,                           // 35: hansa.federation.v1.Resources.ExtendedEntry
+	nil,                           // 36: hansa.federation.v1.MemberSpec.LabelsEntry
+	nil,                           // 37: hansa.federation.v1.Quota.FreeEntry
+	nil,                           // 38: hansa.federation.v1.Feed.ValuesEntry
+	nil,                           // 39: hansa.federation.v1.Operation.MarksEntry
+	nil,                           // 40: hansa.federation.v1.WorkloadReport.MarksEntry
+	(*timestamppb.Timestamp)(nil), // 41: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 42: google.protobuf.Duration
 }
 var file_federation_v1_records_proto_depIdxs = []int32{
-	34, // 0: hansa.federation.v1.Resources.extended:type_name -> hansa.federation.v1.Resources.ExtendedEntry
+	35, // 0: hansa.federation.v1.Resources.extended:type_name -> hansa.federation.v1.Resources.ExtendedEntry
 	2,  // 1: hansa.federation.v1.NodeClass.allocatable:type_name -> hansa.federation.v1.Resources
 	2,  // 2: hansa.federation.v1.NodeClass.free:type_name -> hansa.federation.v1.Resources
 	2,  // 3: hansa.federation.v1.NodeClass.room:type_name -> hansa.federation.v1.Resources
 	1,  // 4: hansa.federation.v1.MemberSpec.place:type_name -> hansa.federation.v1.Place
-	35, // 5: hansa.federation.v1.MemberSpec.labels:type_name -> hansa.federation.v1.MemberSpec.LabelsEntry
+	36, // 5: hansa.federation.v1.MemberSpec.labels:type_name -> hansa.federation.v1.MemberSpec.LabelsEntry
 	4,  // 6: hansa.federation.v1.MemberSpec.taints:type_name -> hansa.federation.v1.Taint
-	40, // 7: hansa.federation.v1.MemberSpec.joined_at:type_name -> google.protobuf.Timestamp
-	40, // 8: hansa.federation.v1.MemberSpec.credentials_end:type_name -> google.protobuf.Timestamp
-	2,  // 9: hansa.federation.v1.MemberFacts.allocatable:type_name -> hansa.federation.v1.Resources
-	2,  // 10: hansa.federation.v1.MemberFacts.free:type_name -> hansa.federation.v1.Resources
-	3,  // 11: hansa.federation.v1.MemberFacts.classes:type_name -> hansa.federation.v1.NodeClass
-	40, // 12: hansa.federation.v1.MemberFacts.observed_at:type_name -> google.protobuf.Timestamp
-	7,  // 13: hansa.federation.v1.MemberFacts.quotas:type_name -> hansa.federation.v1.Quota
-	36, // 14: hansa.federation.v1.Quota.free:type_name -> hansa.federation.v1.Quota.FreeEntry
-	40, // 15: hansa.federation.v1.HealthRecord.since:type_name -> google.protobuf.Timestamp
-	9,  // 16: hansa.federation.v1.Objects.objects:type_name -> hansa.federation.v1.Object
-	0,  // 17: hansa.federation.v1.Workload.key:type_name -> hansa.federation.v1.Key
-	40, // 18: hansa.federation.v1.Workload.applied_at:type_name -> google.protobuf.Timestamp
-	19, // 19: hansa.federation.v1.Workload.sealed:type_name -> hansa.federation.v1.Sealed
-	0,  // 20: hansa.federation.v1.Assignment.workload:type_name -> hansa.federation.v1.Key
-	13, // 21: hansa.federation.v1.Assignment.members:type_name -> hansa.federation.v1.AssignedMember
-	14, // 22: hansa.federation.v1.Assignment.explanation:type_name -> hansa.federation.v1.Explanation
-	40, // 23: hansa.federation.v1.Assignment.decided_at:type_name -> google.protobuf.Timestamp
-	41, // 24: hansa.federation.v1.Assignment.ready_in:type_name -> google.protobuf.Duration
-	16, // 25: hansa.federation.v1.Explanation.members:type_name -> hansa.federation.v1.MemberExplanation
-	15, // 26: hansa.federation.v1.Explanation.changes:type_name -> hansa.federation.v1.Difference
-	17, // 27: hansa.federation.v1.MemberExplanation.scores:type_name -> hansa.federation.v1.Score
-	0,  // 28: hansa.federation.v1.Work.workload:type_name -> hansa.federation.v1.Key
-	19, // 29: hansa.federation.v1.Work.sealed:type_name -> hansa.federation.v1.Sealed
-	0,  // 30: hansa.federation.v1.Secrets.workload:type_name -> hansa.federation.v1.Key
-	9,  // 31: hansa.federation.v1.Secrets.objects:type_name -> hansa.federation.v1.Object
-	0,  // 32: hansa.federation.v1.WorkStatus.workload:type_name -> hansa.federation.v1.Key
-	23, // 33: hansa.federation.v1.WorkStatus.objects:type_name -> hansa.federation.v1.ObjectStatus
-	40, // 34: hansa.federation.v1.WorkStatus.observed_at:type_name -> google.protobuf.Timestamp
-	37, // 35: hansa.federation.v1.Feed.values:type_name -> hansa.federation.v1.Feed.ValuesEntry
-	41, // 36: hansa.federation.v1.Feed.max_age:type_name -> google.protobuf.Duration
-	40, // 37: hansa.federation.v1.Feed.reported_at:type_name -> google.protobuf.Timestamp
-	0,  // 38: hansa.federation.v1.Export.service:type_name -> hansa.federation.v1.Key
-	25, // 39: hansa.federation.v1.Export.ports:type_name -> hansa.federation.v1.Port
-	26, // 40: hansa.federation.v1.Export.endpoints:type_name -> hansa.federation.v1.Endpoint
-	40, // 41: hansa.federation.v1.Export.exported_at:type_name -> google.protobuf.Timestamp
-	40, // 42: hansa.federation.v1.Export.observed_at:type_name -> google.protobuf.Timestamp
-	28, // 43: hansa.federation.v1.Operation.request:type_name -> hansa.federation.v1.OperationRequest
-	38, // 44: hansa.federation.v1.Operation.marks:type_name -> hansa.federation.v1.Operation.MarksEntry
-	31, // 45: hansa.federation.v1.Operation.workloads:type_name -> hansa.federation.v1.WorkloadReport
-	32, // 46: hansa.federation.v1.Operation.timeline:type_name -> hansa.federation.v1.TimelineEntry
-	29, // 47: hansa.federation.v1.Operation.objective:type_name -> hansa.federation.v1.Objective
-	30, // 48: hansa.federation.v1.Operation.achieved:type_name -> hansa.federation.v1.Achieved
-	40, // 49: hansa.federation.v1.Operation.created_at:type_name -> google.protobuf.Timestamp
-	41, // 50: hansa.federation.v1.OperationRequest.hold:type_name -> google.protobuf.Duration
-	41, // 51: hansa.federation.v1.Objective.rto:type_name -> google.protobuf.Duration
-	41, // 52: hansa.federation.v1.Objective.rpo:type_name -> google.protobuf.Duration
-	41, // 53: hansa.federation.v1.Achieved.rto:type_name -> google.protobuf.Duration
-	41, // 54: hansa.federation.v1.Achieved.downtime:type_name -> google.protobuf.Duration
-	41, // 55: hansa.federation.v1.Achieved.detect:type_name -> google.protobuf.Duration
-	0,  // 56: hansa.federation.v1.WorkloadReport.workload:type_name -> hansa.federation.v1.Key
-	39, // 57: hansa.federation.v1.WorkloadReport.marks:type_name -> hansa.federation.v1.WorkloadReport.MarksEntry
-	29, // 58: hansa.federation.v1.WorkloadReport.objective:type_name -> hansa.federation.v1.Objective
-	30, // 59: hansa.federation.v1.WorkloadReport.achieved:type_name -> hansa.federation.v1.Achieved
-	13, // 60: hansa.federation.v1.WorkloadReport.before:type_name -> hansa.federation.v1.AssignedMember
-	13, // 61: hansa.federation.v1.WorkloadReport.after:type_name -> hansa.federation.v1.AssignedMember
-	40, // 62: hansa.federation.v1.TimelineEntry.at:type_name -> google.protobuf.Timestamp
-	40, // 63: hansa.federation.v1.Event.at:type_name -> google.protobuf.Timestamp
-	40, // 64: hansa.federation.v1.Operation.MarksEntry.value:type_name -> google.protobuf.Timestamp
-	40, // 65: hansa.federation.v1.WorkloadReport.MarksEntry.value:type_name -> google.protobuf.Timestamp
-	66, // [66:66] is the sub-list for method output_type
-	66, // [66:66] is the sub-list for method input_type
-	66, // [66:66] is the sub-list for extension type_name
-	66, // [66:66] is the sub-list for extension extendee
-	0,  // [0:66] is the sub-list for field type_name
+	41, // 7: hansa.federation.v1.MemberSpec.joined_at:type_name -> google.protobuf.Timestamp
+	6,  // 8: hansa.federation.v1.MemberSpec.user:type_name -> hansa.federation.v1.BusUser
+	6,  // 9: hansa.federation.v1.MemberSpec.next_user:type_name -> hansa.federation.v1.BusUser
+	41, // 10: hansa.federation.v1.MemberSpec.rotate_by:type_name -> google.protobuf.Timestamp
+	41, // 11: hansa.federation.v1.BusUser.issued_at:type_name -> google.protobuf.Timestamp
+	41, // 12: hansa.federation.v1.BusUser.expires_at:type_name -> google.protobuf.Timestamp
+	2,  // 13: hansa.federation.v1.MemberFacts.allocatable:type_name -> hansa.federation.v1.Resources
+	2,  // 14: hansa.federation.v1.MemberFacts.free:type_name -> hansa.federation.v1.Resources
+	3,  // 15: hansa.federation.v1.MemberFacts.classes:type_name -> hansa.federation.v1.NodeClass
+	41, // 16: hansa.federation.v1.MemberFacts.observed_at:type_name -> google.protobuf.Timestamp
+	8,  // 17: hansa.federation.v1.MemberFacts.quotas:type_name -> hansa.federation.v1.Quota
+	37, // 18: hansa.federation.v1.Quota.free:type_name -> hansa.federation.v1.Quota.FreeEntry
+	41, // 19: hansa.federation.v1.HealthRecord.since:type_name -> google.protobuf.Timestamp
+	10, // 20: hansa.federation.v1.Objects.objects:type_name -> hansa.federation.v1.Object
+	0,  // 21: hansa.federation.v1.Workload.key:type_name -> hansa.federation.v1.Key
+	41, // 22: hansa.federation.v1.Workload.applied_at:type_name -> google.protobuf.Timestamp
+	20, // 23: hansa.federation.v1.Workload.sealed:type_name -> hansa.federation.v1.Sealed
+	0,  // 24: hansa.federation.v1.Assignment.workload:type_name -> hansa.federation.v1.Key
+	14, // 25: hansa.federation.v1.Assignment.members:type_name -> hansa.federation.v1.AssignedMember
+	15, // 26: hansa.federation.v1.Assignment.explanation:type_name -> hansa.federation.v1.Explanation
+	41, // 27: hansa.federation.v1.Assignment.decided_at:type_name -> google.protobuf.Timestamp
+	42, // 28: hansa.federation.v1.Assignment.ready_in:type_name -> google.protobuf.Duration
+	17, // 29: hansa.federation.v1.Explanation.members:type_name -> hansa.federation.v1.MemberExplanation
+	16, // 30: hansa.federation.v1.Explanation.changes:type_name -> hansa.federation.v1.Difference
+	18, // 31: hansa.federation.v1.MemberExplanation.scores:type_name -> hansa.federation.v1.Score
+	0,  // 32: hansa.federation.v1.Work.workload:type_name -> hansa.federation.v1.Key
+	20, // 33: hansa.federation.v1.Work.sealed:type_name -> hansa.federation.v1.Sealed
+	0,  // 34: hansa.federation.v1.Secrets.workload:type_name -> hansa.federation.v1.Key
+	10, // 35: hansa.federation.v1.Secrets.objects:type_name -> hansa.federation.v1.Object
+	0,  // 36: hansa.federation.v1.WorkStatus.workload:type_name -> hansa.federation.v1.Key
+	24, // 37: hansa.federation.v1.WorkStatus.objects:type_name -> hansa.federation.v1.ObjectStatus
+	41, // 38: hansa.federation.v1.WorkStatus.observed_at:type_name -> google.protobuf.Timestamp
+	38, // 39: hansa.federation.v1.Feed.values:type_name -> hansa.federation.v1.Feed.ValuesEntry
+	42, // 40: hansa.federation.v1.Feed.max_age:type_name -> google.protobuf.Duration
+	41, // 41: hansa.federation.v1.Feed.reported_at:type_name -> google.protobuf.Timestamp
+	0,  // 42: hansa.federation.v1.Export.service:type_name -> hansa.federation.v1.Key
+	26, // 43: hansa.federation.v1.Export.ports:type_name -> hansa.federation.v1.Port
+	27, // 44: hansa.federation.v1.Export.endpoints:type_name -> hansa.federation.v1.Endpoint
+	41, // 45: hansa.federation.v1.Export.exported_at:type_name -> google.protobuf.Timestamp
+	41, // 46: hansa.federation.v1.Export.observed_at:type_name -> google.protobuf.Timestamp
+	29, // 47: hansa.federation.v1.Operation.request:type_name -> hansa.federation.v1.OperationRequest
+	39, // 48: hansa.federation.v1.Operation.marks:type_name -> hansa.federation.v1.Operation.MarksEntry
+	32, // 49: hansa.federation.v1.Operation.workloads:type_name -> hansa.federation.v1.WorkloadReport
+	33, // 50: hansa.federation.v1.Operation.timeline:type_name -> hansa.federation.v1.TimelineEntry
+	30, // 51: hansa.federation.v1.Operation.objective:type_name -> hansa.federation.v1.Objective
+	31, // 52: hansa.federation.v1.Operation.achieved:type_name -> hansa.federation.v1.Achieved
+	41, // 53: hansa.federation.v1.Operation.created_at:type_name -> google.protobuf.Timestamp
+	42, // 54: hansa.federation.v1.OperationRequest.hold:type_name -> google.protobuf.Duration
+	42, // 55: hansa.federation.v1.Objective.rto:type_name -> google.protobuf.Duration
+	42, // 56: hansa.federation.v1.Objective.rpo:type_name -> google.protobuf.Duration
+	42, // 57: hansa.federation.v1.Achieved.rto:type_name -> google.protobuf.Duration
+	42, // 58: hansa.federation.v1.Achieved.downtime:type_name -> google.protobuf.Duration
+	42, // 59: hansa.federation.v1.Achieved.detect:type_name -> google.protobuf.Duration
+	0,  // 60: hansa.federation.v1.WorkloadReport.workload:type_name -> hansa.federation.v1.Key
+	40, // 61: hansa.federation.v1.WorkloadReport.marks:type_name -> hansa.federation.v1.WorkloadReport.MarksEntry
+	30, // 62: hansa.federation.v1.WorkloadReport.objective:type_name -> hansa.federation.v1.Objective
+	31, // 63: hansa.federation.v1.WorkloadReport.achieved:type_name -> hansa.federation.v1.Achieved
+	14, // 64: hansa.federation.v1.WorkloadReport.before:type_name -> hansa.federation.v1.AssignedMember
+	14, // 65: hansa.federation.v1.WorkloadReport.after:type_name -> hansa.federation.v1.AssignedMember
+	41, // 66: hansa.federation.v1.TimelineEntry.at:type_name -> google.protobuf.Timestamp
+	41, // 67: hansa.federation.v1.Event.at:type_name -> google.protobuf.Timestamp
+	41, // 68: hansa.federation.v1.Operation.MarksEntry.value:type_name -> google.protobuf.Timestamp
+	41, // 69: hansa.federation.v1.WorkloadReport.MarksEntry.value:type_name -> google.protobuf.Timestamp
+	70, // [70:70] is the sub-list for method output_type
+	70, // [70:70] is the sub-list for method input_type
+	70, // [70:70] is the sub-list for extension type_name
+	70, // [70:70] is the sub-list for extension extendee
+	0,  // [0:70] is the sub-list for field type_name
 }
 
 func init() { file_federation_v1_records_proto_init() }
@@ -3532,7 +3635,7 @@ func file_federation_v1_records_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_federation_v1_records_proto_rawDesc), len(file_federation_v1_records_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   40,
+			NumMessages:   41,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

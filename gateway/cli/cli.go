@@ -118,7 +118,7 @@ Begin with "hansa up" (a federation on this machine), then "hansa get members".`
 	)
 	add(root, groupLook, a.getCommand(), a.describeCommand(), a.explainCommand(), a.resolveCommand(), a.simulateCommand(), a.readinessCommand(), a.statusCommand(), a.busCommand())
 	add(root, groupRun, a.applyCommand(), a.deleteCommand(), a.rebalanceCommand(), a.scoreCommand())
-	add(root, groupHeal, a.cordonCommand(), a.uncordonCommand(), a.drainCommand(), a.taintCommand(), a.labelCommand(), a.memberCommand(), a.tokenCommand(), a.drillCommand(), a.operationCommand(), a.backupCommand(), a.restoreCommand())
+	add(root, groupHeal, a.cordonCommand(), a.uncordonCommand(), a.drainCommand(), a.leaveCommand(), a.taintCommand(), a.labelCommand(), a.memberCommand(), a.tokenCommand(), a.drillCommand(), a.operationCommand(), a.backupCommand(), a.restoreCommand())
 	add(root, groupHeal, a.verbCommands()...)
 	root.AddCommand(a.versionCommand())
 	merge(root, a.opts.Commands)

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -93,6 +94,9 @@ func memberFacts(m *gatewayv1.Member) [][]string {
 	if len(m.GetMetadata().GetLabels()) > 0 {
 		rows = append(rows, []string{"Labels", labels(m.GetMetadata().GetLabels())})
 	}
+	if s.GetCredentialsExpireAt() != nil {
+		rows = append(rows, []string{"Credentials", holdUntil(s.GetCredentialsExpireAt().AsTime())})
+	}
 	if s.GetMasked() != "" {
 		rows = append(rows, []string{"Masked", "by drill " + s.GetMasked()})
 	}
@@ -100,6 +104,14 @@ func memberFacts(m *gatewayv1.Member) [][]string {
 		rows = append(rows, []string{"Stale", "the facts are " + since(s.GetObservedAt()) + " old; what runs there is unknown"})
 	}
 	return rows
+}
+
+// holdUntil says how long the agent's credentials of the bus hold.
+func holdUntil(at time.Time) string {
+	if time.Now().After(at) {
+		return "expired at " + at.UTC().Format(time.RFC3339)
+	}
+	return "hold until " + at.UTC().Format(time.RFC3339)
 }
 
 // lastKnown marks a fact of a member that is silent.

@@ -19,6 +19,8 @@ const (
 	drainAction    = "drain"
 	undrainAction  = "undrain"
 	confirmAction  = "confirm"
+	rotateAction   = "rotate"
+	leaveAction    = "leave"
 )
 
 // membersVerb is a command that does one thing to each member it is given.
@@ -149,6 +151,18 @@ func (a *app) drainCommand() *cobra.Command {
 	return cmd
 }
 
+func (a *app) leaveCommand() *cobra.Command {
+	cmd := a.membersVerb("leave", "Remove a member that is empty, or lost; its agent is cut off for ever", func(c call, member string) error {
+		if err := Confirm(c.cmd, fmt.Sprintf("Remove %s from the federation? Its cluster stays as it is, and comes back with a new token only.", member)); err != nil {
+			return err
+		}
+		_, err := c.update(member, leaveAction, "left")
+		return err
+	})
+	YesFlag(cmd)
+	return cmd
+}
+
 // memberCommand is the group to which the composition root adds what it can do to
 // members of this machine.
 func (a *app) memberCommand() *cobra.Command {
@@ -162,6 +176,10 @@ func (a *app) memberCommand() *cobra.Command {
 		return err
 	})
 	YesFlag(confirm)
-	cmd.AddCommand(confirm)
+	rotate := a.membersVerb("rotate", "Have a member's agent replace its bus credentials now; the old ones end within a minute", func(c call, member string) error {
+		_, err := c.update(member, rotateAction, "is told to replace its credentials: \"hansa describe member "+member+"\" says when it has")
+		return err
+	})
+	cmd.AddCommand(confirm, rotate)
 	return cmd
 }

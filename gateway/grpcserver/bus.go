@@ -43,10 +43,10 @@ func (s *Server) world(table *route.Table, report federation.BusReport) busdocto
 	for _, name := range slices.Sorted(maps.Keys(table.Members)) {
 		m := table.Members[name]
 		w.Members = append(w.Members, busdoctor.Member{
-			Name: name, Account: m.Spec.Account, Healthy: m.Health() == federation.Healthy, CredentialsEnd: m.Spec.CredentialsEnd,
+			Name: name, Account: m.Spec.Account, Healthy: m.Health() == federation.Healthy, CredentialsEnd: m.Spec.User.ExpiresAt, CredentialsLate: m.Spec.User.LateAt(),
 		})
 	}
-	for _, der := range s.opts.Certificate.Certificate {
+	for _, der := range s.opts.Certificate.Present().Certificate {
 		if c, err := x509.ParseCertificate(der); err == nil {
 			w.Expiries = append(w.Expiries, federation.Expiry{Kind: "certificate", About: "this gateway (" + c.Subject.CommonName + ")", Ends: c.NotAfter})
 		}

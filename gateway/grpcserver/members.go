@@ -3,7 +3,6 @@ package grpcserver
 import (
 	"context"
 	"crypto/sha256"
-	"crypto/x509"
 	"encoding/base64"
 	"fmt"
 	"maps"
@@ -82,7 +81,7 @@ func toMember(table *route.Table, name string, now time.Time) *gatewayv1.Member 
 			Nodes:         int32(m.Facts.Nodes), NodesReady: int32(m.Facts.NodesReady), NodeKind: m.Facts.NodeKind,
 			KubernetesVersion: m.Facts.KubernetesVersion, Capacity: quantities(m.Facts.Allocatable), Free: quantities(m.Facts.Free),
 			Incarnation: uint32(m.Beat.Incarnation), Stale: late || !health.Known(), ObservedAt: toTime(m.Facts.ObservedAt),
-			Workloads: int32(table.On(name)), Masked: m.Record.Masked,
+			Workloads: int32(table.On(name)), Masked: m.Record.Masked, CredentialsExpireAt: toTime(m.Spec.User.ExpiresAt),
 		},
 	}
 }
@@ -139,12 +138,8 @@ func (s *Server) CreateToken(ctx context.Context, r *gatewayv1.CreateTokenReques
 	if err != nil {
 		return nil, err
 	}
-	pin, err := s.pin()
-	if err != nil {
-		return nil, err
-	}
 	return &gatewayv1.CreateTokenResponse{
-		Token: fmt.Sprintf("%s#%s#%s.%s", authority(ctx), pin, token.ID, token.Secret), ExpiresAt: timestamppb.New(token.ExpiresAt),
+		Token: fmt.Sprintf("%s#%s#%s.%s", authority(ctx), s.pin(), token.ID, token.Secret), ExpiresAt: timestamppb.New(token.ExpiresAt),
 	}, nil
 }
 
@@ -188,13 +183,9 @@ func authority(ctx context.Context) string {
 }
 
 // pin is the SHA-256 of the certificate's public key, base64url.
-func (s *Server) pin() (string, error) {
-	leaf, err := x509.ParseCertificate(s.opts.Certificate.Certificate[0])
-	if err != nil {
-		return "", fmt.Errorf("read the gateway's certificate: %w", err)
-	}
-	hash := sha256.Sum256(leaf.RawSubjectPublicKeyInfo)
-	return base64.RawURLEncoding.EncodeToString(hash[:]), nil
+func (s *Server) pin() string {
+	hash := sha256.Sum256(s.opts.Certificate.Present().Leaf.RawSubjectPublicKeyInfo)
+	return base64.RawURLEncoding.EncodeToString(hash[:])
 }
 
 // Join passes the request on to the hub, which alone checks the token.
@@ -214,4 +205,19 @@ func (s *Server) Join(ctx context.Context, r *gatewayv1.JoinRequest) (*gatewayv1
 	return &gatewayv1.JoinResponse{
 		UserJwt: reply.UserJWT, BusUrls: reply.BusURLs, BusCa: reply.BusCA, Account: reply.Account, ExpiresAt: toTime(reply.ExpiresAt),
 	}, nil
+}
+
+// Renew passes the request on to the hub, which alone checks it.
+func (s *Server) Renew(ctx context.Context, r *gatewayv1.RenewRequest) (*gatewayv1.RenewResponse, error) {
+	b, err := s.opts.Hub.Request(ctx, subject.Hub(subject.HubRotate), federationv1.EncodeRotation(federation.Rotation{
+		Member: r.GetMember(), ClusterID: r.GetClusterId(), Key: r.GetUserKey(), NewKey: r.GetNewUserKey(), At: r.GetAt().AsTime(), Signature: r.GetSignature(),
+	}))
+	if err != nil {
+		return nil, err
+	}
+	reply, err := federationv1.DecodeRotationReply(b)
+	if err != nil {
+		return nil, err
+	}
+	return &gatewayv1.RenewResponse{UserJwt: reply.UserJWT}, nil
 }

@@ -2,7 +2,6 @@ package grpcserver
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"strings"
@@ -16,6 +15,7 @@ import (
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/reflection"
 
+	"github.com/hansa-io/hansa/configs/certfile"
 	"github.com/hansa-io/hansa/federation"
 	"github.com/hansa-io/hansa/gateway/document"
 	"github.com/hansa-io/hansa/gateway/route"
@@ -83,7 +83,7 @@ type Options struct {
 	Hub         messaging.Requester
 	Tokens      *Tokens
 	Place       federation.Place // of callers that do not name theirs
-	Certificate tls.Certificate  // its key is pinned in join tokens
+	Certificate *certfile.File   // its key is pinned in join tokens
 	Version     string
 	Connected   func() bool // whether the bus is reachable
 	Measure     Measure

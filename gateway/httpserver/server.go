@@ -21,6 +21,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
 
+	"github.com/hansa-io/hansa/configs/certfile"
 	"github.com/hansa-io/hansa/gateway/grpcserver"
 	gatewayv1 "github.com/hansa-io/hansa/gateway/v1"
 	"github.com/hansa-io/hansa/messaging/trace"
@@ -31,7 +32,7 @@ type Options struct {
 	Listen        string // host:port, TLS
 	MetricsListen string // host:port, no TLS; empty means none
 	Metrics       prometheus.Gatherer
-	Certificate   tls.Certificate
+	Certificate   *certfile.File
 	GRPC          *grpcserver.Server
 	Tables        grpcserver.Tables
 	Log           *slog.Logger
@@ -100,7 +101,7 @@ func (s *Server) Run(ctx context.Context) error {
 	group.Go(func() error {
 		server := &http.Server{
 			Handler: http.HandlerFunc(s.route), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout,
-			TLSConfig: &tls.Config{Certificates: []tls.Certificate{s.opts.Certificate}, MinVersion: tls.VersionTLS13},
+			TLSConfig: &tls.Config{GetCertificate: s.opts.Certificate.Serve, MinVersion: tls.VersionTLS13},
 			ErrorLog:  slog.NewLogLogger(s.opts.Log.Handler(), slog.LevelDebug),
 		}
 		return serve(ctx, server, func() error { return server.ServeTLS(s.main, "", "") })

@@ -3916,9 +3916,11 @@ type MemberStatus struct {
 	ObservedAt *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=observed_at,json=observedAt,proto3" json:"observed_at,omitempty"`
 	Workloads  int32                  `protobuf:"varint,15,opt,name=workloads,proto3" json:"workloads,omitempty"`
 	// The operation whose fault mask is on the member.
-	Masked        string `protobuf:"bytes,16,opt,name=masked,proto3" json:"masked,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Masked string `protobuf:"bytes,16,opt,name=masked,proto3" json:"masked,omitempty"`
+	// When the bus credentials of its agent expire.
+	CredentialsExpireAt *timestamppb.Timestamp `protobuf:"bytes,17,opt,name=credentials_expire_at,json=credentialsExpireAt,proto3" json:"credentials_expire_at,omitempty"`
+	unknownFields       protoimpl.UnknownFields
+	sizeCache           protoimpl.SizeCache
 }
 
 func (x *MemberStatus) Reset() {
@@ -4061,6 +4063,13 @@ func (x *MemberStatus) GetMasked() string {
 		return x.Masked
 	}
 	return ""
+}
+
+func (x *MemberStatus) GetCredentialsExpireAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CredentialsExpireAt
+	}
+	return nil
 }
 
 // ListMembersRequest lists all members.
@@ -4336,8 +4345,8 @@ func (x *Evidence) GetDetail() string {
 type UpdateMemberRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// cordon | uncordon | drain | undrain | confirm | leave | taint | untaint |
-	// label | unlabel
+	// cordon | uncordon | drain | undrain | confirm | leave | rotate | taint |
+	// untaint | label | unlabel
 	Action string `protobuf:"bytes,2,opt,name=action,proto3" json:"action,omitempty"`
 	// Of taint KEY[=VALUE]:EFFECT, of untaint KEY[:EFFECT], of label KEY=VALUE, of
 	// unlabel KEY.
@@ -5008,6 +5017,140 @@ func (x *JoinResponse) GetExpiresAt() *timestamppb.Timestamp {
 	return nil
 }
 
+// RenewRequest is signed by the key of the credentials that have expired.
+type RenewRequest struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Member string                 `protobuf:"bytes,1,opt,name=member,proto3" json:"member,omitempty"`
+	// uid of the cluster's kube-system namespace.
+	ClusterId string `protobuf:"bytes,2,opt,name=cluster_id,json=clusterId,proto3" json:"cluster_id,omitempty"`
+	// Public nkey of the agent's last bus user, and of the one that is to be signed.
+	UserKey    string `protobuf:"bytes,3,opt,name=user_key,json=userKey,proto3" json:"user_key,omitempty"`
+	NewUserKey string `protobuf:"bytes,4,opt,name=new_user_key,json=newUserKey,proto3" json:"new_user_key,omitempty"`
+	// When it was signed; more than a minute from the hub's clock is refused.
+	At            *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=at,proto3" json:"at,omitempty"`
+	Signature     []byte                 `protobuf:"bytes,6,opt,name=signature,proto3" json:"signature,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RenewRequest) Reset() {
+	*x = RenewRequest{}
+	mi := &file_gateway_v1_gateway_proto_msgTypes[73]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RenewRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RenewRequest) ProtoMessage() {}
+
+func (x *RenewRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_gateway_v1_gateway_proto_msgTypes[73]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RenewRequest.ProtoReflect.Descriptor instead.
+func (*RenewRequest) Descriptor() ([]byte, []int) {
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{73}
+}
+
+func (x *RenewRequest) GetMember() string {
+	if x != nil {
+		return x.Member
+	}
+	return ""
+}
+
+func (x *RenewRequest) GetClusterId() string {
+	if x != nil {
+		return x.ClusterId
+	}
+	return ""
+}
+
+func (x *RenewRequest) GetUserKey() string {
+	if x != nil {
+		return x.UserKey
+	}
+	return ""
+}
+
+func (x *RenewRequest) GetNewUserKey() string {
+	if x != nil {
+		return x.NewUserKey
+	}
+	return ""
+}
+
+func (x *RenewRequest) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+func (x *RenewRequest) GetSignature() []byte {
+	if x != nil {
+		return x.Signature
+	}
+	return nil
+}
+
+// RenewResponse has the agent's credentials.
+type RenewResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// User JWT for new_user_key.
+	UserJwt       string `protobuf:"bytes,1,opt,name=user_jwt,json=userJwt,proto3" json:"user_jwt,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RenewResponse) Reset() {
+	*x = RenewResponse{}
+	mi := &file_gateway_v1_gateway_proto_msgTypes[74]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RenewResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RenewResponse) ProtoMessage() {}
+
+func (x *RenewResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_gateway_v1_gateway_proto_msgTypes[74]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RenewResponse.ProtoReflect.Descriptor instead.
+func (*RenewResponse) Descriptor() ([]byte, []int) {
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{74}
+}
+
+func (x *RenewResponse) GetUserJwt() string {
+	if x != nil {
+		return x.UserJwt
+	}
+	return ""
+}
+
 // StartOperationRequest asks for an operation.
 type StartOperationRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -5031,7 +5174,7 @@ type StartOperationRequest struct {
 
 func (x *StartOperationRequest) Reset() {
 	*x = StartOperationRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[73]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5043,7 +5186,7 @@ func (x *StartOperationRequest) String() string {
 func (*StartOperationRequest) ProtoMessage() {}
 
 func (x *StartOperationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[73]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5056,7 +5199,7 @@ func (x *StartOperationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartOperationRequest.ProtoReflect.Descriptor instead.
 func (*StartOperationRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{73}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *StartOperationRequest) GetVerb() string {
@@ -5125,7 +5268,7 @@ type StartOperationResponse struct {
 
 func (x *StartOperationResponse) Reset() {
 	*x = StartOperationResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[74]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5137,7 +5280,7 @@ func (x *StartOperationResponse) String() string {
 func (*StartOperationResponse) ProtoMessage() {}
 
 func (x *StartOperationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[74]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5150,7 +5293,7 @@ func (x *StartOperationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartOperationResponse.ProtoReflect.Descriptor instead.
 func (*StartOperationResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{74}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *StartOperationResponse) GetOperation() *Operation {
@@ -5191,7 +5334,7 @@ type Operation struct {
 
 func (x *Operation) Reset() {
 	*x = Operation{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[75]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5203,7 +5346,7 @@ func (x *Operation) String() string {
 func (*Operation) ProtoMessage() {}
 
 func (x *Operation) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[75]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5216,7 +5359,7 @@ func (x *Operation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Operation.ProtoReflect.Descriptor instead.
 func (*Operation) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{75}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *Operation) GetId() string {
@@ -5362,7 +5505,7 @@ type ApproveOperationRequest struct {
 
 func (x *ApproveOperationRequest) Reset() {
 	*x = ApproveOperationRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[76]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5374,7 +5517,7 @@ func (x *ApproveOperationRequest) String() string {
 func (*ApproveOperationRequest) ProtoMessage() {}
 
 func (x *ApproveOperationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[76]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5387,7 +5530,7 @@ func (x *ApproveOperationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApproveOperationRequest.ProtoReflect.Descriptor instead.
 func (*ApproveOperationRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{76}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *ApproveOperationRequest) GetId() string {
@@ -5407,7 +5550,7 @@ type ApproveOperationResponse struct {
 
 func (x *ApproveOperationResponse) Reset() {
 	*x = ApproveOperationResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[77]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5419,7 +5562,7 @@ func (x *ApproveOperationResponse) String() string {
 func (*ApproveOperationResponse) ProtoMessage() {}
 
 func (x *ApproveOperationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[77]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5432,7 +5575,7 @@ func (x *ApproveOperationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApproveOperationResponse.ProtoReflect.Descriptor instead.
 func (*ApproveOperationResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{77}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *ApproveOperationResponse) GetOperation() *Operation {
@@ -5453,7 +5596,7 @@ type FreezeRequest struct {
 
 func (x *FreezeRequest) Reset() {
 	*x = FreezeRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[78]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5465,7 +5608,7 @@ func (x *FreezeRequest) String() string {
 func (*FreezeRequest) ProtoMessage() {}
 
 func (x *FreezeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[78]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5478,7 +5621,7 @@ func (x *FreezeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FreezeRequest.ProtoReflect.Descriptor instead.
 func (*FreezeRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{78}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *FreezeRequest) GetFrozen() bool {
@@ -5505,7 +5648,7 @@ type FreezeResponse struct {
 
 func (x *FreezeResponse) Reset() {
 	*x = FreezeResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[79]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5517,7 +5660,7 @@ func (x *FreezeResponse) String() string {
 func (*FreezeResponse) ProtoMessage() {}
 
 func (x *FreezeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[79]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5530,7 +5673,7 @@ func (x *FreezeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FreezeResponse.ProtoReflect.Descriptor instead.
 func (*FreezeResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{79}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *FreezeResponse) GetOperation() *Operation {
@@ -5552,7 +5695,7 @@ type Achieved struct {
 
 func (x *Achieved) Reset() {
 	*x = Achieved{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[80]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5564,7 +5707,7 @@ func (x *Achieved) String() string {
 func (*Achieved) ProtoMessage() {}
 
 func (x *Achieved) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[80]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5577,7 +5720,7 @@ func (x *Achieved) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Achieved.ProtoReflect.Descriptor instead.
 func (*Achieved) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{80}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *Achieved) GetRtoMs() float64 {
@@ -5612,7 +5755,7 @@ type Objective struct {
 
 func (x *Objective) Reset() {
 	*x = Objective{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[81]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5624,7 +5767,7 @@ func (x *Objective) String() string {
 func (*Objective) ProtoMessage() {}
 
 func (x *Objective) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[81]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5637,7 +5780,7 @@ func (x *Objective) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Objective.ProtoReflect.Descriptor instead.
 func (*Objective) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{81}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *Objective) GetRtoMs() float64 {
@@ -5671,7 +5814,7 @@ type WorkloadReport struct {
 
 func (x *WorkloadReport) Reset() {
 	*x = WorkloadReport{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[82]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5683,7 +5826,7 @@ func (x *WorkloadReport) String() string {
 func (*WorkloadReport) ProtoMessage() {}
 
 func (x *WorkloadReport) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[82]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5696,7 +5839,7 @@ func (x *WorkloadReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkloadReport.ProtoReflect.Descriptor instead.
 func (*WorkloadReport) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{82}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *WorkloadReport) GetWorkload() string {
@@ -5766,7 +5909,7 @@ type TimelineEntry struct {
 
 func (x *TimelineEntry) Reset() {
 	*x = TimelineEntry{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[83]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5778,7 +5921,7 @@ func (x *TimelineEntry) String() string {
 func (*TimelineEntry) ProtoMessage() {}
 
 func (x *TimelineEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[83]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5791,7 +5934,7 @@ func (x *TimelineEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TimelineEntry.ProtoReflect.Descriptor instead.
 func (*TimelineEntry) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{83}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *TimelineEntry) GetAt() *timestamppb.Timestamp {
@@ -5818,7 +5961,7 @@ type GetOperationRequest struct {
 
 func (x *GetOperationRequest) Reset() {
 	*x = GetOperationRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[84]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5830,7 +5973,7 @@ func (x *GetOperationRequest) String() string {
 func (*GetOperationRequest) ProtoMessage() {}
 
 func (x *GetOperationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[84]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5843,7 +5986,7 @@ func (x *GetOperationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetOperationRequest.ProtoReflect.Descriptor instead.
 func (*GetOperationRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{84}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *GetOperationRequest) GetId() string {
@@ -5863,7 +6006,7 @@ type GetOperationResponse struct {
 
 func (x *GetOperationResponse) Reset() {
 	*x = GetOperationResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[85]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5875,7 +6018,7 @@ func (x *GetOperationResponse) String() string {
 func (*GetOperationResponse) ProtoMessage() {}
 
 func (x *GetOperationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[85]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5888,7 +6031,7 @@ func (x *GetOperationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetOperationResponse.ProtoReflect.Descriptor instead.
 func (*GetOperationResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{85}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *GetOperationResponse) GetOperation() *Operation {
@@ -5907,7 +6050,7 @@ type ListOperationsRequest struct {
 
 func (x *ListOperationsRequest) Reset() {
 	*x = ListOperationsRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[86]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5919,7 +6062,7 @@ func (x *ListOperationsRequest) String() string {
 func (*ListOperationsRequest) ProtoMessage() {}
 
 func (x *ListOperationsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[86]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5932,7 +6075,7 @@ func (x *ListOperationsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListOperationsRequest.ProtoReflect.Descriptor instead.
 func (*ListOperationsRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{86}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{88}
 }
 
 // ListOperationsResponse lists operations, newest first.
@@ -5945,7 +6088,7 @@ type ListOperationsResponse struct {
 
 func (x *ListOperationsResponse) Reset() {
 	*x = ListOperationsResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[87]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5957,7 +6100,7 @@ func (x *ListOperationsResponse) String() string {
 func (*ListOperationsResponse) ProtoMessage() {}
 
 func (x *ListOperationsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[87]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5970,7 +6113,7 @@ func (x *ListOperationsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListOperationsResponse.ProtoReflect.Descriptor instead.
 func (*ListOperationsResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{87}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{89}
 }
 
 func (x *ListOperationsResponse) GetItems() []*Operation {
@@ -5990,7 +6133,7 @@ type WatchOperationRequest struct {
 
 func (x *WatchOperationRequest) Reset() {
 	*x = WatchOperationRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[88]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[90]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6002,7 +6145,7 @@ func (x *WatchOperationRequest) String() string {
 func (*WatchOperationRequest) ProtoMessage() {}
 
 func (x *WatchOperationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[88]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[90]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6015,7 +6158,7 @@ func (x *WatchOperationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchOperationRequest.ProtoReflect.Descriptor instead.
 func (*WatchOperationRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{88}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{90}
 }
 
 func (x *WatchOperationRequest) GetId() string {
@@ -6035,7 +6178,7 @@ type WatchOperationResponse struct {
 
 func (x *WatchOperationResponse) Reset() {
 	*x = WatchOperationResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[89]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[91]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6047,7 +6190,7 @@ func (x *WatchOperationResponse) String() string {
 func (*WatchOperationResponse) ProtoMessage() {}
 
 func (x *WatchOperationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[89]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[91]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6060,7 +6203,7 @@ func (x *WatchOperationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchOperationResponse.ProtoReflect.Descriptor instead.
 func (*WatchOperationResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{89}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{91}
 }
 
 func (x *WatchOperationResponse) GetOperation() *Operation {
@@ -6081,7 +6224,7 @@ type AbortOperationRequest struct {
 
 func (x *AbortOperationRequest) Reset() {
 	*x = AbortOperationRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[90]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[92]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6093,7 +6236,7 @@ func (x *AbortOperationRequest) String() string {
 func (*AbortOperationRequest) ProtoMessage() {}
 
 func (x *AbortOperationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[90]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[92]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6106,7 +6249,7 @@ func (x *AbortOperationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AbortOperationRequest.ProtoReflect.Descriptor instead.
 func (*AbortOperationRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{90}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{92}
 }
 
 func (x *AbortOperationRequest) GetId() string {
@@ -6133,7 +6276,7 @@ type AbortOperationResponse struct {
 
 func (x *AbortOperationResponse) Reset() {
 	*x = AbortOperationResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[91]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[93]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6145,7 +6288,7 @@ func (x *AbortOperationResponse) String() string {
 func (*AbortOperationResponse) ProtoMessage() {}
 
 func (x *AbortOperationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[91]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[93]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6158,7 +6301,7 @@ func (x *AbortOperationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AbortOperationResponse.ProtoReflect.Descriptor instead.
 func (*AbortOperationResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{91}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{93}
 }
 
 func (x *AbortOperationResponse) GetOperation() *Operation {
@@ -6179,7 +6322,7 @@ type ListEventsRequest struct {
 
 func (x *ListEventsRequest) Reset() {
 	*x = ListEventsRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[92]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[94]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6191,7 +6334,7 @@ func (x *ListEventsRequest) String() string {
 func (*ListEventsRequest) ProtoMessage() {}
 
 func (x *ListEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[92]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[94]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6204,7 +6347,7 @@ func (x *ListEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEventsRequest.ProtoReflect.Descriptor instead.
 func (*ListEventsRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{92}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{94}
 }
 
 func (x *ListEventsRequest) GetAbout() string {
@@ -6231,7 +6374,7 @@ type ListEventsResponse struct {
 
 func (x *ListEventsResponse) Reset() {
 	*x = ListEventsResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[93]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[95]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6243,7 +6386,7 @@ func (x *ListEventsResponse) String() string {
 func (*ListEventsResponse) ProtoMessage() {}
 
 func (x *ListEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[93]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[95]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6256,7 +6399,7 @@ func (x *ListEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEventsResponse.ProtoReflect.Descriptor instead.
 func (*ListEventsResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{93}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{95}
 }
 
 func (x *ListEventsResponse) GetItems() []*Event {
@@ -6282,7 +6425,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[94]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[96]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6294,7 +6437,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[94]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[96]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6307,7 +6450,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{94}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{96}
 }
 
 func (x *Event) GetAt() *timestamppb.Timestamp {
@@ -6361,7 +6504,7 @@ type GetStatusRequest struct {
 
 func (x *GetStatusRequest) Reset() {
 	*x = GetStatusRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[95]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[97]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6373,7 +6516,7 @@ func (x *GetStatusRequest) String() string {
 func (*GetStatusRequest) ProtoMessage() {}
 
 func (x *GetStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[95]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[97]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6386,7 +6529,7 @@ func (x *GetStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatusRequest.ProtoReflect.Descriptor instead.
 func (*GetStatusRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{95}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{97}
 }
 
 // GetStatusResponse says how hub, bus and gateway are.
@@ -6415,7 +6558,7 @@ type GetStatusResponse struct {
 
 func (x *GetStatusResponse) Reset() {
 	*x = GetStatusResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[96]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[98]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6427,7 +6570,7 @@ func (x *GetStatusResponse) String() string {
 func (*GetStatusResponse) ProtoMessage() {}
 
 func (x *GetStatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[96]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[98]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6440,7 +6583,7 @@ func (x *GetStatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatusResponse.ProtoReflect.Descriptor instead.
 func (*GetStatusResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{96}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{98}
 }
 
 func (x *GetStatusResponse) GetVersion() string {
@@ -6548,7 +6691,7 @@ type BucketLag struct {
 
 func (x *BucketLag) Reset() {
 	*x = BucketLag{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[97]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[99]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6560,7 +6703,7 @@ func (x *BucketLag) String() string {
 func (*BucketLag) ProtoMessage() {}
 
 func (x *BucketLag) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[97]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[99]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6573,7 +6716,7 @@ func (x *BucketLag) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BucketLag.ProtoReflect.Descriptor instead.
 func (*BucketLag) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{97}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{99}
 }
 
 func (x *BucketLag) GetBucket() string {
@@ -6606,7 +6749,7 @@ type GetBusRequest struct {
 
 func (x *GetBusRequest) Reset() {
 	*x = GetBusRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[98]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[100]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6618,7 +6761,7 @@ func (x *GetBusRequest) String() string {
 func (*GetBusRequest) ProtoMessage() {}
 
 func (x *GetBusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[98]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[100]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6631,7 +6774,7 @@ func (x *GetBusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetBusRequest.ProtoReflect.Descriptor instead.
 func (*GetBusRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{98}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{100}
 }
 
 // GetBusResponse is how the hub that leads found it.
@@ -6657,7 +6800,7 @@ type GetBusResponse struct {
 
 func (x *GetBusResponse) Reset() {
 	*x = GetBusResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[99]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[101]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6669,7 +6812,7 @@ func (x *GetBusResponse) String() string {
 func (*GetBusResponse) ProtoMessage() {}
 
 func (x *GetBusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[99]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[101]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6682,7 +6825,7 @@ func (x *GetBusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetBusResponse.ProtoReflect.Descriptor instead.
 func (*GetBusResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{99}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{101}
 }
 
 func (x *GetBusResponse) GetAt() *timestamppb.Timestamp {
@@ -6787,7 +6930,7 @@ type BusServer struct {
 
 func (x *BusServer) Reset() {
 	*x = BusServer{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[100]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[102]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6799,7 +6942,7 @@ func (x *BusServer) String() string {
 func (*BusServer) ProtoMessage() {}
 
 func (x *BusServer) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[100]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[102]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6812,7 +6955,7 @@ func (x *BusServer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BusServer.ProtoReflect.Descriptor instead.
 func (*BusServer) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{100}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{102}
 }
 
 func (x *BusServer) GetName() string {
@@ -6946,7 +7089,7 @@ type BusRoute struct {
 
 func (x *BusRoute) Reset() {
 	*x = BusRoute{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[101]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[103]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6958,7 +7101,7 @@ func (x *BusRoute) String() string {
 func (*BusRoute) ProtoMessage() {}
 
 func (x *BusRoute) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[101]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[103]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6971,7 +7114,7 @@ func (x *BusRoute) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BusRoute.ProtoReflect.Descriptor instead.
 func (*BusRoute) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{101}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{103}
 }
 
 func (x *BusRoute) GetServer() string {
@@ -7010,7 +7153,7 @@ type BusStore struct {
 
 func (x *BusStore) Reset() {
 	*x = BusStore{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[102]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[104]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7022,7 +7165,7 @@ func (x *BusStore) String() string {
 func (*BusStore) ProtoMessage() {}
 
 func (x *BusStore) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[102]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[104]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7035,7 +7178,7 @@ func (x *BusStore) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BusStore.ProtoReflect.Descriptor instead.
 func (*BusStore) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{102}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{104}
 }
 
 func (x *BusStore) GetEnabled() bool {
@@ -7100,7 +7243,7 @@ type BusStream struct {
 
 func (x *BusStream) Reset() {
 	*x = BusStream{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[103]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[105]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7112,7 +7255,7 @@ func (x *BusStream) String() string {
 func (*BusStream) ProtoMessage() {}
 
 func (x *BusStream) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[103]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[105]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7125,7 +7268,7 @@ func (x *BusStream) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BusStream.ProtoReflect.Descriptor instead.
 func (*BusStream) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{103}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{105}
 }
 
 func (x *BusStream) GetBucket() string {
@@ -7205,7 +7348,7 @@ type BusReplica struct {
 
 func (x *BusReplica) Reset() {
 	*x = BusReplica{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[104]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[106]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7217,7 +7360,7 @@ func (x *BusReplica) String() string {
 func (*BusReplica) ProtoMessage() {}
 
 func (x *BusReplica) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[104]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[106]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7230,7 +7373,7 @@ func (x *BusReplica) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BusReplica.ProtoReflect.Descriptor instead.
 func (*BusReplica) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{104}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{106}
 }
 
 func (x *BusReplica) GetServer() string {
@@ -7280,7 +7423,7 @@ type BusConsumer struct {
 
 func (x *BusConsumer) Reset() {
 	*x = BusConsumer{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[105]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[107]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7292,7 +7435,7 @@ func (x *BusConsumer) String() string {
 func (*BusConsumer) ProtoMessage() {}
 
 func (x *BusConsumer) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[105]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[107]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7305,7 +7448,7 @@ func (x *BusConsumer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BusConsumer.ProtoReflect.Descriptor instead.
 func (*BusConsumer) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{105}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{107}
 }
 
 func (x *BusConsumer) GetBucket() string {
@@ -7390,7 +7533,7 @@ type BusConnection struct {
 
 func (x *BusConnection) Reset() {
 	*x = BusConnection{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[106]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[108]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7402,7 +7545,7 @@ func (x *BusConnection) String() string {
 func (*BusConnection) ProtoMessage() {}
 
 func (x *BusConnection) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[106]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[108]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7415,7 +7558,7 @@ func (x *BusConnection) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BusConnection.ProtoReflect.Descriptor instead.
 func (*BusConnection) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{106}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{108}
 }
 
 func (x *BusConnection) GetServer() string {
@@ -7530,7 +7673,7 @@ type BusFinding struct {
 
 func (x *BusFinding) Reset() {
 	*x = BusFinding{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[107]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[109]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7542,7 +7685,7 @@ func (x *BusFinding) String() string {
 func (*BusFinding) ProtoMessage() {}
 
 func (x *BusFinding) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[107]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[109]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7555,7 +7698,7 @@ func (x *BusFinding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BusFinding.ProtoReflect.Descriptor instead.
 func (*BusFinding) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{107}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{109}
 }
 
 func (x *BusFinding) GetCheck() string {
@@ -7602,7 +7745,7 @@ type BackupRequest struct {
 
 func (x *BackupRequest) Reset() {
 	*x = BackupRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[108]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[110]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7614,7 +7757,7 @@ func (x *BackupRequest) String() string {
 func (*BackupRequest) ProtoMessage() {}
 
 func (x *BackupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[108]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[110]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7627,7 +7770,7 @@ func (x *BackupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupRequest.ProtoReflect.Descriptor instead.
 func (*BackupRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{108}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{110}
 }
 
 // BackupResponse is the next part of a backup.
@@ -7640,7 +7783,7 @@ type BackupResponse struct {
 
 func (x *BackupResponse) Reset() {
 	*x = BackupResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[109]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[111]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7652,7 +7795,7 @@ func (x *BackupResponse) String() string {
 func (*BackupResponse) ProtoMessage() {}
 
 func (x *BackupResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[109]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[111]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7665,7 +7808,7 @@ func (x *BackupResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupResponse.ProtoReflect.Descriptor instead.
 func (*BackupResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{109}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{111}
 }
 
 func (x *BackupResponse) GetData() []byte {
@@ -7687,7 +7830,7 @@ type RestoreRequest struct {
 
 func (x *RestoreRequest) Reset() {
 	*x = RestoreRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[110]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[112]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7699,7 +7842,7 @@ func (x *RestoreRequest) String() string {
 func (*RestoreRequest) ProtoMessage() {}
 
 func (x *RestoreRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[110]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[112]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7712,7 +7855,7 @@ func (x *RestoreRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreRequest.ProtoReflect.Descriptor instead.
 func (*RestoreRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{110}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{112}
 }
 
 func (x *RestoreRequest) GetData() []byte {
@@ -7749,7 +7892,7 @@ type RestoreResponse struct {
 
 func (x *RestoreResponse) Reset() {
 	*x = RestoreResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[111]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[113]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7761,7 +7904,7 @@ func (x *RestoreResponse) String() string {
 func (*RestoreResponse) ProtoMessage() {}
 
 func (x *RestoreResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[111]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[113]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7774,7 +7917,7 @@ func (x *RestoreResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreResponse.ProtoReflect.Descriptor instead.
 func (*RestoreResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{111}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{113}
 }
 
 func (x *RestoreResponse) GetMadeAt() *timestamppb.Timestamp {
@@ -7842,7 +7985,7 @@ type RestoreChange struct {
 
 func (x *RestoreChange) Reset() {
 	*x = RestoreChange{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[112]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[114]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7854,7 +7997,7 @@ func (x *RestoreChange) String() string {
 func (*RestoreChange) ProtoMessage() {}
 
 func (x *RestoreChange) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[112]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[114]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7867,7 +8010,7 @@ func (x *RestoreChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreChange.ProtoReflect.Descriptor instead.
 func (*RestoreChange) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{112}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{114}
 }
 
 func (x *RestoreChange) GetKind() string {
@@ -8209,7 +8352,7 @@ const file_gateway_v1_gateway_proto_rawDesc = "" +
 	"\x05Taint\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value\x12\x16\n" +
-	"\x06effect\x18\x03 \x01(\tR\x06effect\"\xdf\x05\n" +
+	"\x06effect\x18\x03 \x01(\tR\x06effect\"\xaf\x06\n" +
 	"\fMemberStatus\x12\x16\n" +
 	"\x06health\x18\x01 \x01(\tR\x06health\x12\x18\n" +
 	"\averdict\x18\x02 \x01(\tR\averdict\x12\x16\n" +
@@ -8229,7 +8372,8 @@ const file_gateway_v1_gateway_proto_rawDesc = "" +
 	"\vobserved_at\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"observedAt\x12\x1c\n" +
 	"\tworkloads\x18\x0f \x01(\x05R\tworkloads\x12\x16\n" +
-	"\x06masked\x18\x10 \x01(\tR\x06masked\x1a;\n" +
+	"\x06masked\x18\x10 \x01(\tR\x06masked\x12N\n" +
+	"\x15credentials_expire_at\x18\x11 \x01(\v2\x1a.google.protobuf.TimestampR\x13credentialsExpireAt\x1a;\n" +
 	"\rCapacityEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a7\n" +
@@ -8301,7 +8445,18 @@ const file_gateway_v1_gateway_proto_rawDesc = "" +
 	"\x06bus_ca\x18\x03 \x01(\fR\x05busCa\x12\x18\n" +
 	"\aaccount\x18\x04 \x01(\tR\aaccount\x129\n" +
 	"\n" +
-	"expires_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\"\xda\x01\n" +
+	"expires_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\"\xcc\x01\n" +
+	"\fRenewRequest\x12\x16\n" +
+	"\x06member\x18\x01 \x01(\tR\x06member\x12\x1d\n" +
+	"\n" +
+	"cluster_id\x18\x02 \x01(\tR\tclusterId\x12\x19\n" +
+	"\buser_key\x18\x03 \x01(\tR\auserKey\x12 \n" +
+	"\fnew_user_key\x18\x04 \x01(\tR\n" +
+	"newUserKey\x12*\n" +
+	"\x02at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x1c\n" +
+	"\tsignature\x18\x06 \x01(\fR\tsignature\"*\n" +
+	"\rRenewResponse\x12\x19\n" +
+	"\buser_jwt\x18\x01 \x01(\tR\auserJwt\"\xda\x01\n" +
 	"\x15StartOperationRequest\x12\x12\n" +
 	"\x04verb\x18\x01 \x01(\tR\x04verb\x12\x14\n" +
 	"\x05scope\x18\x02 \x01(\tR\x05scope\x12\x12\n" +
@@ -8564,9 +8719,10 @@ const file_gateway_v1_gateway_proto_rawDesc = "" +
 	"\vCreateToken\x12$.hansa.gateway.v1.CreateTokenRequest\x1a%.hansa.gateway.v1.CreateTokenResponse\x12W\n" +
 	"\n" +
 	"ListTokens\x12#.hansa.gateway.v1.ListTokensRequest\x1a$.hansa.gateway.v1.ListTokensResponse\x12Z\n" +
-	"\vRevokeToken\x12$.hansa.gateway.v1.RevokeTokenRequest\x1a%.hansa.gateway.v1.RevokeTokenResponse2T\n" +
+	"\vRevokeToken\x12$.hansa.gateway.v1.RevokeTokenRequest\x1a%.hansa.gateway.v1.RevokeTokenResponse2\x9e\x01\n" +
 	"\vJoinService\x12E\n" +
-	"\x04Join\x12\x1d.hansa.gateway.v1.JoinRequest\x1a\x1e.hansa.gateway.v1.JoinResponse2\xbe\x05\n" +
+	"\x04Join\x12\x1d.hansa.gateway.v1.JoinRequest\x1a\x1e.hansa.gateway.v1.JoinResponse\x12H\n" +
+	"\x05Renew\x12\x1e.hansa.gateway.v1.RenewRequest\x1a\x1f.hansa.gateway.v1.RenewResponse2\xbe\x05\n" +
 	"\x0fRecoveryService\x12c\n" +
 	"\x0eStartOperation\x12'.hansa.gateway.v1.StartOperationRequest\x1a(.hansa.gateway.v1.StartOperationResponse\x12]\n" +
 	"\fGetOperation\x12%.hansa.gateway.v1.GetOperationRequest\x1a&.hansa.gateway.v1.GetOperationResponse\x12c\n" +
@@ -8596,7 +8752,7 @@ func file_gateway_v1_gateway_proto_rawDescGZIP() []byte {
 	return file_gateway_v1_gateway_proto_rawDescData
 }
 
-var file_gateway_v1_gateway_proto_msgTypes = make([]protoimpl.MessageInfo, 123)
+var file_gateway_v1_gateway_proto_msgTypes = make([]protoimpl.MessageInfo, 125)
 var file_gateway_v1_gateway_proto_goTypes = []any{
 	(*Metadata)(nil),                 // 0: hansa.gateway.v1.Metadata
 	(*Place)(nil),                    // 1: hansa.gateway.v1.Place
@@ -8671,67 +8827,69 @@ var file_gateway_v1_gateway_proto_goTypes = []any{
 	(*Token)(nil),                    // 70: hansa.gateway.v1.Token
 	(*JoinRequest)(nil),              // 71: hansa.gateway.v1.JoinRequest
 	(*JoinResponse)(nil),             // 72: hansa.gateway.v1.JoinResponse
-	(*StartOperationRequest)(nil),    // 73: hansa.gateway.v1.StartOperationRequest
-	(*StartOperationResponse)(nil),   // 74: hansa.gateway.v1.StartOperationResponse
-	(*Operation)(nil),                // 75: hansa.gateway.v1.Operation
-	(*ApproveOperationRequest)(nil),  // 76: hansa.gateway.v1.ApproveOperationRequest
-	(*ApproveOperationResponse)(nil), // 77: hansa.gateway.v1.ApproveOperationResponse
-	(*FreezeRequest)(nil),            // 78: hansa.gateway.v1.FreezeRequest
-	(*FreezeResponse)(nil),           // 79: hansa.gateway.v1.FreezeResponse
-	(*Achieved)(nil),                 // 80: hansa.gateway.v1.Achieved
-	(*Objective)(nil),                // 81: hansa.gateway.v1.Objective
-	(*WorkloadReport)(nil),           // 82: hansa.gateway.v1.WorkloadReport
-	(*TimelineEntry)(nil),            // 83: hansa.gateway.v1.TimelineEntry
-	(*GetOperationRequest)(nil),      // 84: hansa.gateway.v1.GetOperationRequest
-	(*GetOperationResponse)(nil),     // 85: hansa.gateway.v1.GetOperationResponse
-	(*ListOperationsRequest)(nil),    // 86: hansa.gateway.v1.ListOperationsRequest
-	(*ListOperationsResponse)(nil),   // 87: hansa.gateway.v1.ListOperationsResponse
-	(*WatchOperationRequest)(nil),    // 88: hansa.gateway.v1.WatchOperationRequest
-	(*WatchOperationResponse)(nil),   // 89: hansa.gateway.v1.WatchOperationResponse
-	(*AbortOperationRequest)(nil),    // 90: hansa.gateway.v1.AbortOperationRequest
-	(*AbortOperationResponse)(nil),   // 91: hansa.gateway.v1.AbortOperationResponse
-	(*ListEventsRequest)(nil),        // 92: hansa.gateway.v1.ListEventsRequest
-	(*ListEventsResponse)(nil),       // 93: hansa.gateway.v1.ListEventsResponse
-	(*Event)(nil),                    // 94: hansa.gateway.v1.Event
-	(*GetStatusRequest)(nil),         // 95: hansa.gateway.v1.GetStatusRequest
-	(*GetStatusResponse)(nil),        // 96: hansa.gateway.v1.GetStatusResponse
-	(*BucketLag)(nil),                // 97: hansa.gateway.v1.BucketLag
-	(*GetBusRequest)(nil),            // 98: hansa.gateway.v1.GetBusRequest
-	(*GetBusResponse)(nil),           // 99: hansa.gateway.v1.GetBusResponse
-	(*BusServer)(nil),                // 100: hansa.gateway.v1.BusServer
-	(*BusRoute)(nil),                 // 101: hansa.gateway.v1.BusRoute
-	(*BusStore)(nil),                 // 102: hansa.gateway.v1.BusStore
-	(*BusStream)(nil),                // 103: hansa.gateway.v1.BusStream
-	(*BusReplica)(nil),               // 104: hansa.gateway.v1.BusReplica
-	(*BusConsumer)(nil),              // 105: hansa.gateway.v1.BusConsumer
-	(*BusConnection)(nil),            // 106: hansa.gateway.v1.BusConnection
-	(*BusFinding)(nil),               // 107: hansa.gateway.v1.BusFinding
-	(*BackupRequest)(nil),            // 108: hansa.gateway.v1.BackupRequest
-	(*BackupResponse)(nil),           // 109: hansa.gateway.v1.BackupResponse
-	(*RestoreRequest)(nil),           // 110: hansa.gateway.v1.RestoreRequest
-	(*RestoreResponse)(nil),          // 111: hansa.gateway.v1.RestoreResponse
-	(*RestoreChange)(nil),            // 112: hansa.gateway.v1.RestoreChange
-	nil,                              // 113: hansa.gateway.v1.Metadata.LabelsEntry
-	nil,                              // 114: hansa.gateway.v1.SimulateRequest.ScaleEntry
-	nil,                              // 115: hansa.gateway.v1.SetScoreRequest.ValuesEntry
-	nil,                              // 116: hansa.gateway.v1.ExternalScore.ValuesEntry
-	nil,                              // 117: hansa.gateway.v1.MemberStatus.CapacityEntry
-	nil,                              // 118: hansa.gateway.v1.MemberStatus.FreeEntry
-	nil,                              // 119: hansa.gateway.v1.JoinRequest.LabelsEntry
-	nil,                              // 120: hansa.gateway.v1.Operation.MarksEntry
-	nil,                              // 121: hansa.gateway.v1.WorkloadReport.MarksEntry
-	nil,                              // 122: hansa.gateway.v1.RestoreResponse.RecordsEntry
-	(*timestamppb.Timestamp)(nil),    // 123: google.protobuf.Timestamp
-	(*structpb.Struct)(nil),          // 124: google.protobuf.Struct
-	(*durationpb.Duration)(nil),      // 125: google.protobuf.Duration
+	(*RenewRequest)(nil),             // 73: hansa.gateway.v1.RenewRequest
+	(*RenewResponse)(nil),            // 74: hansa.gateway.v1.RenewResponse
+	(*StartOperationRequest)(nil),    // 75: hansa.gateway.v1.StartOperationRequest
+	(*StartOperationResponse)(nil),   // 76: hansa.gateway.v1.StartOperationResponse
+	(*Operation)(nil),                // 77: hansa.gateway.v1.Operation
+	(*ApproveOperationRequest)(nil),  // 78: hansa.gateway.v1.ApproveOperationRequest
+	(*ApproveOperationResponse)(nil), // 79: hansa.gateway.v1.ApproveOperationResponse
+	(*FreezeRequest)(nil),            // 80: hansa.gateway.v1.FreezeRequest
+	(*FreezeResponse)(nil),           // 81: hansa.gateway.v1.FreezeResponse
+	(*Achieved)(nil),                 // 82: hansa.gateway.v1.Achieved
+	(*Objective)(nil),                // 83: hansa.gateway.v1.Objective
+	(*WorkloadReport)(nil),           // 84: hansa.gateway.v1.WorkloadReport
+	(*TimelineEntry)(nil),            // 85: hansa.gateway.v1.TimelineEntry
+	(*GetOperationRequest)(nil),      // 86: hansa.gateway.v1.GetOperationRequest
+	(*GetOperationResponse)(nil),     // 87: hansa.gateway.v1.GetOperationResponse
+	(*ListOperationsRequest)(nil),    // 88: hansa.gateway.v1.ListOperationsRequest
+	(*ListOperationsResponse)(nil),   // 89: hansa.gateway.v1.ListOperationsResponse
+	(*WatchOperationRequest)(nil),    // 90: hansa.gateway.v1.WatchOperationRequest
+	(*WatchOperationResponse)(nil),   // 91: hansa.gateway.v1.WatchOperationResponse
+	(*AbortOperationRequest)(nil),    // 92: hansa.gateway.v1.AbortOperationRequest
+	(*AbortOperationResponse)(nil),   // 93: hansa.gateway.v1.AbortOperationResponse
+	(*ListEventsRequest)(nil),        // 94: hansa.gateway.v1.ListEventsRequest
+	(*ListEventsResponse)(nil),       // 95: hansa.gateway.v1.ListEventsResponse
+	(*Event)(nil),                    // 96: hansa.gateway.v1.Event
+	(*GetStatusRequest)(nil),         // 97: hansa.gateway.v1.GetStatusRequest
+	(*GetStatusResponse)(nil),        // 98: hansa.gateway.v1.GetStatusResponse
+	(*BucketLag)(nil),                // 99: hansa.gateway.v1.BucketLag
+	(*GetBusRequest)(nil),            // 100: hansa.gateway.v1.GetBusRequest
+	(*GetBusResponse)(nil),           // 101: hansa.gateway.v1.GetBusResponse
+	(*BusServer)(nil),                // 102: hansa.gateway.v1.BusServer
+	(*BusRoute)(nil),                 // 103: hansa.gateway.v1.BusRoute
+	(*BusStore)(nil),                 // 104: hansa.gateway.v1.BusStore
+	(*BusStream)(nil),                // 105: hansa.gateway.v1.BusStream
+	(*BusReplica)(nil),               // 106: hansa.gateway.v1.BusReplica
+	(*BusConsumer)(nil),              // 107: hansa.gateway.v1.BusConsumer
+	(*BusConnection)(nil),            // 108: hansa.gateway.v1.BusConnection
+	(*BusFinding)(nil),               // 109: hansa.gateway.v1.BusFinding
+	(*BackupRequest)(nil),            // 110: hansa.gateway.v1.BackupRequest
+	(*BackupResponse)(nil),           // 111: hansa.gateway.v1.BackupResponse
+	(*RestoreRequest)(nil),           // 112: hansa.gateway.v1.RestoreRequest
+	(*RestoreResponse)(nil),          // 113: hansa.gateway.v1.RestoreResponse
+	(*RestoreChange)(nil),            // 114: hansa.gateway.v1.RestoreChange
+	nil,                              // 115: hansa.gateway.v1.Metadata.LabelsEntry
+	nil,                              // 116: hansa.gateway.v1.SimulateRequest.ScaleEntry
+	nil,                              // 117: hansa.gateway.v1.SetScoreRequest.ValuesEntry
+	nil,                              // 118: hansa.gateway.v1.ExternalScore.ValuesEntry
+	nil,                              // 119: hansa.gateway.v1.MemberStatus.CapacityEntry
+	nil,                              // 120: hansa.gateway.v1.MemberStatus.FreeEntry
+	nil,                              // 121: hansa.gateway.v1.JoinRequest.LabelsEntry
+	nil,                              // 122: hansa.gateway.v1.Operation.MarksEntry
+	nil,                              // 123: hansa.gateway.v1.WorkloadReport.MarksEntry
+	nil,                              // 124: hansa.gateway.v1.RestoreResponse.RecordsEntry
+	(*timestamppb.Timestamp)(nil),    // 125: google.protobuf.Timestamp
+	(*structpb.Struct)(nil),          // 126: google.protobuf.Struct
+	(*durationpb.Duration)(nil),      // 127: google.protobuf.Duration
 }
 var file_gateway_v1_gateway_proto_depIdxs = []int32{
-	113, // 0: hansa.gateway.v1.Metadata.labels:type_name -> hansa.gateway.v1.Metadata.LabelsEntry
-	123, // 1: hansa.gateway.v1.Metadata.creation_timestamp:type_name -> google.protobuf.Timestamp
+	115, // 0: hansa.gateway.v1.Metadata.labels:type_name -> hansa.gateway.v1.Metadata.LabelsEntry
+	125, // 1: hansa.gateway.v1.Metadata.creation_timestamp:type_name -> google.protobuf.Timestamp
 	1,   // 2: hansa.gateway.v1.ResolveResponse.place:type_name -> hansa.gateway.v1.Place
 	4,   // 3: hansa.gateway.v1.ResolveResponse.tiers:type_name -> hansa.gateway.v1.Tier
 	5,   // 4: hansa.gateway.v1.Tier.endpoints:type_name -> hansa.gateway.v1.ResolvedEndpoint
-	123, // 5: hansa.gateway.v1.ResolvedEndpoint.observed_at:type_name -> google.protobuf.Timestamp
+	125, // 5: hansa.gateway.v1.ResolvedEndpoint.observed_at:type_name -> google.protobuf.Timestamp
 	2,   // 6: hansa.gateway.v1.WatchResolveRequest.query:type_name -> hansa.gateway.v1.ResolveRequest
 	3,   // 7: hansa.gateway.v1.WatchResolveResponse.answer:type_name -> hansa.gateway.v1.ResolveResponse
 	10,  // 8: hansa.gateway.v1.ListServicesResponse.items:type_name -> hansa.gateway.v1.Service
@@ -8739,7 +8897,7 @@ var file_gateway_v1_gateway_proto_depIdxs = []int32{
 	11,  // 10: hansa.gateway.v1.Service.status:type_name -> hansa.gateway.v1.ServiceStatus
 	12,  // 11: hansa.gateway.v1.ServiceStatus.ports:type_name -> hansa.gateway.v1.ServicePort
 	13,  // 12: hansa.gateway.v1.ServiceStatus.members:type_name -> hansa.gateway.v1.ServiceMember
-	123, // 13: hansa.gateway.v1.ServiceMember.observed_at:type_name -> google.protobuf.Timestamp
+	125, // 13: hansa.gateway.v1.ServiceMember.observed_at:type_name -> google.protobuf.Timestamp
 	14,  // 14: hansa.gateway.v1.ApplyRequest.files:type_name -> hansa.gateway.v1.File
 	17,  // 15: hansa.gateway.v1.ApplyResponse.results:type_name -> hansa.gateway.v1.ApplyResult
 	14,  // 16: hansa.gateway.v1.DeleteRequest.files:type_name -> hansa.gateway.v1.File
@@ -8747,171 +8905,175 @@ var file_gateway_v1_gateway_proto_depIdxs = []int32{
 	0,   // 18: hansa.gateway.v1.Workload.metadata:type_name -> hansa.gateway.v1.Metadata
 	21,  // 19: hansa.gateway.v1.Workload.spec:type_name -> hansa.gateway.v1.WorkloadSpec
 	23,  // 20: hansa.gateway.v1.Workload.status:type_name -> hansa.gateway.v1.WorkloadStatus
-	124, // 21: hansa.gateway.v1.WorkloadSpec.placement:type_name -> google.protobuf.Struct
+	126, // 21: hansa.gateway.v1.WorkloadSpec.placement:type_name -> google.protobuf.Struct
 	22,  // 22: hansa.gateway.v1.WorkloadSpec.objects:type_name -> hansa.gateway.v1.ObjectRef
 	24,  // 23: hansa.gateway.v1.WorkloadStatus.members:type_name -> hansa.gateway.v1.WorkloadMember
-	123, // 24: hansa.gateway.v1.WorkloadStatus.decided_at:type_name -> google.protobuf.Timestamp
-	123, // 25: hansa.gateway.v1.WorkloadMember.observed_at:type_name -> google.protobuf.Timestamp
+	125, // 24: hansa.gateway.v1.WorkloadStatus.decided_at:type_name -> google.protobuf.Timestamp
+	125, // 25: hansa.gateway.v1.WorkloadMember.observed_at:type_name -> google.protobuf.Timestamp
 	25,  // 26: hansa.gateway.v1.WorkloadMember.objects:type_name -> hansa.gateway.v1.ObjectState
 	20,  // 27: hansa.gateway.v1.ListWorkloadsResponse.items:type_name -> hansa.gateway.v1.Workload
 	20,  // 28: hansa.gateway.v1.GetWorkloadResponse.workload:type_name -> hansa.gateway.v1.Workload
 	20,  // 29: hansa.gateway.v1.WatchWorkloadsResponse.workload:type_name -> hansa.gateway.v1.Workload
 	35,  // 30: hansa.gateway.v1.ExplainResponse.members:type_name -> hansa.gateway.v1.MemberExplanation
-	123, // 31: hansa.gateway.v1.ExplainResponse.decided_at:type_name -> google.protobuf.Timestamp
+	125, // 31: hansa.gateway.v1.ExplainResponse.decided_at:type_name -> google.protobuf.Timestamp
 	34,  // 32: hansa.gateway.v1.ExplainResponse.changes:type_name -> hansa.gateway.v1.Difference
 	36,  // 33: hansa.gateway.v1.MemberExplanation.scores:type_name -> hansa.gateway.v1.Score
-	114, // 34: hansa.gateway.v1.SimulateRequest.scale:type_name -> hansa.gateway.v1.SimulateRequest.ScaleEntry
+	116, // 34: hansa.gateway.v1.SimulateRequest.scale:type_name -> hansa.gateway.v1.SimulateRequest.ScaleEntry
 	14,  // 35: hansa.gateway.v1.SimulateRequest.policies:type_name -> hansa.gateway.v1.File
 	14,  // 36: hansa.gateway.v1.SimulateRequest.add:type_name -> hansa.gateway.v1.File
 	51,  // 37: hansa.gateway.v1.SimulateResponse.moves:type_name -> hansa.gateway.v1.Move
 	52,  // 38: hansa.gateway.v1.SimulateResponse.unmet:type_name -> hansa.gateway.v1.Unmet
 	41,  // 39: hansa.gateway.v1.GetReadinessResponse.scenarios:type_name -> hansa.gateway.v1.Scenario
-	123, // 40: hansa.gateway.v1.GetReadinessResponse.checked_at:type_name -> google.protobuf.Timestamp
+	125, // 40: hansa.gateway.v1.GetReadinessResponse.checked_at:type_name -> google.protobuf.Timestamp
 	52,  // 41: hansa.gateway.v1.Scenario.unmet:type_name -> hansa.gateway.v1.Unmet
 	51,  // 42: hansa.gateway.v1.RebalanceResponse.moves:type_name -> hansa.gateway.v1.Move
 	52,  // 43: hansa.gateway.v1.RebalanceResponse.unmet:type_name -> hansa.gateway.v1.Unmet
-	115, // 44: hansa.gateway.v1.SetScoreRequest.values:type_name -> hansa.gateway.v1.SetScoreRequest.ValuesEntry
-	125, // 45: hansa.gateway.v1.SetScoreRequest.max_age:type_name -> google.protobuf.Duration
+	117, // 44: hansa.gateway.v1.SetScoreRequest.values:type_name -> hansa.gateway.v1.SetScoreRequest.ValuesEntry
+	127, // 45: hansa.gateway.v1.SetScoreRequest.max_age:type_name -> google.protobuf.Duration
 	50,  // 46: hansa.gateway.v1.SetScoreResponse.score:type_name -> hansa.gateway.v1.ExternalScore
 	50,  // 47: hansa.gateway.v1.ListScoresResponse.scores:type_name -> hansa.gateway.v1.ExternalScore
-	116, // 48: hansa.gateway.v1.ExternalScore.values:type_name -> hansa.gateway.v1.ExternalScore.ValuesEntry
-	125, // 49: hansa.gateway.v1.ExternalScore.max_age:type_name -> google.protobuf.Duration
-	123, // 50: hansa.gateway.v1.ExternalScore.reported_at:type_name -> google.protobuf.Timestamp
+	118, // 48: hansa.gateway.v1.ExternalScore.values:type_name -> hansa.gateway.v1.ExternalScore.ValuesEntry
+	127, // 49: hansa.gateway.v1.ExternalScore.max_age:type_name -> google.protobuf.Duration
+	125, // 50: hansa.gateway.v1.ExternalScore.reported_at:type_name -> google.protobuf.Timestamp
 	0,   // 51: hansa.gateway.v1.Member.metadata:type_name -> hansa.gateway.v1.Metadata
 	54,  // 52: hansa.gateway.v1.Member.spec:type_name -> hansa.gateway.v1.MemberSpec
 	56,  // 53: hansa.gateway.v1.Member.status:type_name -> hansa.gateway.v1.MemberStatus
 	1,   // 54: hansa.gateway.v1.MemberSpec.place:type_name -> hansa.gateway.v1.Place
 	55,  // 55: hansa.gateway.v1.MemberSpec.taints:type_name -> hansa.gateway.v1.Taint
-	123, // 56: hansa.gateway.v1.MemberStatus.since:type_name -> google.protobuf.Timestamp
-	117, // 57: hansa.gateway.v1.MemberStatus.capacity:type_name -> hansa.gateway.v1.MemberStatus.CapacityEntry
-	118, // 58: hansa.gateway.v1.MemberStatus.free:type_name -> hansa.gateway.v1.MemberStatus.FreeEntry
-	123, // 59: hansa.gateway.v1.MemberStatus.observed_at:type_name -> google.protobuf.Timestamp
-	53,  // 60: hansa.gateway.v1.ListMembersResponse.items:type_name -> hansa.gateway.v1.Member
-	53,  // 61: hansa.gateway.v1.GetMemberResponse.member:type_name -> hansa.gateway.v1.Member
-	61,  // 62: hansa.gateway.v1.GetMemberResponse.evidence:type_name -> hansa.gateway.v1.Evidence
-	53,  // 63: hansa.gateway.v1.UpdateMemberResponse.member:type_name -> hansa.gateway.v1.Member
-	125, // 64: hansa.gateway.v1.CreateTokenRequest.ttl:type_name -> google.protobuf.Duration
-	123, // 65: hansa.gateway.v1.CreateTokenResponse.expires_at:type_name -> google.protobuf.Timestamp
-	70,  // 66: hansa.gateway.v1.ListTokensResponse.tokens:type_name -> hansa.gateway.v1.Token
-	70,  // 67: hansa.gateway.v1.RevokeTokenResponse.tokens:type_name -> hansa.gateway.v1.Token
-	123, // 68: hansa.gateway.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
-	1,   // 69: hansa.gateway.v1.JoinRequest.place:type_name -> hansa.gateway.v1.Place
-	119, // 70: hansa.gateway.v1.JoinRequest.labels:type_name -> hansa.gateway.v1.JoinRequest.LabelsEntry
-	123, // 71: hansa.gateway.v1.JoinResponse.expires_at:type_name -> google.protobuf.Timestamp
-	125, // 72: hansa.gateway.v1.StartOperationRequest.hold:type_name -> google.protobuf.Duration
-	75,  // 73: hansa.gateway.v1.StartOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
-	120, // 74: hansa.gateway.v1.Operation.marks:type_name -> hansa.gateway.v1.Operation.MarksEntry
-	80,  // 75: hansa.gateway.v1.Operation.achieved:type_name -> hansa.gateway.v1.Achieved
-	81,  // 76: hansa.gateway.v1.Operation.objective:type_name -> hansa.gateway.v1.Objective
-	82,  // 77: hansa.gateway.v1.Operation.workloads:type_name -> hansa.gateway.v1.WorkloadReport
-	83,  // 78: hansa.gateway.v1.Operation.timeline:type_name -> hansa.gateway.v1.TimelineEntry
-	123, // 79: hansa.gateway.v1.Operation.created_at:type_name -> google.protobuf.Timestamp
-	38,  // 80: hansa.gateway.v1.Operation.plan:type_name -> hansa.gateway.v1.SimulateResponse
-	75,  // 81: hansa.gateway.v1.ApproveOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
-	75,  // 82: hansa.gateway.v1.FreezeResponse.operation:type_name -> hansa.gateway.v1.Operation
-	121, // 83: hansa.gateway.v1.WorkloadReport.marks:type_name -> hansa.gateway.v1.WorkloadReport.MarksEntry
-	80,  // 84: hansa.gateway.v1.WorkloadReport.achieved:type_name -> hansa.gateway.v1.Achieved
-	81,  // 85: hansa.gateway.v1.WorkloadReport.objective:type_name -> hansa.gateway.v1.Objective
-	123, // 86: hansa.gateway.v1.TimelineEntry.at:type_name -> google.protobuf.Timestamp
-	75,  // 87: hansa.gateway.v1.GetOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
-	75,  // 88: hansa.gateway.v1.ListOperationsResponse.items:type_name -> hansa.gateway.v1.Operation
-	75,  // 89: hansa.gateway.v1.WatchOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
-	75,  // 90: hansa.gateway.v1.AbortOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
-	94,  // 91: hansa.gateway.v1.ListEventsResponse.items:type_name -> hansa.gateway.v1.Event
-	123, // 92: hansa.gateway.v1.Event.at:type_name -> google.protobuf.Timestamp
-	97,  // 93: hansa.gateway.v1.GetStatusResponse.behind:type_name -> hansa.gateway.v1.BucketLag
-	123, // 94: hansa.gateway.v1.GetBusResponse.at:type_name -> google.protobuf.Timestamp
-	100, // 95: hansa.gateway.v1.GetBusResponse.servers:type_name -> hansa.gateway.v1.BusServer
-	103, // 96: hansa.gateway.v1.GetBusResponse.streams:type_name -> hansa.gateway.v1.BusStream
-	105, // 97: hansa.gateway.v1.GetBusResponse.consumers:type_name -> hansa.gateway.v1.BusConsumer
-	106, // 98: hansa.gateway.v1.GetBusResponse.connections:type_name -> hansa.gateway.v1.BusConnection
-	107, // 99: hansa.gateway.v1.GetBusResponse.findings:type_name -> hansa.gateway.v1.BusFinding
-	123, // 100: hansa.gateway.v1.BusServer.started:type_name -> google.protobuf.Timestamp
-	101, // 101: hansa.gateway.v1.BusServer.routes:type_name -> hansa.gateway.v1.BusRoute
-	102, // 102: hansa.gateway.v1.BusServer.jet_stream:type_name -> hansa.gateway.v1.BusStore
-	123, // 103: hansa.gateway.v1.BusServer.certificate_ends:type_name -> google.protobuf.Timestamp
-	104, // 104: hansa.gateway.v1.BusStream.replicas:type_name -> hansa.gateway.v1.BusReplica
-	123, // 105: hansa.gateway.v1.BusConnection.since:type_name -> google.protobuf.Timestamp
-	123, // 106: hansa.gateway.v1.BusConnection.expires:type_name -> google.protobuf.Timestamp
-	123, // 107: hansa.gateway.v1.BusConnection.closed:type_name -> google.protobuf.Timestamp
-	123, // 108: hansa.gateway.v1.RestoreResponse.made_at:type_name -> google.protobuf.Timestamp
-	122, // 109: hansa.gateway.v1.RestoreResponse.records:type_name -> hansa.gateway.v1.RestoreResponse.RecordsEntry
-	112, // 110: hansa.gateway.v1.RestoreResponse.changes:type_name -> hansa.gateway.v1.RestoreChange
-	123, // 111: hansa.gateway.v1.Operation.MarksEntry.value:type_name -> google.protobuf.Timestamp
-	123, // 112: hansa.gateway.v1.WorkloadReport.MarksEntry.value:type_name -> google.protobuf.Timestamp
-	2,   // 113: hansa.gateway.v1.DiscoveryService.Resolve:input_type -> hansa.gateway.v1.ResolveRequest
-	6,   // 114: hansa.gateway.v1.DiscoveryService.WatchResolve:input_type -> hansa.gateway.v1.WatchResolveRequest
-	8,   // 115: hansa.gateway.v1.DiscoveryService.ListServices:input_type -> hansa.gateway.v1.ListServicesRequest
-	15,  // 116: hansa.gateway.v1.WorkloadsService.Apply:input_type -> hansa.gateway.v1.ApplyRequest
-	18,  // 117: hansa.gateway.v1.WorkloadsService.Delete:input_type -> hansa.gateway.v1.DeleteRequest
-	26,  // 118: hansa.gateway.v1.WorkloadsService.ListWorkloads:input_type -> hansa.gateway.v1.ListWorkloadsRequest
-	28,  // 119: hansa.gateway.v1.WorkloadsService.GetWorkload:input_type -> hansa.gateway.v1.GetWorkloadRequest
-	30,  // 120: hansa.gateway.v1.WorkloadsService.WatchWorkloads:input_type -> hansa.gateway.v1.WatchWorkloadsRequest
-	32,  // 121: hansa.gateway.v1.WorkloadsService.Explain:input_type -> hansa.gateway.v1.ExplainRequest
-	37,  // 122: hansa.gateway.v1.WorkloadsService.Simulate:input_type -> hansa.gateway.v1.SimulateRequest
-	39,  // 123: hansa.gateway.v1.WorkloadsService.GetReadiness:input_type -> hansa.gateway.v1.GetReadinessRequest
-	42,  // 124: hansa.gateway.v1.WorkloadsService.Rebalance:input_type -> hansa.gateway.v1.RebalanceRequest
-	44,  // 125: hansa.gateway.v1.WorkloadsService.Replay:input_type -> hansa.gateway.v1.ReplayRequest
-	46,  // 126: hansa.gateway.v1.WorkloadsService.SetScore:input_type -> hansa.gateway.v1.SetScoreRequest
-	48,  // 127: hansa.gateway.v1.WorkloadsService.ListScores:input_type -> hansa.gateway.v1.ListScoresRequest
-	57,  // 128: hansa.gateway.v1.MembersService.ListMembers:input_type -> hansa.gateway.v1.ListMembersRequest
-	59,  // 129: hansa.gateway.v1.MembersService.GetMember:input_type -> hansa.gateway.v1.GetMemberRequest
-	62,  // 130: hansa.gateway.v1.MembersService.UpdateMember:input_type -> hansa.gateway.v1.UpdateMemberRequest
-	64,  // 131: hansa.gateway.v1.MembersService.CreateToken:input_type -> hansa.gateway.v1.CreateTokenRequest
-	66,  // 132: hansa.gateway.v1.MembersService.ListTokens:input_type -> hansa.gateway.v1.ListTokensRequest
-	68,  // 133: hansa.gateway.v1.MembersService.RevokeToken:input_type -> hansa.gateway.v1.RevokeTokenRequest
-	71,  // 134: hansa.gateway.v1.JoinService.Join:input_type -> hansa.gateway.v1.JoinRequest
-	73,  // 135: hansa.gateway.v1.RecoveryService.StartOperation:input_type -> hansa.gateway.v1.StartOperationRequest
-	84,  // 136: hansa.gateway.v1.RecoveryService.GetOperation:input_type -> hansa.gateway.v1.GetOperationRequest
-	86,  // 137: hansa.gateway.v1.RecoveryService.ListOperations:input_type -> hansa.gateway.v1.ListOperationsRequest
-	88,  // 138: hansa.gateway.v1.RecoveryService.WatchOperation:input_type -> hansa.gateway.v1.WatchOperationRequest
-	90,  // 139: hansa.gateway.v1.RecoveryService.AbortOperation:input_type -> hansa.gateway.v1.AbortOperationRequest
-	76,  // 140: hansa.gateway.v1.RecoveryService.ApproveOperation:input_type -> hansa.gateway.v1.ApproveOperationRequest
-	78,  // 141: hansa.gateway.v1.RecoveryService.Freeze:input_type -> hansa.gateway.v1.FreezeRequest
-	92,  // 142: hansa.gateway.v1.EventsService.ListEvents:input_type -> hansa.gateway.v1.ListEventsRequest
-	95,  // 143: hansa.gateway.v1.EventsService.GetStatus:input_type -> hansa.gateway.v1.GetStatusRequest
-	98,  // 144: hansa.gateway.v1.EventsService.GetBus:input_type -> hansa.gateway.v1.GetBusRequest
-	108, // 145: hansa.gateway.v1.BackupService.Backup:input_type -> hansa.gateway.v1.BackupRequest
-	110, // 146: hansa.gateway.v1.BackupService.Restore:input_type -> hansa.gateway.v1.RestoreRequest
-	3,   // 147: hansa.gateway.v1.DiscoveryService.Resolve:output_type -> hansa.gateway.v1.ResolveResponse
-	7,   // 148: hansa.gateway.v1.DiscoveryService.WatchResolve:output_type -> hansa.gateway.v1.WatchResolveResponse
-	9,   // 149: hansa.gateway.v1.DiscoveryService.ListServices:output_type -> hansa.gateway.v1.ListServicesResponse
-	16,  // 150: hansa.gateway.v1.WorkloadsService.Apply:output_type -> hansa.gateway.v1.ApplyResponse
-	19,  // 151: hansa.gateway.v1.WorkloadsService.Delete:output_type -> hansa.gateway.v1.DeleteResponse
-	27,  // 152: hansa.gateway.v1.WorkloadsService.ListWorkloads:output_type -> hansa.gateway.v1.ListWorkloadsResponse
-	29,  // 153: hansa.gateway.v1.WorkloadsService.GetWorkload:output_type -> hansa.gateway.v1.GetWorkloadResponse
-	31,  // 154: hansa.gateway.v1.WorkloadsService.WatchWorkloads:output_type -> hansa.gateway.v1.WatchWorkloadsResponse
-	33,  // 155: hansa.gateway.v1.WorkloadsService.Explain:output_type -> hansa.gateway.v1.ExplainResponse
-	38,  // 156: hansa.gateway.v1.WorkloadsService.Simulate:output_type -> hansa.gateway.v1.SimulateResponse
-	40,  // 157: hansa.gateway.v1.WorkloadsService.GetReadiness:output_type -> hansa.gateway.v1.GetReadinessResponse
-	43,  // 158: hansa.gateway.v1.WorkloadsService.Rebalance:output_type -> hansa.gateway.v1.RebalanceResponse
-	45,  // 159: hansa.gateway.v1.WorkloadsService.Replay:output_type -> hansa.gateway.v1.ReplayResponse
-	47,  // 160: hansa.gateway.v1.WorkloadsService.SetScore:output_type -> hansa.gateway.v1.SetScoreResponse
-	49,  // 161: hansa.gateway.v1.WorkloadsService.ListScores:output_type -> hansa.gateway.v1.ListScoresResponse
-	58,  // 162: hansa.gateway.v1.MembersService.ListMembers:output_type -> hansa.gateway.v1.ListMembersResponse
-	60,  // 163: hansa.gateway.v1.MembersService.GetMember:output_type -> hansa.gateway.v1.GetMemberResponse
-	63,  // 164: hansa.gateway.v1.MembersService.UpdateMember:output_type -> hansa.gateway.v1.UpdateMemberResponse
-	65,  // 165: hansa.gateway.v1.MembersService.CreateToken:output_type -> hansa.gateway.v1.CreateTokenResponse
-	67,  // 166: hansa.gateway.v1.MembersService.ListTokens:output_type -> hansa.gateway.v1.ListTokensResponse
-	69,  // 167: hansa.gateway.v1.MembersService.RevokeToken:output_type -> hansa.gateway.v1.RevokeTokenResponse
-	72,  // 168: hansa.gateway.v1.JoinService.Join:output_type -> hansa.gateway.v1.JoinResponse
-	74,  // 169: hansa.gateway.v1.RecoveryService.StartOperation:output_type -> hansa.gateway.v1.StartOperationResponse
-	85,  // 170: hansa.gateway.v1.RecoveryService.GetOperation:output_type -> hansa.gateway.v1.GetOperationResponse
-	87,  // 171: hansa.gateway.v1.RecoveryService.ListOperations:output_type -> hansa.gateway.v1.ListOperationsResponse
-	89,  // 172: hansa.gateway.v1.RecoveryService.WatchOperation:output_type -> hansa.gateway.v1.WatchOperationResponse
-	91,  // 173: hansa.gateway.v1.RecoveryService.AbortOperation:output_type -> hansa.gateway.v1.AbortOperationResponse
-	77,  // 174: hansa.gateway.v1.RecoveryService.ApproveOperation:output_type -> hansa.gateway.v1.ApproveOperationResponse
-	79,  // 175: hansa.gateway.v1.RecoveryService.Freeze:output_type -> hansa.gateway.v1.FreezeResponse
-	93,  // 176: hansa.gateway.v1.EventsService.ListEvents:output_type -> hansa.gateway.v1.ListEventsResponse
-	96,  // 177: hansa.gateway.v1.EventsService.GetStatus:output_type -> hansa.gateway.v1.GetStatusResponse
-	99,  // 178: hansa.gateway.v1.EventsService.GetBus:output_type -> hansa.gateway.v1.GetBusResponse
-	109, // 179: hansa.gateway.v1.BackupService.Backup:output_type -> hansa.gateway.v1.BackupResponse
-	111, // 180: hansa.gateway.v1.BackupService.Restore:output_type -> hansa.gateway.v1.RestoreResponse
-	147, // [147:181] is the sub-list for method output_type
-	113, // [113:147] is the sub-list for method input_type
-	113, // [113:113] is the sub-list for extension type_name
-	113, // [113:113] is the sub-list for extension extendee
-	0,   // [0:113] is the sub-list for field type_name
+	125, // 56: hansa.gateway.v1.MemberStatus.since:type_name -> google.protobuf.Timestamp
+	119, // 57: hansa.gateway.v1.MemberStatus.capacity:type_name -> hansa.gateway.v1.MemberStatus.CapacityEntry
+	120, // 58: hansa.gateway.v1.MemberStatus.free:type_name -> hansa.gateway.v1.MemberStatus.FreeEntry
+	125, // 59: hansa.gateway.v1.MemberStatus.observed_at:type_name -> google.protobuf.Timestamp
+	125, // 60: hansa.gateway.v1.MemberStatus.credentials_expire_at:type_name -> google.protobuf.Timestamp
+	53,  // 61: hansa.gateway.v1.ListMembersResponse.items:type_name -> hansa.gateway.v1.Member
+	53,  // 62: hansa.gateway.v1.GetMemberResponse.member:type_name -> hansa.gateway.v1.Member
+	61,  // 63: hansa.gateway.v1.GetMemberResponse.evidence:type_name -> hansa.gateway.v1.Evidence
+	53,  // 64: hansa.gateway.v1.UpdateMemberResponse.member:type_name -> hansa.gateway.v1.Member
+	127, // 65: hansa.gateway.v1.CreateTokenRequest.ttl:type_name -> google.protobuf.Duration
+	125, // 66: hansa.gateway.v1.CreateTokenResponse.expires_at:type_name -> google.protobuf.Timestamp
+	70,  // 67: hansa.gateway.v1.ListTokensResponse.tokens:type_name -> hansa.gateway.v1.Token
+	70,  // 68: hansa.gateway.v1.RevokeTokenResponse.tokens:type_name -> hansa.gateway.v1.Token
+	125, // 69: hansa.gateway.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
+	1,   // 70: hansa.gateway.v1.JoinRequest.place:type_name -> hansa.gateway.v1.Place
+	121, // 71: hansa.gateway.v1.JoinRequest.labels:type_name -> hansa.gateway.v1.JoinRequest.LabelsEntry
+	125, // 72: hansa.gateway.v1.JoinResponse.expires_at:type_name -> google.protobuf.Timestamp
+	125, // 73: hansa.gateway.v1.RenewRequest.at:type_name -> google.protobuf.Timestamp
+	127, // 74: hansa.gateway.v1.StartOperationRequest.hold:type_name -> google.protobuf.Duration
+	77,  // 75: hansa.gateway.v1.StartOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
+	122, // 76: hansa.gateway.v1.Operation.marks:type_name -> hansa.gateway.v1.Operation.MarksEntry
+	82,  // 77: hansa.gateway.v1.Operation.achieved:type_name -> hansa.gateway.v1.Achieved
+	83,  // 78: hansa.gateway.v1.Operation.objective:type_name -> hansa.gateway.v1.Objective
+	84,  // 79: hansa.gateway.v1.Operation.workloads:type_name -> hansa.gateway.v1.WorkloadReport
+	85,  // 80: hansa.gateway.v1.Operation.timeline:type_name -> hansa.gateway.v1.TimelineEntry
+	125, // 81: hansa.gateway.v1.Operation.created_at:type_name -> google.protobuf.Timestamp
+	38,  // 82: hansa.gateway.v1.Operation.plan:type_name -> hansa.gateway.v1.SimulateResponse
+	77,  // 83: hansa.gateway.v1.ApproveOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
+	77,  // 84: hansa.gateway.v1.FreezeResponse.operation:type_name -> hansa.gateway.v1.Operation
+	123, // 85: hansa.gateway.v1.WorkloadReport.marks:type_name -> hansa.gateway.v1.WorkloadReport.MarksEntry
+	82,  // 86: hansa.gateway.v1.WorkloadReport.achieved:type_name -> hansa.gateway.v1.Achieved
+	83,  // 87: hansa.gateway.v1.WorkloadReport.objective:type_name -> hansa.gateway.v1.Objective
+	125, // 88: hansa.gateway.v1.TimelineEntry.at:type_name -> google.protobuf.Timestamp
+	77,  // 89: hansa.gateway.v1.GetOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
+	77,  // 90: hansa.gateway.v1.ListOperationsResponse.items:type_name -> hansa.gateway.v1.Operation
+	77,  // 91: hansa.gateway.v1.WatchOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
+	77,  // 92: hansa.gateway.v1.AbortOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
+	96,  // 93: hansa.gateway.v1.ListEventsResponse.items:type_name -> hansa.gateway.v1.Event
+	125, // 94: hansa.gateway.v1.Event.at:type_name -> google.protobuf.Timestamp
+	99,  // 95: hansa.gateway.v1.GetStatusResponse.behind:type_name -> hansa.gateway.v1.BucketLag
+	125, // 96: hansa.gateway.v1.GetBusResponse.at:type_name -> google.protobuf.Timestamp
+	102, // 97: hansa.gateway.v1.GetBusResponse.servers:type_name -> hansa.gateway.v1.BusServer
+	105, // 98: hansa.gateway.v1.GetBusResponse.streams:type_name -> hansa.gateway.v1.BusStream
+	107, // 99: hansa.gateway.v1.GetBusResponse.consumers:type_name -> hansa.gateway.v1.BusConsumer
+	108, // 100: hansa.gateway.v1.GetBusResponse.connections:type_name -> hansa.gateway.v1.BusConnection
+	109, // 101: hansa.gateway.v1.GetBusResponse.findings:type_name -> hansa.gateway.v1.BusFinding
+	125, // 102: hansa.gateway.v1.BusServer.started:type_name -> google.protobuf.Timestamp
+	103, // 103: hansa.gateway.v1.BusServer.routes:type_name -> hansa.gateway.v1.BusRoute
+	104, // 104: hansa.gateway.v1.BusServer.jet_stream:type_name -> hansa.gateway.v1.BusStore
+	125, // 105: hansa.gateway.v1.BusServer.certificate_ends:type_name -> google.protobuf.Timestamp
+	106, // 106: hansa.gateway.v1.BusStream.replicas:type_name -> hansa.gateway.v1.BusReplica
+	125, // 107: hansa.gateway.v1.BusConnection.since:type_name -> google.protobuf.Timestamp
+	125, // 108: hansa.gateway.v1.BusConnection.expires:type_name -> google.protobuf.Timestamp
+	125, // 109: hansa.gateway.v1.BusConnection.closed:type_name -> google.protobuf.Timestamp
+	125, // 110: hansa.gateway.v1.RestoreResponse.made_at:type_name -> google.protobuf.Timestamp
+	124, // 111: hansa.gateway.v1.RestoreResponse.records:type_name -> hansa.gateway.v1.RestoreResponse.RecordsEntry
+	114, // 112: hansa.gateway.v1.RestoreResponse.changes:type_name -> hansa.gateway.v1.RestoreChange
+	125, // 113: hansa.gateway.v1.Operation.MarksEntry.value:type_name -> google.protobuf.Timestamp
+	125, // 114: hansa.gateway.v1.WorkloadReport.MarksEntry.value:type_name -> google.protobuf.Timestamp
+	2,   // 115: hansa.gateway.v1.DiscoveryService.Resolve:input_type -> hansa.gateway.v1.ResolveRequest
+	6,   // 116: hansa.gateway.v1.DiscoveryService.WatchResolve:input_type -> hansa.gateway.v1.WatchResolveRequest
+	8,   // 117: hansa.gateway.v1.DiscoveryService.ListServices:input_type -> hansa.gateway.v1.ListServicesRequest
+	15,  // 118: hansa.gateway.v1.WorkloadsService.Apply:input_type -> hansa.gateway.v1.ApplyRequest
+	18,  // 119: hansa.gateway.v1.WorkloadsService.Delete:input_type -> hansa.gateway.v1.DeleteRequest
+	26,  // 120: hansa.gateway.v1.WorkloadsService.ListWorkloads:input_type -> hansa.gateway.v1.ListWorkloadsRequest
+	28,  // 121: hansa.gateway.v1.WorkloadsService.GetWorkload:input_type -> hansa.gateway.v1.GetWorkloadRequest
+	30,  // 122: hansa.gateway.v1.WorkloadsService.WatchWorkloads:input_type -> hansa.gateway.v1.WatchWorkloadsRequest
+	32,  // 123: hansa.gateway.v1.WorkloadsService.Explain:input_type -> hansa.gateway.v1.ExplainRequest
+	37,  // 124: hansa.gateway.v1.WorkloadsService.Simulate:input_type -> hansa.gateway.v1.SimulateRequest
+	39,  // 125: hansa.gateway.v1.WorkloadsService.GetReadiness:input_type -> hansa.gateway.v1.GetReadinessRequest
+	42,  // 126: hansa.gateway.v1.WorkloadsService.Rebalance:input_type -> hansa.gateway.v1.RebalanceRequest
+	44,  // 127: hansa.gateway.v1.WorkloadsService.Replay:input_type -> hansa.gateway.v1.ReplayRequest
+	46,  // 128: hansa.gateway.v1.WorkloadsService.SetScore:input_type -> hansa.gateway.v1.SetScoreRequest
+	48,  // 129: hansa.gateway.v1.WorkloadsService.ListScores:input_type -> hansa.gateway.v1.ListScoresRequest
+	57,  // 130: hansa.gateway.v1.MembersService.ListMembers:input_type -> hansa.gateway.v1.ListMembersRequest
+	59,  // 131: hansa.gateway.v1.MembersService.GetMember:input_type -> hansa.gateway.v1.GetMemberRequest
+	62,  // 132: hansa.gateway.v1.MembersService.UpdateMember:input_type -> hansa.gateway.v1.UpdateMemberRequest
+	64,  // 133: hansa.gateway.v1.MembersService.CreateToken:input_type -> hansa.gateway.v1.CreateTokenRequest
+	66,  // 134: hansa.gateway.v1.MembersService.ListTokens:input_type -> hansa.gateway.v1.ListTokensRequest
+	68,  // 135: hansa.gateway.v1.MembersService.RevokeToken:input_type -> hansa.gateway.v1.RevokeTokenRequest
+	71,  // 136: hansa.gateway.v1.JoinService.Join:input_type -> hansa.gateway.v1.JoinRequest
+	73,  // 137: hansa.gateway.v1.JoinService.Renew:input_type -> hansa.gateway.v1.RenewRequest
+	75,  // 138: hansa.gateway.v1.RecoveryService.StartOperation:input_type -> hansa.gateway.v1.StartOperationRequest
+	86,  // 139: hansa.gateway.v1.RecoveryService.GetOperation:input_type -> hansa.gateway.v1.GetOperationRequest
+	88,  // 140: hansa.gateway.v1.RecoveryService.ListOperations:input_type -> hansa.gateway.v1.ListOperationsRequest
+	90,  // 141: hansa.gateway.v1.RecoveryService.WatchOperation:input_type -> hansa.gateway.v1.WatchOperationRequest
+	92,  // 142: hansa.gateway.v1.RecoveryService.AbortOperation:input_type -> hansa.gateway.v1.AbortOperationRequest
+	78,  // 143: hansa.gateway.v1.RecoveryService.ApproveOperation:input_type -> hansa.gateway.v1.ApproveOperationRequest
+	80,  // 144: hansa.gateway.v1.RecoveryService.Freeze:input_type -> hansa.gateway.v1.FreezeRequest
+	94,  // 145: hansa.gateway.v1.EventsService.ListEvents:input_type -> hansa.gateway.v1.ListEventsRequest
+	97,  // 146: hansa.gateway.v1.EventsService.GetStatus:input_type -> hansa.gateway.v1.GetStatusRequest
+	100, // 147: hansa.gateway.v1.EventsService.GetBus:input_type -> hansa.gateway.v1.GetBusRequest
+	110, // 148: hansa.gateway.v1.BackupService.Backup:input_type -> hansa.gateway.v1.BackupRequest
+	112, // 149: hansa.gateway.v1.BackupService.Restore:input_type -> hansa.gateway.v1.RestoreRequest
+	3,   // 150: hansa.gateway.v1.DiscoveryService.Resolve:output_type -> hansa.gateway.v1.ResolveResponse
+	7,   // 151: hansa.gateway.v1.DiscoveryService.WatchResolve:output_type -> hansa.gateway.v1.WatchResolveResponse
+	9,   // 152: hansa.gateway.v1.DiscoveryService.ListServices:output_type -> hansa.gateway.v1.ListServicesResponse
+	16,  // 153: hansa.gateway.v1.WorkloadsService.Apply:output_type -> hansa.gateway.v1.ApplyResponse
+	19,  // 154: hansa.gateway.v1.WorkloadsService.Delete:output_type -> hansa.gateway.v1.DeleteResponse
+	27,  // 155: hansa.gateway.v1.WorkloadsService.ListWorkloads:output_type -> hansa.gateway.v1.ListWorkloadsResponse
+	29,  // 156: hansa.gateway.v1.WorkloadsService.GetWorkload:output_type -> hansa.gateway.v1.GetWorkloadResponse
+	31,  // 157: hansa.gateway.v1.WorkloadsService.WatchWorkloads:output_type -> hansa.gateway.v1.WatchWorkloadsResponse
+	33,  // 158: hansa.gateway.v1.WorkloadsService.Explain:output_type -> hansa.gateway.v1.ExplainResponse
+	38,  // 159: hansa.gateway.v1.WorkloadsService.Simulate:output_type -> hansa.gateway.v1.SimulateResponse
+	40,  // 160: hansa.gateway.v1.WorkloadsService.GetReadiness:output_type -> hansa.gateway.v1.GetReadinessResponse
+	43,  // 161: hansa.gateway.v1.WorkloadsService.Rebalance:output_type -> hansa.gateway.v1.RebalanceResponse
+	45,  // 162: hansa.gateway.v1.WorkloadsService.Replay:output_type -> hansa.gateway.v1.ReplayResponse
+	47,  // 163: hansa.gateway.v1.WorkloadsService.SetScore:output_type -> hansa.gateway.v1.SetScoreResponse
+	49,  // 164: hansa.gateway.v1.WorkloadsService.ListScores:output_type -> hansa.gateway.v1.ListScoresResponse
+	58,  // 165: hansa.gateway.v1.MembersService.ListMembers:output_type -> hansa.gateway.v1.ListMembersResponse
+	60,  // 166: hansa.gateway.v1.MembersService.GetMember:output_type -> hansa.gateway.v1.GetMemberResponse
+	63,  // 167: hansa.gateway.v1.MembersService.UpdateMember:output_type -> hansa.gateway.v1.UpdateMemberResponse
+	65,  // 168: hansa.gateway.v1.MembersService.CreateToken:output_type -> hansa.gateway.v1.CreateTokenResponse
+	67,  // 169: hansa.gateway.v1.MembersService.ListTokens:output_type -> hansa.gateway.v1.ListTokensResponse
+	69,  // 170: hansa.gateway.v1.MembersService.RevokeToken:output_type -> hansa.gateway.v1.RevokeTokenResponse
+	72,  // 171: hansa.gateway.v1.JoinService.Join:output_type -> hansa.gateway.v1.JoinResponse
+	74,  // 172: hansa.gateway.v1.JoinService.Renew:output_type -> hansa.gateway.v1.RenewResponse
+	76,  // 173: hansa.gateway.v1.RecoveryService.StartOperation:output_type -> hansa.gateway.v1.StartOperationResponse
+	87,  // 174: hansa.gateway.v1.RecoveryService.GetOperation:output_type -> hansa.gateway.v1.GetOperationResponse
+	89,  // 175: hansa.gateway.v1.RecoveryService.ListOperations:output_type -> hansa.gateway.v1.ListOperationsResponse
+	91,  // 176: hansa.gateway.v1.RecoveryService.WatchOperation:output_type -> hansa.gateway.v1.WatchOperationResponse
+	93,  // 177: hansa.gateway.v1.RecoveryService.AbortOperation:output_type -> hansa.gateway.v1.AbortOperationResponse
+	79,  // 178: hansa.gateway.v1.RecoveryService.ApproveOperation:output_type -> hansa.gateway.v1.ApproveOperationResponse
+	81,  // 179: hansa.gateway.v1.RecoveryService.Freeze:output_type -> hansa.gateway.v1.FreezeResponse
+	95,  // 180: hansa.gateway.v1.EventsService.ListEvents:output_type -> hansa.gateway.v1.ListEventsResponse
+	98,  // 181: hansa.gateway.v1.EventsService.GetStatus:output_type -> hansa.gateway.v1.GetStatusResponse
+	101, // 182: hansa.gateway.v1.EventsService.GetBus:output_type -> hansa.gateway.v1.GetBusResponse
+	111, // 183: hansa.gateway.v1.BackupService.Backup:output_type -> hansa.gateway.v1.BackupResponse
+	113, // 184: hansa.gateway.v1.BackupService.Restore:output_type -> hansa.gateway.v1.RestoreResponse
+	150, // [150:185] is the sub-list for method output_type
+	115, // [115:150] is the sub-list for method input_type
+	115, // [115:115] is the sub-list for extension type_name
+	115, // [115:115] is the sub-list for extension extendee
+	0,   // [0:115] is the sub-list for field type_name
 }
 
 func init() { file_gateway_v1_gateway_proto_init() }
@@ -8925,7 +9087,7 @@ func file_gateway_v1_gateway_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_gateway_v1_gateway_proto_rawDesc), len(file_gateway_v1_gateway_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   123,
+			NumMessages:   125,
 			NumExtensions: 0,
 			NumServices:   7,
 		},

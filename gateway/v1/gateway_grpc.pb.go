@@ -1084,7 +1084,8 @@ var MembersService_ServiceDesc = grpc.ServiceDesc{
 }
 
 const (
-	JoinService_Join_FullMethodName = "/hansa.gateway.v1.JoinService/Join"
+	JoinService_Join_FullMethodName  = "/hansa.gateway.v1.JoinService/Join"
+	JoinService_Renew_FullMethodName = "/hansa.gateway.v1.JoinService/Renew"
 )
 
 // JoinServiceClient is the client API for JoinService service.
@@ -1095,6 +1096,9 @@ const (
 type JoinServiceClient interface {
 	// Join consumes the token and returns the agent's bus credentials.
 	Join(ctx context.Context, in *JoinRequest, opts ...grpc.CallOption) (*JoinResponse, error)
+	// Renew returns new bus credentials to an agent whose last ones have expired: it
+	// proves that it has their key. No token is needed.
+	Renew(ctx context.Context, in *RenewRequest, opts ...grpc.CallOption) (*RenewResponse, error)
 }
 
 type joinServiceClient struct {
@@ -1115,6 +1119,16 @@ func (c *joinServiceClient) Join(ctx context.Context, in *JoinRequest, opts ...g
 	return out, nil
 }
 
+func (c *joinServiceClient) Renew(ctx context.Context, in *RenewRequest, opts ...grpc.CallOption) (*RenewResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RenewResponse)
+	err := c.cc.Invoke(ctx, JoinService_Renew_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // JoinServiceServer is the server API for JoinService service.
 // All implementations must embed UnimplementedJoinServiceServer
 // for forward compatibility.
@@ -1123,6 +1137,9 @@ func (c *joinServiceClient) Join(ctx context.Context, in *JoinRequest, opts ...g
 type JoinServiceServer interface {
 	// Join consumes the token and returns the agent's bus credentials.
 	Join(context.Context, *JoinRequest) (*JoinResponse, error)
+	// Renew returns new bus credentials to an agent whose last ones have expired: it
+	// proves that it has their key. No token is needed.
+	Renew(context.Context, *RenewRequest) (*RenewResponse, error)
 	mustEmbedUnimplementedJoinServiceServer()
 }
 
@@ -1135,6 +1152,9 @@ type UnimplementedJoinServiceServer struct{}
 
 func (UnimplementedJoinServiceServer) Join(context.Context, *JoinRequest) (*JoinResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Join not implemented")
+}
+func (UnimplementedJoinServiceServer) Renew(context.Context, *RenewRequest) (*RenewResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Renew not implemented")
 }
 func (UnimplementedJoinServiceServer) mustEmbedUnimplementedJoinServiceServer() {}
 func (UnimplementedJoinServiceServer) testEmbeddedByValue()                     {}
@@ -1175,6 +1195,24 @@ func _JoinService_Join_Handler(srv interface{}, ctx context.Context, dec func(in
 	return interceptor(ctx, in, info, handler)
 }
 
+func _JoinService_Renew_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RenewRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(JoinServiceServer).Renew(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: JoinService_Renew_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(JoinServiceServer).Renew(ctx, req.(*RenewRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // JoinService_ServiceDesc is the grpc.ServiceDesc for JoinService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -1185,6 +1223,10 @@ var JoinService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Join",
 			Handler:    _JoinService_Join_Handler,
+		},
+		{
+			MethodName: "Renew",
+			Handler:    _JoinService_Renew_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

@@ -4,35 +4,42 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"reflect"
+	"sync"
 	"time"
 
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nkeys"
 
+	"github.com/hansa-io/hansa/federation"
 	"github.com/hansa-io/hansa/messaging/subject"
 )
 
-// UserLifetime is how long a member's credentials hold.
-const UserLifetime = 365 * 24 * time.Hour
+// UserLifetime is how long a member's credentials hold, unless ServerOptions say.
+const UserLifetime = 30 * 24 * time.Hour
 
 // Accounts makes and ends the accounts of members. It keeps nothing: a member's
 // account is in the member's record, and the servers hold what it may do, each in a
 // directory of its own that they keep alike. Safe for concurrent use.
 type Accounts struct {
-	keys   *Keys
-	system *nats.Conn
+	keys     *Keys
+	system   *nats.Conn
+	lifetime time.Duration // of the users that it signs
+	mu       sync.Mutex    // no two changes of an account at once
 }
 
 // NewAccounts speaks to the servers over a connection of the system account.
 func NewAccounts(keys *Keys, system *Conn) *Accounts {
-	return &Accounts{keys: keys, system: system.nc}
+	return &Accounts{keys: keys, system: system.nc, lifetime: UserLifetime}
 }
 
-// AddMember gives the servers the account of a member. An empty account means a new
-// one; the account's public key is returned.
-func (a *Accounts) AddMember(ctx context.Context, member, account string) (string, error) {
+// AddMember gives the servers the account of a member. A record without an account means
+// a new one; the account's public key is returned. Servers that have lost what they knew
+// of an account are told to refuse the users from before the one that the record names.
+func (a *Accounts) AddMember(ctx context.Context, m federation.MemberSpec) (string, error) {
+	member, account := m.Name, m.Account
 	if account == "" {
 		key, err := nkeys.CreateAccount()
 		if err != nil {
@@ -40,13 +47,18 @@ func (a *Accounts) AddMember(ctx context.Context, member, account string) (strin
 		}
 		account = public(key)
 	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	claims := a.keys.memberClaims(member, account)
 	held, err := a.lookUp(ctx, account)
 	if err != nil {
 		return "", err
 	}
-	if held != nil {
+	switch {
+	case held != nil:
 		claims.Revocations = held.Revocations
+	case m.Account != "" && !m.User.IssuedAt.IsZero():
+		claims.RevokeAt(jwt.All, m.User.IssuedAt.Add(-time.Second))
 	}
 	same, err := a.same(held, claims)
 	if same || err != nil {
@@ -77,7 +89,7 @@ func (a *Accounts) SignUser(account, userKey string) (string, time.Time, error) 
 	if !nkeys.IsValidPublicUserKey(userKey) {
 		return "", time.Time{}, fmt.Errorf("%q is not a public user key", userKey)
 	}
-	expires := time.Now().Add(UserLifetime)
+	expires := time.Now().Add(a.lifetime)
 	token, err := userClaims(account, userKey, expires).Encode(a.keys.signer)
 	if err != nil {
 		return "", time.Time{}, fmt.Errorf("sign user of account %s: %w", account, err)
@@ -100,6 +112,8 @@ func (a *Accounts) Revoke(ctx context.Context, account string) error {
 // Suspend cuts a member's connections off, and takes no new ones until AddMember is
 // called for it.
 func (a *Accounts) Suspend(ctx context.Context, member, account string) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	claims := a.keys.memberClaims(member, account)
 	held, err := a.lookUp(ctx, account)
 	if err != nil {
@@ -112,8 +126,14 @@ func (a *Accounts) Suspend(ctx context.Context, member, account string) error {
 	return a.push(ctx, claims)
 }
 
-// RevokeUser ends one user of a member's account, the rest of which goes on.
+// RevokeUser ends one user of a member's account, the rest of which goes on. Users that
+// have expired since they were revoked need not be remembered.
 func (a *Accounts) RevokeUser(ctx context.Context, account, userKey string) error {
+	if !nkeys.IsValidPublicUserKey(userKey) {
+		return fmt.Errorf("revoke a user: %q is not a public user key", userKey)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	held, err := a.lookUp(ctx, account)
 	if err != nil {
 		return err
@@ -121,8 +141,28 @@ func (a *Accounts) RevokeUser(ctx context.Context, account, userKey string) erro
 	if held == nil {
 		return fmt.Errorf("revoke a user of account %s: no server holds the account", account)
 	}
+	old := time.Now().Add(-max(a.lifetime, oldLifetime)).Unix()
+	maps.DeleteFunc(held.Revocations, func(_ string, at int64) bool { return at < old })
 	held.Revoke(userKey)
 	return a.push(ctx, held)
+}
+
+// oldLifetime is how long the users of earlier versions of this program hold.
+const oldLifetime = 365 * 24 * time.Hour
+
+// CheckSignature checks that the key of a user signed the text.
+func (a *Accounts) CheckSignature(userKey string, text, signature []byte) error {
+	if !nkeys.IsValidPublicUserKey(userKey) {
+		return fmt.Errorf("%q is not a public user key", userKey)
+	}
+	key, err := nkeys.FromPublicKey(userKey)
+	if err == nil {
+		err = key.Verify(text, signature)
+	}
+	if err != nil {
+		return fmt.Errorf("the signature is not of the key %s", userKey)
+	}
+	return nil
 }
 
 // accountLimit bounds one request to the servers.
@@ -174,13 +214,17 @@ func (a *Accounts) lookUp(ctx context.Context, account string) (*jwt.AccountClai
 }
 
 // Credentials makes a user with the rights of the role.
-func (k *Keys) Credentials(role Role) (Credentials, error) {
+// They end after ttl; never when that is 0.
+func (k *Keys) Credentials(role Role, ttl time.Duration) (Credentials, error) {
 	user, err := nkeys.CreateUser()
 	if err != nil {
 		return Credentials{}, fmt.Errorf("make credentials: %w", err)
 	}
 	claims := jwt.NewUserClaims(public(user))
 	claims.Name = string(role)
+	if ttl > 0 {
+		claims.Expires = time.Now().Add(ttl).Unix()
+	}
 	signer := k.hub
 	switch role {
 	case SystemRole:

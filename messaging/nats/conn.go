@@ -2,14 +2,13 @@ package nats
 
 import (
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"log/slog"
 	"net"
+	"strings"
 	"sync"
 	"time"
 
@@ -28,7 +27,12 @@ type DialOptions struct {
 	Server      *Server  // connect within the process
 	CA          []byte   // PEM; of URLs
 	Credentials Credentials
-	Name        string // shown in the server's connection list
+	// Source replaces URLs, CA and Credentials by what may change.
+	Source Source
+	// First is the index of the URL that is tried first, modulo their number: two
+	// connections of one agent keep apart by it. 0 means any.
+	First int
+	Name  string // shown in the server's connection list
 	// Account is set by an agent: the account key of its member, under whose
 	// imports it reads its works.
 	Account string
@@ -38,6 +42,9 @@ type DialOptions struct {
 	// Patient: a server that cannot be reached at first is tried for ever, in the
 	// background, and why it cannot is logged. Without it that is an error.
 	Patient bool
+	// Refused is called, from any goroutine, when the bus does not take the
+	// credentials; nil means that it is logged.
+	Refused func()
 	// Log gets what the server refuses, what a slow reader loses, when the connection is
 	// lost and comes back, and that the credentials end soon; nil means nobody does.
 	Log *slog.Logger
@@ -50,6 +57,7 @@ type DialOptions struct {
 type Conn struct {
 	nc       *nats.Conn
 	js       jetstream.JetStream
+	redial   *redial
 	account  string
 	user     *jwt.UserClaims // what the credentials say; nil when they cannot be read
 	replicas int
@@ -73,48 +81,42 @@ var (
 
 // Dial connects. The caller closes the connection.
 func Dial(o DialOptions) (*Conn, error) {
-	l, err := newLink(o)
+	r, err := newRedial(o)
 	if err != nil {
 		return nil, fmt.Errorf("dial bus: %w", err)
 	}
-	c := &Conn{account: o.Account, replicas: max(1, o.Replicas), server: o.Server, lost: make(chan struct{}), link: l}
-	c.user, _ = jwt.DecodeUserClaims(o.Credentials.JWT) // the server says what is wrong with it
+	now, err := r.source()
+	if err != nil {
+		return nil, fmt.Errorf("dial bus: %w", err)
+	}
+	l := r.link
+	c := &Conn{account: o.Account, replicas: max(1, o.Replicas), server: o.Server, redial: r, link: l, lost: make(chan struct{})}
+	c.user, _ = jwt.DecodeUserClaims(now.Credentials.JWT) // the server says what is wrong with it
 	options := []nats.Option{
-		nats.Name(o.Name),
-		nats.UserJWTAndSeed(o.Credentials.JWT, string(o.Credentials.Seed)),
+		nats.Name(o.Name), nats.UserJWT(r.user, r.sign),
 		nats.MaxReconnects(-1), nats.IgnoreAuthErrorAbort(), nats.ReconnectBufSize(-1),
 		nats.PingInterval(2 * time.Second), nats.MaxPingsOutstanding(2), nats.Timeout(5 * time.Second),
-		nats.CustomReconnectDelay(reconnectDelay(o.Name)), nats.ErrorHandler(l.complain),
+		nats.DontRandomize(), nats.IgnoreDiscoveredServers(), nats.ReconnectToServer(r.next), nats.RetryOnFailedConnect(o.Patient),
+		nats.ErrorHandler(r.complain), nats.ReconnectErrHandler(r.goesOn), nats.ConnectHandler(r.connected), nats.ReconnectHandler(r.connected),
 		nats.LameDuckModeHandler(func(nc *nats.Conn) { _ = nc.ForceReconnect() }), // fails only when it is closed
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { l.disconnected(err); c.cut() }),
-		nats.ReconnectHandler(l.reconnected), nats.ConnectHandler(l.reconnected),
-	}
-	if o.Patient {
-		out := &outage{DialOptions: o}
-		options = append(options, nats.RetryOnFailedConnect(true), nats.ReconnectErrHandler(out.goesOn))
-		l.told = &out.told
 	}
 	urls := ""
 	if o.Server != nil {
 		options = append(options, nats.InProcessServer(o.Server))
 	} else {
-		roots := x509.NewCertPool()
-		if !roots.AppendCertsFromPEM(o.CA) {
-			return nil, errors.New("dial bus: no CA to check its certificate with")
+		if _, err := pool(now.CA); err != nil {
+			return nil, fmt.Errorf("dial bus: %w", err)
 		}
-		options = append(options, nats.Secure(&tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS13, ClientSessionCache: tls.NewLRUClientSessionCache(8)}))
-		for i, u := range o.URLs {
-			if i > 0 {
-				urls += ","
-			}
-			urls += u
-		}
+		urls = strings.Join(r.ordered(now.URLs), ",")
+		options = append(options, r.secure)
 	}
 	nc, err := nats.Connect(urls, options...)
 	if err != nil {
 		return nil, fmt.Errorf("dial bus %s: %w", urls, explained(err))
 	}
 	c.nc = nc
+	r.opened(nc)
 	if o.Account != "" {
 		c.js, err = jetstream.NewWithAPIPrefix(nc, apiPrefix)
 	} else {
@@ -128,49 +130,16 @@ func Dial(o DialOptions) (*Conn, error) {
 	return c, nil
 }
 
-// outage logs why the bus cannot be reached, each reason once in a row. The library calls one of its methods at a time.
-type outage struct {
-	DialOptions
-	told string
-}
-
-func (o *outage) goesOn(_ *nats.Conn, err error) {
-	if err == nil || o.Log == nil || err.Error() == o.told {
-		return
-	}
-	o.told = err.Error()
-	o.Log.Warn("bus: cannot be reached, trying again", "connection", o.Name, "reason", explained(err))
-}
-
 // explained adds to an error of connecting what to do about it.
 func explained(err error) error {
 	var unknown x509.UnknownAuthorityError
 	switch {
 	case errors.As(err, &unknown):
 		return fmt.Errorf("%w: the given CA did not sign the bus's certificate: take the CA of this federation", err)
-	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired), errors.Is(err, nats.ErrAuthRevoked):
+	case refused(err):
 		return fmt.Errorf("%w: the credentials are not of this federation, have expired or were revoked: get new ones", err)
 	}
 	return err
-}
-
-// The wait before an attempt to connect again: the first is short, since a server that
-// is away is one of several, and each later one twice as long, since a server that came
-// back must not be asked by everybody at once.
-const (
-	firstReconnect = 200 * time.Millisecond
-	lastReconnect  = 5 * time.Second
-)
-
-// reconnectDelay spreads reconnects: each wait is half to one and a half times its
-// length, by a hash of the name and of the attempt.
-func reconnectDelay(name string) nats.ReconnectDelayHandler {
-	return func(attempt int) time.Duration {
-		wait := min(firstReconnect<<min(attempt-1, 10), lastReconnect)
-		h := fnv.New32a()
-		_, _ = fmt.Fprint(h, name, attempt) // a hash takes everything
-		return wait/2 + time.Duration(float64(wait)*float64(h.Sum32()%1024)/1024)
-	}
 }
 
 // Lost is closed when the connection that stands now is lost or closed.
@@ -305,13 +274,4 @@ func wrap(err error, format string, args ...any) error {
 		return fmt.Errorf("%s: %w", what, messaging.ErrDisconnected)
 	}
 	return fmt.Errorf("%s: %w", what, err)
-}
-
-// ExpiresAt returns when the credentials end; zero when they do not.
-func (c Credentials) ExpiresAt() (time.Time, error) {
-	claims, err := jwt.DecodeUserClaims(c.JWT)
-	if err != nil || claims.Expires == 0 {
-		return time.Time{}, err
-	}
-	return time.Unix(claims.Expires, 0), nil
 }

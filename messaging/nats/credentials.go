@@ -3,9 +3,12 @@ package nats
 import (
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nkeys"
+
+	"github.com/hansa-io/hansa/federation"
 )
 
 // Credentials identify a user: its JWT and the seed of its key.
@@ -52,4 +55,18 @@ func ReadCredentials(path string) (Credentials, error) {
 	}
 	seed, err := key.Seed()
 	return Credentials{JWT: token, Seed: seed}, err
+}
+
+// ReadUser returns the public key that a user JWT is for, and its life. ExpiresAt is
+// zero when it has no end.
+func ReadUser(token string) (federation.BusUser, error) {
+	claims, err := jwt.DecodeUserClaims(token)
+	if err != nil {
+		return federation.BusUser{}, fmt.Errorf("read the JWT of a user: %w", err)
+	}
+	u := federation.BusUser{Key: claims.Subject, IssuedAt: time.Unix(claims.IssuedAt, 0)}
+	if claims.Expires != 0 {
+		u.ExpiresAt = time.Unix(claims.Expires, 0)
+	}
+	return u, nil
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/hansa-io/hansa/federation"
 	"github.com/hansa-io/hansa/messaging"
 	"github.com/hansa-io/hansa/messaging/subject"
 )
@@ -117,7 +118,7 @@ func suspend(t *testing.T, w world) {
 	if !s.victim.Connected() {
 		t.Error("the victim is cut off as well")
 	}
-	_, err := s.register.AddMember(t.Context(), "frankfurt", s.own)
+	_, err := s.register.AddMember(t.Context(), federation.MemberSpec{Name: "frankfurt", Account: s.own})
 	must(t, err)
 	if !within(10*time.Second, func() bool { return dial() == nil }) {
 		t.Errorf("it does not come in again: %v", dial())

@@ -70,7 +70,7 @@ func TestMadeAnew(t *testing.T) {
 	if got := put(hub, "b"); got != 2 {
 		t.Errorf("a stream that was there goes on with %d", got)
 	}
-	account, err := w.server.Accounts.AddMember(t.Context(), "tokyo", "")
+	account, err := w.server.Accounts.AddMember(t.Context(), federation.MemberSpec{Name: "tokyo"})
 	must(t, err)
 	for range 2 {
 		works, err := hub.WorkBucket(t.Context(), account)

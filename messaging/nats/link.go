@@ -11,8 +11,8 @@ import (
 	"github.com/hansa-io/hansa/messaging/subject"
 )
 
-// warnExpiry is how long before its credentials end a connection says so, and
-// warnAgain how often.
+// warnExpiry is how long before its credentials end a connection says so, unless that
+// is more than a quarter of their life, and warnAgain how often.
 const (
 	warnExpiry = 14 * 24 * time.Hour
 	warnAgain  = 24 * time.Hour
@@ -23,16 +23,15 @@ type link struct {
 	name    string
 	log     *slog.Logger // nil: nobody reads it
 	metrics *metrics     // nil: nobody measures
-	expires time.Time    // of the credentials; zero: never
 
 	mu       sync.Mutex
+	expires  time.Time // of the credentials; zero: never
 	lost     time.Time // when the bus was lost; zero while it is there
 	away     time.Duration
 	subs     map[*nats.Subscription]string // by kind of subject
 	dropped  map[string]int                // of subscriptions that have ended
 	readers  map[*reader]struct{}
 	warnings *time.Timer // nil unless the credentials end
-	told     *string     // why it could not be reached last; nil: not remembered
 	closed   bool
 }
 
@@ -41,12 +40,10 @@ func newLink(o DialOptions) (*link, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &link{
+	return &link{
 		name: o.Name, log: o.Log, metrics: measured,
 		subs: map[*nats.Subscription]string{}, dropped: map[string]int{}, readers: map[*reader]struct{}{},
-	}
-	l.expires, _ = o.Credentials.ExpiresAt() // a JWT that is none is refused by the server
-	return l, nil
+	}, nil
 }
 
 // opened is told that the connection is made, and whether it stands already.
@@ -57,18 +54,32 @@ func (l *link) opened(stands bool) {
 		l.lost = time.Now()
 	}
 	l.mu.Unlock()
-	if l.expires.IsZero() || l.log == nil {
-		return
-	}
+}
+
+// use is told which credentials the connection has from now on.
+func (l *link) use(c Credentials) {
+	user, _ := ReadUser(c.JWT) // a JWT that is none is refused by the server
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.warnings = time.AfterFunc(time.Until(l.expires)-warnExpiry, l.warn)
+	if user.ExpiresAt.Equal(l.expires) {
+		return
+	}
+	l.expires = user.ExpiresAt
+	if l.warnings != nil {
+		l.warnings.Stop()
+		l.warnings = nil
+	}
+	if l.closed || l.log == nil || l.expires.IsZero() {
+		return
+	}
+	soon := min(warnExpiry, user.ExpiresAt.Sub(user.IssuedAt)/4)
+	l.warnings = time.AfterFunc(time.Until(l.expires)-soon, l.warn)
 }
 
 func (l *link) warn() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.closed {
+	if l.closed || l.warnings == nil {
 		return
 	}
 	text := "the credentials end: get new ones, or the connection will be refused"
@@ -96,7 +107,11 @@ func (l *link) disconnected(err error) {
 		return
 	}
 	l.lost = time.Now()
-	if l.log != nil {
+	switch {
+	case l.log == nil:
+	case err == nil: // it was ended here
+		l.log.Info("bus: the connection is being made anew", "connection", l.name)
+	default:
 		l.log.Warn("bus: the connection is lost", "connection", l.name, "reason", err)
 	}
 }
@@ -104,9 +119,6 @@ func (l *link) disconnected(err error) {
 func (l *link) reconnected(nc *nats.Conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.told != nil {
-		*l.told = ""
-	}
 	if l.lost.IsZero() {
 		return
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hansa-io/hansa/federation"
 	"github.com/hansa-io/hansa/messaging"
 	"github.com/hansa-io/hansa/messaging/subject"
 )
@@ -92,7 +93,7 @@ func (w world) dialNear(role Role) (*Conn, error) {
 // credentials of a new user of the member, whose account is made when it is new.
 func (w world) credentials(t testing.TB, name string) (Credentials, string) {
 	t.Helper()
-	account, err := w.register.AddMember(t.Context(), name, w.accounts[name])
+	account, err := w.register.AddMember(t.Context(), federation.MemberSpec{Name: name, Account: w.accounts[name]})
 	must(t, err)
 	w.accounts[name] = account
 	pub, seed, err := NewUserKey()
@@ -231,7 +232,7 @@ func answering(t *testing.T, c *Conn, subj string, answer func(messaging.Message
 
 func TestCredentialsFile(t *testing.T) {
 	w := open(t)
-	credentials, err := w.keys.Credentials(GatewayRole)
+	credentials, err := w.keys.Credentials(GatewayRole, 0)
 	must(t, err)
 	text, err := credentials.Encode()
 	must(t, err)

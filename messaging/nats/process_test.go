@@ -79,7 +79,7 @@ func credentialsFile(dir string, role Role) string {
 }
 
 func writeCredentials(o ServerOptions, role Role) error {
-	c, err := o.Keys.Credentials(role)
+	c, err := o.Keys.Credentials(role, 0)
 	if err != nil {
 		return err
 	}

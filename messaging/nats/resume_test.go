@@ -26,7 +26,7 @@ func newPlant(t *testing.T) *plant {
 	w := open(t)
 	p := &plant{world: w}
 	p.options.Listen = w.server.server.Load().Addr().String()
-	credentials, err := w.server.keys.Credentials(HubRole)
+	credentials, err := w.server.keys.Credentials(HubRole, 0)
 	must(t, err)
 	p.hub, err = w.dialAs(credentials, "hub", "")
 	must(t, err)

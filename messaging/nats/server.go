@@ -17,6 +17,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/hansa-io/hansa/configs/certfile"
 	"github.com/hansa-io/hansa/federation"
 )
 
@@ -40,11 +41,14 @@ type ServerOptions struct {
 	// they are missing.
 	Keys *Keys
 	// Listen is host:port; port 0 takes a free one.
-	Listen            string
+	Listen string
+	// CertFile and KeyFile are read again when they change.
 	CertFile, KeyFile string
-	Name              string   // unique among servers; "hansa" by default
-	Cluster           *Cluster // nil: alone
-	Log               *slog.Logger
+	// UserLifetime is how long members' credentials hold; UserLifetime by default.
+	UserLifetime time.Duration
+	Name         string   // unique among servers; "hansa" by default
+	Cluster      *Cluster // nil: alone
+	Log          *slog.Logger
 	// Metrics takes those of the connections that Dial makes; nil: nobody looks.
 	Metrics prometheus.Registerer
 }
@@ -108,6 +112,9 @@ func StartServer(o ServerOptions) (*Server, error) {
 		return nil, err
 	}
 	s.Accounts = NewAccounts(o.Keys, s.system)
+	if o.UserLifetime > 0 {
+		s.Accounts.lifetime = o.UserLifetime
+	}
 	return s, nil
 }
 
@@ -174,7 +181,7 @@ func (o ServerOptions) options() (*server.Options, error) {
 	if err != nil {
 		return nil, fmt.Errorf("bus address: %w", err)
 	}
-	certificate, err := tls.LoadX509KeyPair(o.CertFile, o.KeyFile)
+	certificate, err := certfile.Open(o.CertFile, o.KeyFile, o.Log)
 	if err != nil {
 		return nil, fmt.Errorf("read the bus's certificate: %w", err)
 	}
@@ -188,7 +195,7 @@ func (o ServerOptions) options() (*server.Options, error) {
 	}
 	options := &server.Options{
 		ServerName: name, Host: host, Port: port, NoSigs: true, NoLog: true,
-		TLSConfig:        &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS13},
+		TLSConfig:        &tls.Config{GetCertificate: certificate.Serve, MinVersion: tls.VersionTLS13},
 		TLSTimeout:       5,
 		TrustedOperators: []*jwt.OperatorClaims{o.Keys.operatorClaims()},
 		SystemAccount:    public(o.Keys.system),
@@ -230,7 +237,7 @@ func (o ServerOptions) accounts() (*server.DirAccResolver, error) {
 func (o ServerOptions) streams() string { return filepath.Join(o.Dir, "streams") }
 
 // complete adds what makes the server one of several.
-func (c *Cluster) complete(o *server.Options, certificate tls.Certificate, keys *Keys) error {
+func (c *Cluster) complete(o *server.Options, certificate *certfile.File, keys *Keys) error {
 	host, port, err := hostPort(c.Listen)
 	if err != nil {
 		return fmt.Errorf("bus cluster address: %w", err)
@@ -245,7 +252,7 @@ func (c *Cluster) complete(o *server.Options, certificate tls.Certificate, keys 
 	}
 	o.Cluster = server.ClusterOpts{
 		Name: "hansa", Host: host, Port: port, Username: "hansa", Password: password, NoAdvertise: true, Advertise: c.advertise,
-		TLSConfig:  &tls.Config{Certificates: []tls.Certificate{certificate}, RootCAs: roots, MinVersion: tls.VersionTLS13},
+		TLSConfig:  &tls.Config{GetCertificate: certificate.Serve, RootCAs: roots, MinVersion: tls.VersionTLS13},
 		TLSTimeout: 5, AuthTimeout: 5, PingInterval: 2 * time.Second, MaxPingsOut: 2,
 	}
 	for _, address := range c.Routes {
@@ -300,7 +307,7 @@ func (s *Server) Advertised(addresses []string) []string {
 
 // Dial connects a role within the process.
 func (s *Server) Dial(role Role) (*Conn, error) {
-	credentials, err := s.keys.Credentials(role)
+	credentials, err := s.keys.Credentials(role, 0)
 	if err != nil {
 		return nil, err
 	}

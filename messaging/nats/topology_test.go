@@ -218,7 +218,7 @@ func (w world) credentialsOf(role Role) (Credentials, error) {
 	if w.files != "" {
 		return ReadCredentials(credentialsFile(w.files, role))
 	}
-	return w.keys.Credentials(role)
+	return w.keys.Credentials(role, 0)
 }
 
 // empty makes the buckets anew in which something was written, and removes the

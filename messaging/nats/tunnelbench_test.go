@@ -18,7 +18,7 @@ func benchTunnel(b *testing.B, remote bool, serve func(messaging.Stream)) messag
 	w := open(b)
 	gateway := w.dial(b, GatewayRole)
 	if remote {
-		credentials, err := w.server.keys.Credentials(GatewayRole)
+		credentials, err := w.server.keys.Credentials(GatewayRole, 0)
 		must(b, err)
 		gateway, err = w.dialAs(credentials, "gateway", "")
 		must(b, err)

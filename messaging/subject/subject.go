@@ -67,6 +67,7 @@ func WorkBucket(account string) string { return "W_" + account }
 // Methods that a gateway asks of the hub.
 const (
 	HubJoin      = "join"
+	HubRotate    = "rotate" // of an agent that the bus does not let in any more
 	HubToken     = "token"
 	HubTokens    = "tokens" // all of them; revoke one
 	HubSimulate  = "simulate"
@@ -96,12 +97,17 @@ const (
 	UpRenew  = "renew"  // at-most-one lease
 	UpSeal   = "seal"   // the key that secrets are to be sealed to
 	UpProbed = "probed" // what the agent saw of another member, after DownProbe
+	// UpRotate asks for a user of the bus with a new key, and UpRotated says which one
+	// the agent is connected with.
+	UpRotate  = "rotate"
+	UpRotated = "rotated"
 )
 
 // Methods that the hub asks of an agent. A stream import carries no reply path,
 // so an agent answers with a request of its own.
 const (
-	DownProbe = "probe" // look at another member; answered by UpProbed
+	DownProbe  = "probe"  // look at another member; answered by UpProbed
+	DownRotate = "rotate" // replace the user of the bus now; answered by UpRotate
 )
 
 // Hub is the subject of a gateway's request to the hub.

@@ -44,6 +44,17 @@ func (f *federation) ago(d time.Duration) *timestamppb.Timestamp {
 	return timestamppb.New(f.now.Add(-d))
 }
 
+// expiry is when a member's credentials expire.
+func expiry(name string) *timestamppb.Timestamp {
+	switch name {
+	case "tokyo":
+		return timestamppb.New(time.Date(2126, 1, 2, 3, 4, 5, 0, time.UTC))
+	case "virginia":
+		return timestamppb.New(time.Date(2020, 1, 2, 3, 4, 5, 0, time.UTC))
+	}
+	return nil
+}
+
 func (f *federation) member(name, region string, latitude, longitude float64) *gatewayv1.Member {
 	return &gatewayv1.Member{
 		ApiVersion: apiVersion, Kind: "Member",
@@ -54,7 +65,7 @@ func (f *federation) member(name, region string, latitude, longitude float64) *g
 			Nodes: 5, NodesReady: 5, NodeKind: "simulated", KubernetesVersion: "v1.37.2", Incarnation: 1, Workloads: 2,
 			Capacity:   map[string]string{"cpu": "20", "memory": "80Gi", "pods": "550"},
 			Free:       map[string]string{"cpu": "17500m", "memory": "78643200Ki", "pods": "541"},
-			ObservedAt: f.ago(4 * time.Minute),
+			ObservedAt: f.ago(4 * time.Minute), CredentialsExpireAt: expiry(name),
 		},
 	}
 }

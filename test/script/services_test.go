@@ -61,6 +61,14 @@ func (s members) UpdateMember(_ context.Context, request *gatewayv1.UpdateMember
 		m.Spec.Draining, m.Spec.Cordoned = true, true
 	case "undrain":
 		m.Spec.Draining = false
+	case "leave":
+		if m.GetStatus().GetWorkloads() > 0 && m.GetStatus().GetHealth() == "Healthy" {
+			return nil, status.Errorf(codes.FailedPrecondition, "member %s still runs %d workloads; empty it first: hansa drain %s", request.GetName(), m.GetStatus().GetWorkloads(), request.GetName())
+		}
+	case "rotate":
+		if request.GetName() == "frankfurt" {
+			return nil, status.Error(codes.FailedPrecondition, "the agent of frankfurt has not said which credentials it has: it is too old, or was not heard yet")
+		}
 	case "confirm":
 		return nil, status.Errorf(codes.FailedPrecondition, "member %s is not quarantined: nothing to confirm", request.GetName())
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/hansa-io/hansa/federation"
 	"github.com/hansa-io/hansa/member"
+	"github.com/hansa-io/hansa/member/access"
 	"github.com/hansa-io/hansa/member/cluster"
 	"github.com/hansa-io/hansa/member/cluster/config"
 	"github.com/hansa-io/hansa/messaging/nats"
@@ -36,7 +37,7 @@ func runAgent(ctx context.Context, cfg config.Config, c *cluster.Cluster, log lo
 			Region: cfg.Place.Region, Zone: cfg.Place.Zone, Latitude: cfg.Place.Latitude, Longitude: cfg.Place.Longitude,
 		},
 		Kubeconfig: c.Kubeconfig(cluster.AgentKubeconfig), Version: release, AdmissionListen: "127.0.0.1:0",
-		NewKey: nats.NewUserKey, NewSealKey: seal.NewKey, Unseal: seal.Open, Dial: dialer(log.own), Logger: log.own,
+		Keys: access.Keys{New: nats.NewUserKey, Sign: nats.Sign, Read: nats.ReadUser}, NewSealKey: seal.NewKey, Unseal: seal.Open, Dial: dialer(log.own), Logger: log.own,
 	})
 	if err != nil {
 		return err
@@ -45,10 +46,14 @@ func runAgent(ctx context.Context, cfg config.Config, c *cluster.Cluster, log lo
 }
 
 // dialer connects an agent to the bus.
-func dialer(log *slog.Logger) func(member.Credentials, string) (member.Bus, error) {
-	return func(c member.Credentials, name string) (member.Bus, error) {
+func dialer(log *slog.Logger) func(member.Connection) (member.Bus, error) {
+	return func(c member.Connection) (member.Bus, error) {
 		return nats.Dial(nats.DialOptions{
-			URLs: c.BusURLs, CA: c.BusCA, Credentials: nats.Credentials{JWT: c.JWT, Seed: c.Seed}, Name: name, Account: c.Account, Log: log, Patient: true,
+			Source: func() (nats.Access, error) {
+				now := c.Credentials()
+				return nats.Access{URLs: now.BusURLs, CA: now.BusCA, Credentials: nats.Credentials{JWT: now.JWT, Seed: now.Seed}}, nil
+			},
+			Name: c.Name, Account: c.Account, First: c.First, Refused: c.Refused, Log: log, Patient: true,
 		})
 	}
 }
