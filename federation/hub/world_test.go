@@ -37,8 +37,9 @@ type world struct {
 	data    string                 // the hubs' data directory
 	full    atomic.Pointer[string] // why nothing new is to be written
 	ca      []byte
-	records *nats.Conn // with the hub's rights
-	asks    *nats.Conn // with a gateway's rights
+	works   hub.WorkBuckets // of hubs that start; those of records
+	records *nats.Conn      // with the hub's rights
+	asks    *nats.Conn      // with a gateway's rights
 }
 
 func newWorld(t testing.TB) *world {
@@ -66,6 +67,7 @@ func newWorldAt(t testing.TB, bus string) *world {
 	t.Cleanup(func() { w.server.Shutdown() })
 	w.records, w.asks = w.dial(nats.HubRole), w.dial(nats.GatewayRole)
 	must(t, w.records.EnsureBuckets(t.Context()))
+	w.works = w.records
 	return w
 }
 
@@ -110,7 +112,7 @@ func (w *world) startHub(name string) running {
 	records, err := mirror.Open(w.t.Context(), conn, mirror.Options{Buckets: hub.Followed(), Dir: w.t.TempDir()})
 	must(w.t, err)
 	h, err := hub.New(hub.Options{
-		Bus: mirroredBus{conn, records}, Ears: w.dial(nats.HubRole), Accounts: w.server.Accounts, Suspend: w.server.Accounts.Suspend, Works: w.records, Sealing: w.sealing(), Inspector: w.server.Inspector(w.records), Name: name,
+		Bus: mirroredBus{conn, records}, Ears: w.dial(nats.HubRole), Accounts: w.server.Accounts, Suspend: w.server.Accounts.Suspend, Works: w.works, Sealing: w.sealing(), Inspector: w.server.Inspector(w.records), Name: name,
 		Full: func() string { return *w.full.Load() }, Version: "v1.2.3", Keys: nats.KeyFiles(nats.KeyDir(w.options.Dir)), DataDir: w.data,
 		BusURLs: []string{w.server.URL()}, BusCA: w.ca, Stabilise: 200 * time.Millisecond,
 		Metrics: registry, Log: slog.New(slog.NewTextHandler(w.t.Output(), nil)),

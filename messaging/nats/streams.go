@@ -176,14 +176,33 @@ func (c *Conn) WorkBucket(ctx context.Context, account string) (messaging.Bucket
 	if err := c.ensure(ctx, config); err != nil {
 		return nil, err
 	}
-	_, err := c.js.CreateOrUpdateConsumer(bounded(ctx), stream, jetstream.ConsumerConfig{
-		Durable: account, AckPolicy: jetstream.AckExplicitPolicy, DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy,
-		FilterSubject: subject.WorkPrefix(account) + ">", AckWait: acknowledgeWithin, MaxAckPending: 1000,
-	})
-	if err != nil {
-		return nil, wrap(err, "make the consumer of stream %s", stream)
+	if err := c.ensureConsumer(ctx, stream, consumerConfig(account)); err != nil {
+		return nil, err
 	}
 	return &bucket{conn: c, stream: stream, prefix: subject.WorkPrefix(account)}, nil
+}
+
+// ensureConsumer makes a consumer, unless it is there as it is wanted: that its leader
+// knows, while the cluster may have none that could make it.
+func (c *Conn) ensureConsumer(ctx context.Context, stream string, config jetstream.ConsumerConfig) error {
+	if consumer, err := c.js.Consumer(bounded(ctx), stream, config.Durable); err == nil {
+		now := consumer.CachedInfo().Config
+		if now.AckPolicy == config.AckPolicy && now.DeliverPolicy == config.DeliverPolicy && now.FilterSubject == config.FilterSubject &&
+			now.AckWait == config.AckWait && now.MaxAckPending == config.MaxAckPending {
+			return nil
+		}
+	}
+	if _, err := c.js.CreateOrUpdateConsumer(bounded(ctx), stream, config); err != nil {
+		return wrap(err, "make the consumer of stream %s", stream)
+	}
+	return nil
+}
+
+func consumerConfig(account string) jetstream.ConsumerConfig {
+	return jetstream.ConsumerConfig{
+		Durable: account, AckPolicy: jetstream.AckExplicitPolicy, DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy,
+		FilterSubject: subject.WorkPrefix(account) + ">", AckWait: acknowledgeWithin, MaxAckPending: 1000,
+	}
 }
 
 func workConfig(account string) jetstream.StreamConfig {
