@@ -12,7 +12,6 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
@@ -42,14 +41,19 @@ var release = "devel"
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	roles := []*cobra.Command{
+	os.Exit(cli.Main(ctx, os.Args[1:], cli.Options{
+		Version: release, Commands: append(append(roles(), wrap.Command()), local.Commands()...), Restore: prepareRestore,
+	}))
+}
+
+// roles are the commands that need what only this package may link.
+func roles() []*cobra.Command {
+	return []*cobra.Command{
 		hubCommand(),
+		busCommand(),
 		configs.Role("gateway", "Run a gateway in a process of its own", configs.LoadGateway, traced("hansa-gateway", runGateway)),
 		configs.Role("agent", "Run the agent of a cluster that Hansa did not start", configs.LoadAgent, traced("hansa-agent", runAgent)),
 	}
-	os.Exit(cli.Main(ctx, os.Args[1:], cli.Options{
-		Version: release, Commands: append(append(roles, wrap.Command()), local.Commands()...), Restore: prepareRestore,
-	}))
 }
 
 // traced exports the traces of a role, if the environment says where to.
@@ -122,10 +126,9 @@ func makeKeys(out io.Writer, c configs.Hub) error {
 	return err
 }
 
-// openKeys makes the keys of a hub that is alone. A hub of a cluster gets them from
-// another.
+// openKeys makes the keys of a hub that is alone. One of several gets them from another.
 func openKeys(c configs.Hub) (*nats.Keys, error) {
-	if c.Bus.Cluster.Listen == "" {
+	if c.Bus.Cluster.Listen == "" && !c.Bus.Outside() {
 		return nats.MakeKeys(c.Bus.KeysDir)
 	}
 	return nats.ReadKeys(c.Bus.KeysDir)
@@ -133,7 +136,7 @@ func openKeys(c configs.Hub) (*nats.Keys, error) {
 
 // prepareRestore makes the directory of a hub that has lost everything, and does not
 // run, ready to restore a backup.
-func prepareRestore(_ context.Context, config, file string) error {
+func prepareRestore(ctx context.Context, config, file string) error {
 	c, err := configs.LoadHub(config)
 	if err != nil {
 		return err
@@ -143,8 +146,8 @@ func prepareRestore(_ context.Context, config, file string) error {
 		return err
 	}
 	defer dir.Close()
-	if nats.HasStore(c.DataDir) {
-		return fmt.Errorf("%s has a store: the hub has not lost its state: start it, and restore without --config", c.DataDir)
+	if err := lostStore(ctx, c); err != nil {
+		return err
 	}
 	return hub.Prepare(c.DataDir, nats.KeyFiles(c.Bus.KeysDir), file)
 }
@@ -163,23 +166,22 @@ func runHub(ctx context.Context, c configs.Hub) error {
 		return err
 	}
 	defer dir.Close()
+	instance, err := instanceOf(dir, c.Name)
+	if err != nil {
+		return err
+	}
 	metrics := gateway.NewRegistry()
-	bus, conn, err := openBus(ctx, c, log, metrics)
+	bus, err := openBus(ctx, c, log, metrics)
 	if err != nil {
 		return err
 	}
-	defer bus.Shutdown()
-	defer conn.Close()
-	ears, err := bus.Dial(nats.HubRole)
-	if err != nil {
-		return err
-	}
-	defer ears.Close()
+	defer bus.close()
+	conn := bus.conn
 	ca, err := readCA(c)
 	if err != nil {
 		return err
 	}
-	sealing, err := newSealing(bus)
+	sealing, err := newSealing(bus.keys)
 	if err != nil {
 		return err
 	}
@@ -188,16 +190,15 @@ func runHub(ctx context.Context, c configs.Hub) error {
 		return err
 	}
 	decides, err := hub.New(hub.Options{
-		Name: c.Name, Bus: mirroredBus{conn, records}, Ears: ears, Accounts: bus.Accounts, Works: conn, Sealing: sealing, Inspector: bus.Inspector(conn),
-		Gather: func(ctx context.Context) error { return bus.Gather(ctx, conn) }, Suspend: bus.Accounts.Suspend,
+		Name: c.Name, Instance: instance, Bus: mirroredBus{conn, records}, Ears: bus.ears, Accounts: bus.accounts, Works: conn, Sealing: sealing, Inspector: bus.Inspector(conn),
+		Gather: func(ctx context.Context) error { return bus.Gather(ctx, conn) }, Suspend: bus.accounts.Suspend,
 		BusURLs: bus.Advertised(c.Bus.Advertise), BusCA: ca, Stabilise: c.Stabilise, Metrics: metrics, Log: log,
-		Brake: limits(c), Full: bus.Full, Version: release, Keys: nats.KeyFiles(c.Bus.KeysDir), DataDir: c.DataDir,
+		Brake: limits(c), Full: bus.full, Version: release, Keys: nats.KeyFiles(c.Bus.KeysDir), DataDir: c.DataDir,
 	})
 	if err != nil {
 		return err
 	}
-	disk := nats.DiskOptions{MinFree: int64(c.Bus.MinFree), Metrics: metrics, Log: log, Restored: func(ctx context.Context) error { return conn.AwaitBuckets(ctx, log) }}
-	roles := []func(context.Context) error{records.Run, decides.Run, func(ctx context.Context) error { return bus.KeepDisk(ctx, disk) }}
+	roles := append(bus.watch(c, metrics, log), records.Run, decides.Run)
 	if c.Gateway.Listen != "" {
 		answers, err := bus.Dial(nats.GatewayRole)
 		if err != nil {
@@ -230,45 +231,15 @@ func limits(c configs.Hub) recovery.BrakeLimits {
 }
 
 // newSealing opens what gateways seal with the keys of the bus.
-func newSealing(bus *nats.Server) (hub.Sealing, error) {
-	keys, seed, err := bus.RecordKeys()
+func newSealing(keys *nats.Keys) (hub.Sealing, error) {
+	sealed, seed, err := keys.RecordKeys()
 	return hub.Sealing{
-		Seal: seal.Seal, Keys: keys, Open: func(s federation.Sealed) ([]byte, error) { return seal.Open(s, seed) },
+		Seal: seal.Seal, Keys: sealed, Open: func(s federation.Sealed) ([]byte, error) { return seal.Open(s, seed) },
 	}, err
 }
 
-// openBus starts the bus with its buckets, and connects the hub to it.
-func openBus(ctx context.Context, c configs.Hub, log *slog.Logger, metrics prometheus.Registerer) (*nats.Server, *nats.Conn, error) {
-	anew, err := hub.Prepared(c.DataDir, nats.KeyFiles(c.Bus.KeysDir))
-	if err != nil {
-		return nil, nil, err
-	}
-	bus, err := startBus(c, log, metrics)
-	if err != nil {
-		return nil, nil, err
-	}
-	conn, err := bus.Dial(nats.HubRole)
-	if err != nil {
-		bus.Shutdown()
-		return nil, nil, err
-	}
-	if anew {
-		conn.MadeAnew(federation.Revision(time.Now().UnixMicro())) // more than any store has written
-	}
-	if err := conn.AwaitBuckets(ctx, log); err != nil {
-		conn.Close()
-		bus.Shutdown()
-		return nil, nil, err
-	}
-	return bus, conn, nil
-}
-
-// startBus starts the embedded server, alone or as one of a cluster.
-func startBus(c configs.Hub, log *slog.Logger, metrics prometheus.Registerer) (*nats.Server, error) {
-	keys, err := openKeys(c)
-	if err != nil {
-		return nil, err
-	}
+// startServer starts the embedded server, alone or as one of a cluster.
+func startServer(c configs.Hub, keys *nats.Keys, log *slog.Logger, metrics prometheus.Registerer) (*nats.Server, error) {
 	o := nats.ServerOptions{
 		Dir: c.DataDir, Keys: keys, Name: c.Name, Listen: c.Bus.Listen, CertFile: c.Bus.CertFile, KeyFile: c.Bus.KeyFile, Log: log, Metrics: metrics,
 	}
