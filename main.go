@@ -4,16 +4,15 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"syscall"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
@@ -28,6 +27,7 @@ import (
 	"github.com/hansa-io/hansa/member/cluster/datadir"
 	"github.com/hansa-io/hansa/member/wrap"
 	"github.com/hansa-io/hansa/messaging"
+	"github.com/hansa-io/hansa/messaging/hubbus"
 	"github.com/hansa-io/hansa/messaging/mirror"
 	"github.com/hansa-io/hansa/messaging/nats"
 	"github.com/hansa-io/hansa/messaging/nats/seal"
@@ -50,7 +50,7 @@ func main() {
 func roles() []*cobra.Command {
 	return []*cobra.Command{
 		hubCommand(),
-		busCommand(),
+		hubbus.Command(),
 		configs.Role("gateway", "Run a gateway in a process of its own", configs.LoadGateway, traced("hansa-gateway", runGateway)),
 		configs.Role("agent", "Run the agent of a cluster that Hansa did not start", configs.LoadAgent, traced("hansa-agent", runAgent)),
 	}
@@ -71,67 +71,8 @@ func traced[C any](service string, run func(context.Context, C) error) func(cont
 // hubCommand is the role hub, and what is asked of its keys without it.
 func hubCommand() *cobra.Command {
 	hub := configs.Role("hub", "Run the bus, the hub and, unless it is configured away, a gateway", configs.LoadHub, traced("hansa-hub", runHub))
-	hub.AddCommand(
-		keysCommand("credentials", "Print credentials with which a gateway in a process of its own reaches the bus of this hub", printCredentials),
-		keysCommand("keys", "Make the keys of the bus, which every hub of a cluster needs, unless they are there", makeKeys),
-	)
+	hub.AddCommand(hubbus.KeyCommands()...)
 	return hub
-}
-
-// keysCommand is a command about the keys in a hub's configuration.
-func keysCommand(name, short string, run func(io.Writer, configs.Hub) error) *cobra.Command {
-	var file string
-	cmd := &cobra.Command{
-		Use:   name + " --config FILE",
-		Short: short,
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := configs.LoadHub(file)
-			if err != nil {
-				return err
-			}
-			return run(cmd.OutOrStdout(), c)
-		},
-	}
-	cmd.Flags().StringVar(&file, "config", "", "configuration file of the hub")
-	if err := cmd.MarkFlagRequired("config"); err != nil {
-		panic(err) // the flag was defined a line above
-	}
-	return cmd
-}
-
-// printCredentials signs a gateway's user with the keys of a hub.
-func printCredentials(out io.Writer, c configs.Hub) error {
-	keys, err := openKeys(c)
-	if err != nil {
-		return err
-	}
-	credentials, err := keys.Credentials(nats.GatewayRole)
-	if err != nil {
-		return err
-	}
-	text, err := credentials.Encode()
-	if err != nil {
-		return err
-	}
-	_, err = out.Write(text)
-	return err
-}
-
-func makeKeys(out io.Writer, c configs.Hub) error {
-	if _, err := nats.MakeKeys(c.Bus.KeysDir); err != nil {
-		return err
-	}
-	_, err := fmt.Fprintf(out, "%s has the keys of the bus: copy it to every other hub, and nowhere else\n", c.Bus.KeysDir)
-	return err
-}
-
-// openKeys makes the keys of a hub that is alone. One of several gets them from another.
-func openKeys(c configs.Hub) (*nats.Keys, error) {
-	if c.Bus.Cluster.Listen == "" && !c.Bus.Outside() {
-		return nats.MakeKeys(c.Bus.KeysDir)
-	}
-	return nats.ReadKeys(c.Bus.KeysDir)
 }
 
 // prepareRestore makes the directory of a hub that has lost everything, and does not
@@ -146,7 +87,7 @@ func prepareRestore(ctx context.Context, config, file string) error {
 		return err
 	}
 	defer dir.Close()
-	if err := lostStore(ctx, c); err != nil {
+	if err := hubbus.Lost(ctx, c); err != nil {
 		return err
 	}
 	return hub.Prepare(c.DataDir, nats.KeyFiles(c.Bus.KeysDir), file)
@@ -171,34 +112,32 @@ func runHub(ctx context.Context, c configs.Hub) error {
 		return err
 	}
 	metrics := gateway.NewRegistry()
-	bus, err := openBus(ctx, c, log, metrics)
+	anew, err := hub.Prepared(c.DataDir, nats.KeyFiles(c.Bus.KeysDir))
 	if err != nil {
 		return err
 	}
-	defer bus.close()
-	conn := bus.conn
-	ca, err := readCA(c)
+	bus, err := hubbus.Open(ctx, hubbus.Options{Config: c, Anew: anew, Log: log, Metrics: metrics})
 	if err != nil {
 		return err
 	}
-	sealing, err := newSealing(bus.keys)
+	defer bus.Close()
+	sealing, err := newSealing(bus.Keys)
 	if err != nil {
 		return err
 	}
-	records, err := mirror.Open(ctx, conn, mirror.Options{Buckets: hubFollows(c), Dir: filepath.Join(c.DataDir, "snapshots"), Log: log})
+	records, err := mirror.Open(ctx, bus.Conn, mirror.Options{Buckets: hubFollows(c), Dir: filepath.Join(c.DataDir, "snapshots"), Log: log})
 	if err != nil {
 		return err
 	}
 	decides, err := hub.New(hub.Options{
-		Name: c.Name, Instance: instance, Bus: mirroredBus{conn, records}, Ears: bus.ears, Accounts: bus.accounts, Works: conn, Sealing: sealing, Inspector: bus.Inspector(conn),
-		Gather: func(ctx context.Context) error { return bus.Gather(ctx, conn) }, Suspend: bus.accounts.Suspend,
-		BusURLs: bus.Advertised(c.Bus.Advertise), BusCA: ca, Stabilise: c.Stabilise, Metrics: metrics, Log: log,
-		Brake: limits(c), Full: bus.full, Version: release, Keys: nats.KeyFiles(c.Bus.KeysDir), DataDir: c.DataDir,
+		Name: c.Name, Instance: instance, Bus: mirroredBus{bus.Conn, records}, Ears: bus.Ears, Accounts: bus.Accounts, Works: bus.Conn, Sealing: sealing,
+		Inspector: bus.Inspector(), Gather: bus.Gather, Suspend: bus.Accounts.Suspend, BusURLs: bus.URLs(), BusCA: bus.CA, Stabilise: c.Stabilise, Metrics: metrics, Log: log,
+		Brake: limits(c), Full: bus.Full, Version: release, Keys: nats.KeyFiles(c.Bus.KeysDir), DataDir: c.DataDir,
 	})
 	if err != nil {
 		return err
 	}
-	roles := append(bus.watch(c, metrics, log), records.Run, decides.Run)
+	roles := []func(context.Context) error{bus.KeepDisk, records.Run, decides.Run}
 	if c.Gateway.Listen != "" {
 		answers, err := bus.Dial(nats.GatewayRole)
 		if err != nil {
@@ -212,15 +151,6 @@ func runHub(ctx context.Context, c configs.Hub) error {
 		roles = append(roles, front.Run)
 	}
 	return runAll(ctx, roles)
-}
-
-// readCA reads what agents check the bus's certificate with.
-func readCA(c configs.Hub) ([]byte, error) {
-	ca, err := os.ReadFile(c.Bus.CAFile)
-	if err != nil {
-		return nil, fmt.Errorf("read the bus's CA: %w", err)
-	}
-	return ca, nil
 }
 
 // limits are those of the hub's brake.
@@ -238,19 +168,14 @@ func newSealing(keys *nats.Keys) (hub.Sealing, error) {
 	}, err
 }
 
-// startServer starts the embedded server, alone or as one of a cluster.
-func startServer(c configs.Hub, keys *nats.Keys, log *slog.Logger, metrics prometheus.Registerer) (*nats.Server, error) {
-	o := nats.ServerOptions{
-		Dir: c.DataDir, Keys: keys, Name: c.Name, Listen: c.Bus.Listen, CertFile: c.Bus.CertFile, KeyFile: c.Bus.KeyFile, Log: log, Metrics: metrics,
+// instanceOf tells a hub from others that have its name, which nothing prevents on an
+// external bus. It is that of the data directory, which one process has open.
+func instanceOf(dir *datadir.Dir, name string) (string, error) {
+	id, err := dir.ReadOrWrite("instance", func() ([]byte, error) { return []byte(rand.Text()), nil })
+	if err != nil {
+		return "", fmt.Errorf("read what tells this hub from others: %w", err)
 	}
-	if c.Bus.Cluster.Listen != "" {
-		ca, err := os.ReadFile(c.Bus.CAFile)
-		if err != nil {
-			return nil, fmt.Errorf("read the bus's CA: %w", err)
-		}
-		o.Cluster = &nats.Cluster{Listen: c.Bus.Cluster.Listen, Routes: c.Bus.Cluster.Routes, CA: ca}
-	}
-	return nats.StartServer(o)
+	return name + "/" + string(id), nil
 }
 
 // openHubDir opens a hub's data directory, which no other process has open.
