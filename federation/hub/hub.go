@@ -47,8 +47,11 @@ type Options struct {
 	// Ears hears the members. It is a connection of its own, so that what a member sends
 	// too much of does not stand before the answers to the hub's own writes.
 	Ears Ears
-	// Name tells this hub from others that wait for the same lease; "hub" by default.
+	// Name is what people call this hub; "hub" by default.
 	Name string
+	// Instance tells this hub from others that wait for the same lease. Another life of
+	// this hub has the same, and no other hub may; Name by default.
+	Instance string
 	// BusURLs and BusCA (PEM) are handed to agents that join.
 	BusURLs []string
 	BusCA   []byte
@@ -110,6 +113,9 @@ func New(opts Options) (*Hub, error) {
 	}
 	if opts.Name == "" {
 		opts.Name = "hub"
+	}
+	if opts.Instance == "" {
+		opts.Instance = opts.Name
 	}
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)

@@ -39,20 +39,27 @@ func (a *Accounts) AddMember(ctx context.Context, member, account string) (strin
 			return "", fmt.Errorf("make the account of %s: %w", member, err)
 		}
 		account = public(key)
+		return account, a.push(ctx, a.keys.memberClaims(member, account))
 	}
-	claims := a.keys.memberClaims(member, account)
-	held, err := a.lookUp(ctx, account)
+	_, err := a.bring(ctx, a.keys.memberClaims(member, account))
+	return account, err
+}
+
+// bring gives the servers an account unless they hold it as it should be; what was
+// revoked in it stays revoked.
+func (a *Accounts) bring(ctx context.Context, claims *jwt.AccountClaims) (changed bool, err error) {
+	held, err := a.lookUp(ctx, claims.Subject)
 	if err != nil {
-		return "", err
+		return false, err
 	}
 	if held != nil {
 		claims.Revocations = held.Revocations
 	}
 	same, err := a.same(held, claims)
 	if same || err != nil {
-		return account, err
+		return false, err
 	}
-	return account, a.push(ctx, claims)
+	return true, a.push(ctx, claims)
 }
 
 // same reports whether the servers hold these claims already; who signed them and when

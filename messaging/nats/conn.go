@@ -38,6 +38,11 @@ type DialOptions struct {
 	// Patient: a server that cannot be reached at first is tried for ever, in the
 	// background, and why it cannot is logged. Without it that is an error.
 	Patient bool
+	// Placement is where these streams are kept; the zero value means anywhere.
+	Placement Placement
+	// OnDisk keeps what agents fill again on disk too, as several servers do, so that
+	// the number of servers can change.
+	OnDisk bool
 	// Log gets what the server refuses, what a slow reader loses, when the connection is
 	// lost and comes back, and that the credentials end soon; nil means nobody does.
 	Log *slog.Logger
@@ -48,14 +53,16 @@ type DialOptions struct {
 // Conn is one connection to the bus. It reconnects for ever, with waits that
 // differ by its name, so that many do not come back in the same moment.
 type Conn struct {
-	nc       *nats.Conn
-	js       jetstream.JetStream
-	account  string
-	user     *jwt.UserClaims // what the credentials say; nil when they cannot be read
-	replicas int
-	server   *Server // of a connection within the process
-	first    uint64  // of new streams whose revisions members see; 0: 1
-	link     *link
+	nc        *nats.Conn
+	js        jetstream.JetStream
+	account   string
+	user      *jwt.UserClaims // what the credentials say; nil when they cannot be read
+	replicas  int
+	placement Placement
+	durable   bool    // OnDisk
+	server    *Server // of a connection within the process
+	first     uint64  // of new streams whose revisions members see; 0: 1
+	link      *link
 
 	mu   sync.Mutex
 	lost chan struct{}
@@ -77,7 +84,7 @@ func Dial(o DialOptions) (*Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("dial bus: %w", err)
 	}
-	c := &Conn{account: o.Account, replicas: max(1, o.Replicas), server: o.Server, lost: make(chan struct{}), link: l}
+	c := &Conn{account: o.Account, replicas: max(1, o.Replicas), placement: o.Placement, durable: o.OnDisk, server: o.Server, lost: make(chan struct{}), link: l}
 	c.user, _ = jwt.DecodeUserClaims(o.Credentials.JWT) // the server says what is wrong with it
 	options := []nats.Option{
 		nats.Name(o.Name),
