@@ -45,7 +45,9 @@ func TestClosedBucket(t *testing.T) {
 	w.put(load, 0)
 	assigned := await(w, assignments, subject.WorkloadKey(web), func(a federation.Assignment) bool { return len(a.Members) == 2 })
 	ready := func(member string) {
-		await(w, statuses, subject.StatusKey(member, web), func(s federation.WorkStatus) bool { return s.Epoch == assigned.Epoch && s.State == federation.WorkReady })
+		await(w, statuses, subject.StatusKey(member, web), func(s federation.WorkStatus) bool {
+			return s.Epoch == assigned.Epoch && s.State == federation.WorkReady
+		})
 	}
 	ready("osaka")
 	if len(tokyo.history()) > 0 || works.refused.Load() == 0 {
