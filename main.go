@@ -4,17 +4,15 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"syscall"
-	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
@@ -30,6 +28,7 @@ import (
 	"github.com/hansa-io/hansa/member/cluster/datadir"
 	"github.com/hansa-io/hansa/member/wrap"
 	"github.com/hansa-io/hansa/messaging"
+	"github.com/hansa-io/hansa/messaging/hubbus"
 	"github.com/hansa-io/hansa/messaging/mirror"
 	"github.com/hansa-io/hansa/messaging/nats"
 	"github.com/hansa-io/hansa/messaging/nats/seal"
@@ -43,14 +42,19 @@ var release = "devel"
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	roles := []*cobra.Command{
+	os.Exit(cli.Main(ctx, os.Args[1:], cli.Options{
+		Version: release, Commands: append(append(roles(), wrap.Command()), local.Commands()...), Restore: prepareRestore,
+	}))
+}
+
+// roles are the commands that need what only this package may link.
+func roles() []*cobra.Command {
+	return []*cobra.Command{
 		hubCommand(),
+		hubbus.Command(),
 		configs.Role("gateway", "Run a gateway in a process of its own", configs.LoadGateway, traced("hansa-gateway", runGateway)),
 		configs.Role("agent", "Run the agent of a cluster that Hansa did not start", configs.LoadAgent, traced("hansa-agent", runAgent)),
 	}
-	os.Exit(cli.Main(ctx, os.Args[1:], cli.Options{
-		Version: release, Commands: append(append(roles, wrap.Command()), local.Commands()...), Restore: prepareRestore,
-	}))
 }
 
 // traced exports the traces of a role, if the environment says where to.
@@ -68,81 +72,13 @@ func traced[C any](service string, run func(context.Context, C) error) func(cont
 // hubCommand is the role hub, and what is asked of its keys without it.
 func hubCommand() *cobra.Command {
 	hub := configs.Role("hub", "Run the bus, the hub and, unless it is configured away, a gateway", configs.LoadHub, traced("hansa-hub", runHub))
-	var ttl time.Duration
-	credentials := keysCommand("credentials", "Print credentials with which a gateway in a process of its own reaches the bus of this hub", func(out io.Writer, c configs.Hub) error {
-		return printCredentials(out, c, ttl)
-	})
-	credentials.Flags().DurationVar(&ttl, "ttl", 0, "how long they can be used; 0: for ever. A gateway reads its file again when that changes")
-	hub.AddCommand(
-		credentials,
-		keysCommand("keys", "Make the keys of the bus, which every hub of a cluster needs, unless they are there", makeKeys),
-	)
+	hub.AddCommand(hubbus.KeyCommands()...)
 	return hub
-}
-
-// keysCommand is a command about the keys in a hub's configuration.
-func keysCommand(name, short string, run func(io.Writer, configs.Hub) error) *cobra.Command {
-	var file string
-	cmd := &cobra.Command{
-		Use:   name + " --config FILE",
-		Short: short,
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := configs.LoadHub(file)
-			if err != nil {
-				return err
-			}
-			return run(cmd.OutOrStdout(), c)
-		},
-	}
-	cmd.Flags().StringVar(&file, "config", "", "configuration file of the hub")
-	if err := cmd.MarkFlagRequired("config"); err != nil {
-		panic(err) // the flag was defined a line above
-	}
-	return cmd
-}
-
-// printCredentials signs a gateway's user with the keys of a hub.
-func printCredentials(out io.Writer, c configs.Hub, ttl time.Duration) error {
-	if ttl < 0 {
-		return cli.Usagef("--ttl %s: want a time to come, for example 720h", ttl)
-	}
-	keys, err := openKeys(c)
-	if err != nil {
-		return err
-	}
-	credentials, err := keys.Credentials(nats.GatewayRole, ttl)
-	if err != nil {
-		return err
-	}
-	text, err := credentials.Encode()
-	if err != nil {
-		return err
-	}
-	_, err = out.Write(text)
-	return err
-}
-
-func makeKeys(out io.Writer, c configs.Hub) error {
-	if _, err := nats.MakeKeys(c.Bus.KeysDir); err != nil {
-		return err
-	}
-	_, err := fmt.Fprintf(out, "%s has the keys of the bus: copy it to every other hub, and nowhere else\n", c.Bus.KeysDir)
-	return err
-}
-
-// openKeys makes the keys of a hub that is alone. A hub of a cluster gets them from
-// another.
-func openKeys(c configs.Hub) (*nats.Keys, error) {
-	if c.Bus.Cluster.Listen == "" {
-		return nats.MakeKeys(c.Bus.KeysDir)
-	}
-	return nats.ReadKeys(c.Bus.KeysDir)
 }
 
 // prepareRestore makes the directory of a hub that has lost everything, and does not
 // run, ready to restore a backup.
-func prepareRestore(_ context.Context, config, file string) error {
+func prepareRestore(ctx context.Context, config, file string) error {
 	c, err := configs.LoadHub(config)
 	if err != nil {
 		return err
@@ -152,8 +88,8 @@ func prepareRestore(_ context.Context, config, file string) error {
 		return err
 	}
 	defer dir.Close()
-	if nats.HasStore(c.DataDir) {
-		return fmt.Errorf("%s has a store: the hub has not lost its state: start it, and restore without --config", c.DataDir)
+	if err := hubbus.Lost(ctx, c); err != nil {
+		return err
 	}
 	return hub.Prepare(c.DataDir, nats.KeyFiles(c.Bus.KeysDir), file)
 }
@@ -172,41 +108,37 @@ func runHub(ctx context.Context, c configs.Hub) error {
 		return err
 	}
 	defer dir.Close()
+	instance, err := instanceOf(dir, c.Name)
+	if err != nil {
+		return err
+	}
 	metrics := gateway.NewRegistry()
-	bus, conn, err := openBus(ctx, c, log, metrics)
+	anew, err := hub.Prepared(c.DataDir, nats.KeyFiles(c.Bus.KeysDir))
 	if err != nil {
 		return err
 	}
-	defer bus.Shutdown()
-	defer conn.Close()
-	ears, err := bus.Dial(nats.HubRole)
+	bus, err := hubbus.Open(ctx, hubbus.Options{Config: c, Anew: anew, Log: log, Metrics: metrics})
 	if err != nil {
 		return err
 	}
-	defer ears.Close()
-	ca, err := readCA(c)
+	defer bus.Close()
+	sealing, err := newSealing(bus.Keys)
 	if err != nil {
 		return err
 	}
-	sealing, err := newSealing(bus)
-	if err != nil {
-		return err
-	}
-	records, err := mirror.Open(ctx, conn, mirror.Options{Buckets: hubFollows(c), Dir: filepath.Join(c.DataDir, "snapshots"), Log: log})
+	records, err := mirror.Open(ctx, bus.Conn, mirror.Options{Buckets: hubFollows(c), Dir: filepath.Join(c.DataDir, "snapshots"), Log: log})
 	if err != nil {
 		return err
 	}
 	decides, err := hub.New(hub.Options{
-		Name: c.Name, Bus: mirroredBus{conn, records}, Ears: ears, Accounts: bus.Accounts, Works: conn, Sealing: sealing, Inspector: bus.Inspector(conn),
-		Gather: func(ctx context.Context) error { return bus.Gather(ctx, conn) }, Suspend: bus.Accounts.Suspend,
-		BusURLs: bus.Advertised(c.Bus.Advertise), BusCA: ca, Stabilise: c.Stabilise, Metrics: metrics, Log: log,
+		Name: c.Name, Instance: instance, Bus: mirroredBus{bus.Conn, records}, Ears: bus.Ears, Accounts: bus.Accounts, Works: bus.Conn, Sealing: sealing,
+		Inspector: bus.Inspector(), Gather: bus.Gather, Suspend: bus.Accounts.Suspend, BusURLs: bus.URLs(), BusCA: bus.CA, Stabilise: c.Stabilise, Metrics: metrics, Log: log,
 		Brake: limits(c), Full: bus.Full, Version: release, Keys: nats.KeyFiles(c.Bus.KeysDir), DataDir: c.DataDir,
 	})
 	if err != nil {
 		return err
 	}
-	disk := nats.DiskOptions{MinFree: int64(c.Bus.MinFree), Metrics: metrics, Log: log, Restored: func(ctx context.Context) error { return conn.AwaitBuckets(ctx, log) }}
-	roles := []func(context.Context) error{records.Run, decides.Run, func(ctx context.Context) error { return bus.KeepDisk(ctx, disk) }}
+	roles := []func(context.Context) error{bus.KeepDisk, records.Run, decides.Run}
 	if c.Gateway.Listen != "" {
 		answers, err := bus.Dial(nats.GatewayRole)
 		if err != nil {
@@ -222,15 +154,6 @@ func runHub(ctx context.Context, c configs.Hub) error {
 	return runAll(ctx, roles)
 }
 
-// readCA reads what agents check the bus's certificate with.
-func readCA(c configs.Hub) ([]byte, error) {
-	ca, err := os.ReadFile(c.Bus.CAFile)
-	if err != nil {
-		return nil, fmt.Errorf("read the bus's CA: %w", err)
-	}
-	return ca, nil
-}
-
 // limits are those of the hub's brake.
 func limits(c configs.Hub) recovery.BrakeLimits {
 	return recovery.BrakeLimits{
@@ -239,56 +162,21 @@ func limits(c configs.Hub) recovery.BrakeLimits {
 }
 
 // newSealing opens what gateways seal with the keys of the bus.
-func newSealing(bus *nats.Server) (hub.Sealing, error) {
-	keys, seed, err := bus.RecordKeys()
+func newSealing(keys *nats.Keys) (hub.Sealing, error) {
+	sealed, seed, err := keys.RecordKeys()
 	return hub.Sealing{
-		Seal: seal.Seal, Keys: keys, Open: func(s federation.Sealed) ([]byte, error) { return seal.Open(s, seed) },
+		Seal: seal.Seal, Keys: sealed, Open: func(s federation.Sealed) ([]byte, error) { return seal.Open(s, seed) },
 	}, err
 }
 
-// openBus starts the bus with its buckets, and connects the hub to it.
-func openBus(ctx context.Context, c configs.Hub, log *slog.Logger, metrics prometheus.Registerer) (*nats.Server, *nats.Conn, error) {
-	anew, err := hub.Prepared(c.DataDir, nats.KeyFiles(c.Bus.KeysDir))
+// instanceOf tells a hub from others that have its name, which nothing prevents on an
+// external bus. It is that of the data directory, which one process has open.
+func instanceOf(dir *datadir.Dir, name string) (string, error) {
+	id, err := dir.ReadOrWrite("instance", func() ([]byte, error) { return []byte(rand.Text()), nil })
 	if err != nil {
-		return nil, nil, err
+		return "", fmt.Errorf("read what tells this hub from others: %w", err)
 	}
-	bus, err := startBus(c, log, metrics)
-	if err != nil {
-		return nil, nil, err
-	}
-	conn, err := bus.Dial(nats.HubRole)
-	if err != nil {
-		bus.Shutdown()
-		return nil, nil, err
-	}
-	if anew {
-		conn.MadeAnew(federation.Revision(time.Now().UnixMicro())) // more than any store has written
-	}
-	if err := conn.AwaitBuckets(ctx, log); err != nil {
-		conn.Close()
-		bus.Shutdown()
-		return nil, nil, err
-	}
-	return bus, conn, nil
-}
-
-// startBus starts the embedded server, alone or as one of a cluster.
-func startBus(c configs.Hub, log *slog.Logger, metrics prometheus.Registerer) (*nats.Server, error) {
-	keys, err := openKeys(c)
-	if err != nil {
-		return nil, err
-	}
-	o := nats.ServerOptions{
-		Dir: c.DataDir, Keys: keys, Name: c.Name, Listen: c.Bus.Listen, CertFile: c.Bus.CertFile, KeyFile: c.Bus.KeyFile, Log: log, Metrics: metrics,
-	}
-	if c.Bus.Cluster.Listen != "" {
-		ca, err := os.ReadFile(c.Bus.CAFile)
-		if err != nil {
-			return nil, fmt.Errorf("read the bus's CA: %w", err)
-		}
-		o.Cluster = &nats.Cluster{Listen: c.Bus.Cluster.Listen, Routes: c.Bus.Cluster.Routes, CA: ca}
-	}
-	return nats.StartServer(o)
+	return name + "/" + string(id), nil
 }
 
 // openHubDir opens a hub's data directory, which no other process has open.

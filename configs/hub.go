@@ -34,7 +34,7 @@ type Safety struct {
 	Places      int     `yaml:"places"`      // members
 }
 
-// Bus is the embedded bus of a hub.
+// Bus is the bus of a hub: embedded, unless External says where another one is.
 type Bus struct {
 	Listen    string   `yaml:"listen"` // host:port
 	CertFile  string   `yaml:"certFile"`
@@ -44,6 +44,10 @@ type Bus struct {
 	MinFree   Size     `yaml:"minFree"`   // 0 chooses, less than 0 is none
 	KeysDir   string   `yaml:"keysDir"`   // empty means keys below dataDir
 	Cluster   Cluster  `yaml:"cluster"`
+
+	External  External  `yaml:"external"`
+	Replicas  int       `yaml:"replicas"` // of an external bus; 0 means 3
+	Placement Placement `yaml:"placement"`
 }
 
 // Cluster says where the buses of several hubs meet.
@@ -95,13 +99,14 @@ func LoadHub(path string) (Hub, error) {
 	if err != nil {
 		return Hub{}, fmt.Errorf("%s: %w", path, err)
 	}
-	beside(base, &h.DataDir, &h.Bus.CertFile, &h.Bus.KeyFile, &h.Bus.CAFile, &h.Gateway.CertFile, &h.Gateway.KeyFile, &h.Gateway.TokensFile, &h.Bus.KeysDir)
+	beside(base, &h.DataDir, &h.Bus.CertFile, &h.Bus.KeyFile, &h.Bus.CAFile, &h.Gateway.CertFile, &h.Gateway.KeyFile, &h.Gateway.TokensFile, &h.Bus.KeysDir, &h.Bus.External.SystemCredentials)
 	if h.Bus.KeysDir == "" {
 		h.Bus.KeysDir = filepath.Join(h.DataDir, "keys")
 	}
 	if err := h.validate(); err != nil {
 		return Hub{}, fmt.Errorf("%s: %w", path, err)
 	}
+	h.Bus.complete()
 	return h, nil
 }
 
@@ -130,6 +135,12 @@ func (h Hub) validate() error {
 var hubName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,48}[a-z0-9])?$`)
 
 func (b Bus) validate() error {
+	if b.Outside() {
+		return b.validateExternal()
+	}
+	if err := b.validateEmbedded(); err != nil {
+		return err
+	}
 	if _, _, err := net.SplitHostPort(b.Listen); err != nil {
 		return fmt.Errorf("bus.listen: %q is not HOST:PORT", b.Listen)
 	}

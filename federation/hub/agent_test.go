@@ -82,7 +82,7 @@ func (a *agent) start() {
 	a.w.t.Helper()
 	a.life++
 	conn, err := nats.Dial(nats.DialOptions{
-		URLs: []string{a.w.server.URL()}, CA: a.w.ca, Credentials: a.creds, Name: a.name, Account: a.account,
+		URLs: a.w.bus().Advertised(nil), CA: a.w.ca, Credentials: a.creds, Name: a.name, Account: a.account,
 	})
 	must(a.w.t, err)
 	a.conn = conn

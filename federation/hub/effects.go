@@ -184,9 +184,9 @@ func (l *leadership) writer(ctx context.Context, o opener, w write) {
 func (l *leadership) startWriter(ctx context.Context, o opener) *mailbox.Box[write] {
 	queue := mailbox.New[write]()
 	l.group.Go(func() error {
-		bucket, err := o.open()
+		bucket, err := l.open(ctx, o)
 		if err != nil {
-			return fmt.Errorf("open bucket %s: %w", o.name, err)
+			return err
 		}
 		return writer{
 			bucket: bucket, queue: queue, done: func(d decision.WriteDone) { l.events.Put(d) },
@@ -195,6 +195,28 @@ func (l *leadership) startWriter(ctx context.Context, o opener) *mailbox.Box[wri
 		}.run(ctx)
 	})
 	return queue
+}
+
+// openRetry is how long it waits before a bucket is asked for again.
+const openRetry = 200 * time.Millisecond
+
+// open asks for a bucket until it is there: that of one member must not end the term for
+// all. What is to be written waits in the queue.
+func (l *leadership) open(ctx context.Context, o opener) (messaging.Bucket, error) {
+	for told := false; ; told = true {
+		bucket, err := o.open()
+		if err == nil {
+			return bucket, nil
+		}
+		if !told && ctx.Err() == nil {
+			l.log.Warn("a bucket cannot be opened yet; what is to be written there waits", "bucket", o.name, "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(openRetry):
+		}
+	}
 }
 
 // wrote tells gateways that there is more to read. Works are none of their business.

@@ -47,8 +47,11 @@ type Options struct {
 	// Ears hears the members. It is a connection of its own, so that what a member sends
 	// too much of does not stand before the answers to the hub's own writes.
 	Ears Ears
-	// Name tells this hub from others that wait for the same lease; "hub" by default.
+	// Name is what people call this hub; "hub" by default.
 	Name string
+	// Instance tells this hub from others that wait for the same lease. Another life of
+	// this hub has the same, and no other hub may; Name by default.
+	Instance string
 	// BusURLs and BusCA (PEM) are handed to agents that join.
 	BusURLs []string
 	BusCA   []byte
@@ -91,7 +94,7 @@ type Hub struct {
 	phase   atomic.Value // federation.RestoreState of the restore under way
 
 	works sync.Mutex
-	open  map[string]messaging.Bucket // work buckets by account
+	open  map[string]*workBucket // by account
 }
 
 // New checks the options. It starts nothing.
@@ -111,6 +114,9 @@ func New(opts Options) (*Hub, error) {
 	if opts.Name == "" {
 		opts.Name = "hub"
 	}
+	if opts.Instance == "" {
+		opts.Instance = opts.Name
+	}
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
@@ -118,7 +124,7 @@ func New(opts Options) (*Hub, error) {
 	if err != nil {
 		return nil, fmt.Errorf("new hub: %w", err)
 	}
-	return &Hub{opts: opts, log: opts.Log, metrics: counted, uploads: newUploads(opts.DataDir), open: map[string]messaging.Bucket{}}, nil
+	return &Hub{opts: opts, log: opts.Log, metrics: counted, uploads: newUploads(opts.DataDir), open: map[string]*workBucket{}}, nil
 }
 
 // Run competes for the leadership and decides while it has it, until ctx ends.
@@ -132,11 +138,15 @@ func (h *Hub) Run(ctx context.Context) error {
 	if err := h.recall(ctx, leases); err != nil {
 		return err
 	}
-	for ctx.Err() == nil {
+	for wait := leaseRetry; ctx.Err() == nil; wait = min(2*wait, leaseLifetime) {
+		began := time.Now()
 		h.newCandidate(leases).compete(ctx)
+		if time.Since(began) > leaseLifetime {
+			wait = leaseRetry
+		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(leaseRetry): // a term that cannot begin must not begin at once again
+		case <-time.After(wait): // a term that cannot begin must not begin at once again
 		}
 	}
 	return nil
@@ -158,16 +168,27 @@ func (h *Hub) room() error {
 	return nil
 }
 
-// workBucket opens the work bucket of the account once.
+// workBucket is one that is opened once. Opening one does not hold up the others.
+type workBucket struct {
+	mu     sync.Mutex
+	bucket messaging.Bucket // nil until it is open
+}
+
+// workBucket opens the work bucket of the account.
 func (h *Hub) workBucket(ctx context.Context, account string) (messaging.Bucket, error) {
 	h.works.Lock()
-	defer h.works.Unlock()
-	if b, ok := h.open[account]; ok {
-		return b, nil
+	w, ok := h.open[account]
+	if !ok {
+		w = &workBucket{}
+		h.open[account] = w
 	}
-	b, err := h.opts.Works.WorkBucket(ctx, account)
-	if err == nil {
-		h.open[account] = b
+	h.works.Unlock()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.bucket != nil {
+		return w.bucket, nil
 	}
-	return b, err
+	var err error
+	w.bucket, err = h.opts.Works.WorkBucket(ctx, account)
+	return w.bucket, err
 }

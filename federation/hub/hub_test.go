@@ -331,8 +331,8 @@ func TestNewRefuses(t *testing.T) {
 		"new hub: Bus must be set":      {},
 		"new hub: Ears must be set":     {Bus: w.records},
 		"new hub: Accounts must be set": {Bus: w.records, Ears: w.records},
-		"new hub: Works must be set":    {Bus: w.records, Ears: w.records, Accounts: w.server.Accounts},
-		"new hub: Sealing must be set":  {Bus: w.records, Ears: w.records, Accounts: w.server.Accounts, Works: w.records},
+		"new hub: Works must be set":    {Bus: w.records, Ears: w.records, Accounts: w.accounts()},
+		"new hub: Sealing must be set":  {Bus: w.records, Ears: w.records, Accounts: w.accounts(), Works: w.records},
 	} {
 		if _, err := hub.New(opts); err == nil || err.Error() != want {
 			t.Errorf("got %v, want %s", err, want)

@@ -118,7 +118,7 @@ func (c *candidate) begin(ctx context.Context, term uint64) {
 }
 
 // ask sends one request for the lease. A lease that an earlier life of this hub
-// holds (the same name; its store admits one process only) counts as free, and one that
+// holds (the same instance, of which one runs at a time) counts as free, and one that
 // an earlier request of this life wrote, whose answer was lost, is renewed.
 func (c *candidate) ask(ctx context.Context, e lease.Acquire) lease.Event {
 	ctx, cancel := context.WithTimeout(ctx, leaseLifetime)
@@ -145,13 +145,13 @@ func (c *candidate) ask(ctx context.Context, e lease.Acquire) lease.Event {
 }
 
 func (c *candidate) acquire(ctx context.Context, expected federation.Revision) (federation.Revision, error) {
-	return c.hub.opts.Bus.Acquire(ctx, leaseKey, []byte(c.hub.opts.Name), leaseLifetime, expected)
+	return c.hub.opts.Bus.Acquire(ctx, leaseKey, []byte(c.hub.opts.Instance), leaseLifetime, expected)
 }
 
-// own returns the revision of the lease if it has this hub's name, and 0 otherwise.
+// own returns the revision of the lease if this hub has written it, and 0 otherwise.
 func (c *candidate) own(ctx context.Context) federation.Revision {
 	entry, err := c.leases.Get(ctx, leaseKey)
-	if err != nil || string(entry.Value) != c.hub.opts.Name {
+	if err != nil || string(entry.Value) != c.hub.opts.Instance {
 		return 0
 	}
 	return entry.Revision

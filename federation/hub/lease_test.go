@@ -107,6 +107,24 @@ func TestStandby(t *testing.T) {
 	w.ready(a)
 }
 
+// TestNamesakes: a hub does not take the lease of another one that has its name, and
+// another life of a hub does.
+func TestNamesakes(t *testing.T) {
+	w := newWorld(t)
+	w.startInstance("hub", "hub/a")
+	term := w.nextTerm(0)
+	w.startInstance("hub", "hub/b")
+	w.newAgent("tokyo", "ap-northeast")
+	w.healthy("tokyo")
+	if holder := string(w.entries(subject.Leases)["hub"].Value); holder != "hub/a" {
+		t.Errorf("the lease is held by %q", holder)
+	}
+	w.startInstance("hub", "hub/a") // the first one never gives it back
+	if next := w.nextTerm(term); next <= term {
+		t.Errorf("term %d after %d", next, term)
+	}
+}
+
 // TestDeposed: a hub whose lease another one has stops deciding, and waits again.
 func TestDeposed(t *testing.T) {
 	w := newWorld(t)

@@ -100,19 +100,24 @@ func (h *Hub) openBuckets(ctx context.Context) (map[string]messaging.Bucket, err
 	return out, nil
 }
 
-// gatherEvery is how often the leader brings near what has come about elsewhere.
-const gatherEvery = 30 * time.Second
+// The leader brings what it writes near when it has led for gatherAfter, since every move
+// makes the bus elect: one that does not stay must not move anything. It looks again
+// every gatherEvery for what has come about elsewhere.
+const (
+	gatherAfter = time.Second
+	gatherEvery = 30 * time.Second
+)
 
 // gather brings what the leader writes near to it, for as long as the term lasts.
 func (l *leadership) gather(ctx context.Context) error {
-	for {
-		if err := l.hub.opts.Gather(ctx); err != nil && ctx.Err() == nil {
-			l.log.Debug("the bus does not give its lead to this hub yet", "reason", err)
-		}
+	for wait := gatherAfter; ; wait = gatherEvery {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(gatherEvery):
+		case <-time.After(wait):
+		}
+		if err := l.hub.opts.Gather(ctx); err != nil && ctx.Err() == nil {
+			l.log.Debug("the bus does not give its lead to this hub yet", "reason", err)
 		}
 	}
 }

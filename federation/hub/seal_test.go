@@ -321,7 +321,7 @@ func (w *world) told(text string) {
 // sealing is how hubs on the world's bus seal.
 func (w *world) sealing() hub.Sealing {
 	w.t.Helper()
-	keys, seed, err := w.server.RecordKeys()
+	keys, seed, err := w.bus().RecordKeys()
 	must(w.t, err)
 	return hub.Sealing{Seal: seal.Seal, Keys: keys, Open: func(s federation.Sealed) ([]byte, error) { return seal.Open(s, seed) }}
 }

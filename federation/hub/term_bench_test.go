@@ -128,7 +128,7 @@ func (w *world) term(b *testing.B, mirrored bool) time.Duration {
 		}
 	}
 	log := &moments{Handler: slog.DiscardHandler, first: map[string]time.Time{}, told: make(chan string, 1000)}
-	h, err := hub.New(hub.Options{Bus: bus, Ears: conn, Accounts: w.server.Accounts, Works: w.records, Sealing: w.sealing(), Name: "second", Log: slog.New(log)})
+	h, err := hub.New(hub.Options{Bus: bus, Ears: conn, Accounts: w.accounts(), Works: w.records, Sealing: w.sealing(), Name: "second", Log: slog.New(log)})
 	must(b, err)
 	running.Go(func() {
 		if err := h.Run(ctx); err != nil {

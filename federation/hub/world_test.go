@@ -29,17 +29,27 @@ import (
 // patience bounds every wait; nothing waits that long unless it is broken.
 const patience = 60 * time.Second
 
+// bus is what hubs under test run on.
+type bus interface {
+	Dial(nats.Role) (*nats.Conn, error)
+	Advertised([]string) []string
+	RecordKeys() (federation.SealKeys, []byte, error)
+	Inspector(*nats.Conn) *nats.Inspector
+}
+
 // world is a real bus in the process, and what a gateway may do on it.
 type world struct {
 	t       testing.TB
 	server  *nats.Server
+	outside *nats.External // instead of server, when others run the bus
 	options nats.ServerOptions
 	data    string                 // the hubs' data directory
 	full    atomic.Pointer[string] // why nothing new is to be written
 	ca      []byte
-	records *nats.Conn // with the hub's rights
-	asks    *nats.Conn // with a gateway's rights
-	urls    []string   // of the bus, as its next hub tells agents
+	works   hub.WorkBuckets // of hubs that start; nil: those of records
+	records *nats.Conn      // with the hub's rights
+	asks    *nats.Conn      // with a gateway's rights
+	urls    []string        // of the bus, as its next hub tells agents; nil: its own
 }
 
 func newWorld(t testing.TB) *world {
@@ -73,7 +83,6 @@ func newWorldOf(t testing.TB, o nats.ServerOptions) *world {
 	w.server, err = nats.StartServer(w.options)
 	must(t, err)
 	t.Cleanup(func() { w.server.Shutdown() })
-	w.urls = []string{w.server.URL()}
 	w.records, w.asks = w.dial(nats.HubRole), w.dial(nats.GatewayRole)
 	must(t, w.records.EnsureBuckets(t.Context()))
 	return w
@@ -94,6 +103,27 @@ func (w *world) grow() *nats.Server {
 	return server
 }
 
+func (w *world) bus() bus {
+	if w.outside != nil {
+		return w.outside
+	}
+	return w.server
+}
+
+func (w *world) addresses() []string {
+	if w.urls == nil {
+		return w.bus().Advertised(nil)
+	}
+	return w.urls
+}
+
+func (w *world) accounts() *nats.Accounts {
+	if w.outside != nil {
+		return w.outside.Accounts
+	}
+	return w.server.Accounts
+}
+
 func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
@@ -103,7 +133,7 @@ func must(t testing.TB, err error) {
 
 func (w *world) dial(role nats.Role) *nats.Conn {
 	w.t.Helper()
-	c, err := w.server.Dial(role)
+	c, err := w.bus().Dial(role)
 	must(w.t, err)
 	w.t.Cleanup(c.Close)
 	return c
@@ -128,16 +158,23 @@ func (b mirroredBus) Bucket(ctx context.Context, name string) (messaging.Bucket,
 }
 
 // startHub runs a hub until it is stopped or the test ends.
-func (w *world) startHub(name string) running {
+func (w *world) startHub(name string) running { return w.startInstance(name, name) }
+
+// startInstance is startHub for one of several that may have the same name.
+func (w *world) startInstance(name, instance string) running {
 	w.t.Helper()
 	registry := prometheus.NewRegistry()
 	conn := w.dial(nats.HubRole)
 	records, err := mirror.Open(w.t.Context(), conn, mirror.Options{Buckets: hub.Followed(), Dir: w.t.TempDir()})
 	must(w.t, err)
+	works := w.works
+	if works == nil {
+		works = w.records
+	}
 	h, err := hub.New(hub.Options{
-		Bus: mirroredBus{conn, records}, Ears: w.dial(nats.HubRole), Accounts: w.server.Accounts, Suspend: w.server.Accounts.Suspend, Works: w.records, Sealing: w.sealing(), Inspector: w.server.Inspector(w.records), Name: name,
+		Bus: mirroredBus{conn, records}, Ears: w.dial(nats.HubRole), Accounts: w.accounts(), Suspend: w.accounts().Suspend, Works: works, Sealing: w.sealing(), Inspector: w.bus().Inspector(w.records), Name: name, Instance: instance,
 		Full: func() string { return *w.full.Load() }, Version: "v1.2.3", Keys: nats.KeyFiles(nats.KeyDir(w.options.Dir)), DataDir: w.data,
-		BusURLs: w.urls, BusCA: w.ca, Stabilise: 200 * time.Millisecond,
+		BusURLs: w.addresses(), BusCA: w.ca, Stabilise: 200 * time.Millisecond,
 		Metrics: registry, Log: slog.New(slog.NewTextHandler(w.t.Output(), nil)),
 	})
 	must(w.t, err)
@@ -183,7 +220,8 @@ func askUntilHeard(ctx context.Context, c messaging.Requester, subj string, data
 	for {
 		b, err := c.Request(ctx, subj, data)
 		var remote *messaging.RemoteError
-		beginning := errors.As(err, &remote) && remote.Kind == messaging.Unavailable && strings.HasPrefix(remote.Text, "the hub has not read")
+		beginning := errors.As(err, &remote) && remote.Kind == messaging.Unavailable &&
+			(strings.HasPrefix(remote.Text, "the hub has not read") || strings.HasPrefix(remote.Text, "the hub is reading"))
 		if !errors.Is(err, messaging.ErrNoResponder) && !beginning || ctx.Err() != nil {
 			return b, err
 		}

@@ -46,25 +46,33 @@ func (a *Accounts) AddMember(ctx context.Context, m federation.MemberSpec) (stri
 			return "", fmt.Errorf("make the account of %s: %w", member, err)
 		}
 		account = public(key)
+		return account, a.push(ctx, a.keys.memberClaims(member, account))
 	}
+	claims := a.keys.memberClaims(member, account)
+	if !m.User.IssuedAt.IsZero() {
+		claims.RevokeAt(jwt.All, m.User.IssuedAt.Add(-time.Second))
+	}
+	_, err := a.bring(ctx, claims)
+	return account, err
+}
+
+// bring gives the servers an account unless they hold it as it should be; what they hold
+// as revoked in it stays so, and nothing else is.
+func (a *Accounts) bring(ctx context.Context, claims *jwt.AccountClaims) (changed bool, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	claims := a.keys.memberClaims(member, account)
-	held, err := a.lookUp(ctx, account)
+	held, err := a.lookUp(ctx, claims.Subject)
 	if err != nil {
-		return "", err
+		return false, err
 	}
-	switch {
-	case held != nil:
+	if held != nil {
 		claims.Revocations = held.Revocations
-	case m.Account != "" && !m.User.IssuedAt.IsZero():
-		claims.RevokeAt(jwt.All, m.User.IssuedAt.Add(-time.Second))
 	}
 	same, err := a.same(held, claims)
 	if same || err != nil {
-		return account, err
+		return false, err
 	}
-	return account, a.push(ctx, claims)
+	return true, a.push(ctx, claims)
 }
 
 // same reports whether the servers hold these claims already; who signed them and when

@@ -45,6 +45,11 @@ type DialOptions struct {
 	// Refused is called, from any goroutine, when the bus does not take the
 	// credentials; nil means that it is logged.
 	Refused func()
+	// Placement is where these streams are kept; the zero value means anywhere.
+	Placement Placement
+	// OnDisk keeps what agents fill again on disk too, as several servers do, so that
+	// the number of servers can change.
+	OnDisk bool
 	// Log gets what the server refuses, what a slow reader loses, when the connection is
 	// lost and comes back, and that the credentials end soon; nil means nobody does.
 	Log *slog.Logger
@@ -55,15 +60,17 @@ type DialOptions struct {
 // Conn is one connection to the bus. It reconnects for ever, with waits that
 // differ by its name, so that many do not come back in the same moment.
 type Conn struct {
-	nc       *nats.Conn
-	js       jetstream.JetStream
-	redial   *redial
-	account  string
-	user     *jwt.UserClaims // what the credentials say; nil when they cannot be read
-	replicas int
-	server   *Server // of a connection within the process
-	first    uint64  // of new streams whose revisions members see; 0: 1
-	link     *link
+	nc        *nats.Conn
+	js        jetstream.JetStream
+	redial    *redial
+	account   string
+	user      *jwt.UserClaims // what the credentials say; nil when they cannot be read
+	replicas  int
+	placement Placement
+	durable   bool    // OnDisk
+	server    *Server // of a connection within the process
+	first     uint64  // of new streams whose revisions members see; 0: 1
+	link      *link
 
 	mu   sync.Mutex
 	lost chan struct{}
@@ -90,7 +97,7 @@ func Dial(o DialOptions) (*Conn, error) {
 		return nil, fmt.Errorf("dial bus: %w", err)
 	}
 	l := r.link
-	c := &Conn{account: o.Account, replicas: max(1, o.Replicas), server: o.Server, redial: r, link: l, lost: make(chan struct{})}
+	c := &Conn{account: o.Account, replicas: max(1, o.Replicas), placement: o.Placement, durable: o.OnDisk, server: o.Server, redial: r, link: l, lost: make(chan struct{})}
 	c.user, _ = jwt.DecodeUserClaims(now.Credentials.JWT) // the server says what is wrong with it
 	options := []nats.Option{
 		nats.Name(o.Name), nats.UserJWT(r.user, r.sign),

@@ -8,6 +8,10 @@
 // its own account key; the server itself puts that key into the subject (account
 // token position), so a member can neither read nor forge another one's traffic.
 //
+// An External bus is nats-servers that others run, with the same accounts: ServerConfig
+// says what they need, and OpenExternal refuses what is too old. Their operator is ours,
+// or names ours as a signing key.
+//
 // A bucket is a stream R_<bucket> that keeps one message for each subject. A
 // record is read with a last-by-subject get, written with an expected last
 // sequence for its subject, deleted with a marker, and followed with an ephemeral

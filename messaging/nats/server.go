@@ -25,6 +25,9 @@ import (
 // bytes; the default of 4096 cuts such a user off.
 const maxControlLine = 32 << 10
 
+// maxPending is how much may wait for a client that reads slowly, in bytes.
+const maxPending = 64 << 20
+
 // MaxPayload is the largest message of hub and gateways, in bytes.
 const MaxPayload = 8 << 20
 
@@ -203,7 +206,7 @@ func (o ServerOptions) options() (*server.Options, error) {
 		JetStream:        true, StoreDir: o.streams(), JetStreamDomain: "hansa",
 		SyncAlways: true, JetStreamMaxMemory: -1, JetStreamMaxStore: maxStore,
 		JetStreamLimits: server.JSLimitOpts{},
-		MaxPayload:      MaxPayload, PingInterval: 10 * time.Second, MaxPending: 64 << 20,
+		MaxPayload:      MaxPayload, PingInterval: 10 * time.Second, MaxPending: maxPending,
 		MaxControlLine:   maxControlLine,
 		LameDuckDuration: lameDuck, LameDuckGracePeriod: lameDuck / 2,
 	}
@@ -298,6 +301,10 @@ func (s *Server) Advertised(addresses []string) []string {
 	if len(addresses) == 0 {
 		return []string{s.URL()}
 	}
+	return tlsURLs(addresses)
+}
+
+func tlsURLs(addresses []string) []string {
 	urls := make([]string, len(addresses))
 	for i, a := range addresses {
 		urls[i] = "tls://" + a

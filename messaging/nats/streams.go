@@ -44,7 +44,7 @@ func (c *Conn) EnsureBuckets(ctx context.Context) error {
 // them on disk: a copy in memory begins empty when its server starts, and when the last
 // full one goes before the others have caught up, the stream never answers again.
 func (c *Conn) rebuiltStorage() jetstream.StorageType {
-	if c.replicas > 1 {
+	if c.replicas > 1 || c.durable {
 		return jetstream.FileStorage
 	}
 	return jetstream.MemoryStorage
@@ -58,18 +58,25 @@ const awaitBuckets = 250 * time.Millisecond
 // what was lost before. Only a bus of one server can fail.
 func (c *Conn) AwaitBuckets(ctx context.Context, log *slog.Logger) error {
 	noted := &starting{streams: map[string]bool{}}
+	return c.await(ctx, log, func(ctx context.Context) error {
+		if err := c.EnsureBuckets(ctx); err != nil {
+			return err
+		}
+		return c.noteStart(ctx, noted)
+	})
+}
+
+// await calls do until a majority of the bus's servers is there and takes it.
+func (c *Conn) await(ctx context.Context, log *slog.Logger, do func(context.Context) error) error {
 	for told := false; ; told = true {
 		attempt, cancel := context.WithTimeout(ctx, storeWithin)
-		err := c.EnsureBuckets(attempt)
-		if err == nil {
-			err = c.noteStart(attempt, noted)
-		}
+		err := do(attempt)
 		cancel()
-		if err == nil || c.replicas == 1 {
+		if err == nil || c.replicas == 1 || errors.Is(err, errTwoChanges) {
 			return err
 		}
 		if !told {
-			log.Info("waiting for the other hubs' buses", "servers", c.replicas, "reason", err)
+			log.Info("waiting for a majority of the bus's servers", "servers", c.replicas, "reason", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -105,15 +112,20 @@ func (c *Conn) beginAbove(ctx context.Context, config jetstream.StreamConfig) er
 	if c.first == 0 {
 		return nil
 	}
-	config.FirstSeq, config.Replicas = c.first, c.replicas
+	config.FirstSeq, config.Replicas, config.Placement = c.first, c.replicas, c.placement.config()
 	if _, err := c.js.CreateStream(bounded(ctx), config); err != nil && !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
 		return wrap(err, "make stream %s", config.Name)
 	}
 	return nil
 }
 
+// errTwoChanges is what servers refuse with the code below.
+var errTwoChanges = errors.New("streams cannot be moved and get another number of replicas at once: change bus.placement and bus.replicas one after the other, with \"hansa bus bootstrap --apply\" between them")
+
+const twoChangesCode = 10123
+
 func (c *Conn) ensure(ctx context.Context, config jetstream.StreamConfig) error {
-	config.Replicas = c.replicas
+	config.Replicas, config.Placement = c.replicas, c.placement.config()
 	if stream, err := c.js.Stream(bounded(ctx), config.Name); err == nil {
 		now := stream.CachedInfo().Config
 		if upToDate(now, config) {
@@ -122,6 +134,10 @@ func (c *Conn) ensure(ctx context.Context, config jetstream.StreamConfig) error 
 		config.Metadata = now.Metadata // the starts of hubs
 	}
 	if _, err := c.js.CreateOrUpdateStream(bounded(ctx), config); err != nil {
+		var api *jetstream.APIError
+		if errors.As(err, &api) && api.ErrorCode == twoChangesCode {
+			return fmt.Errorf("make stream %s: %w", config.Name, errTwoChanges)
+		}
 		return wrap(err, "make stream %s", config.Name)
 	}
 	return nil
@@ -144,6 +160,7 @@ func differences(now, wanted jetstream.StreamConfig) []string {
 		{"storage", now.Storage, wanted.Storage},
 		{"replicas", now.Replicas, wanted.Replicas},
 		{"max_msgs_per_subject", now.MaxMsgsPerSubject, wanted.MaxMsgsPerSubject},
+		{"placement", placed(now.Placement), placed(wanted.Placement)},
 		{"discard", now.Discard, wanted.Discard},
 		{"duplicate_window", now.Duplicates, wanted.Duplicates},
 		{"deny_purge", now.DenyPurge, wanted.DenyPurge},
@@ -161,6 +178,13 @@ func differences(now, wanted jetstream.StreamConfig) []string {
 	return out
 }
 
+func placed(p *jetstream.Placement) string {
+	if p == nil {
+		return "anywhere"
+	}
+	return strings.TrimSpace(fmt.Sprintf("%s %v", p.Cluster, p.Tags))
+}
+
 // acknowledgeWithin is when a work is delivered again that was not acknowledged: its
 // reader or its server went away. A slow reader gets it twice, which does not matter.
 const acknowledgeWithin = 5 * time.Second
@@ -176,14 +200,33 @@ func (c *Conn) WorkBucket(ctx context.Context, account string) (messaging.Bucket
 	if err := c.ensure(ctx, config); err != nil {
 		return nil, err
 	}
-	_, err := c.js.CreateOrUpdateConsumer(bounded(ctx), stream, jetstream.ConsumerConfig{
-		Durable: account, AckPolicy: jetstream.AckExplicitPolicy, DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy,
-		FilterSubject: subject.WorkPrefix(account) + ">", AckWait: acknowledgeWithin, MaxAckPending: 1000,
-	})
-	if err != nil {
-		return nil, wrap(err, "make the consumer of stream %s", stream)
+	if err := c.ensureConsumer(ctx, stream, consumerConfig(account)); err != nil {
+		return nil, err
 	}
 	return &bucket{conn: c, stream: stream, prefix: subject.WorkPrefix(account)}, nil
+}
+
+// ensureConsumer makes a consumer, unless it is there as it is wanted: that its leader
+// knows, while the cluster may have none that could make it.
+func (c *Conn) ensureConsumer(ctx context.Context, stream string, config jetstream.ConsumerConfig) error {
+	if consumer, err := c.js.Consumer(bounded(ctx), stream, config.Durable); err == nil {
+		now := consumer.CachedInfo().Config
+		if now.AckPolicy == config.AckPolicy && now.DeliverPolicy == config.DeliverPolicy && now.FilterSubject == config.FilterSubject &&
+			now.AckWait == config.AckWait && now.MaxAckPending == config.MaxAckPending {
+			return nil
+		}
+	}
+	if _, err := c.js.CreateOrUpdateConsumer(bounded(ctx), stream, config); err != nil {
+		return wrap(err, "make the consumer of stream %s", stream)
+	}
+	return nil
+}
+
+func consumerConfig(account string) jetstream.ConsumerConfig {
+	return jetstream.ConsumerConfig{
+		Durable: account, AckPolicy: jetstream.AckExplicitPolicy, DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy,
+		FilterSubject: subject.WorkPrefix(account) + ">", AckWait: acknowledgeWithin, MaxAckPending: 1000,
+	}
 }
 
 func workConfig(account string) jetstream.StreamConfig {

@@ -80,6 +80,7 @@ var table = []row{
 	}},
 
 	{"member/cmd/hansa-cluster", composition, []string{"member/...", "messaging/...", "configs/..."}},
+	{"messaging/hubbus", composition, []string{"configs", "messaging/nats/..."}},
 	{"test/...", composition, []string{"..."}},
 	{".", composition, []string{"..."}},
 }
@@ -127,8 +128,8 @@ var dependencies = []dependency{
 	{"github.com/grpc-ecosystem/grpc-gateway", []string{"gateway/v1", "gateway/httpserver"}, "HTTP/JSON of the public API"},
 	{"github.com/klauspost/compress", []string{"federation/archive", "federation/v1"}, "works and backups are compressed where they are encoded"},
 	{"github.com/hashicorp/golang-lru", []string{"gateway", "gateway/grpcserver", "gateway/httpserver"}, "the cache of marshalled answers"},
-	{"github.com/prometheus/client_golang", []string{".", "federation/hub", "member", "gateway", "gateway/httpserver", "messaging/nats/..."}, "shells measure, cores return"},
-	{"github.com/spf13", []string{".", "configs", "gateway/cli/...", "member/wrap"}, "the command line; configs makes the command of each role from its file, member/wrap that of a pod"},
+	{"github.com/prometheus/client_golang", []string{"federation/hub", "member", "gateway", "gateway/httpserver", "messaging/hubbus", "messaging/nats/..."}, "shells measure, cores return"},
+	{"github.com/spf13", []string{".", "configs", "gateway/cli/...", "member/wrap", "messaging/hubbus"}, "the command line; configs makes the command of each role from its file, member/wrap that of a pod"},
 	{"github.com/spf13/pflag", []string{".", "gateway/cli/...", "member/cluster"}, "the command line; Kubernetes' components take their options as flags"},
 	{"go.uber.org/zap", []string{"member/cluster/..."}, "etcd logs with it"},
 	{"golang.org/x/term", []string{".", "gateway/cli/..."}, "the command line"},
