@@ -122,7 +122,7 @@ func TestFarMember(t *testing.T) {
 			t.Logf("told after %v: %v", time.Since(began), err)
 			return nil
 		}
-		return fmt.Errorf("a request over a link that is cut ends with %v", err)
+		return fmt.Errorf("a request over a link that is cut ends with %w", err)
 	})
 	t.Logf("a write at home meanwhile %v", median(t, 5, func() error {
 		_, err := works.Put(bounded(t), "shop.missed", nil, messaging.AnyRevision)
@@ -151,7 +151,12 @@ func (m member) follows(t *testing.T) <-chan string {
 			return nil
 		})
 	}()
-	t.Cleanup(func() { cancel(); <-ended })
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("following ended with %v", err)
+		}
+	})
 	return seen
 }
 

@@ -40,10 +40,13 @@ func StartProcess(t testing.TB, binary, config, address string) {
 	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	must(t, command.Start())
 	ended := make(chan error, 1)
-	go func() { ended <- command.Wait() }()
+	go func() {
+		ended <- command.Wait()
+		close(ended)
+	}()
 	t.Cleanup(func() {
 		_ = command.Process.Kill() // it may have ended
-		<-ended
+		t.Logf("%s: %v", binary, <-ended)
 	})
 	limit := time.NewTimer(20 * time.Second)
 	defer limit.Stop()
