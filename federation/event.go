@@ -1,6 +1,10 @@
 package federation
 
-import "time"
+import (
+	"slices"
+	"strings"
+	"time"
+)
 
 // Event is a line of the federation's history, for people: who did or decided
 // what about which subject. Events are kept on the bus for some time.
@@ -15,8 +19,8 @@ type Event struct {
 }
 
 // HubBeat is what the hub's leader says four times a second on core NATS: to
-// agents, that it hears them; to gateways, which members carry traffic. It needs
-// no store, so a traffic shift does not wait for one.
+// agents, that it hears them, each its own part (For); to gateways, which members carry
+// traffic. It needs no store, so a traffic shift does not wait for one.
 type HubBeat struct {
 	// Term is the term of the hub's leadership; it grows with each new leader,
 	// and receivers ignore beats of a lower one.
@@ -34,6 +38,22 @@ type HubBeat struct {
 	// Heads has, for gateways, the last revision of each bucket that the hub has seen or
 	// written: who has less for long is behind.
 	Heads map[string]Revision
+}
+
+// For is the part of the beat that concerns one member: its own line, and the masks that
+// it is in. With that, what members hear grows with their number and not its square.
+func (b HubBeat) For(member string) HubBeat {
+	out := HubBeat{Term: b.Term, Sequence: b.Sequence}
+	at, found := slices.BinarySearchFunc(b.Members, member, func(line MemberBeat, name string) int { return strings.Compare(line.Member, name) })
+	if found {
+		out.Members = b.Members[at : at+1 : at+1]
+	}
+	for _, mask := range b.Masks {
+		if slices.Contains(mask.Members, member) {
+			out.Masks = append(out.Masks, mask)
+		}
+	}
+	return out
 }
 
 // MemberBeat is one member's line in a HubBeat.

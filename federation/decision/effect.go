@@ -101,8 +101,13 @@ type ReadRecord struct {
 	Name   string
 }
 
-// SendHubBeat says what the hub knows to every member and gateway, on core NATS.
-type SendHubBeat struct{ Beat federation.HubBeat }
+// SendHubBeat says what the hub knows to every gateway, on core NATS, and to every
+// member its part of that. One that is Early, since traffic must shift, is for the
+// gateways alone: members hear the next.
+type SendHubBeat struct {
+	Beat  federation.HubBeat
+	Early bool
+}
 
 // AskProbe has each vantage point ("hub", or a member) look at the API server.
 // Those that answer within Timeout are fed as ProbeResult.

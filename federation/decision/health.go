@@ -180,10 +180,14 @@ func (m *Machine) healthDone(wr writing, ev WriteDone) {
 // stepBeat says what is known, four times a second and whenever it changed. It
 // comes before all writes of a Step, since a traffic shift waits for none.
 func (m *Machine) stepBeat() {
-	if !m.beatNow && m.now.Before(m.beatAt) {
+	early := m.now.Before(m.beatAt)
+	if early && !m.beatsEarly() {
 		return
 	}
-	m.beatNow, m.beatAt = false, m.now.Add(m.opts.BeatInterval)
+	m.beatNow, m.beaten = false, m.now
+	if !early {
+		m.beatAt = m.now.Add(m.opts.BeatInterval)
+	}
 	m.sequence++
 	b := federation.HubBeat{Term: m.opts.Term, Sequence: m.sequence, Frozen: m.Frozen(), Masks: m.masks()}
 	for _, mask := range b.Masks {
@@ -197,9 +201,18 @@ func (m *Machine) stepBeat() {
 			Withdrawn: mem.withdrawn || m.withdrawing(name), HeardAge: max(0, v.HeardAge), Masked: m.maskOf(name) != "",
 		})
 	}
-	m.emit(SendHubBeat{Beat: b})
-	m.feed(membership.HubBeatSent{Sequence: m.sequence})
+	m.emit(SendHubBeat{Beat: b, Early: early})
+	if !early {
+		m.feed(membership.HubBeatSent{Sequence: m.sequence})
+	}
 }
+
+// beatGap bounds how often the hub says early what has changed: when much does, several
+// changes go out together.
+const beatGap = 20 * time.Millisecond
+
+// beatsEarly reports whether something has changed that gateways must know now.
+func (m *Machine) beatsEarly() bool { return m.beatNow && m.now.Sub(m.beaten) >= beatGap }
 
 // serves reports whether the member's endpoints are in the answers.
 func (m *Machine) serves(name string) bool {

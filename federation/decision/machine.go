@@ -95,6 +95,7 @@ type Machine struct {
 	writes   map[uint64]writing
 	lastID   uint64
 	sequence uint64    // of the last hub beat
+	beaten   time.Time // when it went out
 	beatAt   time.Time // when the next one is due
 	beatNow  bool      // one is due at once
 
@@ -151,6 +152,9 @@ func (m *Machine) Deadline() (time.Time, bool) {
 		return m.now, true
 	}
 	next := m.beatAt
+	if m.beatNow {
+		next = earlier(next, m.beaten.Add(beatGap))
+	}
 	if m.lookAgain {
 		next = earlier(next, m.lookAt)
 	}
@@ -177,7 +181,7 @@ const maxRounds = 8
 
 // restless says that something came up in this round that the next one settles.
 func (m *Machine) restless() bool {
-	return m.lookAgain && !m.now.Before(m.lookAt) || m.beatNow || m.checkDwells || len(m.fallen) > 0
+	return m.lookAgain && !m.now.Before(m.lookAt) || m.beatsEarly() || m.checkDwells || len(m.fallen) > 0
 }
 
 // settle does what the present state asks for, until nothing is left to do now.

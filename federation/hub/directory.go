@@ -72,17 +72,6 @@ func (d *directory) accountOf(member string) (string, bool) {
 	return spec.Account, ok
 }
 
-// everyAccount lists the accounts of all members, in no order.
-func (d *directory) everyAccount() []string {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	out := make([]string, 0, len(d.accounts))
-	for account := range d.accounts {
-		out = append(out, account)
-	}
-	return out
-}
-
 // everyMember returns the account of each member that has one, by name.
 func (d *directory) everyMember() map[string]string {
 	d.mu.Lock()

@@ -186,7 +186,7 @@ func (l *leadership) execute(ctx context.Context, effect decision.Effect) {
 	case decision.ReadRecord:
 		l.group.Go(func() error { return l.read(ctx, e) })
 	case decision.SendHubBeat:
-		l.beat(ctx, e.Beat)
+		l.beat(ctx, e)
 	case decision.AskProbe:
 		l.ask(ctx, e)
 	case decision.Survey:
@@ -210,15 +210,16 @@ func (l *leadership) audit(e decision.Audit) {
 
 // beat says the hub's state to gateways and agents. A lost beat is repaired by
 // the next one.
-func (l *leadership) beat(ctx context.Context, b federation.HubBeat) {
-	b.Full = l.hub.full()
+func (l *leadership) beat(ctx context.Context, e decision.SendHubBeat) {
+	b, bus := e.Beat, l.hub.opts.Bus
+	b.Full, b.Heads = l.hub.full(), l.heads.all()
 	l.tellFull(ctx, b.Full)
-	data := federationv1.EncodeHubBeat(b)
-	bus := l.hub.opts.Bus
-	b.Heads = l.heads.all()
 	_ = bus.Publish(subject.HubBeat(), federationv1.EncodeHubBeat(b))
-	for _, account := range l.dir.everyAccount() {
-		_ = bus.Publish(subject.DownBeat(account), data)
+	if e.Early {
+		return
+	}
+	for member, account := range l.dir.everyMember() {
+		_ = bus.Publish(subject.DownBeat(account), federationv1.EncodeHubBeat(e.Beat.For(member)))
 	}
 }
 

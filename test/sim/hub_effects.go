@@ -38,7 +38,7 @@ func (h *hub) execute(e decision.Effect) {
 	case decision.Outranked:
 		h.w.After(h.name, 0, func() { h.lead(lease.TermHeard{Term: e.Term}) })
 	case decision.SendHubBeat:
-		h.beat(e.Beat)
+		h.beat(e)
 	case decision.AskProbe:
 		h.probe(e)
 	case decision.Survey:
@@ -157,7 +157,8 @@ func (h *hub) read(m *decision.Machine, e decision.ReadRecord) {
 }
 
 // beat goes to everybody, and says what changed in it.
-func (h *hub) beat(b federation.HubBeat) {
+func (h *hub) beat(e decision.SendHubBeat) {
+	b := e.Beat
 	h.w.laws.beat(h.name, b)
 	for _, line := range b.Members {
 		h.sayOnce(line.Member, h.healthText(line))
@@ -168,8 +169,12 @@ func (h *hub) beat(b federation.HubBeat) {
 	h.sayOnce("frozen", frozenText(b.Frozen))
 	for _, name := range h.w.names {
 		switch h.w.nodes[name].part.(type) {
-		case *agent, *gateway:
+		case *gateway:
 			h.w.Beat(h.name, name, b)
+		case *agent:
+			if !e.Early {
+				h.w.Beat(h.name, name, b.For(name))
+			}
 		}
 	}
 }
