@@ -34,7 +34,17 @@ func (m *Machine) startHealth() {
 // learn takes over the verdict about a member.
 func (m *Machine) learn(mem *member) {
 	if r, ok := m.health.Record(mem.name); ok {
-		mem.verdict, mem.withdrawn = r, membership.Withdrawn(r)
+		m.setVerdict(mem, r, membership.Withdrawn(r))
+	}
+}
+
+// setVerdict takes over a verdict about a member, and keeps those that are Unreachable at hand.
+func (m *Machine) setVerdict(mem *member, r federation.HealthRecord, withdrawn bool) {
+	mem.verdict, mem.withdrawn = r, withdrawn
+	if r.Health == federation.Unreachable {
+		m.down[mem.name] = mem
+	} else {
+		delete(m.down, mem.name)
 	}
 }
 
@@ -91,8 +101,8 @@ func (m *Machine) feed(ev membership.Event) {
 			m.transition(e)
 		case membership.Updated:
 			if mem, ok := m.members[e.Record.Member]; ok {
-				mem.verdict, mem.withdrawn, m.beatNow = e.Record, e.Withdrawn, true
-				m.lookAgain, m.unsaved = true, true
+				m.setVerdict(mem, e.Record, e.Withdrawn)
+				m.beatNow, m.lookAgain, m.unsaved = true, true, true
 			}
 		case membership.AskProbe:
 			m.askProbe(e)
@@ -120,7 +130,7 @@ func (m *Machine) transition(t membership.Transition) {
 	if !ok {
 		return
 	}
-	mem.verdict, mem.withdrawn = t.Record, t.Withdrawn
+	m.setVerdict(mem, t.Record, t.Withdrawn)
 	m.beatNow, m.lookAgain, m.unsaved = true, true, true
 	m.note("Health", "member/"+t.Member, fmt.Sprintf("%s: %s → %s: %s", t.Member, t.From, t.To, t.Record.Reason))
 	switch t.To {

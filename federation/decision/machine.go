@@ -52,6 +52,7 @@ type Machine struct {
 	began  time.Time // when it became ready
 
 	members    map[string]*member
+	down       map[string]*member // those of members that are Unreachable
 	workloads  map[federation.Key]*workload
 	operations map[string]*operation
 	gateways   map[string]*gateway
@@ -111,6 +112,7 @@ func New(opts Options) *Machine {
 		opts:       opts,
 		synced:     map[Source]bool{},
 		members:    map[string]*member{},
+		down:       map[string]*member{},
 		workloads:  map[federation.Key]*workload{},
 		operations: map[string]*operation{},
 		gateways:   map[string]*gateway{},

@@ -133,6 +133,7 @@ func (m *Machine) memberRemoved(name string) {
 		return
 	}
 	delete(m.members, name)
+	delete(m.down, name)
 	m.unwatch(name)
 	for _, w := range m.workloads {
 		m.releaseBound(w, name)
