@@ -51,7 +51,7 @@ func (m *Machine) setVerdict(mem *member, r federation.HealthRecord, withdrawn b
 func (m *Machine) watch(mem *member) {
 	m.feed(membership.MemberAdded{Spec: mem.spec.stored})
 	m.learn(mem)
-	m.beatNow, m.unsaved = true, true
+	m.beatNow, m.unsaved[mem.name] = true, true
 }
 
 func (m *Machine) unwatch(name string) {
@@ -102,7 +102,7 @@ func (m *Machine) feed(ev membership.Event) {
 		case membership.Updated:
 			if mem, ok := m.members[e.Record.Member]; ok {
 				m.setVerdict(mem, e.Record, e.Withdrawn)
-				m.beatNow, m.lookAgain, m.unsaved = true, true, true
+				m.beatNow, m.lookAgain, m.unsaved[mem.name] = true, true, true
 			}
 		case membership.AskProbe:
 			m.askProbe(e)
@@ -131,7 +131,7 @@ func (m *Machine) transition(t membership.Transition) {
 		return
 	}
 	m.setVerdict(mem, t.Record, t.Withdrawn)
-	m.beatNow, m.lookAgain, m.unsaved = true, true, true
+	m.beatNow, m.lookAgain, m.unsaved[mem.name] = true, true, true
 	m.note("Health", "member/"+t.Member, fmt.Sprintf("%s: %s → %s: %s", t.Member, t.From, t.To, t.Record.Reason))
 	switch t.To {
 	case federation.Suspect:
@@ -157,12 +157,23 @@ func (m *Machine) transition(t membership.Transition) {
 
 // stepRecords writes the verdicts and operations that the store does not have.
 func (m *Machine) stepRecords() {
-	if !m.unsaved {
-		return
+	if len(m.unsaved) > 0 {
+		m.storeVerdicts()
 	}
-	m.unsaved = false
-	for _, name := range sortedNames(m.members) {
-		mem := m.members[name]
+	if m.unstored {
+		m.unstored = false
+		m.storeOperations()
+	}
+}
+
+func (m *Machine) storeVerdicts() {
+	changed := sortedNames(m.unsaved)
+	clear(m.unsaved)
+	for _, name := range changed {
+		mem, ok := m.members[name]
+		if !ok {
+			continue
+		}
 		m.settleSeal(mem)
 		if mem.record.busy() || mem.verdict.Member == "" || mem.record.rejected != "" && mem.record.attempt == mem.verdict {
 			continue
@@ -174,7 +185,6 @@ func (m *Machine) stepRecords() {
 		mem.record.begin(id, mem.verdict)
 		m.emit(PutHealth{ID: id, Record: mem.verdict, Expected: mem.record.revision})
 	}
-	m.storeOperations()
 }
 
 func (m *Machine) healthDone(wr writing, ev WriteDone) {

@@ -74,7 +74,7 @@ func (m *Machine) judge(mem *member, h federation.Hello, reply *federation.Hello
 		}
 	}
 	m.learn(mem)
-	m.unsaved = true
+	m.unsaved[mem.name] = true
 	reply.Health = mem.verdict.Health
 }
 

@@ -31,7 +31,7 @@ func (m *Machine) launch(req federation.OperationRequest, scene recovery.Scene) 
 	m.operations[id] = o
 	op := o.value()
 	m.note("Operation", "operation/"+id, fmt.Sprintf("%s %s %s by %s: %s %s", op.Request.Verb, id, req.Scope, req.Initiator, op.State, op.Reason))
-	m.lookAgain, m.unsaved = true, true
+	m.lookAgain, m.unstored = true, true
 	return o
 }
 

@@ -71,18 +71,19 @@ type Machine struct {
 	unrecorded map[federation.Key]bool // measured, and not yet in the record
 	recordAt   time.Time               // when it goes there
 
-	fallen      []fall    // verdicts of this Step
-	lookAgain   bool      // operations have to look at the federation
-	unsaved     bool      // a verdict or an operation may have to be written
-	checkDwells bool      // a share may move now
-	lookAt      time.Time // when they may look again
-	dwellAt     time.Time // when the next dwell ends, or the brake is asked again
-	refusal     string    // of the brake; empty while it lets go
-	brakeAt     time.Time // when it is asked again
-	batchAt     time.Time // when gathered changes are decided
-	worldAt     time.Time // when demand without a place is tried again
-	roster      uint64    // counts whenever a member may be chosen that could not be
-	sealing     string    // the ended operation whose last record is being written
+	fallen      []fall          // verdicts of this Step
+	lookAgain   bool            // operations have to look at the federation
+	unsaved     map[string]bool // members of which a verdict or seal may have to be written
+	unstored    bool            // an operation may have to be written
+	checkDwells bool            // a share may move now
+	lookAt      time.Time       // when they may look again
+	dwellAt     time.Time       // when the next dwell ends, or the brake is asked again
+	refusal     string          // of the brake; empty while it lets go
+	brakeAt     time.Time       // when it is asked again
+	batchAt     time.Time       // when gathered changes are decided
+	worldAt     time.Time       // when demand without a place is tried again
+	roster      uint64          // counts whenever a member may be chosen that could not be
+	sealing     string          // the ended operation whose last record is being written
 	grants      lease.Grants
 	audit       audit
 	batches     []*batch                   // inputs of the last runs of placement, oldest first
@@ -113,6 +114,7 @@ func New(opts Options) *Machine {
 		synced:     map[Source]bool{},
 		members:    map[string]*member{},
 		down:       map[string]*member{},
+		unsaved:    map[string]bool{},
 		workloads:  map[federation.Key]*workload{},
 		operations: map[string]*operation{},
 		gateways:   map[string]*gateway{},
@@ -298,7 +300,10 @@ func (m *Machine) applySynced(s Source) {
 	if m.ready {
 		return
 	}
-	m.ready, m.unsaved, m.began, m.beatAt = true, true, m.now, m.now
+	m.ready, m.unstored, m.began, m.beatAt = true, true, m.now, m.now
+	for name := range m.members {
+		m.unsaved[name] = true
+	}
 	m.world++
 	m.resumeOperations()
 	m.assumeLeases()
@@ -314,15 +319,17 @@ func (m *Machine) writeDone(ev WriteDone) {
 		return
 	}
 	delete(m.writes, ev.ID)
-	m.unsaved = true
+	m.unstored = true
 	switch w.source {
 	case SourceAssignments:
 		m.assignmentDone(w, ev)
 	case SourceHealth:
+		m.unsaved[w.name] = true
 		m.healthDone(w, ev)
 	case SourceOperations:
 		m.operationDone(w, ev)
 	case SourceMembers:
+		m.unsaved[w.name] = true
 		m.memberDone(w, ev)
 	case sourceWorks:
 		m.workDone(w, ev)

@@ -59,7 +59,7 @@ func (m *Machine) applyMember(ev Event) {
 		m.userEnded(ev)
 	case HealthLoaded:
 		m.member(ev.Member).record.load(ev.Record, ev.Revision)
-		m.unsaved = true
+		m.unsaved[ev.Member] = true
 	}
 }
 
@@ -84,6 +84,7 @@ func (m *Machine) memberChanged(ev MemberChanged) {
 		return
 	}
 	m.usersIn(0)
+	m.unsaved[mem.name] = true
 	if known && !sameLife(was, ev.Spec) {
 		m.recount(mem)
 	}

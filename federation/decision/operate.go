@@ -91,7 +91,7 @@ func (m *Machine) resume(o *operation) {
 	}
 	o.machine = recovery.Resume(m.now, o.record.stored, m.budgets(o.record.stored.Workloads))
 	o.covers, o.dirty = setOf(o.record.stored.Members), true
-	m.lookAgain, m.unsaved = true, true
+	m.lookAgain, m.unstored = true, true
 	for _, r := range o.record.stored.Workloads {
 		m.claim(o, r.Workload)
 	}
@@ -174,7 +174,7 @@ const (
 // advanceOperation steps one operation and does what it wants.
 func (m *Machine) advanceOperation(o *operation, ev recovery.Event) {
 	for _, e := range o.machine.Step(m.now, ev) {
-		o.dirty, m.unsaved = true, true
+		o.dirty, m.unstored = true, true
 		if t, ok := e.(recovery.Entered); ok {
 			m.note("Operation", "operation/"+o.id, fmt.Sprintf("%s %s %s: %s → %s: %s", o.value().Request.Verb, o.id, o.value().Request.Scope, t.From, t.To, t.Text))
 		}

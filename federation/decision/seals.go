@@ -73,7 +73,7 @@ func onlyKeys(a, b federation.MemberSpec) bool {
 // present key, and lets them be sent again.
 func (m *Machine) noteSeals(mem *member) {
 	spec := mem.spec.stored
-	mem.unsealed, m.unsaved = nil, true
+	mem.unsealed, m.unsaved[mem.name] = nil, true
 	if spec.SealKey == "" || spec.SealKey == spec.SealedTo {
 		return
 	}
@@ -99,9 +99,12 @@ func (w *workload) mayLieWith(member string) bool {
 // noteSealed: an order of the workload is in the member's bucket, in place of what was
 // there.
 func (m *Machine) noteSealed(k federation.Key, member string, key string) {
-	if mem := m.members[member]; mem != nil && (key == "" || key == mem.spec.stored.SealKey) {
-		delete(mem.unsealed, k)
+	mem := m.members[member]
+	if mem == nil || mem.unsealed == nil || key != "" && key != mem.spec.stored.SealKey {
+		return
 	}
+	delete(mem.unsealed, k)
+	m.unsaved[member] = true
 }
 
 // settleSeal writes down that nothing in the member's bucket is sealed to an older key.
