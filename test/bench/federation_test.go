@@ -219,7 +219,7 @@ func (f local) resident(process string) int64 {
 }
 
 // patience bounds each wait.
-const patience = time.Minute
+const patience = 5 * time.Minute
 
 func (f local) until(done func() bool) {
 	f.b.Helper()
