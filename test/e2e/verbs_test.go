@@ -40,6 +40,24 @@ func checkVerbs(t *testing.T, f federation) {
 		return ""
 	})
 	f.run(t, "hansa", "unfreeze")
+	checkRotate(t, f)
+}
+
+// checkRotate replaces the credentials of a live agent, of which nobody else notices
+// anything.
+func checkRotate(t *testing.T, f federation) {
+	before := f.run(t, "hansa", "get", "events", "tokyo")
+	f.run(t, "hansa", "member", "rotate", "tokyo")
+	f.await(t, 30*time.Second, func() string {
+		out := f.run(t, "hansa", "get", "events", "tokyo")
+		if strings.Count(out, "has new credentials") == strings.Count(before, "has new credentials") {
+			return "tokyo has no new credentials:\n" + out
+		}
+		if strings.Count(out, "Suspect") != strings.Count(before, "Suspect") {
+			t.Errorf("tokyo was suspected meanwhile:\n%s", out)
+		}
+		return ""
+	})
 }
 
 // checkShift takes the traffic off tokyo and gives it back; nothing of web moves.
