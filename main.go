@@ -138,7 +138,7 @@ func runHub(ctx context.Context, c configs.Hub) error {
 	if err != nil {
 		return err
 	}
-	roles := []func(context.Context) error{bus.KeepDisk, records.Run, decides.Run}
+	roles := []func(context.Context) error{bus.KeepDisk, bus.ServeGateways, records.Run, decides.Run}
 	if c.Gateway.Listen != "" {
 		answers, err := bus.Dial(nats.GatewayRole)
 		if err != nil {

@@ -131,6 +131,9 @@ func (b *Bus) Full() string {
 	return b.own.Full()
 }
 
+// ServeGateways does for gateways what their rights do not let them do, until ctx ends.
+func (b *Bus) ServeGateways(ctx context.Context) error { return b.Conn.ServeGateways(ctx) }
+
 // KeepDisk looks after the disk of a bus of the hub's own until ctx ends.
 func (b *Bus) KeepDisk(ctx context.Context) error {
 	if b.own == nil {

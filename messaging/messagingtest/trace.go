@@ -43,13 +43,13 @@ func requestTrace(t *testing.T, r Roles) {
 	ctx, cancel := context.WithCancel(bounded(t))
 	ended := make(chan error, 1)
 	go func() {
-		ended <- r.Responder.Respond(ctx, subject.Hub("test"), func(ctx context.Context, _ messaging.Message) ([]byte, error) {
+		ended <- r.Responder.Respond(ctx, subject.Hub(subject.HubDescribe), func(ctx context.Context, _ messaging.Message) ([]byte, error) {
 			return []byte(trace.ID(ctx)), nil
 		})
 	}()
 	asking, _ := trace.Start(ctx, "ask")
 	for ticks := time.NewTicker(10 * time.Millisecond); ; <-ticks.C {
-		answer, err := r.Requester.Request(asking, subject.Hub("test"), nil)
+		answer, err := r.Requester.Request(asking, subject.Hub(subject.HubDescribe), nil)
 		if err != nil && ctx.Err() == nil {
 			continue // nobody answers yet
 		}

@@ -14,7 +14,6 @@ import (
 	"github.com/nats-io/nkeys"
 
 	"github.com/hansa-io/hansa/federation"
-	"github.com/hansa-io/hansa/messaging/subject"
 )
 
 // UserLifetime is how long a member's credentials hold, unless ServerOptions say.
@@ -67,12 +66,25 @@ func (a *Accounts) bring(ctx context.Context, claims *jwt.AccountClaims) (change
 	}
 	if held != nil {
 		claims.Revocations = held.Revocations
+		keepPermits(held.Imports, claims.Imports)
 	}
 	same, err := a.same(held, claims)
 	if same || err != nil {
 		return false, err
 	}
 	return true, a.push(ctx, claims)
+}
+
+// keepPermits leaves the permits of imports as they are held: they do not end, and each
+// new one differs from the last in nothing but its date.
+func keepPermits(held, wanted jwt.Imports) {
+	for _, w := range wanted {
+		for _, h := range held {
+			if w.Token != "" && h.Token != "" && h.Account == w.Account && h.Subject == w.Subject && h.Type == w.Type {
+				w.Token = h.Token
+			}
+		}
+	}
 }
 
 // same reports whether the servers hold these claims already; who signed them and when
@@ -221,31 +233,8 @@ func (a *Accounts) lookUp(ctx context.Context, account string) (*jwt.AccountClai
 	return claims, nil
 }
 
-// Credentials makes a user with the rights of the role.
+// Credentials makes a user with the rights of the role; of a gateway, one of its own.
 // They end after ttl; never when that is 0.
 func (k *Keys) Credentials(role Role, ttl time.Duration) (Credentials, error) {
-	user, err := nkeys.CreateUser()
-	if err != nil {
-		return Credentials{}, fmt.Errorf("make credentials: %w", err)
-	}
-	claims := jwt.NewUserClaims(public(user))
-	claims.Name = string(role)
-	if ttl > 0 {
-		claims.Expires = time.Now().Add(ttl).Unix()
-	}
-	signer := k.hub
-	switch role {
-	case SystemRole:
-		signer = k.system
-	case GatewayRole:
-		tunnels := ownTunnels(claims.Subject)
-		claims.Pub.Allow = append(gatewayMayPublish(), tunnels.Open(), tunnels.Down())
-		claims.Sub.Allow = jwt.StringList{"_INBOX.>", subject.HubBeat(), tunnels.Up()}
-	}
-	token, err := claims.Encode(signer)
-	if err != nil {
-		return Credentials{}, fmt.Errorf("sign credentials: %w", err)
-	}
-	seed, err := user.Seed()
-	return Credentials{JWT: token, Seed: seed}, err
+	return k.credentials(role, "", ttl)
 }

@@ -125,9 +125,14 @@ func (k *Keys) signed() (map[string]string, error) {
 		return nil, err
 	}
 	values := map[string]string{
-		"Password": password, "SigningKey": public(k.operator), "SystemAccount": public(k.system), "HubAccount": public(k.hub),
+		"Password": password, "SigningKey": public(k.operator), "SystemAccount": public(k.system),
+		"HubAccount": public(k.hub), "GatewayAccount": public(k.gateway),
 	}
-	for name, claims := range map[string]jwt.Claims{"Operator": k.operatorClaims(), "System": k.systemClaims(), "Hub": k.hubClaims()} {
+	gateway, err := k.gatewayClaims()
+	if err != nil {
+		return nil, err
+	}
+	for name, claims := range map[string]jwt.Claims{"Operator": k.operatorClaims(), "System": k.systemClaims(), "Hub": k.hubClaims(), "Gateway": gateway} {
 		if values[name], err = claims.Encode(k.operator); err != nil {
 			return nil, fmt.Errorf("sign %s: %w", name, err)
 		}

@@ -26,7 +26,14 @@ const deletedHeader = "Hansa-Deleted"
 
 // Bucket opens one of the buckets of package subject.
 func (c *Conn) Bucket(_ context.Context, name string) (messaging.Bucket, error) {
-	return &bucket{conn: c, stream: streamName(name), prefix: subject.RecordPrefix(name)}, nil
+	if c.gateway != "" {
+		return askedBucket{c.bucket(name)}, nil
+	}
+	return c.bucket(name), nil
+}
+
+func (c *Conn) bucket(name string) *bucket {
+	return &bucket{conn: c, stream: streamName(name), prefix: subject.RecordPrefix(name)}
 }
 
 // bucket is a stream with one message for each subject.
@@ -57,7 +64,7 @@ func (b *bucket) last(ctx context.Context, key string) (messaging.Entry, error) 
 	if err != nil {
 		return messaging.Entry{}, err
 	}
-	answer, err := b.conn.readStore(ctx, "$JS.API.STREAM.MSG.GET."+b.stream, request)
+	answer, err := b.conn.readStore(ctx, b.conn.api+".STREAM.MSG.GET."+b.stream, request)
 	if err != nil {
 		return messaging.Entry{}, wrap(err, "read")
 	}

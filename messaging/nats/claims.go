@@ -21,7 +21,7 @@ type Role string
 // The roles.
 const (
 	HubRole     Role = "hub"     // everything in the account HUB
-	GatewayRole Role = "gateway" // reads all buckets but tokens and leases, writes workloads, asks the hub, opens tunnels of its own
+	GatewayRole Role = "gateway" // in the account GATEWAY: reads all buckets but tokens and leases, asks the hub, opens tunnels of its own
 	SystemRole  Role = "system"  // of the system account: gives accounts to the servers, and asks how they are
 )
 
@@ -43,7 +43,8 @@ func (k *Keys) hubClaims() *jwt.AccountClaims {
 	claims.Limits.JetStreamLimits = jwt.JetStreamLimits{
 		MemoryStorage: jwt.NoLimit, DiskStorage: jwt.NoLimit, Streams: jwt.NoLimit, Consumer: jwt.NoLimit,
 	}
-	claims.Exports = exports()
+	claims.Exports = append(exports(), gatewayExports()...)
+	claims.Mappings = gatewayMappings()
 	return claims
 }
 
@@ -65,7 +66,7 @@ func service(name, subj string, position uint, response jwt.ResponseType) *jwt.E
 	}
 }
 
-// apiPrefix is where a member finds its part of HUB's JetStream API; every
+// apiPrefix is where members and gateways find their part of HUB's JetStream API; every
 // account already imports the standard prefix for its own.
 const apiPrefix = "HJS.API"
 
@@ -104,27 +105,4 @@ func userClaims(account, userKey string, expires time.Time) *jwt.UserClaims {
 	claims.Pub.Allow = jwt.StringList{subject.MemberUpAll(), apiPrefix + ".>", "$JS.ACK." + stream + "." + account + ".>"}
 	claims.Sub.Allow = jwt.StringList{"_INBOX.>", subject.MemberDownAll()}
 	return claims
-}
-
-// gatewayMayPublish lists what a gateway may send: requests to the hub, its own
-// beat, desired state (workloads and scores), and the reading part of the JetStream
-// API for the buckets that it follows.
-func gatewayMayPublish() jwt.StringList {
-	allow := jwt.StringList{subject.Hub(">"), subject.GatewayBeat(), subject.RecordPrefix(subject.Workloads) + ">", subject.RecordPrefix(subject.Scores) + ">"}
-	for _, bucket := range append(subject.Durable(), subject.Rebuilt()...) {
-		if bucket == subject.Tokens || bucket == subject.Leases {
-			continue
-		}
-		stream := streamName(bucket)
-		allow.Add(
-			"$JS.API.STREAM.INFO."+stream,
-			"$JS.API.STREAM.MSG.GET."+stream,
-			"$JS.API.DIRECT.GET."+stream, "$JS.API.DIRECT.GET."+stream+".>",
-			"$JS.API.CONSUMER.CREATE."+stream+".>",
-			"$JS.API.CONSUMER.INFO."+stream+".>",
-			"$JS.API.CONSUMER.DELETE."+stream+".>",
-			"$JS.API.CONSUMER.MSG.NEXT."+stream+".>",
-		)
-	}
-	return allow
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/hansa-io/hansa/messaging"
+	"github.com/hansa-io/hansa/messaging/subject"
 	"github.com/hansa-io/hansa/messaging/trace"
 )
 
@@ -64,6 +65,8 @@ type Conn struct {
 	js        jetstream.JetStream
 	redial    *redial
 	account   string
+	gateway   string          // whose credentials these are, of the account GATEWAY; empty: not a gateway's
+	api       string          // where JetStream is asked
 	user      *jwt.UserClaims // what the credentials say; nil when they cannot be read
 	replicas  int
 	placement Placement
@@ -97,8 +100,9 @@ func Dial(o DialOptions) (*Conn, error) {
 		return nil, fmt.Errorf("dial bus: %w", err)
 	}
 	l := r.link
-	c := &Conn{account: o.Account, replicas: max(1, o.Replicas), placement: o.Placement, durable: o.OnDisk, server: o.Server, redial: r, link: l, lost: make(chan struct{})}
-	c.user, _ = jwt.DecodeUserClaims(now.Credentials.JWT) // the server says what is wrong with it
+	user, _ := jwt.DecodeUserClaims(now.Credentials.JWT) // the server says what is wrong with it
+	r.gateway = gatewayOf(user)
+	c := &Conn{account: o.Account, gateway: r.gateway, api: "$JS.API", user: user, replicas: max(1, o.Replicas), placement: o.Placement, durable: o.OnDisk, server: o.Server, redial: r, link: l, lost: make(chan struct{})}
 	options := []nats.Option{
 		nats.Name(o.Name), nats.UserJWT(r.user, r.sign),
 		nats.MaxReconnects(-1), nats.IgnoreAuthErrorAbort(), nats.ReconnectBufSize(-1),
@@ -107,6 +111,9 @@ func Dial(o DialOptions) (*Conn, error) {
 		nats.ErrorHandler(r.complain), nats.ReconnectErrHandler(r.goesOn), nats.ConnectHandler(r.connected), nats.ReconnectHandler(r.connected),
 		nats.LameDuckModeHandler(func(nc *nats.Conn) { _ = nc.ForceReconnect() }), // fails only when it is closed
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { l.disconnected(err); c.cut() }),
+	}
+	if c.gateway != "" {
+		options = append(options, nats.CustomInboxPrefix(inbox+c.gateway))
 	}
 	urls := ""
 	if o.Server != nil {
@@ -124,12 +131,10 @@ func Dial(o DialOptions) (*Conn, error) {
 	}
 	c.nc = nc
 	r.opened(nc)
-	if o.Account != "" {
-		c.js, err = jetstream.NewWithAPIPrefix(nc, apiPrefix)
-	} else {
-		c.js, err = jetstream.New(nc)
+	if c.account != "" || c.gateway != "" {
+		c.api = apiPrefix
 	}
-	if err != nil {
+	if c.js, err = jetstream.NewWithAPIPrefix(nc, c.api); err != nil {
 		nc.Close()
 		return nil, fmt.Errorf("dial bus %s: %w", urls, err)
 	}
@@ -172,12 +177,28 @@ func (c *Conn) Close() {
 // Connected reports whether the bus is reachable at present.
 func (c *Conn) Connected() bool { return c.nc.IsConnected() }
 
+// hubHeader is on the beats of the hub. What is answered to a gateway, which can name
+// another gateway's ear for it, never has it, so that no gateway passes an answer off as
+// a beat to the others.
+const hubHeader = "Hansa-Hub"
+
 // Publish sends a core message. While the bus is away it fails at once.
 func (c *Conn) Publish(subj string, data []byte) error {
-	if err := c.nc.Publish(subj, data); err != nil {
+	publish := c.nc.Publish
+	if subj == subject.HubBeat() {
+		publish = c.publishMarked
+	}
+	if err := publish(subj, data); err != nil {
 		return wrap(err, "publish %s", subj)
 	}
 	return nil
+}
+
+func (c *Conn) publishMarked(subj string, data []byte) error {
+	m := nats.NewMsg(subj)
+	m.Data = data
+	m.Header.Set(hubHeader, "1")
+	return c.nc.PublishMsg(m)
 }
 
 // pendingMessages and pendingBytes bound what a slow handler may leave waiting.
@@ -190,6 +211,9 @@ const (
 // bus is away it begins when that is back.
 func (c *Conn) Subscribe(ctx context.Context, subj string, handle func(messaging.Message)) (func(), error) {
 	sub, err := c.nc.Subscribe(subj, func(m *nats.Msg) {
+		if c.gateway != "" && subj == subject.HubBeat() && m.Header.Get(hubHeader) == "" {
+			return
+		}
 		handle(messaging.Message{Subject: m.Subject, Reply: m.Reply, Data: m.Data})
 	})
 	if err != nil {

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -75,7 +74,10 @@ func (e *External) ready(ctx context.Context) error {
 	if err := e.survey(ctx, 1); err != nil {
 		return err
 	}
-	claims := []*jwt.AccountClaims{e.opts.Keys.hubClaims()}
+	claims, err := e.opts.Keys.ownAccounts()
+	if err != nil {
+		return err
+	}
 	if e.opts.System == nil {
 		claims = append(claims, e.opts.Keys.systemClaims())
 	}

@@ -2,6 +2,7 @@ package nats
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -78,7 +79,11 @@ func (f *Files) Follow(ctx context.Context, c *Conn) error {
 			continue // every attempt reads the files
 		}
 		limit, cancel := context.WithTimeout(ctx, every)
-		_ = c.Switch(limit) // tried again with the next tick
+		if err := c.Switch(limit); errors.Is(err, errOtherGateway) { // the rest is tried again with the next tick
+			f.mu.Lock()
+			f.tell("the bus's new credentials are not used", err.Error())
+			f.mu.Unlock()
+		}
 		cancel()
 	}
 }

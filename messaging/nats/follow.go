@@ -19,6 +19,9 @@ import (
 // two missing ones start the consumer again.
 const idleHeartbeat = time.Second
 
+// idleConsumer is how long a consumer is kept from which nobody reads.
+const idleConsumer = time.Minute
+
 // followRetry is the wait before a follower that failed starts again.
 const followRetry = 200 * time.Millisecond
 
@@ -209,7 +212,7 @@ func (f *follower) last(ctx context.Context, info *jetstream.StreamInfo) (uint64
 		return 0, err
 	}
 	// Not by direct get, which a server may answer that is behind.
-	answer, err := f.bucket.conn.readOnce(ctx, "$JS.API.STREAM.MSG.GET."+f.bucket.stream, request)
+	answer, err := f.bucket.conn.readOnce(ctx, f.bucket.conn.api+".STREAM.MSG.GET."+f.bucket.stream, request)
 	if err == nil && answer.Error != nil && answer.Error.ErrorCode != jetstream.JSErrCodeMessageNotFound {
 		err = answer.Error
 	}
@@ -223,16 +226,9 @@ func (f *follower) last(ctx context.Context, info *jetstream.StreamInfo) (uint64
 // not the library's ordered consumer, because that begins again by itself and does
 // not see that the stream is another one.
 func (f *follower) open(ctx context.Context) (jetstream.MessagesContext, error) {
-	config := jetstream.ConsumerConfig{
-		FilterSubject: f.filter, DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy, AckPolicy: jetstream.AckNonePolicy,
-		InactiveThreshold: time.Minute, MemoryStorage: true, Replicas: 1,
-	}
-	if f.at.Revision > 0 {
-		config.DeliverPolicy, config.OptStartSeq = jetstream.DeliverByStartSequencePolicy, uint64(f.at.Revision)+1
-	}
 	ctx, cancel := context.WithTimeout(ctx, askWithin)
 	defer cancel()
-	consumer, err := f.bucket.conn.js.CreateConsumer(ctx, f.bucket.stream, config)
+	consumer, err := f.consumer(ctx)
 	if err != nil {
 		return nil, wrap(err, "follow %s", f.bucket.stream)
 	}

@@ -75,7 +75,7 @@ const mostLookUps = 50
 // orphans are the accounts that the servers hold and no member has, and that were not
 // revoked.
 func (i *Inspector) orphans(ctx context.Context, seen *inspection, members map[string]string) []string {
-	own := map[string]bool{i.account: true, public(i.accounts.keys.system): true}
+	own := map[string]bool{i.account: true, public(i.accounts.keys.system): true, public(i.accounts.keys.gateway): true}
 	held := map[string]bool{}
 	for _, one := range seen.accounts {
 		for _, account := range one.Data {

@@ -24,6 +24,7 @@ type Keys struct {
 	system   nkeys.KeyPair // the system account
 	hub      nkeys.KeyPair // the account HUB, and its users
 	signer   nkeys.KeyPair // users of members' accounts
+	gateway  nkeys.KeyPair // the account GATEWAY, and its users; derived
 }
 
 // KeyDir is where a hub that keeps its data in dir has its keys, unless it is told
@@ -64,7 +65,7 @@ func MakeKeys(dir string) (*Keys, error) {
 		}
 		*f.into = key
 	}
-	return &k, nil
+	return k.complete()
 }
 
 // ReadKeys reads the keys in dir and makes none.
@@ -79,6 +80,22 @@ func ReadKeys(dir string) (*Keys, error) {
 			return nil, err
 		}
 		*f.into = key
+	}
+	return k.complete()
+}
+
+// complete adds the keys that have no file: hubs of earlier versions, other hubs of the
+// cluster and backups have them without being given anything. To derive one from the
+// operator's gives nobody more than he had: its seed is 256 random bits, HMAC-SHA-256
+// with a label of its own does not lead back to it, and who has it can sign any account
+// anyhow.
+func (k Keys) complete() (*Keys, error) {
+	seed, err := k.derive("hansa account GATEWAY")
+	if err != nil {
+		return nil, err
+	}
+	if k.gateway, err = nkeys.FromRawSeed(nkeys.PrefixByteAccount, seed); err != nil {
+		return nil, fmt.Errorf("derive the key of the account GATEWAY: %w", err)
 	}
 	return &k, nil
 }

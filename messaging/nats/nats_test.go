@@ -77,7 +77,27 @@ func (w world) dial(t testing.TB, role Role) *Conn {
 	c, err := w.dialNear(role)
 	must(t, err)
 	t.Cleanup(c.Close)
+	if role == GatewayRole {
+		w.serve(t)
+	}
 	return c
+}
+
+// serve lets a hub serve gateways until the test ends.
+func (w world) serve(t testing.TB) {
+	t.Helper()
+	hub, err := w.dialNear(HubRole)
+	must(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- hub.ServeGateways(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("serving gateways ended with %v", err)
+		}
+		hub.Close()
+	})
 }
 
 func (w world) dialNear(role Role) (*Conn, error) {

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nkeys"
 
@@ -35,6 +36,7 @@ type redial struct {
 	options DialOptions
 	source  Source
 	link    *link
+	gateway string        // whose credentials the connection began with; empty: not a gateway's
 	patient time.Duration // least wait while the credentials are refused
 
 	mu      sync.Mutex
@@ -69,9 +71,22 @@ func (r *redial) ordered(urls []string) []string {
 	return slices.Concat(urls[n:], urls[:n])
 }
 
+// access is what the source has now, unless it is of another gateway.
+func (r *redial) access() (Access, error) {
+	now, err := r.source()
+	if err != nil {
+		return now, err
+	}
+	user, _ := jwt.DecodeUserClaims(now.Credentials.JWT) // the server says what is wrong with it
+	if gatewayOf(user) != r.gateway {
+		return now, errOtherGateway
+	}
+	return now, nil
+}
+
 // user gives the library the credentials of this attempt.
 func (r *redial) user() (string, error) {
-	now, err := r.source()
+	now, err := r.access()
 	if err != nil {
 		return "", err
 	}
@@ -254,7 +269,7 @@ func (r *redial) state() (uses string, changed chan struct{}) {
 // Switch returns when the connection is up with the present credentials; it connects
 // anew when it uses others.
 func (c *Conn) Switch(ctx context.Context) error {
-	now, err := c.redial.source()
+	now, err := c.redial.access()
 	if err != nil {
 		return err
 	}

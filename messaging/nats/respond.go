@@ -30,9 +30,17 @@ func (c *Conn) Respond(ctx context.Context, subj string, answer func(context.Con
 }
 
 // RespondAdmitted answers requests that admit lets in until ctx ends.
-func (c *Conn) RespondAdmitted(ctx context.Context, subj string, admit func(messaging.Message) error, answer func(context.Context, messaging.Message) ([]byte, error)) error {
+func (c *Conn) RespondAdmitted(ctx context.Context, subj string, admit func(messaging.Message) error, answer answerer) error {
+	return c.respondIn(ctx, "", subj, admit, answer)
+}
+
+type answerer = func(context.Context, messaging.Message) ([]byte, error)
+
+// respondIn answers as one of a queue group, of which each request reaches one; "" is no
+// group.
+func (c *Conn) respondIn(ctx context.Context, queue, subj string, admit func(messaging.Message) error, answer answerer) error {
 	slots := make(chan struct{}, responders)
-	sub, err := c.nc.Subscribe(subj, func(m *nats.Msg) {
+	sub, err := c.nc.QueueSubscribe(subj, queue, func(m *nats.Msg) {
 		asked := messaging.Message{Subject: m.Subject, Reply: m.Reply, Data: m.Data}
 		if err := admit(asked); err != nil {
 			respond(m, nil, err)
@@ -60,7 +68,7 @@ func (c *Conn) RespondAdmitted(ctx context.Context, subj string, admit func(mess
 }
 
 func respond(m *nats.Msg, data []byte, err error) {
-	if m.Reply == "" {
+	if !answerable(m.Reply) {
 		return
 	}
 	if err == nil {

@@ -225,7 +225,11 @@ func (o ServerOptions) accounts() (*server.DirAccResolver, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the bus's accounts: %w", err)
 	}
-	for _, claims := range []*jwt.AccountClaims{o.Keys.systemClaims(), o.Keys.hubClaims()} {
+	own, err := o.Keys.ownAccounts()
+	if err != nil {
+		return nil, err
+	}
+	for _, claims := range append(own, o.Keys.systemClaims()) {
 		token, err := claims.Encode(o.Keys.operator)
 		if err == nil {
 			err = accounts.Store(claims.Subject, token)

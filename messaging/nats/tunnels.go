@@ -14,14 +14,18 @@ func NewTunnels(c *Conn) (*tunnel.Dialer, error) {
 	if c.user == nil {
 		return nil, fmt.Errorf("open tunnels: the connection has no credentials of a user")
 	}
-	all := ownTunnels(c.user.Subject)
+	name := c.user.Subject
+	if c.gateway != "" {
+		name = c.gateway
+	}
+	all := ownTunnels(name)
 	if c.account != "" {
 		return nil, fmt.Errorf("open tunnels: a member takes tunnels and opens none")
 	}
 	if allow := c.user.Sub.Allow; len(allow) > 0 && !slices.Contains(allow, all.Up()) {
 		return nil, fmt.Errorf("open tunnels: the credentials are older than tunnels and do not permit them: make new ones with \"hansa hub credentials\"")
 	}
-	return tunnel.NewDialer(c, c.user.Subject), nil
+	return tunnel.NewDialer(c, name), nil
 }
 
 // NewTunnelServer takes the tunnels of the member whose agent's connection is control.
@@ -34,7 +38,7 @@ func NewTunnelServer(control *Conn, bulk func() (*Conn, error)) *tunnel.Server {
 	})
 }
 
-// ownTunnels names all tunnels of one user of the account HUB.
-func ownTunnels(user string) subject.Tunnel {
-	return subject.Tunnel{Account: "*", Dialer: user, Session: "*"}
+// ownTunnels names all tunnels of a gateway, or of a user of the account HUB.
+func ownTunnels(dialer string) subject.Tunnel {
+	return subject.Tunnel{Account: "*", Dialer: dialer, Session: "*"}
 }

@@ -15,6 +15,7 @@
 //	hansa.v1.m.<account>.up.tunnel.<dialer>.<session>    member → hub or gateway, core: its frames
 //	hansa.v1.hub.<method>                   gateway → hub, request
 //	hansa.v1.hub.beat                       hub → gateways, core: hub beat
+//	hansa.v1.api.<request>                  gateway → JetStream, in the place of "$JS.API"
 //
 // In the member's own account the same subjects are local names without the
 // account token: "hansa.v1.up.beat", "hansa.v1.down.>"; the server maps them.
@@ -28,6 +29,7 @@ package subject
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/hansa-io/hansa/federation"
@@ -61,6 +63,14 @@ func Durable() []string {
 // Rebuilt lists the buckets that live in memory and are refilled from agents.
 func Rebuilt() []string { return []string{Facts, Status, Exports} }
 
+// Desired lists the buckets that gateways write.
+func Desired() []string { return []string{Workloads, Scores} }
+
+// Shown lists the buckets that gateways read.
+func Shown() []string {
+	return slices.DeleteFunc(append(Durable(), Rebuilt()...), func(name string) bool { return name == Tokens || name == Leases })
+}
+
 // WorkBucket is the name of the bucket with the works of one member.
 func WorkBucket(account string) string { return "W_" + account }
 
@@ -85,7 +95,17 @@ const (
 	HubQueries   = "queries" // what clients asked for, and from where
 	HubBackup    = "backup"  // the next part of one
 	HubRestore   = "restore" // the next step of one
+	HubWrite     = "write"   // records of desired state; every hub answers, leading or not
+	HubFollow    = "follow"  // a consumer of a bucket; likewise
 )
+
+// HubMethods lists the methods above: all that a gateway may ask.
+func HubMethods() []string {
+	return []string{
+		HubJoin, HubRotate, HubToken, HubTokens, HubSimulate, HubOperation, HubAbort, HubApprove, HubFreeze, HubMember, HubDescribe, HubReadiness,
+		HubRebalance, HubReplay, HubSealKeys, HubBus, HubQueries, HubBackup, HubRestore, HubWrite, HubFollow,
+	}
+}
 
 // Methods that an agent asks of the hub.
 const (
@@ -150,6 +170,31 @@ func WorkPrefix(account string) string { return root + "m." + account + ".down.w
 // RecordPrefix is the prefix of the subjects of a bucket's stream: the record
 // with key k has the subject RecordPrefix(bucket) + k.
 func RecordPrefix(bucket string) string { return root + "r." + bucket + "." }
+
+// API is where gateways find JetStream's requests, followed by a dot and the request.
+func API() string { return root + "api" }
+
+// IsKey reports whether a text is the key of a record: tokens as Token writes them, with
+// dots between them.
+func IsKey(s string) bool {
+	for token := range strings.SplitSeq(s, ".") {
+		if token == "" || strings.ContainsFunc(token, func(r rune) bool { return r > 127 || r != '=' && !plain(byte(r)) }) {
+			return false
+		}
+	}
+	return true
+}
+
+// IsFilter reports whether a text is a pattern of keys, as Matches takes it.
+func IsFilter(s string) bool {
+	all := strings.Split(s, ".")
+	for i, token := range all {
+		if token != "*" && (token != ">" || i+1 < len(all)) && !IsKey(token) {
+			return false
+		}
+	}
+	return true
+}
 
 // AccountOf returns the account token of a member subject as the hub sees it.
 func AccountOf(s string) (string, error) {
