@@ -87,6 +87,7 @@ func (k *Keys) memberClaims(member, account string) *jwt.AccountClaims {
 		imported(hub, jwt.Service, "$JS.API.CONSUMER.INFO."+stream+"."+account, apiPrefix+".CONSUMER.INFO."+stream+"."+account),
 		imported(hub, jwt.Service, "$JS.ACK."+stream+"."+account+".>", ""),
 	}
+	claims.Imports.Add(k.tunnelImports(account)...)
 	return claims
 }
 

@@ -33,12 +33,8 @@ type offer struct {
 // offers lists all that gateways have of HUB. They are exported for a token that names
 // the account GATEWAY: on servers with other accounts, nobody else can import them.
 func offers() []offer {
-	all := subject.Tunnel{Account: "*", Dialer: "*", Session: "*"}
 	out := []offer{
 		{name: "hub beat", subject: subject.HubBeat(), kind: jwt.Stream},
-		{name: "tunnel up", subject: all.Up(), kind: jwt.Stream},
-		{name: "tunnel open", subject: all.Open()},
-		{name: "tunnel down", subject: all.Down()},
 		{name: "gateway beat", subject: subject.GatewayBeat()},
 	}
 	for _, method := range subject.HubMethods() {
@@ -84,10 +80,37 @@ func gatewayMappings() jwt.Mapping {
 	return jwt.Mapping{jwt.Subject(subject.API() + ".>"): {{Subject: "$JS.API.>"}}}
 }
 
+// tunnelExports are what GATEWAY offers to members, each of which gets what has its own
+// account key. It does not go through HUB: what a server brings from one account to
+// another as a request, it brings to no third one.
+func tunnelExports() jwt.Exports {
+	all := ownTunnels("*")
+	return jwt.Exports{
+		{Name: "tunnel open", Subject: jwt.Subject(all.Open()), Type: jwt.Stream, AccountTokenPosition: 4},
+		{Name: "tunnel down", Subject: jwt.Subject(all.Down()), Type: jwt.Stream, AccountTokenPosition: 4},
+		service("tunnel up", all.Up(), 4, jwt.ResponseTypeSingleton),
+	}
+}
+
+// tunnelImports are the same for one member.
+func (k *Keys) tunnelImports(account string) []*jwt.Import {
+	gateway := public(k.gateway)
+	seen, own := subject.Tunnel{Account: account, Dialer: "*", Session: "*"}, subject.Tunnel{Dialer: "*", Session: "*"}
+	return []*jwt.Import{
+		imported(gateway, jwt.Stream, seen.Open(), local(own.Open())), imported(gateway, jwt.Stream, seen.Down(), local(own.Down())),
+		imported(gateway, jwt.Service, seen.Up(), local(own.Up())),
+	}
+}
+
+// local is a local name in which the wildcards are those of the imported one, in order.
+func local(subj string) string {
+	return strings.Replace(strings.Replace(subj, "*", "$1", 1), "*", "$2", 1)
+}
+
 func (k *Keys) gatewayClaims() (*jwt.AccountClaims, error) {
 	account := public(k.gateway)
 	claims := jwt.NewAccountClaims(account)
-	claims.Name = "GATEWAY"
+	claims.Name, claims.Exports = "GATEWAY", tunnelExports()
 	for _, s := range offers() {
 		permit := jwt.NewActivationClaims(account)
 		permit.Name, permit.ImportSubject, permit.ImportType = s.name, jwt.Subject(s.subject), s.kind
