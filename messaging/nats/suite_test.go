@@ -8,11 +8,18 @@ import (
 )
 
 // TestSuite runs the suite on real servers, with the rights of a gateway, an agent and
-// the hub.
+// the hub; records are the hub's once, and once a gateway's.
 func TestSuite(t *testing.T) {
 	for _, topology := range topologies() {
 		t.Run(topology.name, func(t *testing.T) {
 			messagingtest.Run(t, func(t *testing.T) messagingtest.Roles { return topology.open(t).roles(t) })
+		})
+		t.Run(topology.name+" as a gateway", func(t *testing.T) {
+			messagingtest.Run(t, func(t *testing.T) messagingtest.Roles {
+				roles := topology.open(t).roles(t)
+				roles.Buckets = roles.Requester.(*Conn)
+				return roles
+			})
 		})
 	}
 }
