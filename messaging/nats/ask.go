@@ -71,6 +71,13 @@ func (b askedBucket) ask(ctx context.Context, batch bool, writes ...messaging.Wr
 	ctx, cancel := context.WithTimeout(ctx, askedWithin)
 	defer cancel()
 	data, err := b.conn.Request(ctx, subject.Hub(subject.HubWrite), request)
+	for errors.Is(err, messaging.ErrNoResponder) && ctx.Err() == nil { // hubs are being started again
+		select {
+		case <-ctx.Done():
+		case <-time.After(storePause):
+			data, err = b.conn.Request(ctx, subject.Hub(subject.HubWrite), request)
+		}
+	}
 	var refused *messaging.RemoteError
 	switch {
 	case errors.As(err, &refused) && refused.Kind == messaging.Invalid:

@@ -78,13 +78,13 @@ func (w world) dial(t testing.TB, role Role) *Conn {
 	must(t, err)
 	t.Cleanup(c.Close)
 	if role == GatewayRole {
-		w.serve(t)
+		w.serve(t, c)
 	}
 	return c
 }
 
-// serve lets a hub serve gateways until the test ends.
-func (w world) serve(t testing.TB) {
+// serve lets a hub serve gateways until the test ends, and waits until the gateway is.
+func (w world) serve(t testing.TB, gateway *Conn) {
 	t.Helper()
 	hub, err := w.dialNear(HubRole)
 	must(t, err)
@@ -98,6 +98,13 @@ func (w world) serve(t testing.TB) {
 		}
 		hub.Close()
 	})
+	var refused *messaging.RemoteError
+	if !within(longest, func() bool {
+		_, err := gateway.Request(context.Background(), subject.Hub(subject.HubWrite), nil)
+		return errors.As(err, &refused)
+	}) {
+		t.Fatal("no hub serves the gateway")
+	}
 }
 
 func (w world) dialNear(role Role) (*Conn, error) {

@@ -68,7 +68,7 @@ func (c *Conn) respondIn(ctx context.Context, queue, subj string, admit func(mes
 }
 
 func respond(m *nats.Msg, data []byte, err error) {
-	if !answerable(m.Reply) {
+	if m.Reply == "" {
 		return
 	}
 	if err == nil {

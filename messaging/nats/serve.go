@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/errgroup"
@@ -190,8 +189,3 @@ func followConfig(filter string, after federation.Revision) jetstream.ConsumerCo
 	}
 	return config
 }
-
-// answerable reports whether an answer may be sent there. A server takes an
-// acknowledgement from one account to another as it is, so that who asks could name one
-// of another's work as the subject of the answer.
-func answerable(reply string) bool { return reply != "" && !strings.HasPrefix(reply, "$JS.") }
