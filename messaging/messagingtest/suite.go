@@ -20,7 +20,7 @@ type Roles struct {
 	Subscriber messaging.Subscriber // hears gateways
 	Requester  messaging.Requester  // may ask as a gateway
 	Responder  messaging.Responder  // answers as the hub
-	Buckets    messaging.Buckets    // as the hub
+	Buckets    messaging.Buckets    // as the hub, or a gateway for what gateways write
 	Leaser     messaging.Leaser
 	Admitter   messaging.Admitter // answers as the hub
 	Works      messaging.Bucket   // of one member, as the hub writes them; nil: nobody has any

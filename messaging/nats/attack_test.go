@@ -97,7 +97,7 @@ func answers(t *testing.T, c *nats.Conn, subjects []string, headers ...string) [
 // exchange sends requests and returns what comes back.
 func exchange(t *testing.T, c *nats.Conn, all []*nats.Msg) []answer {
 	t.Helper()
-	inbox := nats.NewInbox()
+	inbox := c.NewInbox()
 	back := make(chan *nats.Msg, 2*len(all))
 	sub, err := c.ChanSubscribe(inbox+".*", back)
 	must(t, err)

@@ -17,11 +17,16 @@ import (
 // that syncs every write: a record that is put and followed, and, turn by turn in the
 // same run, a bare publish and the library's ordered consumer. The aim is a ratio of
 // at most 1.5.
-func BenchmarkFollow(b *testing.B) {
+func BenchmarkFollow(b *testing.B) { benchmarkFollow(b, HubRole) }
+
+// BenchmarkGatewayFollows is the same for a gateway that follows.
+func BenchmarkGatewayFollows(b *testing.B) { benchmarkFollow(b, GatewayRole) }
+
+func benchmarkFollow(b *testing.B, role Role) {
 	w := open(b)
-	writer, reader := w.dial(b, HubRole), w.dial(b, HubRole)
+	writer := w.dial(b, HubRole)
 	must(b, writer.EnsureBuckets(b.Context()))
-	record, bare := followed(b, writer, reader), consumed(b, writer, reader)
+	record, bare := followed(b, writer, w.dial(b, role)), consumed(b, writer, w.dial(b, HubRole))
 	value := make([]byte, 1024)
 	var ours, theirs []time.Duration
 	for b.Loop() {
@@ -33,6 +38,34 @@ func BenchmarkFollow(b *testing.B) {
 		b.ReportMetric(float64(o.Microseconds()), name+"-follow-µs")
 		b.ReportMetric(float64(t.Microseconds()), name+"-bare-µs")
 		b.ReportMetric(float64(o)/float64(t), name+"-ratio")
+	}
+}
+
+// BenchmarkGatewayPut measures a write of desired state, turn by turn by a gateway and by
+// a hub, on one server that syncs every write.
+func BenchmarkGatewayPut(b *testing.B) {
+	w := open(b)
+	hub := w.dial(b, HubRole)
+	must(b, hub.EnsureBuckets(b.Context()))
+	put := func(c *Conn) func() time.Duration {
+		to, err := c.Bucket(b.Context(), subject.Workloads)
+		must(b, err)
+		value := make([]byte, 1024)
+		return func() time.Duration {
+			began := time.Now()
+			_, err := to.Put(b.Context(), "shop.web", value, messaging.AnyRevision)
+			must(b, err)
+			return time.Since(began)
+		}
+	}
+	asked, direct := put(w.dial(b, GatewayRole)), put(hub)
+	var all [2][]time.Duration
+	for b.Loop() {
+		all[0], all[1] = append(all[0], asked()), append(all[1], direct())
+	}
+	for i, who := range []string{"gateway", "hub"} {
+		b.ReportMetric(float64(quantile(all[i], 0.5).Microseconds()), "p50-"+who+"-µs")
+		b.ReportMetric(float64(quantile(all[i], 0.99).Microseconds()), "p99-"+who+"-µs")
 	}
 }
 

@@ -64,22 +64,32 @@ func (s siege) beyondGateways() []string {
 	}
 	for _, plain := range slices.Clone(subjects) {
 		rest, ok := strings.CutPrefix(plain, "$JS.API.")
-		if ok && !strings.HasPrefix(rest, "STREAM.INFO.R_") && !strings.HasPrefix(rest, "STREAM.MSG.GET.R_") {
-			subjects = append(subjects, apiPrefix+"."+rest, subject.API()+"."+rest)
+		if ok && !permitted(rest) {
+			subjects = append(subjects, apiPrefix+"."+rest)
+		}
+		if ok {
+			subjects = append(subjects, subject.API()+"."+rest)
 		}
 	}
 	return append(subjects, ofServers(s.victims)...)
 }
 
+// permitted reports whether a gateway may ask JetStream for that.
+func permitted(request string) bool {
+	return slices.ContainsFunc(subject.Shown(), func(bucket string) bool {
+		return slices.ContainsFunc(apiRequests(streamName(bucket)), func(r string) bool { return subject.Matches(r, request) })
+	})
+}
+
 // freeGateway is a user of the account GATEWAY who may do everything in it, as none that
 // a hub signs may: what it cannot do, the account alone prevents.
-func (s siege) freeGateway(t *testing.T) *nats.Conn {
+func (w world) freeGateway(t *testing.T) *nats.Conn {
 	t.Helper()
 	pub, seed, err := NewUserKey()
 	must(t, err)
-	token, err := jwt.NewUserClaims(pub).Encode(s.keys.gateway)
+	token, err := jwt.NewUserClaims(pub).Encode(w.keys.gateway)
 	must(t, err)
-	return s.raw(t, Credentials{JWT: token, Seed: seed})
+	return w.raw(t, Credentials{JWT: token, Seed: seed})
 }
 
 // oldGateway is a gateway as earlier versions made them: a user of the account HUB.
@@ -96,9 +106,9 @@ func (s siege) oldGateway(t *testing.T) *nats.Conn {
 }
 
 // raw connects with a client that keeps no rules.
-func (s siege) raw(t *testing.T, c Credentials) *nats.Conn {
+func (w world) raw(t *testing.T, c Credentials) *nats.Conn {
 	t.Helper()
-	nc, err := nats.Connect(s.urls[0], nats.Secure(clientTLS(t, s.ca)), nats.UserJWTAndSeed(c.JWT, string(c.Seed)))
+	nc, err := nats.Connect(w.urls[0], nats.Secure(clientTLS(t, w.ca)), nats.UserJWTAndSeed(c.JWT, string(c.Seed)))
 	must(t, err)
 	t.Cleanup(nc.Close)
 	return nc

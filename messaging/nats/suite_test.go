@@ -1,10 +1,13 @@
 package nats
 
 import (
+	"context"
 	"strings"
 	"testing"
 
+	"github.com/hansa-io/hansa/messaging"
 	"github.com/hansa-io/hansa/messaging/messagingtest"
+	"github.com/hansa-io/hansa/messaging/subject"
 )
 
 // TestSuite runs the suite on real servers, with the rights of a gateway, an agent and
@@ -37,37 +40,64 @@ func (w world) roles(t *testing.T) messagingtest.Roles {
 	}
 }
 
-// TestSuiteFaults runs the suite's faults on the connection of a hub that is not at
-// the server that it uses.
+// TestSuiteFaults runs the suite's faults on the connections of a hub and of a gateway
+// that are not at the server that they use.
 func TestSuiteFaults(t *testing.T) {
 	for _, topology := range topologies() {
 		t.Run(topology.name, func(t *testing.T) {
 			messagingtest.RunFaults(t, func(t *testing.T) (messagingtest.Roles, messagingtest.Faults) {
-				w := topology.open(t)
-				around := w.dial(t, HubRole)
-				must(t, around.EnsureBuckets(t.Context()))
-				p, err := newProxy("127.0.0.1:0", strings.TrimPrefix(w.urls[0], "tls://"))
-				must(t, err)
-				t.Cleanup(p.close)
-				hub, err := w.connect(HubRole, []string{"tls://" + p.address()})
-				must(t, err)
-				t.Cleanup(hub.Close)
-				roles := messagingtest.Roles{Publisher: hub, Requester: hub, Buckets: hub, Leaser: hub, MaxPayload: MaxPayload}
-				return roles, messagingtest.Faults{
-					Around: around,
-					LoseAnswers: func(*testing.T) func() {
-						p.down.hold(true)
-						return func() {
-							p.reset() // with what is held: it is lost
-							p.mend()
-						}
-					},
-					Cut: func(*testing.T) func() {
-						p.cut()
-						return p.mend
-					},
-				}
+				return topology.open(t).faulty(t, HubRole)
+			})
+		})
+		t.Run(topology.name+" as a gateway", func(t *testing.T) {
+			messagingtest.RunFaults(t, func(t *testing.T) (messagingtest.Roles, messagingtest.Faults) {
+				return topology.open(t).faulty(t, GatewayRole)
 			})
 		})
 	}
+}
+
+// faulty are the roles of one who reaches the bus by a proxy. Leases are a hub's.
+func (w world) faulty(t *testing.T, role Role) (messagingtest.Roles, messagingtest.Faults) {
+	t.Helper()
+	around := w.dial(t, HubRole)
+	must(t, around.EnsureBuckets(t.Context()))
+	p, err := newProxy("127.0.0.1:0", strings.TrimPrefix(w.urls[0], "tls://"))
+	must(t, err)
+	t.Cleanup(p.close)
+	dial := func(role Role) *Conn {
+		c, err := w.connect(role, []string{"tls://" + p.address()})
+		must(t, err)
+		t.Cleanup(c.Close)
+		return c
+	}
+	hub, one := dial(HubRole), dial(role)
+	if role == GatewayRole {
+		w.serve(t, one)
+	}
+	roles := messagingtest.Roles{Publisher: one, Requester: one, Buckets: leasesApart{one, hub}, Leaser: hub, MaxPayload: MaxPayload}
+	return roles, messagingtest.Faults{
+		Around: around,
+		LoseAnswers: func(*testing.T) func() {
+			p.down.hold(true)
+			return func() {
+				p.reset() // with what is held: it is lost
+				p.mend()
+			}
+		},
+		Cut: func(*testing.T) func() {
+			p.cut()
+			return p.mend
+		},
+	}
+}
+
+// leasesApart are the buckets of one, but for that of leases.
+type leasesApart struct{ one, hub *Conn }
+
+func (l leasesApart) Bucket(ctx context.Context, name string) (messaging.Bucket, error) {
+	if name == subject.Leases {
+		return l.hub.Bucket(ctx, name)
+	}
+	return l.one.Bucket(ctx, name)
 }
