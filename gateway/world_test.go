@@ -102,6 +102,7 @@ func newBus(t testing.TB) *world {
 	t.Cleanup(bus.Shutdown)
 	w := &world{t: t, bus: bus}
 	w.records = w.dial(nats.HubRole)
+	w.serveGateways()
 	answers := w.dial(nats.GatewayRole)
 	w.mirrors, err = mirror.Open(t.Context(), answers, mirror.Options{Buckets: gateway.Followed()})
 	must(t, err)
@@ -143,6 +144,14 @@ func (w *world) dial(role nats.Role) *nats.Conn {
 	must(w.t, err)
 	w.t.Cleanup(c.Close)
 	return c
+}
+
+// serveGateways does what every hub does, until the test ends.
+func (w *world) serveGateways() {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- w.records.ServeGateways(ctx) }()
+	w.t.Cleanup(func() { cancel(); <-done })
 }
 
 // start runs the gateway until the test ends.

@@ -36,6 +36,7 @@ func newExternalWorld(t *testing.T) *world {
 	w := &world{t: t, outside: external, data: t.TempDir(), ca: files.CA}
 	w.full.Store(new(string))
 	w.records, w.asks = w.dial(nats.HubRole), w.dial(nats.GatewayRole)
+	w.serveGateways()
 	return w
 }
 

@@ -374,6 +374,7 @@ func (w *world) replace(file []byte) {
 	w.records, w.asks = w.dial(nats.HubRole), w.dial(nats.GatewayRole)
 	w.records.MadeAnew(federation.Revision(time.Now().UnixMicro()))
 	must(w.t, w.records.EnsureBuckets(w.t.Context()))
+	w.serveGateways()
 }
 
 // obeys waits until the last order that the agent got gives it so many replicas.

@@ -85,7 +85,17 @@ func newWorldOf(t testing.TB, o nats.ServerOptions) *world {
 	t.Cleanup(func() { w.server.Shutdown() })
 	w.records, w.asks = w.dial(nats.HubRole), w.dial(nats.GatewayRole)
 	must(t, w.records.EnsureBuckets(t.Context()))
+	w.serveGateways()
 	return w
+}
+
+// serveGateways does what every hub does, leading or not, until the test ends.
+func (w *world) serveGateways() {
+	records := w.records
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- records.ServeGateways(ctx) }()
+	w.t.Cleanup(func() { cancel(); <-done })
 }
 
 // grow starts another server of the same federation. It stands for itself: what is on

@@ -13,10 +13,15 @@ import (
 
 // KeyCommands are what is asked of a hub's keys while the hub does not run.
 func KeyCommands() []*cobra.Command {
+	var name string
 	var ttl time.Duration
 	credentials := keysCommand("credentials", "Print credentials with which a gateway in a process of its own reaches the bus of this hub", func(out io.Writer, c configs.Hub) error {
-		return printCredentials(out, c, ttl)
+		return printCredentials(out, c, name, ttl)
 	})
+	credentials.Flags().StringVar(&name, "name", "", "of the gateway: each has its own, and one that runs takes new credentials for its own only")
+	if err := credentials.MarkFlagRequired("name"); err != nil {
+		panic(err) // the flag was defined a line above
+	}
 	credentials.Flags().DurationVar(&ttl, "ttl", 0, "how long they can be used; 0: for ever. A gateway reads its file again when that changes")
 	return []*cobra.Command{
 		credentials,
@@ -47,7 +52,7 @@ func keysCommand(name, short string, run func(io.Writer, configs.Hub) error) *co
 }
 
 // printCredentials signs a gateway's user with the keys of a hub.
-func printCredentials(out io.Writer, c configs.Hub, ttl time.Duration) error {
+func printCredentials(out io.Writer, c configs.Hub, name string, ttl time.Duration) error {
 	if ttl < 0 {
 		return fmt.Errorf("--ttl %s: want a time to come, for example 720h", ttl)
 	}
@@ -55,7 +60,7 @@ func printCredentials(out io.Writer, c configs.Hub, ttl time.Duration) error {
 	if err != nil {
 		return err
 	}
-	credentials, err := keys.Credentials(nats.GatewayRole, ttl)
+	credentials, err := keys.GatewayCredentials(name, ttl)
 	if err != nil {
 		return err
 	}

@@ -81,7 +81,8 @@ func (k *Keys) memberClaims(member, account string) *jwt.AccountClaims {
 	claims.Limits.Subs = memberSubscriptions
 	claims.Limits.Payload = memberPayload
 	claims.Imports = jwt.Imports{
-		imported(hub, jwt.Service, subject.UpOf(account), subject.MemberUpAll()),
+		imported(hub, jwt.Service, subject.Beat(account), subject.MemberBeat()),
+		imported(hub, jwt.Service, subject.Up(account, ">"), subject.MemberUp(">")),
 		imported(hub, jwt.Stream, subject.DownOf(account), subject.MemberDownAll()),
 		imported(hub, jwt.Service, "$JS.API.CONSUMER.MSG.NEXT."+stream+"."+account, apiPrefix+".CONSUMER.MSG.NEXT."+stream+"."+account),
 		imported(hub, jwt.Service, "$JS.API.CONSUMER.INFO."+stream+"."+account, apiPrefix+".CONSUMER.INFO."+stream+"."+account),

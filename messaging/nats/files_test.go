@@ -9,8 +9,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/hansa-io/hansa/messaging/subject"
 )
 
 // TestFiles: a gateway takes new credentials from its file without a restart, and keeps
@@ -27,8 +25,8 @@ func TestFiles(t *testing.T) {
 		t.Errorf("without files: %v", err)
 	}
 	put := func(text []byte) { must(t, os.WriteFile(f.CredentialsFile, text, 0o600)) }
-	sign := func(ttl time.Duration) Credentials {
-		c, err := w.server.keys.Credentials(GatewayRole, ttl)
+	sign := func(name string, ttl time.Duration) Credentials {
+		c, err := w.server.keys.GatewayCredentials(name, ttl)
 		must(t, err)
 		text, err := c.Encode()
 		must(t, err)
@@ -36,7 +34,7 @@ func TestFiles(t *testing.T) {
 		return c
 	}
 	must(t, os.WriteFile(f.CAFile, w.ca, 0o600))
-	first := sign(time.Hour)
+	first := sign("osaka", time.Hour)
 	c, err := Dial(DialOptions{Source: f.Source, Name: "gateway"})
 	must(t, err)
 	defer c.Close()
@@ -47,7 +45,11 @@ func TestFiles(t *testing.T) {
 	if now, err := f.Source(); err != nil || now.Credentials.JWT != first.JWT {
 		t.Errorf("with a bad file: %v", err)
 	}
-	second := sign(0)
+	sign("lima", 0)
+	if !within(longest, func() bool { return strings.Contains(log.String(), "of another gateway") }) {
+		t.Error("nobody is told of the credentials of another gateway")
+	}
+	second := sign("osaka", 0)
 	for wait := time.After(longest); ; {
 		uses, changed := c.redial.state()
 		if uses == second.JWT {
@@ -63,7 +65,7 @@ func TestFiles(t *testing.T) {
 	if err := <-ended; !errors.Is(err, context.Canceled) {
 		t.Errorf("following ended with %v", err)
 	}
-	must(t, c.Publish(subject.GatewayBeat(), nil))
+	w.serve(t, c) // it hears answers
 	if n := strings.Count(log.String(), "the last ones stay"); n != 1 {
 		t.Errorf("told:\n%s", &log)
 	}

@@ -83,7 +83,7 @@ func TestForeignOperator(t *testing.T) {
 	b.options.URLs = urls[:1]
 	e := b.open(t)
 	said := strings.Join(b.apply(t, e), "\n")
-	if !strings.Contains(said, "accounts HUB given") || !strings.Contains(said, " made, 0 changed") {
+	if !strings.Contains(said, "accounts HUB and GATEWAY given") || !strings.Contains(said, " made, 0 changed") {
 		t.Errorf("said %s", said)
 	}
 	if said := strings.Join(b.apply(t, b.open(t)), "\n"); !strings.Contains(said, "accounts as before") || !strings.Contains(said, "streams: 0 made, 0 changed") {

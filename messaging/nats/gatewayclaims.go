@@ -77,7 +77,11 @@ func gatewayExports() jwt.Exports {
 // gatewayMappings give JetStream's requests a second name in HUB: two exports of one
 // subject, to members and to gateways, are not possible.
 func gatewayMappings() jwt.Mapping {
-	return jwt.Mapping{jwt.Subject(subject.API() + ".>"): {{Subject: "$JS.API.>"}}}
+	out := jwt.Mapping{}
+	for _, r := range apiRequests("*") {
+		out[jwt.Subject(subject.API()+"."+r)] = []jwt.WeightedMapping{{Subject: jwt.Subject("$JS.API." + local(r))}}
+	}
+	return out
 }
 
 // tunnelExports are what GATEWAY offers to members, each of which gets what has its own

@@ -89,14 +89,14 @@ func TestMetrics(t *testing.T) {
 	hub, gateway := w.dial(t, HubRole), w.dial(t, GatewayRole)
 	ctx := t.Context()
 	must(t, hub.EnsureBuckets(ctx))
-	answering(t, hub, subject.Hub("test"), func(m messaging.Message) ([]byte, error) {
+	answering(t, hub, subject.Hub(subject.HubDescribe), func(m messaging.Message) ([]byte, error) {
 		return nil, messaging.Errorf(messaging.Refused, "no")
 	})
 	comes(t, "answered", func() bool {
-		_, err := gateway.Request(ctx, subject.Hub("test"), nil)
+		_, err := gateway.Request(ctx, subject.Hub(subject.HubDescribe), nil)
 		return !errors.Is(err, messaging.ErrNoResponder)
 	})
-	_, _ = gateway.Request(ctx, subject.Hub("nobody"), nil)
+	_, _ = gateway.Request(ctx, subject.Hub(subject.HubAbort), nil)
 	workloads, err := hub.Bucket(ctx, subject.Workloads)
 	must(t, err)
 	for range 2 {
@@ -107,9 +107,9 @@ func TestMetrics(t *testing.T) {
 		labels []string
 		value  float64
 	}{
-		{"hansa_bus_request_duration_seconds", []string{"hub.test", "refused"}, 1},
-		{"hansa_bus_request_duration_seconds", []string{"hub.nobody", "nobody"}, 1},
-		{"hansa_bus_answer_duration_seconds", []string{"hub.test", "refused"}, 1},
+		{"hansa_bus_request_duration_seconds", []string{"hub.describe", "refused"}, 1},
+		{"hansa_bus_request_duration_seconds", []string{"hub.abort", "nobody"}, 1},
+		{"hansa_bus_answer_duration_seconds", []string{"hub.describe", "refused"}, 1},
 		{"hansa_bus_write_duration_seconds", []string{"workloads", "written"}, 1},
 		{"hansa_bus_write_duration_seconds", []string{"workloads", "conflict"}, 1},
 		{"hansa_bus_reconnects_total", []string{"gateway"}, 0},

@@ -26,7 +26,7 @@ func checkGateway(t *testing.T, f federation) {
 	}
 	dir := t.TempDir()
 	creds := filepath.Join(dir, "gateway.creds")
-	if err := os.WriteFile(creds, []byte(f.run(t, "hansa", "hub", "credentials", "--config", hubFile)), 0o600); err != nil {
+	if err := os.WriteFile(creds, []byte(f.run(t, "hansa", "hub", "credentials", "--name", "second", "--config", hubFile)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	address := freeAddress(t)
