@@ -2,11 +2,18 @@
 // with JetStream, the embedded server, and the accounts that keep members apart.
 // It is the only package that imports nats.go, nats-server, jwt and nkeys.
 //
-// A Server runs in operator mode. The account HUB owns every stream; hub and
-// gateways are users of it, gateways with the least rights. Every member has an
-// account of its own, without JetStream, that imports from HUB only what carries
-// its own account key; the server itself puts that key into the subject (account
-// token position), so a member can neither read nor forge another one's traffic.
+// A Server runs in operator mode. The account HUB owns every stream; hubs are users of
+// it. Every member has an account of its own, without JetStream, that imports from HUB
+// only what carries its own account key; the server itself puts that key into the subject
+// (account token position), so a member can neither read nor forge another one's traffic.
+//
+// Gateways are users of the account GATEWAY, since a server delivers an answer to any
+// subject that the asker names, with the rights of the account that answers. GATEWAY
+// imports the requests to hubs, the part of JetStream that reads the buckets that
+// gateways show, and the hub's beat; what a gateway writes, and the consumers that it
+// follows with, any hub makes for it (ServeGateways). Within GATEWAY a user's rights keep
+// it to an inbox and to tunnels of its own name. The key of GATEWAY is derived from the
+// operator's and is in no file.
 //
 // An External bus is nats-servers that others run, with the same accounts: ServerConfig
 // says what they need, and OpenExternal refuses what is too old. Their operator is ours,
@@ -25,13 +32,15 @@
 // metadata, where every start of a hub notes what it found. Only the stream's leader
 // is asked where a stream ends, since another server may be behind.
 //
-// Tunnels are core messages, as package messaging/tunnel makes them. Their subjects
-// carry the member's account, which the server puts in and compares, and the user key of
-// the hub or gateway that dials, which is all that a gateway's rights permit: neither
-// another member nor another gateway can hear or say anything in a tunnel. An agent
-// takes the frames over a connection of their own.
+// Tunnels are core messages between GATEWAY and a member's account, as package
+// messaging/tunnel makes them. Their subjects carry the member's account, which the
+// server puts in and compares, and the name of the gateway that dials, which is all that
+// its rights permit: neither another member nor another gateway can hear or say anything
+// in a tunnel. An agent takes the frames over a connection of their own.
 //
 // What happens when the bus is away: core messages fail with ErrDisconnected,
 // requests and writes wait for their context and fail with ErrUnknown; followers
-// reconnect for ever and go on where they stopped.
+// reconnect for ever and go on where they stopped. While no hub runs, nothing that a
+// gateway asks for is written, and a gateway that loses its consumers follows again when
+// a hub is back; while no hub leads, both work.
 package nats

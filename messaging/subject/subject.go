@@ -10,9 +10,9 @@
 //	hansa.v1.m.<account>.down.beat          hub → member, core: hub beat with masks
 //	hansa.v1.m.<account>.down.rpc.<session> hub → member, core: requests
 //	hansa.v1.m.<account>.down.work.<ns>.<name>     hub → member, stream W_<account>
-//	hansa.v1.m.<account>.down.open.<dialer>.<session>    hub or gateway → member, core: a tunnel is asked for
-//	hansa.v1.m.<account>.down.tunnel.<dialer>.<session>  hub or gateway → member, core: its frames
-//	hansa.v1.m.<account>.up.tunnel.<dialer>.<session>    member → hub or gateway, core: its frames
+//	hansa.v1.m.<account>.down.open.<dialer>.<session>    gateway → member, core: a tunnel is asked for
+//	hansa.v1.m.<account>.down.tunnel.<dialer>.<session>  gateway → member, core: its frames
+//	hansa.v1.m.<account>.up.tunnel.<dialer>.<session>    member → gateway, core: its frames
 //	hansa.v1.hub.<method>                   gateway → hub, request
 //	hansa.v1.hub.beat                       hub → gateways, core: hub beat
 //	hansa.v1.api.<request>                  gateway → JetStream, in the place of "$JS.API"
@@ -20,8 +20,8 @@
 // In the member's own account the same subjects are local names without the
 // account token: "hansa.v1.up.beat", "hansa.v1.down.>"; the server maps them.
 //
-// A dialer is the user key of a hub or gateway, so that its rights can be limited to
-// its own tunnels; a session is 128 random bits.
+// A dialer is the name of a gateway, so that its rights can be limited to its own
+// tunnels; a session is 128 random bits.
 //
 // Tokens that come from users (namespaces, names) are escaped by Token, since
 // Kubernetes names may contain dots.

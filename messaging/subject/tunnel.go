@@ -10,7 +10,7 @@ type Tunnel struct {
 	// Account is the member's account key; "" gives the names that the member itself
 	// uses, where the server puts the account in.
 	Account string
-	Dialer  string // user key of the hub or gateway that asks for the tunnel
+	Dialer  string // name of the gateway that asks for the tunnel
 	Session string // 32 hexadecimal digits
 }
 
