@@ -151,7 +151,7 @@ func (w *world) serveGateways() {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- w.records.ServeGateways(ctx) }()
-	w.t.Cleanup(func() { cancel(); <-done })
+	w.t.Cleanup(func() { cancel(); _ = <-done })
 }
 
 // start runs the gateway until the test ends.

@@ -95,7 +95,7 @@ func (w *world) serveGateways() {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- records.ServeGateways(ctx) }()
-	w.t.Cleanup(func() { cancel(); <-done })
+	w.t.Cleanup(func() { cancel(); _ = <-done })
 }
 
 // grow starts another server of the same federation. It stands for itself: what is on

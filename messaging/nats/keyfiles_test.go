@@ -1,7 +1,6 @@
 package nats
 
 import (
-	"errors"
 	"maps"
 	"os"
 	"path/filepath"
@@ -46,32 +45,6 @@ func TestKeyFiles(t *testing.T) {
 	if err := KeyFiles(filepath.Join(t.TempDir(), "keys")).Import(map[string][]byte{"../x.nk": nil}); err == nil {
 		t.Error("a file is written beside the directory")
 	}
-}
-
-// TestUpgrade: a server whose accounts are those of a version that had gateways in the
-// account HUB serves gateways in theirs after a restart, and keys need no new file.
-func TestUpgrade(t *testing.T) {
-	w := open(t)
-	hub := w.dial(t, HubRole)
-	must(t, hub.EnsureBuckets(t.Context()))
-	old := w.keys.hubClaims()
-	old.Exports, old.Mappings = exports(), nil
-	must(t, w.register.push(t.Context(), old))
-	before, err := w.server.Dial(GatewayRole)
-	must(t, err)
-	defer before.Close()
-	if _, err := before.Request(t.Context(), subject.Hub(subject.HubWrite), nil); !errors.Is(err, messaging.ErrNoResponder) && !errors.Is(err, messaging.ErrTimeout) {
-		t.Fatalf("a gateway reaches hubs that do not offer it: %v", err)
-	}
-	files, err := KeyFiles(KeyDir(w.options.Dir)).Export()
-	if err != nil || len(files) != 4 {
-		t.Fatalf("%d files of keys, %v", len(files), err)
-	}
-	must(t, w.server.restart())
-	workloads, err := w.dial(t, GatewayRole).Bucket(t.Context(), subject.Workloads)
-	must(t, err)
-	_, err = workloads.Put(t.Context(), "shop.web", []byte("x"), 0)
-	must(t, err)
 }
 
 // TestMadeAnew: a stream of a store that takes the place of a lost one begins where it
