@@ -29,7 +29,6 @@ func TestIdentity(t *testing.T) {
 	}
 	answer := w.ask(t, http.MethodGet, "/members/tokyo/api/v1/pods?limit=5", http.Header{
 		"Authorization": {"Bearer " + viewerToken}, "Cookie": {"a=b"}, "X-Forwarded-For": {"1.2.3.4"}, "Accept": {"application/json"},
-		"Connection": {"Impersonate-User"},
 	})
 	if err := json.NewDecoder(answer.Body).Decode(&got); err != nil {
 		t.Fatal(err)
