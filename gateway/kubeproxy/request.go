@@ -38,13 +38,13 @@ func (p *Proxy) rewrite(r *httputil.ProxyRequest) {
 // group is what RBAC in the members knows a role by.
 func group(r grpcserver.Role) string { return "hansa:" + r.String() + "s" }
 
-// tell counts a request that has ended, and logs it unless it only read.
+// tell counts a request that has ended, and logs it unless it only read, and might.
 func (p *Proxy) tell(r *http.Request, req request, code int, took time.Duration) {
 	if req.member != "" {
 		p.metrics.ended(req.member, code)
 	}
 	reads := (r.Method == http.MethodGet || r.Method == http.MethodHead) && r.Header.Get("Upgrade") == ""
-	if reads && code < http.StatusBadRequest {
+	if reads && code < http.StatusInternalServerError && code != http.StatusUnauthorized && code != http.StatusForbidden {
 		return
 	}
 	p.opts.Log.Info("member request", "member", req.member, "user", req.user, "role", req.role.String(), "method", r.Method,
