@@ -19,13 +19,14 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/hansa-io/hansa/configs"
+	"github.com/hansa-io/hansa/test/kubelet"
 )
 
 // TestReach: real kubectl does with a member through the gateway what it does without.
 func TestReach(t *testing.T) {
 	f := newFederation(t)
 	f.run(t, "hansa", "up", "--members", "2", "--node-count", "2", "--ports", "auto", "--no-sample")
-	k := newKubelet(t)
+	k := kubelet.New(t)
 	for _, member := range []string{"tokyo", "frankfurt"} {
 		f.addStub(t, member, k)
 	}
@@ -44,7 +45,7 @@ func TestReach(t *testing.T) {
 // reach is a federation whose members have a node that answers.
 type reach struct {
 	federation
-	kubelet    *kubelet
+	kubelet    *kubelet.Kubelet
 	kubeconfig string // of tokyo, through the gateway
 }
 
@@ -85,10 +86,10 @@ const running = `{"status": {"phase": "Running", "podIP": "127.0.0.1", "conditio
 	{"name": "main", "image": "example/talker", "imageID": "x", "ready": true, "started": true, "restartCount": 0, "state": {"running": {}}}]}}`
 
 // addStub adds the node that answers to a member.
-func (f federation) addStub(t *testing.T, member string, k *kubelet) {
+func (f federation) addStub(t *testing.T, member string, k *kubelet.Kubelet) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "node.json")
-	if err := os.WriteFile(file, []byte(k.node()), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(k.Node()), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	direct := f.kubeconfig(t, member)
@@ -283,7 +284,7 @@ func (r reach) second(t *testing.T) (string, map[string]string) {
 func (r reach) logs(t *testing.T) {
 	r.apply(t, talker)
 	tokyo, frankfurt := r.pod(t, "tokyo"), r.pod(t, "frankfurt")
-	r.kubelet.write("one")
+	r.kubelet.Write("one")
 	if got := r.kubectl(t, "-n", "talk", "logs", tokyo); got != "one\n" {
 		t.Errorf("kubectl logs: %q", got)
 	}
@@ -291,11 +292,11 @@ func (r reach) logs(t *testing.T) {
 	all := r.start(t, "hansa", "logs", "talk/talker", "-f")
 	r.has(t, plain, "one\n")
 	r.has(t, all, "tokyo/"+tokyo+" one\n", "frankfurt/"+frankfurt+" one\n")
-	r.kubelet.write("two")
+	r.kubelet.Write("two")
 	r.has(t, plain, "two\n")
 	r.has(t, all, "tokyo/"+tokyo+" two\n", "frankfurt/"+frankfurt+" two\n")
-	r.kubelet.server.CloseClientConnections() // as a container that starts again does
-	r.kubelet.write("three")
+	r.kubelet.Cut() // as a container that starts again does
+	r.kubelet.Write("three")
 	r.has(t, all, "tokyo/"+tokyo+" three\n", "frankfurt/"+frankfurt+" three\n")
 	r.kubectl(t, "-n", "talk", "delete", "pod", tokyo, "--wait=false", "--force")
 	other := ""
@@ -305,7 +306,7 @@ func (r reach) logs(t *testing.T) {
 		}
 		return ""
 	})
-	r.kubelet.write("four")
+	r.kubelet.Write("four")
 	r.has(t, all, "tokyo/"+other+" four\n", "frankfurt/"+frankfurt+" four\n")
 	all.mu.Lock()
 	defer all.mu.Unlock()
@@ -344,8 +345,8 @@ func (r reach) copy(t *testing.T) {
 		t.Fatal(err)
 	}
 	back := filepath.Join(t.TempDir(), "back")
-	r.kubectl(t, "-n", "talk", "cp", from, pod+":"+filepath.Join(r.kubelet.dir, "copied"))
-	r.kubectl(t, "-n", "talk", "cp", pod+":"+filepath.Join(r.kubelet.dir, "copied"), back)
+	r.kubectl(t, "-n", "talk", "cp", from, pod+":"+filepath.Join(r.kubelet.Dir, "copied"))
+	r.kubectl(t, "-n", "talk", "cp", pod+":"+filepath.Join(r.kubelet.Dir, "copied"), back)
 	got, err := os.ReadFile(back)
 	if err != nil || sha256.Sum256(got) != sha256.Sum256(data) {
 		t.Errorf("there and back came %d bytes, %v", len(got), err)
@@ -404,7 +405,7 @@ func (r reach) cut(t *testing.T) {
 	r.run(t, "hansa", "member", "kill", "tokyo")
 	r.has(t, watch, "ERROR")
 	r.has(t, all, "tokyo: ")
-	r.kubelet.write("five")
+	r.kubelet.Write("five")
 	r.has(t, all, "frankfurt/"+frankfurt+" five\n")
 	out, code := r.try(t, "kubectl", "--kubeconfig", r.kubeconfig, "get", "configmaps")
 	if code == 0 || !strings.Contains(lastLine(out), "member tokyo cannot be reached over the bus") {

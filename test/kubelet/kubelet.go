@@ -1,4 +1,8 @@
-package e2e
+// Package kubelet is what an API server asks of a node, for tests: logs, exec and
+// port-forward, by the real protocols of streaming. Simulated nodes have nothing that
+// answers. The containers are simulated: their one log is written by the test, and what
+// is run in them is run on this machine.
+package kubelet
 
 import (
 	"context"
@@ -18,21 +22,21 @@ import (
 	"k8s.io/cri-streaming/pkg/streaming/remotecommand"
 )
 
-// kubelet is what an API server asks of a node, by the real protocols of streaming:
-// simulated nodes have nothing that answers. A container is a simulated one whose log
-// is written here; what is run in it is run on this machine, in its directory.
-type kubelet struct {
+// Kubelet answers for one node.
+type Kubelet struct {
 	server *httptest.Server
-	dir    string
+	// Dir is where commands run.
+	Dir string
 
 	mu    sync.Mutex
 	lines []string      // of every container's log, with their times
 	more  chan struct{} // closed with the next line
 }
 
-func newKubelet(t *testing.T) *kubelet {
+// New starts one, which ends with the test.
+func New(t testing.TB) *Kubelet {
 	t.Helper()
-	k := &kubelet{dir: t.TempDir(), more: make(chan struct{})}
+	k := &Kubelet{Dir: t.TempDir(), more: make(chan struct{})}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/containerLogs/{namespace}/{pod}/{container}", k.logs)
 	mux.HandleFunc("/exec/{namespace}/{pod}/{container}", func(w http.ResponseWriter, r *http.Request) {
@@ -60,15 +64,15 @@ func newKubelet(t *testing.T) *kubelet {
 	return k
 }
 
-// node is the Node that leads here.
-func (k *kubelet) node() string {
+// Node is the Node "stub", which leads here.
+func (k *Kubelet) Node() string {
 	return fmt.Sprintf(`{"apiVersion": "v1", "kind": "Node", "metadata": {"name": "stub"}, "status": {
 		"addresses": [{"type": "InternalIP", "address": "127.0.0.1"}], "daemonEndpoints": {"kubeletEndpoint": {"Port": %d}}}}`,
 		k.server.Listener.Addr().(*net.TCPAddr).Port)
 }
 
-// write adds a line to every log.
-func (k *kubelet) write(line string) {
+// Write adds a line to every log.
+func (k *Kubelet) Write(line string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.lines = append(k.lines, time.Now().UTC().Format(time.RFC3339Nano)+" "+line)
@@ -76,15 +80,18 @@ func (k *kubelet) write(line string) {
 	k.more = make(chan struct{})
 }
 
+// Cut ends every stream, as containers that start again do.
+func (k *Kubelet) Cut() { k.server.CloseClientConnections() }
+
 // next returns the lines from the one with the number on, and what is closed when
 // there are more.
-func (k *kubelet) next(from int) ([]string, <-chan struct{}) {
+func (k *Kubelet) next(from int) ([]string, <-chan struct{}) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.lines[from:], k.more
 }
 
-func (k *kubelet) logs(w http.ResponseWriter, r *http.Request) {
+func (k *Kubelet) logs(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	sent, _ := k.next(0)
 	count := max(0, len(sent)-atoi(q.Get("tailLines"), len(sent)))
@@ -100,7 +107,7 @@ func (k *kubelet) logs(w http.ResponseWriter, r *http.Request) {
 			if q.Get("timestamps") == "true" {
 				text = line
 			}
-			fmt.Fprintln(w, text)
+			_, _ = io.WriteString(w, text+"\n") // who reads may be gone
 		}
 		_ = http.NewResponseController(w).Flush()
 		if q.Get("follow") != "true" {
@@ -122,9 +129,9 @@ func atoi(text string, otherwise int) int {
 }
 
 // ExecInContainer runs the command here.
-func (k *kubelet) ExecInContainer(ctx context.Context, _, _, _ string, cmd []string, in io.Reader, out, err io.WriteCloser, _ bool, _ <-chan remotecommand.TerminalSize, _ time.Duration) error {
+func (k *Kubelet) ExecInContainer(ctx context.Context, _, _, _ string, cmd []string, in io.Reader, out, err io.WriteCloser, _ bool, _ <-chan remotecommand.TerminalSize, _ time.Duration) error {
 	command := exec.CommandContext(ctx, cmd[0], cmd[1:]...)
-	command.Dir, command.Stdin = k.dir, in
+	command.Dir, command.Stdin = k.Dir, in
 	if out != nil {
 		command.Stdout = out
 	}
@@ -135,7 +142,7 @@ func (k *kubelet) ExecInContainer(ctx context.Context, _, _, _ string, cmd []str
 }
 
 // PortForward leads to the port of this machine.
-func (k *kubelet) PortForward(_ context.Context, _, _ string, port int32, stream io.ReadWriteCloser) error {
+func (k *Kubelet) PortForward(_ context.Context, _, _ string, port int32, stream io.ReadWriteCloser) error {
 	conn, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(int(port))))
 	if err != nil {
 		return err
