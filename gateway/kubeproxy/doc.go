@@ -21,6 +21,9 @@
 // answers are passed on as they come. A tunnel that breaks breaks the answer: a watch
 // ends with an error and not as if it were over.
 //
+// Bounds: a caller has at most 64 requests under way to a member, which takes 256
+// connections.
+//
 // Every request that may change something, and every refusal, is a line in the log;
 // metrics count requests, those under way, and bytes, by member.
 package kubeproxy

@@ -50,6 +50,7 @@ type Proxy struct {
 	metrics   *metrics
 	proxy     *httputil.ReverseProxy
 	transport *http.Transport
+	shares    shares
 	failed    sync.Map // member's name to when it did not answer, while it was lost
 }
 
@@ -61,7 +62,7 @@ func New(o Options) (*Proxy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reach of members: %w", err)
 	}
-	p := &Proxy{opts: o, metrics: counts}
+	p := &Proxy{opts: o, metrics: counts, shares: shares{open: map[share]int{}}}
 	// HTTP/1.1 gives each request under way a connection, and so a tunnel and a window,
 	// of its own.
 	p.transport = &http.Transport{
@@ -141,6 +142,11 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(seen, req.path, code, why)
 		return
 	}
+	if !p.shares.take(req) {
+		refuse(seen, req.path, http.StatusTooManyRequests, fmt.Sprintf("%s has %d requests to member %s under way already: end some", req.user, mostRequests, req.member))
+		return
+	}
+	defer p.shares.give(req)
 	p.proxy.ServeHTTP(seen, r.WithContext(context.WithValue(r.Context(), requestKey{}, req)))
 }
 

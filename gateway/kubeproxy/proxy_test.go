@@ -211,3 +211,23 @@ func TestUpgrade(t *testing.T) {
 		t.Error("the connection outlives its tunnel")
 	}
 }
+
+// TestShare: one caller cannot take all connections of a member.
+func TestShare(t *testing.T) {
+	w := newWorld(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	}))
+	for range 64 {
+		if answer := w.ask(t, http.MethodGet, "/members/tokyo/api/v1/pods?watch=1", nil); answer.StatusCode != http.StatusOK {
+			t.Fatal(answer.Status)
+		}
+	}
+	if answer := w.ask(t, http.MethodGet, "/members/tokyo/api/v1/pods?watch=1", nil); answer.StatusCode != http.StatusTooManyRequests {
+		t.Errorf("one more: %s", answer.Status)
+	}
+	other := w.ask(t, http.MethodGet, "/members/tokyo/api/v1/pods?watch=1", http.Header{"Authorization": {"Bearer " + viewerToken}})
+	if other.StatusCode != http.StatusOK {
+		t.Errorf("another caller: %s", other.Status)
+	}
+}

@@ -68,6 +68,12 @@ func (r reach) objects(t *testing.T) {
 	if code == 0 || !strings.HasPrefix(lastLine(out), `Error from server (Forbidden): member "nowhere" does not exist`) {
 		t.Errorf("unknown member: exit %d, %s", code, out)
 	}
+	if got := r.run(t, "hansa", "kubectl", "tokyo", "--", "get", "namespace", "default", "-o", "name"); got != "namespace/default\n" {
+		t.Errorf("hansa kubectl: %q", got)
+	}
+	if out, code := r.try(t, "hansa", "kubectl", "tokyo", "--", "get", "namespace", "none"); code != 1 || strings.Contains(out, "hansa:") {
+		t.Errorf("hansa kubectl that fails: exit %d, %s", code, out)
+	}
 	r.refused(t, `member tokio does not exist: did you mean "tokyo"?`, "hansa", "kubeconfig", "tokio")
 }
 

@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,10 +14,10 @@ import (
 	"github.com/hansa-io/hansa/gateway/cli"
 )
 
-// Commands returns "up", "down", "kubectl" and the subcommands of
+// Commands returns "up", "down" and the subcommands of
 // "member" and "hub" that act on the processes of a local federation.
 func Commands() []*cobra.Command {
-	return []*cobra.Command{upCommand(), downCommand(), kubectlCommand(), memberCommand(), hubCommand()}
+	return []*cobra.Command{upCommand(), downCommand(), memberCommand(), hubCommand()}
 }
 
 type upFlags struct {
@@ -188,25 +187,4 @@ func Kubeconfig(member string) (string, error) {
 		return "", err
 	}
 	return home.Kubeconfig(member), nil
-}
-
-func kubectlCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:     "kubectl MEMBER -- ARGS",
-		Short:   "Run kubectl against a member",
-		Example: "  hansa kubectl tokyo -- get pods -A",
-		Args:    cobra.MinimumNArgs(2),
-		RunE: func(_ *cobra.Command, args []string) error {
-			path, err := Kubeconfig(args[0])
-			if err != nil {
-				return err
-			}
-			kubectl, err := exec.LookPath("kubectl")
-			if err != nil {
-				return fmt.Errorf("kubectl is not on the PATH: install it, or build it with \"make tools\"")
-			}
-			env := append(os.Environ(), "KUBECONFIG="+path)
-			return syscall.Exec(kubectl, append([]string{"kubectl"}, args[1:]...), env)
-		},
-	}
 }
