@@ -192,8 +192,8 @@ func put(all, ours []kubeEntry) []kubeEntry {
 
 // writeWhole replaces a file, or what a link leads to, for its owner's eyes only.
 func writeWhole(path string, text []byte) error {
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		path = real
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err

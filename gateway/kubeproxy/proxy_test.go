@@ -202,6 +202,7 @@ func TestUpgrade(t *testing.T) {
 	if err != nil || answer.StatusCode != http.StatusSwitchingProtocols || answer.Header.Get("Upgrade") != "SPDY/3.1" {
 		t.Fatalf("%+v, %v", answer, err)
 	}
+	defer answer.Body.Close()
 	fmt.Fprint(client, "there\n")
 	if line, err := lines.ReadString('\n'); line != "there\n" {
 		t.Fatalf("%q, %v", line, err)

@@ -2,6 +2,7 @@ package kubeproxy_test
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -108,8 +109,15 @@ func tokens(t testing.TB) *grpcserver.Tokens {
 	return all
 }
 
-// ask sends a request to the gateway; the test ends the answer.
-func (w *world) ask(t testing.TB, method, path string, header http.Header) *http.Response {
+// reply is an answer whose body is closed with the test.
+type reply struct {
+	StatusCode int
+	Status     string
+	Body       io.Reader
+}
+
+// ask sends a request to the gateway.
+func (w *world) ask(t testing.TB, method, path string, header http.Header) reply {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	t.Cleanup(cancel)
@@ -126,5 +134,5 @@ func (w *world) ask(t testing.TB, method, path string, header http.Header) *http
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { answer.Body.Close() })
-	return answer
+	return reply{answer.StatusCode, answer.Status, answer.Body}
 }

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"sync"
 	"time"
 
 	"github.com/hansa-io/hansa/member/kube"
@@ -54,14 +55,14 @@ func (s *Server) Run(ctx context.Context) error {
 		Handler: s.handler(), MaxHeaderBytes: maxHeader, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout,
 		ErrorLog: slog.NewLogLogger(s.opts.Log.Handler(), slog.LevelDebug),
 	}
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(l) }()
+	var serving sync.WaitGroup
+	serving.Go(func() { _ = server.Serve(l) }) // ends with the listener
 	err := s.opts.Tunnels.Serve(ctx, func(ctx context.Context, service string) (func(messaging.Stream), error) {
 		return s.answer(ctx, l, service)
 	})
 	stop()
 	_ = server.Close() // all streams have ended
-	<-served
+	serving.Wait()
 	if ctx.Err() != nil {
 		return nil
 	}
