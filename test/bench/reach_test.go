@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -98,9 +99,10 @@ func (f local) compare(what string, times int, measure func(name string) float64
 
 func (f local) kubectl(kubeconfig string, args ...string) {
 	command := exec.Command(filepath.Join(f.bin, "kubectl"), append([]string{"--kubeconfig", kubeconfig}, args...)...)
-	command.Stdout = io.Discard
+	var said strings.Builder
+	command.Stdout, command.Stderr = io.Discard, &said
 	if err := command.Run(); err != nil {
-		f.b.Fatalf("%v: %v", command.Args, err)
+		f.b.Fatalf("%v: %v: %s", command.Args, err, said.String())
 	}
 }
 
