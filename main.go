@@ -43,7 +43,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	os.Exit(cli.Main(ctx, os.Args[1:], cli.Options{
-		Version: release, Commands: append(append(roles(), wrap.Command()), local.Commands()...), Restore: prepareRestore,
+		Version: release, Commands: append(append(roles(), wrap.Command()), local.Commands()...), Restore: prepareRestore, Direct: local.Kubeconfig,
 	}))
 }
 
@@ -145,7 +145,12 @@ func runHub(ctx context.Context, c configs.Hub) error {
 			return err
 		}
 		defer answers.Close()
-		front, err := newGateway(c.Gateway, mirroredBus{answers, records}, gateway.Options{Name: c.Name, Metrics: metrics, Log: log})
+		reach, stop, err := newReach(func() (*nats.Conn, error) { return bus.Dial(nats.GatewayRole) })
+		if err != nil {
+			return err
+		}
+		defer stop()
+		front, err := newGateway(c.Gateway, mirroredBus{answers, records}, gateway.Options{Name: c.Name, Tunnels: reach, Metrics: metrics, Log: log})
 		if err != nil {
 			return err
 		}
@@ -233,6 +238,23 @@ func newGateway(c configs.Gateway, bus mirroredBus, o gateway.Options) (*gateway
 	return gateway.New(o)
 }
 
+// newReach opens tunnels over a connection that carries nothing else.
+func newReach(dial func() (*nats.Conn, error)) (messaging.Tunnels, func(), error) {
+	conn, err := dial()
+	if err != nil {
+		return nil, nil, err
+	}
+	tunnels, err := nats.NewTunnels(conn)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return tunnels, func() {
+		tunnels.Close()
+		conn.Close()
+	}, nil
+}
+
 // runGateway runs a gateway until ctx ends.
 func runGateway(ctx context.Context, c configs.GatewayRole) error {
 	if err := catalogue.Extend(c.Places); err != nil {
@@ -249,7 +271,14 @@ func runGateway(ctx context.Context, c configs.GatewayRole) error {
 	if err != nil {
 		return err
 	}
-	front, err := newGateway(c.Gateway, mirroredBus{bus, records}, gateway.Options{Name: c.Name, Metrics: metrics, Log: log})
+	reach, stop, err := newReach(func() (*nats.Conn, error) {
+		return nats.Dial(nats.DialOptions{Source: files.Source, Name: c.Name + " tunnels", Log: log})
+	})
+	if err != nil {
+		return err
+	}
+	defer stop()
+	front, err := newGateway(c.Gateway, mirroredBus{bus, records}, gateway.Options{Name: c.Name, Tunnels: reach, Metrics: metrics, Log: log})
 	if err != nil {
 		return err
 	}
@@ -271,18 +300,24 @@ func runAgent(ctx context.Context, c configs.Agent) error {
 		Kubeconfig: c.Kubeconfig, Context: c.Context, AdmissionListen: c.Admission.Listen, AdmissionURL: c.Admission.URL, ProbeURL: c.ProbeURL, ProbeCA: ca, NoProbe: c.NoProbe, Version: release,
 		Keys:       access.Keys{New: nats.NewUserKey, Sign: nats.Sign, Read: nats.ReadUser},
 		NewSealKey: seal.NewKey, Unseal: seal.Open, Logger: log,
-		Dial: func(c member.Connection) (member.Bus, error) {
-			return nats.Dial(nats.DialOptions{
-				Source: func() (nats.Access, error) {
-					now := c.Credentials()
-					return nats.Access{URLs: now.BusURLs, CA: now.BusCA, Credentials: nats.Credentials{JWT: now.JWT, Seed: now.Seed}}, nil
-				},
-				Name: c.Name, Account: c.Account, First: c.First, Refused: c.Refused, Log: log, Patient: true,
-			})
+		Dial: func(c member.Connection) (member.Bus, error) { return dialAgent(c, log, true) },
+		Tunnels: func(control member.Bus, bulk member.Connection) messaging.TunnelServer {
+			return nats.NewTunnelServer(control.(*nats.Conn), func() (*nats.Conn, error) { return dialAgent(bulk, log, false) })
 		},
 	})
 	if err != nil {
 		return err
 	}
 	return agent.Run(ctx)
+}
+
+// dialAgent connects an agent to the bus; patient ones are tried for ever.
+func dialAgent(c member.Connection, log *slog.Logger, patient bool) (*nats.Conn, error) {
+	return nats.Dial(nats.DialOptions{
+		Source: func() (nats.Access, error) {
+			now := c.Credentials()
+			return nats.Access{URLs: now.BusURLs, CA: now.BusCA, Credentials: nats.Credentials{JWT: now.JWT, Seed: now.Seed}}, nil
+		},
+		Name: c.Name, Account: c.Account, First: c.First, Refused: c.Refused, Log: log, Patient: patient,
+	})
 }

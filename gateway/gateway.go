@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"github.com/hansa-io/hansa/federation/sealed"
 	"github.com/hansa-io/hansa/gateway/grpcserver"
 	"github.com/hansa-io/hansa/gateway/httpserver"
+	"github.com/hansa-io/hansa/gateway/kubeproxy"
 	"github.com/hansa-io/hansa/gateway/route"
 	"github.com/hansa-io/hansa/messaging"
 	"github.com/hansa-io/hansa/messaging/subject"
@@ -41,7 +43,9 @@ type Options struct {
 	CertFile, KeyFile string           // read again when they change
 	TokensFile        string           // who may call; see grpcserver.LoadTokens
 	Place             federation.Place // of callers that do not name theirs
-	Version           string
+	// Tunnels reach the members' APIs; nil: this gateway leads to none.
+	Tunnels messaging.Tunnels
+	Version string
 	// Seal seals the Secrets of a workload to a curve key of the hub.
 	Seal sealed.Sealer
 	// Connected reports whether the bus is reachable; nil means always.
@@ -127,11 +131,26 @@ func (g *Gateway) listen(certificate *certfile.File) error {
 	if err != nil {
 		return err
 	}
+	members, err := g.newReach()
+	if err != nil {
+		return err
+	}
 	g.web, err = httpserver.New(httpserver.Options{
-		Listen: g.opts.Listen, MetricsListen: g.opts.MetricsListen, Metrics: g.opts.Metrics, Certificate: certificate,
+		Members: members,
+		Listen:  g.opts.Listen, MetricsListen: g.opts.MetricsListen, Metrics: g.opts.Metrics, Certificate: certificate,
 		GRPC: grpc, Tables: g, Log: g.log,
 	})
 	return err
+}
+
+// newReach makes what leads to the members' APIs; nil without tunnels.
+func (g *Gateway) newReach() (http.Handler, error) {
+	if g.opts.Tunnels == nil {
+		return nil, nil
+	}
+	return kubeproxy.New(kubeproxy.Options{
+		Name: g.opts.Name, Tunnels: g.opts.Tunnels, Tables: g, Tokens: g.auth, Metrics: g.opts.Metrics, Log: g.log,
+	})
 }
 
 // Addr is where the gateway listens.

@@ -28,21 +28,26 @@ func (a *Agent) connect() (err error) {
 		Hub:  access.Hub{Bus: a.askToRotate, Gateway: a.askGateway, Rotated: a.tellRotated},
 		Save: func(s access.State) error { return a.book.change(func(id *identity) { id.State = s }) },
 	}, id.State)
-	h := fnv.New32a()
-	_, _ = h.Write([]byte(a.opts.Name)) // a hash takes everything
-	c := Connection{
-		Name: a.opts.Name, Account: id.Account, Credentials: a.access.Credentials, Refused: a.access.Refused, First: 1 + int(h.Sum32()%1024),
-	}
-	if a.control, err = a.opts.Dial(c); err != nil {
+	if a.control, err = a.opts.Dial(a.connection("", 0)); err != nil {
 		return err
 	}
-	c.Name, c.First = a.opts.Name+" beats", c.First+1
-	if a.beats, err = a.opts.Dial(c); err != nil {
+	if a.beats, err = a.opts.Dial(a.connection(" beats", 1)); err != nil {
 		a.control.Close()
 		return err
 	}
 	a.access.Use(a.beats, a.control)
 	return nil
+}
+
+// connection describes one to the bus, which begins at the server that is so many after
+// the first.
+func (a *Agent) connection(suffix string, after int) Connection {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(a.opts.Name)) // a hash takes everything
+	return Connection{
+		Name: a.opts.Name + suffix, Account: a.book.read().Account, Credentials: a.access.Credentials, Refused: a.access.Refused,
+		First: 1 + after + int(h.Sum32()%1024),
+	}
 }
 
 // askToRotate asks the hub for another user.

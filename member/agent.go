@@ -79,8 +79,11 @@ type Options struct {
 	Unseal     func(s federation.Sealed, seed []byte) ([]byte, error)
 	// Dial connects to the bus, and goes on trying while it cannot be reached. An error
 	// ends the agent.
-	Dial   func(Connection) (Bus, error)
-	Logger *slog.Logger
+	Dial func(Connection) (Bus, error)
+	// Tunnels takes the tunnels to this member: control hears that they are asked for,
+	// and bulk is the connection to make for them. nil: the cluster's API is not served.
+	Tunnels func(control Bus, bulk Connection) messaging.TunnelServer
+	Logger  *slog.Logger
 }
 
 // Agent is one life of the agent of one member.
@@ -157,7 +160,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	roles, running := errgroup.WithContext(ctx)
 	for _, role := range []func(context.Context) error{
 		a.admit, a.decide, a.beat, a.look, a.lander.Run, a.reports.run, a.followWorks, a.listen, a.observe, a.keepFacts, a.keepStatuses, a.keepSealKey,
-		a.access.Run, a.keepApart,
+		a.access.Run, a.keepApart, a.reach,
 	} {
 		roles.Go(func() error { return role(running) })
 	}

@@ -28,6 +28,9 @@ type Options struct {
 	// Restore prepares the data directory of a hub that does not run, by its
 	// configuration file, to restore a backup; nil: this command cannot.
 	Restore func(ctx context.Context, config, file string) error
+	// Direct is the file of a kubeconfig that leads to a member of this machine past
+	// the gateway; nil: there are none.
+	Direct func(member string) (string, error)
 }
 
 func (o Options) complete() Options {
@@ -116,7 +119,7 @@ Begin with "hansa up" (a federation on this machine), then "hansa get members".`
 		&cobra.Group{ID: groupHeal, Title: "Members and recovery:"},
 		&cobra.Group{ID: groupHome, Title: "Federation on this machine, and the roles:"},
 	)
-	add(root, groupLook, a.getCommand(), a.describeCommand(), a.explainCommand(), a.resolveCommand(), a.simulateCommand(), a.readinessCommand(), a.statusCommand(), a.busCommand())
+	add(root, groupLook, a.getCommand(), a.describeCommand(), a.explainCommand(), a.resolveCommand(), a.simulateCommand(), a.readinessCommand(), a.statusCommand(), a.busCommand(), a.kubeconfigCommand(), a.kubectlCommand(), a.logsCommand(), a.topCommand())
 	add(root, groupRun, a.applyCommand(), a.deleteCommand(), a.rebalanceCommand(), a.scoreCommand())
 	add(root, groupHeal, a.cordonCommand(), a.uncordonCommand(), a.drainCommand(), a.leaveCommand(), a.taintCommand(), a.labelCommand(), a.memberCommand(), a.tokenCommand(), a.drillCommand(), a.operationCommand(), a.backupCommand(), a.restoreCommand())
 	add(root, groupHeal, a.verbCommands()...)

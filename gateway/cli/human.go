@@ -83,13 +83,13 @@ func or(text, otherwise string) string {
 
 // units are the suffixes of Kubernetes quantities.
 var units = map[string]float64{
-	"": 1, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12,
+	"": 1, "n": 1e-9, "u": 1e-6, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12,
 	"Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30, "Ti": 1 << 40,
 }
 
 // quantity reads a Kubernetes quantity ("3500m", "16Gi"); false when it is none.
 func quantity(text string) (float64, bool) {
-	digits := strings.TrimRight(text, "imkKMGT")
+	digits := strings.TrimRight(text, "inumkKMGT")
 	unit, known := units[text[len(digits):]]
 	value, err := strconv.ParseFloat(digits, 64)
 	return value * unit, known && err == nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -86,6 +87,31 @@ func (t *Tokens) find(token string) (caller, bool) {
 	return found, ok
 }
 
+// Why a caller is not known.
+var (
+	errNoToken  = errors.New("no token: send \"authorization: Bearer TOKEN\"")
+	errNotKnown = errors.New("the token is not known to this gateway")
+)
+
+// caller returns who sent the header.
+func (t *Tokens) caller(authorization string) (caller, error) {
+	token, ok := strings.CutPrefix(authorization, "Bearer ")
+	if !ok {
+		return caller{}, errNoToken
+	}
+	c, ok := t.find(token)
+	if !ok {
+		return caller{}, errNotKnown
+	}
+	return c, nil
+}
+
+// Identify returns the name and the role of who sent the header "authorization".
+func (t *Tokens) Identify(authorization string) (string, Role, error) {
+	c, err := t.caller(authorization)
+	return c.name, c.role, err
+}
+
 // open are the services that need no identity.
 var open = []string{"/hansa.gateway.v1.JoinService/", "/grpc.health.v1.Health/", "/grpc.reflection."}
 
@@ -117,19 +143,18 @@ func (s *Server) Authorize(ctx context.Context, method, authorization string) (c
 			return ctx, nil
 		}
 	}
-	token, ok := strings.CutPrefix(authorization, "Bearer ")
-	if !ok {
-		return ctx, status.Error(codes.Unauthenticated, "no token: send \"authorization: Bearer TOKEN\"")
-	}
-	c, ok := s.opts.Tokens.find(token)
-	if !ok {
-		return ctx, status.Error(codes.Unauthenticated, "the token is not known to this gateway")
+	c, err := s.opts.Tokens.caller(authorization)
+	if err != nil {
+		return ctx, status.Error(codes.Unauthenticated, err.Error())
 	}
 	if need := needed(method); c.role < need {
 		return ctx, status.Errorf(codes.PermissionDenied, "%s may not do this: it needs the role %s", c.name, roleName(need))
 	}
 	return context.WithValue(ctx, callerKey{}, c), nil
 }
+
+// String is the role's name.
+func (r Role) String() string { return roleName(r) }
 
 func roleName(r Role) string {
 	for name, role := range roles {

@@ -23,6 +23,7 @@ import (
 
 	"github.com/hansa-io/hansa/configs/certfile"
 	"github.com/hansa-io/hansa/gateway/grpcserver"
+	"github.com/hansa-io/hansa/gateway/kubeproxy"
 	gatewayv1 "github.com/hansa-io/hansa/gateway/v1"
 	"github.com/hansa-io/hansa/messaging/trace"
 )
@@ -34,6 +35,7 @@ type Options struct {
 	Metrics       prometheus.Gatherer
 	Certificate   *certfile.File
 	GRPC          *grpcserver.Server
+	Members       http.Handler // of everything below kubeproxy.Prefix; nil: nothing is there
 	Tables        grpcserver.Tables
 	Log           *slog.Logger
 }
@@ -86,6 +88,7 @@ func (s *Server) MetricsAddr() string {
 const (
 	headerTimeout   = 10 * time.Second
 	idleTimeout     = 2 * time.Minute
+	maxHeader       = 64 << 10
 	shutdownTimeout = 3 * time.Second
 )
 
@@ -100,7 +103,7 @@ func (s *Server) Run(ctx context.Context) error {
 	group.Go(func() error { return s.opts.GRPC.KeepHealth(ctx) })
 	group.Go(func() error {
 		server := &http.Server{
-			Handler: http.HandlerFunc(s.route), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout,
+			Handler: http.HandlerFunc(s.route), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
 			TLSConfig: &tls.Config{GetCertificate: s.opts.Certificate.Serve, MinVersion: tls.VersionTLS13},
 			ErrorLog:  slog.NewLogLogger(s.opts.Log.Handler(), slog.LevelDebug),
 		}
@@ -140,6 +143,10 @@ func serve(ctx context.Context, server *http.Server, run func() error) error {
 func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 	if r.ProtoMajor == 2 && strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc") {
 		s.grpc.ServeHTTP(w, r)
+		return
+	}
+	if s.opts.Members != nil && strings.HasPrefix(r.URL.Path, kubeproxy.Prefix) { // no mux, which would clean the path first
+		s.opts.Members.ServeHTTP(w, r)
 		return
 	}
 	s.rest.ServeHTTP(w, r)

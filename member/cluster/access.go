@@ -27,7 +27,10 @@ func grantAccess(ctx context.Context, client kubernetes.Interface) error {
 	if err := bind(ctx, client, userNodes, userNodes); err != nil {
 		return err
 	}
-	return bind(ctx, client, userAgent, "cluster-admin")
+	if err := bind(ctx, client, userAgent, "cluster-admin"); err != nil {
+		return err
+	}
+	return grantReach(ctx, client)
 }
 
 func bind(ctx context.Context, client kubernetes.Interface, user, role string) error {

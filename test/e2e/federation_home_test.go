@@ -219,7 +219,7 @@ func (f federation) deployed(t *testing.T, member, name string) string {
 func (f federation) kubeconfig(t *testing.T, member string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), member+".kubeconfig")
-	if err := os.WriteFile(file, []byte(f.run(t, "hansa", "kubeconfig", member)), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(f.run(t, "hansa", "kubeconfig", member, "--direct")), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return file

@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,10 +14,10 @@ import (
 	"github.com/hansa-io/hansa/gateway/cli"
 )
 
-// Commands returns "up", "down", "kubeconfig", "kubectl" and the subcommands of
+// Commands returns "up", "down" and the subcommands of
 // "member" and "hub" that act on the processes of a local federation.
 func Commands() []*cobra.Command {
-	return []*cobra.Command{upCommand(), downCommand(), kubeconfigCommand(), kubectlCommand(), memberCommand(), hubCommand()}
+	return []*cobra.Command{upCommand(), downCommand(), memberCommand(), hubCommand()}
 }
 
 type upFlags struct {
@@ -178,28 +177,8 @@ func downCommand() *cobra.Command {
 	return cmd
 }
 
-func kubeconfigCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:     "kubeconfig MEMBER",
-		Short:   "Print a kubeconfig with which kubectl reaches a member directly",
-		Example: "  kubectl --kubeconfig <(hansa kubeconfig tokyo) get nodes",
-		Args:    cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			path, err := kubeconfig(args[0])
-			if err != nil {
-				return err
-			}
-			b, err := os.ReadFile(path)
-			if err != nil {
-				return fmt.Errorf("member %s has no kubeconfig yet: %w", args[0], err)
-			}
-			_, err = cmd.OutOrStdout().Write(b)
-			return err
-		},
-	}
-}
-
-func kubeconfig(member string) (string, error) {
+// Kubeconfig is the file with which kubectl reaches a member of "hansa up" directly.
+func Kubeconfig(member string) (string, error) {
 	home, err := DefaultHome()
 	if err != nil {
 		return "", err
@@ -208,25 +187,4 @@ func kubeconfig(member string) (string, error) {
 		return "", err
 	}
 	return home.Kubeconfig(member), nil
-}
-
-func kubectlCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:     "kubectl MEMBER -- ARGS",
-		Short:   "Run kubectl against a member",
-		Example: "  hansa kubectl tokyo -- get pods -A",
-		Args:    cobra.MinimumNArgs(2),
-		RunE: func(_ *cobra.Command, args []string) error {
-			path, err := kubeconfig(args[0])
-			if err != nil {
-				return err
-			}
-			kubectl, err := exec.LookPath("kubectl")
-			if err != nil {
-				return fmt.Errorf("kubectl is not on the PATH: install it, or build it with \"make tools\"")
-			}
-			env := append(os.Environ(), "KUBECONFIG="+path)
-			return syscall.Exec(kubectl, append([]string{"kubectl"}, args[1:]...), env)
-		},
-	}
 }

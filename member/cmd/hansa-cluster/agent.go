@@ -9,6 +9,7 @@ import (
 	"github.com/hansa-io/hansa/member/access"
 	"github.com/hansa-io/hansa/member/cluster"
 	"github.com/hansa-io/hansa/member/cluster/config"
+	"github.com/hansa-io/hansa/messaging"
 	"github.com/hansa-io/hansa/messaging/nats"
 	"github.com/hansa-io/hansa/messaging/nats/seal"
 	"github.com/hansa-io/hansa/messaging/trace/otlp"
@@ -37,7 +38,11 @@ func runAgent(ctx context.Context, cfg config.Config, c *cluster.Cluster, log lo
 			Region: cfg.Place.Region, Zone: cfg.Place.Zone, Latitude: cfg.Place.Latitude, Longitude: cfg.Place.Longitude,
 		},
 		Kubeconfig: c.Kubeconfig(cluster.AgentKubeconfig), Version: release, AdmissionListen: "127.0.0.1:0",
-		Keys: access.Keys{New: nats.NewUserKey, Sign: nats.Sign, Read: nats.ReadUser}, NewSealKey: seal.NewKey, Unseal: seal.Open, Dial: dialer(log.own), Logger: log.own,
+		Keys: access.Keys{New: nats.NewUserKey, Sign: nats.Sign, Read: nats.ReadUser}, NewSealKey: seal.NewKey, Unseal: seal.Open, Logger: log.own,
+		Dial: func(c member.Connection) (member.Bus, error) { return dial(c, log.own, true) },
+		Tunnels: func(control member.Bus, bulk member.Connection) messaging.TunnelServer {
+			return nats.NewTunnelServer(control.(*nats.Conn), func() (*nats.Conn, error) { return dial(bulk, log.own, false) })
+		},
 	})
 	if err != nil {
 		return err
@@ -45,15 +50,13 @@ func runAgent(ctx context.Context, cfg config.Config, c *cluster.Cluster, log lo
 	return agent.Run(ctx)
 }
 
-// dialer connects an agent to the bus.
-func dialer(log *slog.Logger) func(member.Connection) (member.Bus, error) {
-	return func(c member.Connection) (member.Bus, error) {
-		return nats.Dial(nats.DialOptions{
-			Source: func() (nats.Access, error) {
-				now := c.Credentials()
-				return nats.Access{URLs: now.BusURLs, CA: now.BusCA, Credentials: nats.Credentials{JWT: now.JWT, Seed: now.Seed}}, nil
-			},
-			Name: c.Name, Account: c.Account, First: c.First, Refused: c.Refused, Log: log, Patient: true,
-		})
-	}
+// dial connects an agent to the bus; patient ones are tried for ever.
+func dial(c member.Connection, log *slog.Logger, patient bool) (*nats.Conn, error) {
+	return nats.Dial(nats.DialOptions{
+		Source: func() (nats.Access, error) {
+			now := c.Credentials()
+			return nats.Access{URLs: now.BusURLs, CA: now.BusCA, Credentials: nats.Credentials{JWT: now.JWT, Seed: now.Seed}}, nil
+		},
+		Name: c.Name, Account: c.Account, First: c.First, Refused: c.Refused, Log: log, Patient: patient,
+	})
 }
