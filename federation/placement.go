@@ -200,6 +200,9 @@ type LandingSpec struct {
 	Takeover string `json:"takeover,omitempty"` // Never (default) | IfNoDiff | Always
 	Drift    string `json:"drift,omitempty"`    // Correct (default) | Report
 	Deletion string `json:"deletion,omitempty"` // Background (default) | Foreground | Orphan
+	// Immutable says what happens when a field has changed that the API server lets
+	// nobody change: Refuse (default), or Recreate, which deletes the object first.
+	Immutable string `json:"immutable,omitempty"`
 }
 
 // Duration is a time.Duration that reads and writes "90s" in JSON.
@@ -238,6 +241,7 @@ func (p PlacementSpec) Defaulted() PlacementSpec {
 	p.Landing.Takeover = or(p.Landing.Takeover, "Never")
 	p.Landing.Drift = or(p.Landing.Drift, "Correct")
 	p.Landing.Deletion = or(p.Landing.Deletion, "Background")
+	p.Landing.Immutable = or(p.Landing.Immutable, "Refuse")
 	p.Affinity.By = or(p.Affinity.By, "member")
 	spread := make([]SpreadConstraint, len(p.Spread))
 	for i, s := range p.Spread {

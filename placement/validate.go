@@ -57,6 +57,7 @@ var (
 	leases        = []string{"Fast", "Balanced", "Manual"}
 	takeovers     = []string{"Never", "IfNoDiff", "Always"}
 	drifts        = []string{"Correct", "Report"}
+	immutables    = []string{"Refuse", "Recreate"}
 	deletions     = []string{"Background", "Foreground", "Orphan"}
 )
 
@@ -69,6 +70,7 @@ func validateChoices(p *federation.PlacementSpec) error {
 		{"landing.takeover", p.Landing.Takeover, takeovers},
 		{"landing.drift", p.Landing.Drift, drifts},
 		{"landing.deletion", p.Landing.Deletion, deletions},
+		{"landing.immutable", p.Landing.Immutable, immutables},
 	} {
 		if err := c.validate(); err != nil {
 			return err

@@ -228,9 +228,17 @@ func addObjects(table *route.Table, k federation.Key, members []*gatewayv1.Workl
 			continue
 		}
 		for _, o := range status.Objects {
-			m.Objects = append(m.Objects, &gatewayv1.ObjectState{Id: o.ID, State: string(o.State), Message: o.Message})
+			m.Objects = append(m.Objects, toObjectState(o))
 		}
 	}
+}
+
+func toObjectState(o federation.ObjectStatus) *gatewayv1.ObjectState {
+	out := &gatewayv1.ObjectState{Id: o.ID, State: string(o.State), Message: o.Message, CorrectedAt: toTime(o.CorrectedAt)}
+	for _, d := range o.Drift {
+		out.Drift = append(out.Drift, &gatewayv1.FieldDrift{Path: d.Path, Manager: d.Manager, Wanted: d.Wanted, Found: d.Found})
+	}
+	return out
 }
 
 // toStruct turns a placement into JSON as the user would write it.

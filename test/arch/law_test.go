@@ -113,6 +113,7 @@ var dependencies = []dependency{
 	{"github.com/fluxcd", []string{"member/kube", "member/landing"}, "kstatus is a member's business"},
 	{"k8s.io/apimachinery", []string{"member/kube", "member/landing", "member/cluster/...", "member/cmd/hansa-cluster", "test/bench"}, "pure packages have types of their own"},
 	{"k8s.io/api", []string{"member/kube", "member/landing", "member/cluster/...", "member/cmd/hansa-cluster", "test/bench"}, "pure packages have types of their own"},
+	{"sigs.k8s.io/structured-merge-diff", []string{"member/kube"}, "managed fields are read where the cluster is"},
 	{"sigs.k8s.io/mcs-api", []string{"member/kube"}, "exports are read where the cluster is"},
 	{"k8s.io", []string{"member/cluster/...", "member/cmd/hansa-cluster"}, "the control plane is linked by one binary"},
 	{"sigs.k8s.io/kwok", []string{"member/cluster/..."}, "simulated nodes belong to the embedded cluster"},
