@@ -1098,7 +1098,9 @@ type ApplyRequest struct {
 	Source string `protobuf:"bytes,2,opt,name=source,proto3" json:"source,omitempty"`
 	DryRun bool   `protobuf:"varint,3,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
 	// Remove what the same source applied before and no longer has.
-	Prune         bool `protobuf:"varint,4,opt,name=prune,proto3" json:"prune,omitempty"`
+	Prune bool `protobuf:"varint,4,opt,name=prune,proto3" json:"prune,omitempty"`
+	// Needed when more than 20 objects, or a namespace, would be taken away.
+	Confirmed     bool `protobuf:"varint,5,opt,name=confirmed,proto3" json:"confirmed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1157,6 +1159,13 @@ func (x *ApplyRequest) GetDryRun() bool {
 func (x *ApplyRequest) GetPrune() bool {
 	if x != nil {
 		return x.Prune
+	}
+	return false
+}
+
+func (x *ApplyRequest) GetConfirmed() bool {
+	if x != nil {
+		return x.Confirmed
 	}
 	return false
 }
@@ -1295,11 +1304,13 @@ func (x *ApplyResult) GetRevision() uint64 {
 
 // DeleteRequest names a workload, or files whose workloads are removed.
 type DeleteRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Namespace     string                 `protobuf:"bytes,1,opt,name=namespace,proto3" json:"namespace,omitempty"`
-	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
-	Files         []*File                `protobuf:"bytes,3,rep,name=files,proto3" json:"files,omitempty"`
-	DryRun        bool                   `protobuf:"varint,4,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Namespace string                 `protobuf:"bytes,1,opt,name=namespace,proto3" json:"namespace,omitempty"`
+	Name      string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Files     []*File                `protobuf:"bytes,3,rep,name=files,proto3" json:"files,omitempty"`
+	DryRun    bool                   `protobuf:"varint,4,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	// Needed when more than 20 objects, or a namespace, would be taken away.
+	Confirmed     bool `protobuf:"varint,5,opt,name=confirmed,proto3" json:"confirmed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1358,6 +1369,13 @@ func (x *DeleteRequest) GetFiles() []*File {
 func (x *DeleteRequest) GetDryRun() bool {
 	if x != nil {
 		return x.DryRun
+	}
+	return false
+}
+
+func (x *DeleteRequest) GetConfirmed() bool {
+	if x != nil {
+		return x.Confirmed
 	}
 	return false
 }
@@ -8218,12 +8236,13 @@ const file_gateway_v1_gateway_proto_rawDesc = "" +
 	"\twithdrawn\x18\x06 \x01(\bR\twithdrawn\"4\n" +
 	"\x04File\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
-	"\acontent\x18\x02 \x01(\fR\acontent\"\x83\x01\n" +
+	"\acontent\x18\x02 \x01(\fR\acontent\"\xa1\x01\n" +
 	"\fApplyRequest\x12,\n" +
 	"\x05files\x18\x01 \x03(\v2\x16.hansa.gateway.v1.FileR\x05files\x12\x16\n" +
 	"\x06source\x18\x02 \x01(\tR\x06source\x12\x17\n" +
 	"\adry_run\x18\x03 \x01(\bR\x06dryRun\x12\x14\n" +
-	"\x05prune\x18\x04 \x01(\bR\x05prune\"H\n" +
+	"\x05prune\x18\x04 \x01(\bR\x05prune\x12\x1c\n" +
+	"\tconfirmed\x18\x05 \x01(\bR\tconfirmed\"H\n" +
 	"\rApplyResponse\x127\n" +
 	"\aresults\x18\x01 \x03(\v2\x1d.hansa.gateway.v1.ApplyResultR\aresults\"\xa1\x01\n" +
 	"\vApplyResult\x12\x12\n" +
@@ -8232,12 +8251,13 @@ const file_gateway_v1_gateway_proto_rawDesc = "" +
 	"\x04name\x18\x03 \x01(\tR\x04name\x12\x16\n" +
 	"\x06action\x18\x04 \x01(\tR\x06action\x12\x18\n" +
 	"\aobjects\x18\x05 \x01(\x05R\aobjects\x12\x1a\n" +
-	"\brevision\x18\x06 \x01(\x04R\brevision\"\x88\x01\n" +
+	"\brevision\x18\x06 \x01(\x04R\brevision\"\xa6\x01\n" +
 	"\rDeleteRequest\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12,\n" +
 	"\x05files\x18\x03 \x03(\v2\x16.hansa.gateway.v1.FileR\x05files\x12\x17\n" +
-	"\adry_run\x18\x04 \x01(\bR\x06dryRun\"I\n" +
+	"\adry_run\x18\x04 \x01(\bR\x06dryRun\x12\x1c\n" +
+	"\tconfirmed\x18\x05 \x01(\bR\tconfirmed\"I\n" +
 	"\x0eDeleteResponse\x127\n" +
 	"\aresults\x18\x01 \x03(\v2\x1d.hansa.gateway.v1.ApplyResultR\aresults\"\xe5\x01\n" +
 	"\bWorkload\x12\x1f\n" +

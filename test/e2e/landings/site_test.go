@@ -48,7 +48,7 @@ func TestLanding(t *testing.T) {
 	}
 }
 
-func openSite(t *testing.T, kubeconfig string) *site {
+func openSite(t testing.TB, kubeconfig string) *site {
 	t.Helper()
 	s := &site{kubeconfig: kubeconfig, done: make(chan landing.Order, 64), careless: map[federation.Key]bool{}, changed: make(chan struct{}, 1)}
 	var err error
@@ -119,7 +119,7 @@ func (s *site) correct(ctx context.Context) {
 var revisions federation.Revision
 
 // order makes an order to land YAML documents.
-func order(t *testing.T, name string, spec federation.LandingSpec, text string) landing.Order {
+func order(t testing.TB, name string, spec federation.LandingSpec, text string) landing.Order {
 	t.Helper()
 	revisions++
 	w := federation.Work{
@@ -184,7 +184,7 @@ func (s *site) says(t *testing.T, o landing.Order, text string) {
 }
 
 // kubectl is somebody else.
-func (s *site) kubectl(t *testing.T, arguments ...string) string {
+func (s *site) kubectl(t testing.TB, arguments ...string) string {
 	t.Helper()
 	out, err := exec.Command(filepath.Join(bin, "kubectl"), append([]string{"--kubeconfig", s.kubeconfig}, arguments...)...).CombinedOutput()
 	if err != nil {
