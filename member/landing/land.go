@@ -207,10 +207,14 @@ func (l *Lander) landOne(ctx context.Context, p plan, u *unstructured.Unstructur
 		u.SetUID("")
 	}
 	if r.Kind == "Namespace" && onlyMarked(u) {
-		if live, _ := l.opts.Views.Lookup(r, ""); live != nil && live.GetDeletionTimestamp() == nil {
-			return itemOf(live, false), nil // ours, as Views are
-		}
+		return l.space(ctx, p, u)
 	}
+	return l.create(ctx, p, u, known)
+}
+
+// create makes what is not there; known is what the inventory has of it, if anything.
+func (l *Lander) create(ctx context.Context, p plan, u *unstructured.Unstructured, known Item) (Item, error) {
+	r := kube.RefOf(u)
 	out, err := l.opts.Cluster.Create(ctx, u)
 	if errors.Is(err, kube.ErrExists) {
 		may, err := l.mayTake(ctx, p.Work, u, known)
@@ -251,6 +255,30 @@ func (l *Lander) apply(ctx context.Context, w federation.Work, u *unstructured.U
 		return Item{}, err
 	}
 	return itemOf(out, false), nil
+}
+
+// space makes a namespace, one work at a time: a thousand works of one namespace that
+// come together ask the API server for it once.
+func (l *Lander) space(ctx context.Context, p plan, u *unstructured.Unstructured) (Item, error) {
+	r := kube.RefOf(u)
+	turn := l.spaces.turn(r.Name)
+	select {
+	case turn <- struct{}{}:
+	case <-ctx.Done():
+		return Item{}, ctx.Err()
+	}
+	defer func() { <-turn }()
+	if live, _ := l.opts.Views.Lookup(r, ""); live != nil && live.GetDeletionTimestamp() == nil {
+		return itemOf(live, false), nil // ours, as Views are
+	}
+	if item, fresh := l.spaces.recent(r.Name); fresh {
+		return item, nil // the cache is about to have it
+	}
+	item, err := l.create(ctx, p, u, Item{})
+	if err == nil {
+		l.spaces.made(r.Name, item)
+	}
+	return item, err
 }
 
 // itemOf lists what was just written.

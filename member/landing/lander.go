@@ -111,6 +111,7 @@ type Lander struct {
 	opts   Options
 	pace   *pacer
 	shards *shards
+	spaces spaces
 
 	mu    sync.Mutex
 	ctx   context.Context // of Run; nil outside

@@ -215,7 +215,7 @@ spec:
 }
 
 // await waits until get returns what is wanted.
-func (s *site) await(t *testing.T, want string, get func() string) {
+func (s *site) await(t testing.TB, want string, get func() string) {
 	t.Helper()
 	got := ""
 	for end := time.Now().Add(settleBound); time.Now().Before(end); <-time.After(50 * time.Millisecond) {
