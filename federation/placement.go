@@ -143,7 +143,12 @@ type Override struct {
 	Members LabelSelector   `json:"members"`
 	Images  []ImageOverride `json:"images,omitempty"`
 	Env     []EnvOverride   `json:"env,omitempty"`
-	Patches []PatchOverride `json:"patches,omitempty"`
+	Args    []ArgsOverride  `json:"args,omitempty"`
+	// Labels and Annotations are set on every object of the work; pod templates and
+	// selectors stay as they are.
+	Labels      map[string]string `json:"labels,omitempty"`
+	Annotations map[string]string `json:"annotations,omitempty"`
+	Patches     []PatchOverride   `json:"patches,omitempty"`
 }
 
 // ImageOverride replaces the image of a container in every pod template.
@@ -157,6 +162,14 @@ type EnvOverride struct {
 	Container string `json:"container"`
 	Name      string `json:"name"`
 	Value     string `json:"value"`
+}
+
+// ArgsOverride changes the arguments of a container in every pod template: Args take the
+// place of those that are there, then Append come behind them.
+type ArgsOverride struct {
+	Container string   `json:"container"`
+	Args      []string `json:"args,omitempty"`
+	Append    []string `json:"append,omitempty"`
 }
 
 // PatchOverride applies an RFC 6902 JSON patch to one object.

@@ -252,6 +252,18 @@ func validateOverrides(p *federation.PlacementSpec) error {
 		if err := validateSelector(o.Members); err != nil {
 			return fmt.Errorf("overrides[%d].members: %w", i, err)
 		}
+		for j, args := range o.Args {
+			if len(args.Args)+len(args.Append) == 0 {
+				return fmt.Errorf("overrides[%d].args[%d]: want args or append", i, j)
+			}
+		}
+		for _, marks := range []map[string]string{o.Labels, o.Annotations} {
+			for _, key := range sortedKeys(marks) {
+				if key == "" || strings.HasPrefix(key, "hansa.io/") {
+					return fmt.Errorf("overrides[%d]: label or annotation %q: keys of hansa.io are Hansa's own, and an empty one is none", i, key)
+				}
+			}
+		}
 	}
 	return nil
 }
