@@ -42,7 +42,7 @@ func TestLanding(t *testing.T) {
 		check func(*testing.T, *site)
 	}{
 		{"takeover", checkTakeover}, {"drift", checkDrift}, {"immutable", checkImmutable}, {"order", checkOrder},
-		{"deletion", checkDeletion}, {"namespaces", checkNamespaces}, {"pods", checkPods},
+		{"deletion", checkDeletion}, {"namespaces", checkNamespaces}, {"pods", checkPods}, {"charts", checkCharts},
 	} {
 		t.Run(rule.name, func(t *testing.T) { rule.check(t, s) })
 	}
