@@ -143,7 +143,12 @@ type Override struct {
 	Members LabelSelector   `json:"members"`
 	Images  []ImageOverride `json:"images,omitempty"`
 	Env     []EnvOverride   `json:"env,omitempty"`
-	Patches []PatchOverride `json:"patches,omitempty"`
+	Args    []ArgsOverride  `json:"args,omitempty"`
+	// Labels and Annotations are set on every object of the work; pod templates and
+	// selectors stay as they are.
+	Labels      map[string]string `json:"labels,omitempty"`
+	Annotations map[string]string `json:"annotations,omitempty"`
+	Patches     []PatchOverride   `json:"patches,omitempty"`
 }
 
 // ImageOverride replaces the image of a container in every pod template.
@@ -157,6 +162,14 @@ type EnvOverride struct {
 	Container string `json:"container"`
 	Name      string `json:"name"`
 	Value     string `json:"value"`
+}
+
+// ArgsOverride changes the arguments of a container in every pod template: Args take the
+// place of those that are there, then Append come behind them.
+type ArgsOverride struct {
+	Container string   `json:"container"`
+	Args      []string `json:"args,omitempty"`
+	Append    []string `json:"append,omitempty"`
 }
 
 // PatchOverride applies an RFC 6902 JSON patch to one object.
@@ -200,6 +213,9 @@ type LandingSpec struct {
 	Takeover string `json:"takeover,omitempty"` // Never (default) | IfNoDiff | Always
 	Drift    string `json:"drift,omitempty"`    // Correct (default) | Report
 	Deletion string `json:"deletion,omitempty"` // Background (default) | Foreground | Orphan
+	// Immutable says what happens when a field has changed that the API server lets
+	// nobody change: Refuse (default), or Recreate, which deletes the object first.
+	Immutable string `json:"immutable,omitempty"`
 }
 
 // Duration is a time.Duration that reads and writes "90s" in JSON.
@@ -238,6 +254,7 @@ func (p PlacementSpec) Defaulted() PlacementSpec {
 	p.Landing.Takeover = or(p.Landing.Takeover, "Never")
 	p.Landing.Drift = or(p.Landing.Drift, "Correct")
 	p.Landing.Deletion = or(p.Landing.Deletion, "Background")
+	p.Landing.Immutable = or(p.Landing.Immutable, "Refuse")
 	p.Affinity.By = or(p.Affinity.By, "member")
 	spread := make([]SpreadConstraint, len(p.Spread))
 	for i, s := range p.Spread {

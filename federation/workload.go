@@ -214,6 +214,18 @@ type ObjectStatus struct {
 	ID      string    `json:"id"` // Object.ID
 	State   WorkState `json:"state"`
 	Message string    `json:"message,omitempty"`
+	// Drift lists what others changed of what was landed, if they did.
+	Drift []FieldDrift `json:"drift,omitempty"`
+	// CorrectedAt is when the drift was corrected; zero while it stands.
+	CorrectedAt time.Time `json:"correctedAt,omitzero"`
+}
+
+// FieldDrift is one field that is not as it was landed.
+type FieldDrift struct {
+	Path    string `json:"path"`              // "spec.replicas"
+	Manager string `json:"manager,omitempty"` // who changed it; empty when nobody says so
+	Wanted  string `json:"wanted"`            // JSON, cut off where it is long; of Secrets only that there is a value
+	Found   string `json:"found,omitempty"`   // empty when the field is not there
 }
 
 // WorkState is the state of a work or of one of its objects.

@@ -55,6 +55,10 @@ func (g *Gateway) Apply(ctx context.Context, r grpcserver.Apply) ([]grpcserver.A
 	if err := g.checkOwners(workloads); err != nil {
 		return nil, err
 	}
+	pruned := g.leftBehind(r, workloads)
+	if err := g.guardDeletion(workloads, pruned, r.Confirmed || r.DryRun); err != nil {
+		return nil, err
+	}
 	var out []grpcserver.Applied
 	for _, w := range workloads {
 		done, err := applyOne(ctx, bucket, w, r)
@@ -63,12 +67,12 @@ func (g *Gateway) Apply(ctx context.Context, r grpcserver.Apply) ([]grpcserver.A
 		}
 		out = append(out, done)
 	}
-	if r.Prune {
-		pruned, err := g.prune(ctx, bucket, r, workloads)
-		out = append(out, pruned...)
+	for _, k := range pruned {
+		done, err := deleteOne(ctx, bucket, k, r.DryRun)
 		if err != nil {
 			return out, err
 		}
+		out = append(out, done)
 	}
 	if !r.DryRun {
 		g.log.Info("applied", "workloads", len(out), "source", r.Source, "who", r.Who, trace.Attr(trace.ID(ctx)))
@@ -201,25 +205,23 @@ func same(stored []byte, w federation.Workload, prune bool) bool {
 	return bytes.Equal(federationv1.EncodeWorkload(old), federationv1.EncodeWorkload(w))
 }
 
-// prune deletes what the same source applied before and no longer has.
-func (g *Gateway) prune(ctx context.Context, bucket messaging.KV, r grpcserver.Apply, now []federation.Workload) ([]grpcserver.Applied, error) {
+// leftBehind lists what the same source applied before and no longer has.
+func (g *Gateway) leftBehind(r grpcserver.Apply, now []federation.Workload) []federation.Key {
+	if !r.Prune || r.Source == "" {
+		return nil
+	}
 	keep := map[federation.Key]bool{}
 	for _, w := range now {
 		keep[w.Key] = true
 	}
-	var out []grpcserver.Applied
-	for _, k := range g.Table().Keys() {
-		w, ok := g.Table().Workloads[k]
-		if !ok || keep[k] || w.Source != r.Source || r.Source == "" {
-			continue
+	table := g.Table()
+	var out []federation.Key
+	for _, k := range table.Keys() {
+		if w, ok := table.Workloads[k]; ok && !keep[k] && w.Source == r.Source {
+			out = append(out, k)
 		}
-		done, err := deleteOne(ctx, bucket, k, r.DryRun)
-		if err != nil {
-			return out, err
-		}
-		out = append(out, done)
 	}
-	return out, nil
+	return out
 }
 
 // Delete removes one workload, or the workloads of the files.
@@ -234,6 +236,9 @@ func (g *Gateway) Delete(ctx context.Context, r grpcserver.Delete) ([]grpcserver
 		for _, w := range workloads {
 			keys = append(keys, w.Key)
 		}
+	}
+	if err := g.guardDeletion(nil, keys, r.Confirmed || r.DryRun); err != nil {
+		return nil, err
 	}
 	bucket, err := g.opts.Bus.Bucket(ctx, subject.Workloads)
 	if err != nil {

@@ -147,6 +147,42 @@ func TestPruneAndDelete(t *testing.T) {
 	refused(t, err, codes.InvalidArgument, "nothing to delete: name a workload as NAMESPACE/NAME, or give files")
 }
 
+// TestDeletionGuard: what takes more than 20 objects or a namespace away has to be
+// confirmed, by an apply as by a deletion; what another workload keeps does not count.
+func TestDeletionGuard(t *testing.T) {
+	w := newWorld(t)
+	api := gatewayv1.NewWorkloadsServiceClient(w.conn)
+	whole := strings.Replace(good, "resources: [{", "resources: [{apiVersion: v1, kind: ConfigMap}, {", 1)
+	for i := range 21 {
+		whole += fmt.Sprintf("---\napiVersion: v1\nkind: ConfigMap\nmetadata: {namespace: shop, name: m%d}\n", i)
+	}
+	apply := func(text string, r *gatewayv1.ApplyRequest) error {
+		r.Files = files(text)
+		_, err := api.Apply(w.as(operator), r)
+		return err
+	}
+	must(t, apply(whole, &gatewayv1.ApplyRequest{}))
+	refused(t, apply(good, &gatewayv1.ApplyRequest{}), codes.FailedPrecondition,
+		`this takes 21 objects away; more than 20, or a namespace, have to be confirmed: look with --dry-run, then give --yes ("confirmed" in the API); nothing was done`)
+	must(t, apply(good, &gatewayv1.ApplyRequest{DryRun: true}))
+	must(t, apply(good, &gatewayv1.ApplyRequest{Confirmed: true}))
+
+	const namespace = "---\napiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n"
+	must(t, apply(good+namespace, &gatewayv1.ApplyRequest{}))
+	_, err := api.Delete(w.as(operator), &gatewayv1.DeleteRequest{Namespace: "shop", Name: "web"})
+	refused(t, err, codes.FailedPrecondition,
+		`this takes 2 objects, among them namespace shop away; more than 20, or a namespace, have to be confirmed: look with --dry-run, then give --yes ("confirmed" in the API); nothing was done`)
+	cart := strings.ReplaceAll(good, "name: web", "name: cart")
+	must(t, apply(cart+namespace, &gatewayv1.ApplyRequest{}))
+	_, err = api.Delete(w.as(operator), &gatewayv1.DeleteRequest{Namespace: "shop", Name: "web"})
+	must(t, err)
+	_, err = api.Delete(w.as(operator), &gatewayv1.DeleteRequest{Namespace: "shop", Name: "cart", Confirmed: true})
+	must(t, err)
+	if n := len(w.stored(subject.Workloads)); n != 0 {
+		t.Errorf("%d workloads are left", n)
+	}
+}
+
 // TestConcurrentApplies: those who write at the same time all end, and what is
 // stored is what one of them wrote.
 func TestConcurrentApplies(t *testing.T) {

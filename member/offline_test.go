@@ -136,6 +136,8 @@ func (o *objects) Lookup(r kube.Ref, _ string) (*kube.Object, bool) {
 
 func (o *objects) Unscheduled(kube.Ref) int64 { return 0 }
 
+func (o *objects) Troubles(kube.Ref) []string { return nil }
+
 // line is the bus as one agent has it.
 type line struct {
 	*inproc.Bus

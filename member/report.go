@@ -101,11 +101,11 @@ type factsSource struct {
 	exports, capacity chan struct{} // a token while something changed
 	owed              atomic.Bool   // the next facts are sent although nothing changed
 
-	filled      atomic.Bool // the caches have been
-	told        bool        // the exports were, with filled caches; this and what follows belong to keepFacts
-	version     string
-	kinds       []string
-	unscheduled map[string]int // pods that find no node, by what made them
+	filled   atomic.Bool // the caches have been
+	told     bool        // the exports were, with filled caches; this and what follows belong to keepFacts
+	version  string
+	kinds    []string
+	troubles map[string]string // of pods, by what made them
 }
 
 func newFacts() *factsSource {
@@ -166,7 +166,7 @@ func (a *Agent) keepFacts(ctx context.Context) error {
 				return nil
 			}
 			last = a.reportFacts(last)
-			a.reportUnscheduled()
+			a.reportTroubles()
 		case <-refresh.C:
 			a.readKinds()
 			last = a.reportFacts(last)
@@ -174,13 +174,13 @@ func (a *Agent) keepFacts(ctx context.Context) error {
 	}
 }
 
-// reportUnscheduled tells every work anew when pods find no node, or found one.
-func (a *Agent) reportUnscheduled() {
-	now := a.watch.AllUnscheduled()
-	if maps.Equal(now, a.facts.unscheduled) {
+// reportTroubles tells every work anew when pods begin or cease not to run as they should.
+func (a *Agent) reportTroubles() {
+	now := a.watch.AllTroubles()
+	if maps.Equal(now, a.facts.troubles) {
 		return
 	}
-	a.facts.unscheduled = now
+	a.facts.troubles = now
 	for _, k := range a.lander.Workloads() {
 		a.statusChanged(k)
 	}

@@ -57,6 +57,7 @@ var (
 	leases        = []string{"Fast", "Balanced", "Manual"}
 	takeovers     = []string{"Never", "IfNoDiff", "Always"}
 	drifts        = []string{"Correct", "Report"}
+	immutables    = []string{"Refuse", "Recreate"}
 	deletions     = []string{"Background", "Foreground", "Orphan"}
 )
 
@@ -69,6 +70,7 @@ func validateChoices(p *federation.PlacementSpec) error {
 		{"landing.takeover", p.Landing.Takeover, takeovers},
 		{"landing.drift", p.Landing.Drift, drifts},
 		{"landing.deletion", p.Landing.Deletion, deletions},
+		{"landing.immutable", p.Landing.Immutable, immutables},
 	} {
 		if err := c.validate(); err != nil {
 			return err
@@ -249,6 +251,18 @@ func validateOverrides(p *federation.PlacementSpec) error {
 	for i, o := range p.Overrides {
 		if err := validateSelector(o.Members); err != nil {
 			return fmt.Errorf("overrides[%d].members: %w", i, err)
+		}
+		for j, args := range o.Args {
+			if len(args.Args)+len(args.Append) == 0 {
+				return fmt.Errorf("overrides[%d].args[%d]: want args or append", i, j)
+			}
+		}
+		for _, marks := range []map[string]string{o.Labels, o.Annotations} {
+			for _, key := range sortedKeys(marks) {
+				if key == "" || strings.HasPrefix(key, "hansa.io/") {
+					return fmt.Errorf("overrides[%d]: label or annotation %q: keys of hansa.io are Hansa's own, and an empty one is none", i, key)
+				}
+			}
 		}
 	}
 	return nil

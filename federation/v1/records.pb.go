@@ -1688,6 +1688,7 @@ type Work struct {
 	Tier int32 `protobuf:"varint,12,opt,name=tier,proto3" json:"tier,omitempty"`
 	// The Secrets among the objects, of which objects_zstd has only the names.
 	Sealed        *Sealed `protobuf:"bytes,13,opt,name=sealed,proto3" json:"sealed,omitempty"`
+	Immutable     string  `protobuf:"bytes,14,opt,name=immutable,proto3" json:"immutable,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1811,6 +1812,13 @@ func (x *Work) GetSealed() *Sealed {
 		return x.Sealed
 	}
 	return nil
+}
+
+func (x *Work) GetImmutable() string {
+	if x != nil {
+		return x.Immutable
+	}
+	return ""
 }
 
 // Sealed is a Secrets that only the holder of one curve key can read.
@@ -2176,10 +2184,13 @@ func (x *Feed) GetSource() string {
 
 // ObjectStatus is the state of one landed object.
 type ObjectStatus struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	State         string                 `protobuf:"bytes,2,opt,name=state,proto3" json:"state,omitempty"`
-	Message       string                 `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Id      string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	State   string                 `protobuf:"bytes,2,opt,name=state,proto3" json:"state,omitempty"`
+	Message string                 `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
+	Drift   []*FieldDrift          `protobuf:"bytes,4,rep,name=drift,proto3" json:"drift,omitempty"`
+	// When the drift was corrected; unset while it stands.
+	CorrectedAt   *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=corrected_at,json=correctedAt,proto3" json:"corrected_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2235,6 +2246,89 @@ func (x *ObjectStatus) GetMessage() string {
 	return ""
 }
 
+func (x *ObjectStatus) GetDrift() []*FieldDrift {
+	if x != nil {
+		return x.Drift
+	}
+	return nil
+}
+
+func (x *ObjectStatus) GetCorrectedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CorrectedAt
+	}
+	return nil
+}
+
+// FieldDrift is one field that is not as it was landed.
+type FieldDrift struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Path          string                 `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
+	Manager       string                 `protobuf:"bytes,2,opt,name=manager,proto3" json:"manager,omitempty"`
+	Wanted        string                 `protobuf:"bytes,3,opt,name=wanted,proto3" json:"wanted,omitempty"`
+	Found         string                 `protobuf:"bytes,4,opt,name=found,proto3" json:"found,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FieldDrift) Reset() {
+	*x = FieldDrift{}
+	mi := &file_federation_v1_records_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FieldDrift) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FieldDrift) ProtoMessage() {}
+
+func (x *FieldDrift) ProtoReflect() protoreflect.Message {
+	mi := &file_federation_v1_records_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FieldDrift.ProtoReflect.Descriptor instead.
+func (*FieldDrift) Descriptor() ([]byte, []int) {
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *FieldDrift) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *FieldDrift) GetManager() string {
+	if x != nil {
+		return x.Manager
+	}
+	return ""
+}
+
+func (x *FieldDrift) GetWanted() string {
+	if x != nil {
+		return x.Wanted
+	}
+	return ""
+}
+
+func (x *FieldDrift) GetFound() string {
+	if x != nil {
+		return x.Found
+	}
+	return ""
+}
+
 // Export is sent by agents and stored by the hub in bucket "exports".
 type Export struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2254,7 +2348,7 @@ type Export struct {
 
 func (x *Export) Reset() {
 	*x = Export{}
-	mi := &file_federation_v1_records_proto_msgTypes[25]
+	mi := &file_federation_v1_records_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2266,7 +2360,7 @@ func (x *Export) String() string {
 func (*Export) ProtoMessage() {}
 
 func (x *Export) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[25]
+	mi := &file_federation_v1_records_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2279,7 +2373,7 @@ func (x *Export) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Export.ProtoReflect.Descriptor instead.
 func (*Export) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{25}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Export) GetMember() string {
@@ -2366,7 +2460,7 @@ type Port struct {
 
 func (x *Port) Reset() {
 	*x = Port{}
-	mi := &file_federation_v1_records_proto_msgTypes[26]
+	mi := &file_federation_v1_records_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2378,7 +2472,7 @@ func (x *Port) String() string {
 func (*Port) ProtoMessage() {}
 
 func (x *Port) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[26]
+	mi := &file_federation_v1_records_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2391,7 +2485,7 @@ func (x *Port) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Port.ProtoReflect.Descriptor instead.
 func (*Port) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{26}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Port) GetName() string {
@@ -2445,7 +2539,7 @@ type Endpoint struct {
 
 func (x *Endpoint) Reset() {
 	*x = Endpoint{}
-	mi := &file_federation_v1_records_proto_msgTypes[27]
+	mi := &file_federation_v1_records_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2457,7 +2551,7 @@ func (x *Endpoint) String() string {
 func (*Endpoint) ProtoMessage() {}
 
 func (x *Endpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[27]
+	mi := &file_federation_v1_records_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2470,7 +2564,7 @@ func (x *Endpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Endpoint.ProtoReflect.Descriptor instead.
 func (*Endpoint) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{27}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Endpoint) GetAddress() string {
@@ -2548,7 +2642,7 @@ type Operation struct {
 
 func (x *Operation) Reset() {
 	*x = Operation{}
-	mi := &file_federation_v1_records_proto_msgTypes[28]
+	mi := &file_federation_v1_records_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2560,7 +2654,7 @@ func (x *Operation) String() string {
 func (*Operation) ProtoMessage() {}
 
 func (x *Operation) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[28]
+	mi := &file_federation_v1_records_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2573,7 +2667,7 @@ func (x *Operation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Operation.ProtoReflect.Descriptor instead.
 func (*Operation) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{28}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Operation) GetId() string {
@@ -2709,7 +2803,7 @@ type OperationRequest struct {
 
 func (x *OperationRequest) Reset() {
 	*x = OperationRequest{}
-	mi := &file_federation_v1_records_proto_msgTypes[29]
+	mi := &file_federation_v1_records_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2721,7 +2815,7 @@ func (x *OperationRequest) String() string {
 func (*OperationRequest) ProtoMessage() {}
 
 func (x *OperationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[29]
+	mi := &file_federation_v1_records_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2734,7 +2828,7 @@ func (x *OperationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperationRequest.ProtoReflect.Descriptor instead.
 func (*OperationRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{29}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *OperationRequest) GetVerb() string {
@@ -2811,7 +2905,7 @@ type Objective struct {
 
 func (x *Objective) Reset() {
 	*x = Objective{}
-	mi := &file_federation_v1_records_proto_msgTypes[30]
+	mi := &file_federation_v1_records_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2823,7 +2917,7 @@ func (x *Objective) String() string {
 func (*Objective) ProtoMessage() {}
 
 func (x *Objective) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[30]
+	mi := &file_federation_v1_records_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2836,7 +2930,7 @@ func (x *Objective) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Objective.ProtoReflect.Descriptor instead.
 func (*Objective) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{30}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Objective) GetRto() *durationpb.Duration {
@@ -2865,7 +2959,7 @@ type Achieved struct {
 
 func (x *Achieved) Reset() {
 	*x = Achieved{}
-	mi := &file_federation_v1_records_proto_msgTypes[31]
+	mi := &file_federation_v1_records_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2877,7 +2971,7 @@ func (x *Achieved) String() string {
 func (*Achieved) ProtoMessage() {}
 
 func (x *Achieved) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[31]
+	mi := &file_federation_v1_records_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2890,7 +2984,7 @@ func (x *Achieved) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Achieved.ProtoReflect.Descriptor instead.
 func (*Achieved) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{31}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Achieved) GetRto() *durationpb.Duration {
@@ -2933,7 +3027,7 @@ type WorkloadReport struct {
 
 func (x *WorkloadReport) Reset() {
 	*x = WorkloadReport{}
-	mi := &file_federation_v1_records_proto_msgTypes[32]
+	mi := &file_federation_v1_records_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2945,7 +3039,7 @@ func (x *WorkloadReport) String() string {
 func (*WorkloadReport) ProtoMessage() {}
 
 func (x *WorkloadReport) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[32]
+	mi := &file_federation_v1_records_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2958,7 +3052,7 @@ func (x *WorkloadReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkloadReport.ProtoReflect.Descriptor instead.
 func (*WorkloadReport) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{32}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *WorkloadReport) GetWorkload() *Key {
@@ -3042,7 +3136,7 @@ type TimelineEntry struct {
 
 func (x *TimelineEntry) Reset() {
 	*x = TimelineEntry{}
-	mi := &file_federation_v1_records_proto_msgTypes[33]
+	mi := &file_federation_v1_records_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3054,7 +3148,7 @@ func (x *TimelineEntry) String() string {
 func (*TimelineEntry) ProtoMessage() {}
 
 func (x *TimelineEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[33]
+	mi := &file_federation_v1_records_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3067,7 +3161,7 @@ func (x *TimelineEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TimelineEntry.ProtoReflect.Descriptor instead.
 func (*TimelineEntry) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{33}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *TimelineEntry) GetAt() *timestamppb.Timestamp {
@@ -3100,7 +3194,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_federation_v1_records_proto_msgTypes[34]
+	mi := &file_federation_v1_records_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3112,7 +3206,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[34]
+	mi := &file_federation_v1_records_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3125,7 +3219,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{34}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Event) GetAt() *timestamppb.Timestamp {
@@ -3334,7 +3428,7 @@ const file_federation_v1_records_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x01R\x05value\x12\x16\n" +
 	"\x06weight\x18\x03 \x01(\x01R\x06weight\x12\x16\n" +
-	"\x06detail\x18\x04 \x01(\tR\x06detail\"\xa7\x03\n" +
+	"\x06detail\x18\x04 \x01(\tR\x06detail\"\xc5\x03\n" +
 	"\x04Work\x124\n" +
 	"\bworkload\x18\x01 \x01(\v2\x18.hansa.federation.v1.KeyR\bworkload\x12\x16\n" +
 	"\x06member\x18\x02 \x01(\tR\x06member\x12\x14\n" +
@@ -3351,7 +3445,8 @@ const file_federation_v1_records_proto_rawDesc = "" +
 	" \x01(\fR\vobjectsZstd\x12\x18\n" +
 	"\aremoved\x18\v \x01(\bR\aremoved\x12\x12\n" +
 	"\x04tier\x18\f \x01(\x05R\x04tier\x123\n" +
-	"\x06sealed\x18\r \x01(\v2\x1b.hansa.federation.v1.SealedR\x06sealed\"P\n" +
+	"\x06sealed\x18\r \x01(\v2\x1b.hansa.federation.v1.SealedR\x06sealed\x12\x1c\n" +
+	"\timmutable\x18\x0e \x01(\tR\timmutable\"P\n" +
 	"\x06Sealed\x12\x1c\n" +
 	"\trecipient\x18\x01 \x01(\tR\trecipient\x12\x16\n" +
 	"\x06sender\x18\x02 \x01(\tR\x06sender\x12\x10\n" +
@@ -3388,11 +3483,19 @@ const file_federation_v1_records_proto_rawDesc = "" +
 	"\x06source\x18\x05 \x01(\tR\x06source\x1a9\n" +
 	"\vValuesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x01R\x05value:\x028\x01\"N\n" +
+	"\x05value\x18\x02 \x01(\x01R\x05value:\x028\x01\"\xc4\x01\n" +
 	"\fObjectStatus\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05state\x18\x02 \x01(\tR\x05state\x12\x18\n" +
-	"\amessage\x18\x03 \x01(\tR\amessage\"\xa8\x03\n" +
+	"\amessage\x18\x03 \x01(\tR\amessage\x125\n" +
+	"\x05drift\x18\x04 \x03(\v2\x1f.hansa.federation.v1.FieldDriftR\x05drift\x12=\n" +
+	"\fcorrected_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\vcorrectedAt\"h\n" +
+	"\n" +
+	"FieldDrift\x12\x12\n" +
+	"\x04path\x18\x01 \x01(\tR\x04path\x12\x18\n" +
+	"\amanager\x18\x02 \x01(\tR\amanager\x12\x16\n" +
+	"\x06wanted\x18\x03 \x01(\tR\x06wanted\x12\x14\n" +
+	"\x05found\x18\x04 \x01(\tR\x05found\"\xa8\x03\n" +
 	"\x06Export\x12\x16\n" +
 	"\x06member\x18\x01 \x01(\tR\x06member\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\x04R\vincarnation\x12\x1a\n" +
@@ -3500,7 +3603,7 @@ func file_federation_v1_records_proto_rawDescGZIP() []byte {
 	return file_federation_v1_records_proto_rawDescData
 }
 
-var file_federation_v1_records_proto_msgTypes = make([]protoimpl.MessageInfo, 41)
+var file_federation_v1_records_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
 var file_federation_v1_records_proto_goTypes = []any{
 	(*Key)(nil),                   // 0: hansa.federation.v1.Key
 	(*Place)(nil),                 // 1: hansa.federation.v1.Place
@@ -3527,55 +3630,56 @@ var file_federation_v1_records_proto_goTypes = []any{
 	(*WorkStatus)(nil),            // 22: hansa.federation.v1.WorkStatus
 	(*Feed)(nil),                  // 23: hansa.federation.v1.Feed
 	(*ObjectStatus)(nil),          // 24: hansa.federation.v1.ObjectStatus
-	(*Export)(nil),                // 25: hansa.federation.v1.Export
-	(*Port)(nil),                  // 26: hansa.federation.v1.Port
-	(*Endpoint)(nil),              // 27: hansa.federation.v1.Endpoint
-	(*Operation)(nil),             // 28: hansa.federation.v1.Operation
-	(*OperationRequest)(nil),      // 29: hansa.federation.v1.OperationRequest
-	(*Objective)(nil),             // 30: hansa.federation.v1.Objective
-	(*Achieved)(nil),              // 31: hansa.federation.v1.Achieved
-	(*WorkloadReport)(nil),        // 32: hansa.federation.v1.WorkloadReport
-	(*TimelineEntry)(nil),         // 33: hansa.federation.v1.TimelineEntry
-	(*Event)(nil),                 // 34: hansa.federation.v1.Event
-	nil,                           // 35: hansa.federation.v1.Resources.ExtendedEntry
-	nil,                           // 36: hansa.federation.v1.MemberSpec.LabelsEntry
-	nil,                           // 37: hansa.federation.v1.Quota.FreeEntry
-	nil,                           // 38: hansa.federation.v1.Feed.ValuesEntry
-	nil,                           // 39: hansa.federation.v1.Operation.MarksEntry
-	nil,                           // 40: hansa.federation.v1.WorkloadReport.MarksEntry
-	(*timestamppb.Timestamp)(nil), // 41: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 42: google.protobuf.Duration
+	(*FieldDrift)(nil),            // 25: hansa.federation.v1.FieldDrift
+	(*Export)(nil),                // 26: hansa.federation.v1.Export
+	(*Port)(nil),                  // 27: hansa.federation.v1.Port
+	(*Endpoint)(nil),              // 28: hansa.federation.v1.Endpoint
+	(*Operation)(nil),             // 29: hansa.federation.v1.Operation
+	(*OperationRequest)(nil),      // 30: hansa.federation.v1.OperationRequest
+	(*Objective)(nil),             // 31: hansa.federation.v1.Objective
+	(*Achieved)(nil),              // 32: hansa.federation.v1.Achieved
+	(*WorkloadReport)(nil),        // 33: hansa.federation.v1.WorkloadReport
+	(*TimelineEntry)(nil),         // 34: hansa.federation.v1.TimelineEntry
+	(*Event)(nil),                 // 35: hansa.federation.v1.Event
+	nil,                           // 36: hansa.federation.v1.Resources.ExtendedEntry
+	nil,                           // 37: hansa.federation.v1.MemberSpec.LabelsEntry
+	nil,                           // 38: hansa.federation.v1.Quota.FreeEntry
+	nil,                           // 39: hansa.federation.v1.Feed.ValuesEntry
+	nil,                           // 40: hansa.federation.v1.Operation.MarksEntry
+	nil,                           // 41: hansa.federation.v1.WorkloadReport.MarksEntry
+	(*timestamppb.Timestamp)(nil), // 42: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 43: google.protobuf.Duration
 }
 var file_federation_v1_records_proto_depIdxs = []int32{
-	35, // 0: hansa.federation.v1.Resources.extended:type_name -> hansa.federation.v1.Resources.ExtendedEntry
+	36, // 0: hansa.federation.v1.Resources.extended:type_name -> hansa.federation.v1.Resources.ExtendedEntry
 	2,  // 1: hansa.federation.v1.NodeClass.allocatable:type_name -> hansa.federation.v1.Resources
 	2,  // 2: hansa.federation.v1.NodeClass.free:type_name -> hansa.federation.v1.Resources
 	2,  // 3: hansa.federation.v1.NodeClass.room:type_name -> hansa.federation.v1.Resources
 	1,  // 4: hansa.federation.v1.MemberSpec.place:type_name -> hansa.federation.v1.Place
-	36, // 5: hansa.federation.v1.MemberSpec.labels:type_name -> hansa.federation.v1.MemberSpec.LabelsEntry
+	37, // 5: hansa.federation.v1.MemberSpec.labels:type_name -> hansa.federation.v1.MemberSpec.LabelsEntry
 	4,  // 6: hansa.federation.v1.MemberSpec.taints:type_name -> hansa.federation.v1.Taint
-	41, // 7: hansa.federation.v1.MemberSpec.joined_at:type_name -> google.protobuf.Timestamp
+	42, // 7: hansa.federation.v1.MemberSpec.joined_at:type_name -> google.protobuf.Timestamp
 	6,  // 8: hansa.federation.v1.MemberSpec.user:type_name -> hansa.federation.v1.BusUser
 	6,  // 9: hansa.federation.v1.MemberSpec.next_user:type_name -> hansa.federation.v1.BusUser
-	41, // 10: hansa.federation.v1.MemberSpec.rotate_by:type_name -> google.protobuf.Timestamp
-	41, // 11: hansa.federation.v1.BusUser.issued_at:type_name -> google.protobuf.Timestamp
-	41, // 12: hansa.federation.v1.BusUser.expires_at:type_name -> google.protobuf.Timestamp
+	42, // 10: hansa.federation.v1.MemberSpec.rotate_by:type_name -> google.protobuf.Timestamp
+	42, // 11: hansa.federation.v1.BusUser.issued_at:type_name -> google.protobuf.Timestamp
+	42, // 12: hansa.federation.v1.BusUser.expires_at:type_name -> google.protobuf.Timestamp
 	2,  // 13: hansa.federation.v1.MemberFacts.allocatable:type_name -> hansa.federation.v1.Resources
 	2,  // 14: hansa.federation.v1.MemberFacts.free:type_name -> hansa.federation.v1.Resources
 	3,  // 15: hansa.federation.v1.MemberFacts.classes:type_name -> hansa.federation.v1.NodeClass
-	41, // 16: hansa.federation.v1.MemberFacts.observed_at:type_name -> google.protobuf.Timestamp
+	42, // 16: hansa.federation.v1.MemberFacts.observed_at:type_name -> google.protobuf.Timestamp
 	8,  // 17: hansa.federation.v1.MemberFacts.quotas:type_name -> hansa.federation.v1.Quota
-	37, // 18: hansa.federation.v1.Quota.free:type_name -> hansa.federation.v1.Quota.FreeEntry
-	41, // 19: hansa.federation.v1.HealthRecord.since:type_name -> google.protobuf.Timestamp
+	38, // 18: hansa.federation.v1.Quota.free:type_name -> hansa.federation.v1.Quota.FreeEntry
+	42, // 19: hansa.federation.v1.HealthRecord.since:type_name -> google.protobuf.Timestamp
 	10, // 20: hansa.federation.v1.Objects.objects:type_name -> hansa.federation.v1.Object
 	0,  // 21: hansa.federation.v1.Workload.key:type_name -> hansa.federation.v1.Key
-	41, // 22: hansa.federation.v1.Workload.applied_at:type_name -> google.protobuf.Timestamp
+	42, // 22: hansa.federation.v1.Workload.applied_at:type_name -> google.protobuf.Timestamp
 	20, // 23: hansa.federation.v1.Workload.sealed:type_name -> hansa.federation.v1.Sealed
 	0,  // 24: hansa.federation.v1.Assignment.workload:type_name -> hansa.federation.v1.Key
 	14, // 25: hansa.federation.v1.Assignment.members:type_name -> hansa.federation.v1.AssignedMember
 	15, // 26: hansa.federation.v1.Assignment.explanation:type_name -> hansa.federation.v1.Explanation
-	41, // 27: hansa.federation.v1.Assignment.decided_at:type_name -> google.protobuf.Timestamp
-	42, // 28: hansa.federation.v1.Assignment.ready_in:type_name -> google.protobuf.Duration
+	42, // 27: hansa.federation.v1.Assignment.decided_at:type_name -> google.protobuf.Timestamp
+	43, // 28: hansa.federation.v1.Assignment.ready_in:type_name -> google.protobuf.Duration
 	17, // 29: hansa.federation.v1.Explanation.members:type_name -> hansa.federation.v1.MemberExplanation
 	16, // 30: hansa.federation.v1.Explanation.changes:type_name -> hansa.federation.v1.Difference
 	18, // 31: hansa.federation.v1.MemberExplanation.scores:type_name -> hansa.federation.v1.Score
@@ -3585,43 +3689,45 @@ var file_federation_v1_records_proto_depIdxs = []int32{
 	10, // 35: hansa.federation.v1.Secrets.objects:type_name -> hansa.federation.v1.Object
 	0,  // 36: hansa.federation.v1.WorkStatus.workload:type_name -> hansa.federation.v1.Key
 	24, // 37: hansa.federation.v1.WorkStatus.objects:type_name -> hansa.federation.v1.ObjectStatus
-	41, // 38: hansa.federation.v1.WorkStatus.observed_at:type_name -> google.protobuf.Timestamp
-	38, // 39: hansa.federation.v1.Feed.values:type_name -> hansa.federation.v1.Feed.ValuesEntry
-	42, // 40: hansa.federation.v1.Feed.max_age:type_name -> google.protobuf.Duration
-	41, // 41: hansa.federation.v1.Feed.reported_at:type_name -> google.protobuf.Timestamp
-	0,  // 42: hansa.federation.v1.Export.service:type_name -> hansa.federation.v1.Key
-	26, // 43: hansa.federation.v1.Export.ports:type_name -> hansa.federation.v1.Port
-	27, // 44: hansa.federation.v1.Export.endpoints:type_name -> hansa.federation.v1.Endpoint
-	41, // 45: hansa.federation.v1.Export.exported_at:type_name -> google.protobuf.Timestamp
-	41, // 46: hansa.federation.v1.Export.observed_at:type_name -> google.protobuf.Timestamp
-	29, // 47: hansa.federation.v1.Operation.request:type_name -> hansa.federation.v1.OperationRequest
-	39, // 48: hansa.federation.v1.Operation.marks:type_name -> hansa.federation.v1.Operation.MarksEntry
-	32, // 49: hansa.federation.v1.Operation.workloads:type_name -> hansa.federation.v1.WorkloadReport
-	33, // 50: hansa.federation.v1.Operation.timeline:type_name -> hansa.federation.v1.TimelineEntry
-	30, // 51: hansa.federation.v1.Operation.objective:type_name -> hansa.federation.v1.Objective
-	31, // 52: hansa.federation.v1.Operation.achieved:type_name -> hansa.federation.v1.Achieved
-	41, // 53: hansa.federation.v1.Operation.created_at:type_name -> google.protobuf.Timestamp
-	42, // 54: hansa.federation.v1.OperationRequest.hold:type_name -> google.protobuf.Duration
-	42, // 55: hansa.federation.v1.Objective.rto:type_name -> google.protobuf.Duration
-	42, // 56: hansa.federation.v1.Objective.rpo:type_name -> google.protobuf.Duration
-	42, // 57: hansa.federation.v1.Achieved.rto:type_name -> google.protobuf.Duration
-	42, // 58: hansa.federation.v1.Achieved.downtime:type_name -> google.protobuf.Duration
-	42, // 59: hansa.federation.v1.Achieved.detect:type_name -> google.protobuf.Duration
-	0,  // 60: hansa.federation.v1.WorkloadReport.workload:type_name -> hansa.federation.v1.Key
-	40, // 61: hansa.federation.v1.WorkloadReport.marks:type_name -> hansa.federation.v1.WorkloadReport.MarksEntry
-	30, // 62: hansa.federation.v1.WorkloadReport.objective:type_name -> hansa.federation.v1.Objective
-	31, // 63: hansa.federation.v1.WorkloadReport.achieved:type_name -> hansa.federation.v1.Achieved
-	14, // 64: hansa.federation.v1.WorkloadReport.before:type_name -> hansa.federation.v1.AssignedMember
-	14, // 65: hansa.federation.v1.WorkloadReport.after:type_name -> hansa.federation.v1.AssignedMember
-	41, // 66: hansa.federation.v1.TimelineEntry.at:type_name -> google.protobuf.Timestamp
-	41, // 67: hansa.federation.v1.Event.at:type_name -> google.protobuf.Timestamp
-	41, // 68: hansa.federation.v1.Operation.MarksEntry.value:type_name -> google.protobuf.Timestamp
-	41, // 69: hansa.federation.v1.WorkloadReport.MarksEntry.value:type_name -> google.protobuf.Timestamp
-	70, // [70:70] is the sub-list for method output_type
-	70, // [70:70] is the sub-list for method input_type
-	70, // [70:70] is the sub-list for extension type_name
-	70, // [70:70] is the sub-list for extension extendee
-	0,  // [0:70] is the sub-list for field type_name
+	42, // 38: hansa.federation.v1.WorkStatus.observed_at:type_name -> google.protobuf.Timestamp
+	39, // 39: hansa.federation.v1.Feed.values:type_name -> hansa.federation.v1.Feed.ValuesEntry
+	43, // 40: hansa.federation.v1.Feed.max_age:type_name -> google.protobuf.Duration
+	42, // 41: hansa.federation.v1.Feed.reported_at:type_name -> google.protobuf.Timestamp
+	25, // 42: hansa.federation.v1.ObjectStatus.drift:type_name -> hansa.federation.v1.FieldDrift
+	42, // 43: hansa.federation.v1.ObjectStatus.corrected_at:type_name -> google.protobuf.Timestamp
+	0,  // 44: hansa.federation.v1.Export.service:type_name -> hansa.federation.v1.Key
+	27, // 45: hansa.federation.v1.Export.ports:type_name -> hansa.federation.v1.Port
+	28, // 46: hansa.federation.v1.Export.endpoints:type_name -> hansa.federation.v1.Endpoint
+	42, // 47: hansa.federation.v1.Export.exported_at:type_name -> google.protobuf.Timestamp
+	42, // 48: hansa.federation.v1.Export.observed_at:type_name -> google.protobuf.Timestamp
+	30, // 49: hansa.federation.v1.Operation.request:type_name -> hansa.federation.v1.OperationRequest
+	40, // 50: hansa.federation.v1.Operation.marks:type_name -> hansa.federation.v1.Operation.MarksEntry
+	33, // 51: hansa.federation.v1.Operation.workloads:type_name -> hansa.federation.v1.WorkloadReport
+	34, // 52: hansa.federation.v1.Operation.timeline:type_name -> hansa.federation.v1.TimelineEntry
+	31, // 53: hansa.federation.v1.Operation.objective:type_name -> hansa.federation.v1.Objective
+	32, // 54: hansa.federation.v1.Operation.achieved:type_name -> hansa.federation.v1.Achieved
+	42, // 55: hansa.federation.v1.Operation.created_at:type_name -> google.protobuf.Timestamp
+	43, // 56: hansa.federation.v1.OperationRequest.hold:type_name -> google.protobuf.Duration
+	43, // 57: hansa.federation.v1.Objective.rto:type_name -> google.protobuf.Duration
+	43, // 58: hansa.federation.v1.Objective.rpo:type_name -> google.protobuf.Duration
+	43, // 59: hansa.federation.v1.Achieved.rto:type_name -> google.protobuf.Duration
+	43, // 60: hansa.federation.v1.Achieved.downtime:type_name -> google.protobuf.Duration
+	43, // 61: hansa.federation.v1.Achieved.detect:type_name -> google.protobuf.Duration
+	0,  // 62: hansa.federation.v1.WorkloadReport.workload:type_name -> hansa.federation.v1.Key
+	41, // 63: hansa.federation.v1.WorkloadReport.marks:type_name -> hansa.federation.v1.WorkloadReport.MarksEntry
+	31, // 64: hansa.federation.v1.WorkloadReport.objective:type_name -> hansa.federation.v1.Objective
+	32, // 65: hansa.federation.v1.WorkloadReport.achieved:type_name -> hansa.federation.v1.Achieved
+	14, // 66: hansa.federation.v1.WorkloadReport.before:type_name -> hansa.federation.v1.AssignedMember
+	14, // 67: hansa.federation.v1.WorkloadReport.after:type_name -> hansa.federation.v1.AssignedMember
+	42, // 68: hansa.federation.v1.TimelineEntry.at:type_name -> google.protobuf.Timestamp
+	42, // 69: hansa.federation.v1.Event.at:type_name -> google.protobuf.Timestamp
+	42, // 70: hansa.federation.v1.Operation.MarksEntry.value:type_name -> google.protobuf.Timestamp
+	42, // 71: hansa.federation.v1.WorkloadReport.MarksEntry.value:type_name -> google.protobuf.Timestamp
+	72, // [72:72] is the sub-list for method output_type
+	72, // [72:72] is the sub-list for method input_type
+	72, // [72:72] is the sub-list for extension type_name
+	72, // [72:72] is the sub-list for extension extendee
+	0,  // [0:72] is the sub-list for field type_name
 }
 
 func init() { file_federation_v1_records_proto_init() }
@@ -3635,7 +3741,7 @@ func file_federation_v1_records_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_federation_v1_records_proto_rawDesc), len(file_federation_v1_records_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   41,
+			NumMessages:   42,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -120,7 +120,7 @@ func toExplanation(e *Explanation) federation.Explanation {
 func EncodeWork(w federation.Work) []byte {
 	return encode(&Work{
 		Workload: fromKey(w.Workload), Member: w.Member, Epoch: uint64(w.Epoch), WorkloadRevision: uint64(w.WorkloadRevision),
-		Replicas: w.Replicas, Takeover: w.Landing.Takeover, Drift: w.Landing.Drift, Deletion: w.Landing.Deletion,
+		Replicas: w.Replicas, Takeover: w.Landing.Takeover, Drift: w.Landing.Drift, Deletion: w.Landing.Deletion, Immutable: w.Landing.Immutable,
 		Continuity: string(w.Continuity), Tier: int32(w.Tier), ObjectsZstd: fromObjects(w.Objects), Removed: w.Removed,
 		Sealed: fromSealed(w.Sealed),
 	})
@@ -140,7 +140,7 @@ func DecodeWork(b []byte) (federation.Work, error) {
 		return federation.Work{
 			Workload: key, Member: m.GetMember(), Epoch: federation.Epoch(m.GetEpoch()),
 			WorkloadRevision: federation.Revision(m.GetWorkloadRevision()), Replicas: m.GetReplicas(),
-			Landing:    federation.LandingSpec{Takeover: m.GetTakeover(), Drift: m.GetDrift(), Deletion: m.GetDeletion()},
+			Landing:    federation.LandingSpec{Takeover: m.GetTakeover(), Drift: m.GetDrift(), Deletion: m.GetDeletion(), Immutable: m.GetImmutable()},
 			Continuity: federation.Continuity(m.GetContinuity()), Tier: int(m.GetTier()), Objects: objects, Removed: m.GetRemoved(),
 			Sealed: toSealed(m.GetSealed()),
 		}, named("member", m.GetMember())
@@ -153,9 +153,7 @@ func EncodeWorkStatus(s federation.WorkStatus) []byte {
 		Workload: fromKey(s.Workload), Member: s.Member, Incarnation: uint64(s.Incarnation), Sequence: s.Sequence,
 		Epoch: uint64(s.Epoch), WorkloadRevision: uint64(s.WorkloadRevision), State: string(s.State), Message: s.Message,
 		Replicas: s.Replicas, Ready: s.Ready, Unschedulable: s.Unschedulable,
-		Objects: each(s.Objects, func(o federation.ObjectStatus) *ObjectStatus {
-			return &ObjectStatus{Id: o.ID, State: string(o.State), Message: o.Message}
-		}),
+		Objects:    each(s.Objects, fromObjectStatus),
 		ObservedAt: fromTime(s.ObservedAt),
 	})
 }
@@ -171,10 +169,26 @@ func DecodeWorkStatus(b []byte) (federation.WorkStatus, error) {
 			Workload: key, Member: m.GetMember(), Incarnation: federation.Incarnation(m.GetIncarnation()), Sequence: m.GetSequence(),
 			Epoch: federation.Epoch(m.GetEpoch()), WorkloadRevision: federation.Revision(m.GetWorkloadRevision()),
 			State: federation.WorkState(m.GetState()), Message: m.GetMessage(), Replicas: m.GetReplicas(), Ready: m.GetReady(), Unschedulable: m.GetUnschedulable(),
-			Objects: each(m.GetObjects(), func(o *ObjectStatus) federation.ObjectStatus {
-				return federation.ObjectStatus{ID: o.GetId(), State: federation.WorkState(o.GetState()), Message: o.GetMessage()}
-			}),
+			Objects:    each(m.GetObjects(), toObjectStatus),
 			ObservedAt: toTime(m.GetObservedAt()),
 		}, named("member", m.GetMember())
 	})
+}
+
+func fromObjectStatus(o federation.ObjectStatus) *ObjectStatus {
+	return &ObjectStatus{
+		Id: o.ID, State: string(o.State), Message: o.Message, CorrectedAt: fromTime(o.CorrectedAt),
+		Drift: each(o.Drift, func(d federation.FieldDrift) *FieldDrift {
+			return &FieldDrift{Path: d.Path, Manager: d.Manager, Wanted: d.Wanted, Found: d.Found}
+		}),
+	}
+}
+
+func toObjectStatus(o *ObjectStatus) federation.ObjectStatus {
+	return federation.ObjectStatus{
+		ID: o.GetId(), State: federation.WorkState(o.GetState()), Message: o.GetMessage(), CorrectedAt: toTime(o.GetCorrectedAt()),
+		Drift: each(o.GetDrift(), func(d *FieldDrift) federation.FieldDrift {
+			return federation.FieldDrift{Path: d.GetPath(), Manager: d.GetManager(), Wanted: d.GetWanted(), Found: d.GetFound()}
+		}),
+	}
 }

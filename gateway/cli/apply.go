@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	gatewayv1 "github.com/hansa-io/hansa/gateway/v1"
 )
@@ -82,6 +84,15 @@ func (c call) apply(f applyFlags) (*gatewayv1.ApplyResponse, error) {
 			return nil, err
 		}
 	}
+	request.Confirmed = yes(c.cmd)
+	answer, err := c.Workloads.Apply(c.cmd.Context(), request)
+	if status.Code(err) != codes.FailedPrecondition || request.GetConfirmed() || !Interactive(c.cmd.InOrStdin()) {
+		return answer, err
+	}
+	if err := Confirm(c.cmd, status.Convert(err).Message()+". Do it?"); err != nil {
+		return nil, err
+	}
+	request.Confirmed = true
 	return c.Workloads.Apply(c.cmd.Context(), request)
 }
 

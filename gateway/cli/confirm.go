@@ -16,10 +16,15 @@ func YesFlag(cmd *cobra.Command) {
 	cmd.Flags().BoolP(yesName, "y", false, "do it without asking; needed where nobody can be asked")
 }
 
+func yes(cmd *cobra.Command) bool {
+	yes, err := cmd.Flags().GetBool(yesName)
+	return err == nil && yes
+}
+
 // Confirm returns nil when the user agrees: by --yes, or by answering the
 // question on a terminal. Without a terminal an error names --yes.
 func Confirm(cmd *cobra.Command, question string) error {
-	if yes, err := cmd.Flags().GetBool(yesName); err == nil && yes {
+	if yes(cmd) {
 		return nil
 	}
 	if !Interactive(cmd.InOrStdin()) {

@@ -37,7 +37,7 @@ func (a *app) deleteCommand() *cobra.Command {
 		}
 		var results []*gatewayv1.ApplyResult
 		for _, r := range requests {
-			r.DryRun = dryRun
+			r.DryRun, r.Confirmed = dryRun, true
 			answer, err := c.Workloads.Delete(cmd.Context(), r)
 			if err != nil {
 				return c.suggestWorkload(r.GetNamespace()+"/"+r.GetName(), err)

@@ -38,6 +38,7 @@ func (a *app) describeWorkload() *cobra.Command {
 		section(w, "", workloadFacts(workload)...)
 		section(w, "Members", shareRows(workload)...)
 		section(w, "Objects", objectRows(workload)...)
+		section(w, "Drift", driftRows(workload)...)
 		section(w, "Events", eventRows(history)...)
 		return nil
 	})
@@ -84,6 +85,26 @@ func objectRows(w *gatewayv1.Workload) [][]string {
 	for _, m := range w.GetStatus().GetMembers() {
 		for _, o := range m.GetObjects() {
 			rows = append(rows, []string{o.GetId(), m.GetMember(), o.GetState(), o.GetMessage()})
+		}
+	}
+	return rows
+}
+
+// driftRows lists the fields that others changed in members, and whether that stands.
+func driftRows(w *gatewayv1.Workload) [][]string {
+	var rows [][]string
+	for _, m := range w.GetStatus().GetMembers() {
+		for _, o := range m.GetObjects() {
+			stands := "stands"
+			if o.GetCorrectedAt() != nil {
+				stands = "corrected " + since(o.GetCorrectedAt()) + " ago"
+			}
+			for _, d := range o.GetDrift() {
+				rows = append(rows, []string{
+					o.GetId(), m.GetMember(), d.GetPath(), "wanted " + d.GetWanted() + ", found " + or(d.GetFound(), "nothing"),
+					"by " + or(d.GetManager(), "nobody that says so"), stands,
+				})
+			}
 		}
 	}
 	return rows

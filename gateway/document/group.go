@@ -293,6 +293,9 @@ func check(pl placementAt, w federation.Workload) error {
 	if err := placement.Validate(w.Placement); err != nil {
 		return pl.at.errorf(pl.at.line, "Placement %s: %v", pl.key, err)
 	}
+	if err := manifest.CheckOverrides(w); err != nil {
+		return pl.at.errorf(pl.at.line, "Placement %s: %v", pl.key, err)
+	}
 	if _, err := manifest.DemandOf(w.Objects); err != nil {
 		return pl.at.errorf(pl.at.line, "Placement %s: %v", pl.key, err)
 	}

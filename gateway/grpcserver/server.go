@@ -37,7 +37,9 @@ type Apply struct {
 	Source string
 	DryRun bool
 	Prune  bool
-	Who    string
+	// Confirmed: whoever asks knows that much is taken away.
+	Confirmed bool
+	Who       string
 }
 
 // Delete asks to remove one workload, or those of the files.
@@ -45,6 +47,8 @@ type Delete struct {
 	Key    federation.Key
 	Files  []document.File
 	DryRun bool
+	// Confirmed: whoever asks knows that much is taken away.
+	Confirmed bool
 }
 
 // Applied says what was done to one workload: created, configured, unchanged or

@@ -48,7 +48,7 @@ func (s *Server) Apply(ctx context.Context, r *gatewayv1.ApplyRequest) (*gateway
 		return nil, messaging.Errorf(messaging.Invalid, "nothing to apply: no file was given")
 	}
 	done, err := s.opts.Desired.Apply(ctx, Apply{
-		Files: fromFiles(r.GetFiles()), Source: r.GetSource(), DryRun: r.GetDryRun(), Prune: r.GetPrune(), Who: who(ctx),
+		Files: fromFiles(r.GetFiles()), Source: r.GetSource(), DryRun: r.GetDryRun(), Prune: r.GetPrune(), Confirmed: r.GetConfirmed(), Who: who(ctx),
 	})
 	if err != nil {
 		return nil, err
@@ -62,7 +62,7 @@ func (s *Server) Delete(ctx context.Context, r *gatewayv1.DeleteRequest) (*gatew
 	if len(r.GetFiles()) == 0 && (key.Namespace == "" || key.Name == "") {
 		return nil, messaging.Errorf(messaging.Invalid, "nothing to delete: name a workload as NAMESPACE/NAME, or give files")
 	}
-	done, err := s.opts.Desired.Delete(ctx, Delete{Key: key, Files: fromFiles(r.GetFiles()), DryRun: r.GetDryRun()})
+	done, err := s.opts.Desired.Delete(ctx, Delete{Key: key, Files: fromFiles(r.GetFiles()), DryRun: r.GetDryRun(), Confirmed: r.GetConfirmed()})
 	if err != nil {
 		return nil, err
 	}
@@ -228,9 +228,17 @@ func addObjects(table *route.Table, k federation.Key, members []*gatewayv1.Workl
 			continue
 		}
 		for _, o := range status.Objects {
-			m.Objects = append(m.Objects, &gatewayv1.ObjectState{Id: o.ID, State: string(o.State), Message: o.Message})
+			m.Objects = append(m.Objects, toObjectState(o))
 		}
 	}
+}
+
+func toObjectState(o federation.ObjectStatus) *gatewayv1.ObjectState {
+	out := &gatewayv1.ObjectState{Id: o.ID, State: string(o.State), Message: o.Message, CorrectedAt: toTime(o.CorrectedAt)}
+	for _, d := range o.Drift {
+		out.Drift = append(out.Drift, &gatewayv1.FieldDrift{Path: d.Path, Manager: d.Manager, Wanted: d.Wanted, Found: d.Found})
+	}
+	return out
 }
 
 // toStruct turns a placement into JSON as the user would write it.

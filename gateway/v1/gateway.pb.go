@@ -1098,7 +1098,9 @@ type ApplyRequest struct {
 	Source string `protobuf:"bytes,2,opt,name=source,proto3" json:"source,omitempty"`
 	DryRun bool   `protobuf:"varint,3,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
 	// Remove what the same source applied before and no longer has.
-	Prune         bool `protobuf:"varint,4,opt,name=prune,proto3" json:"prune,omitempty"`
+	Prune bool `protobuf:"varint,4,opt,name=prune,proto3" json:"prune,omitempty"`
+	// Needed when more than 20 objects, or a namespace, would be taken away.
+	Confirmed     bool `protobuf:"varint,5,opt,name=confirmed,proto3" json:"confirmed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1157,6 +1159,13 @@ func (x *ApplyRequest) GetDryRun() bool {
 func (x *ApplyRequest) GetPrune() bool {
 	if x != nil {
 		return x.Prune
+	}
+	return false
+}
+
+func (x *ApplyRequest) GetConfirmed() bool {
+	if x != nil {
+		return x.Confirmed
 	}
 	return false
 }
@@ -1295,11 +1304,13 @@ func (x *ApplyResult) GetRevision() uint64 {
 
 // DeleteRequest names a workload, or files whose workloads are removed.
 type DeleteRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Namespace     string                 `protobuf:"bytes,1,opt,name=namespace,proto3" json:"namespace,omitempty"`
-	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
-	Files         []*File                `protobuf:"bytes,3,rep,name=files,proto3" json:"files,omitempty"`
-	DryRun        bool                   `protobuf:"varint,4,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Namespace string                 `protobuf:"bytes,1,opt,name=namespace,proto3" json:"namespace,omitempty"`
+	Name      string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Files     []*File                `protobuf:"bytes,3,rep,name=files,proto3" json:"files,omitempty"`
+	DryRun    bool                   `protobuf:"varint,4,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	// Needed when more than 20 objects, or a namespace, would be taken away.
+	Confirmed     bool `protobuf:"varint,5,opt,name=confirmed,proto3" json:"confirmed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1358,6 +1369,13 @@ func (x *DeleteRequest) GetFiles() []*File {
 func (x *DeleteRequest) GetDryRun() bool {
 	if x != nil {
 		return x.DryRun
+	}
+	return false
+}
+
+func (x *DeleteRequest) GetConfirmed() bool {
+	if x != nil {
+		return x.Confirmed
 	}
 	return false
 }
@@ -1854,10 +1872,14 @@ func (x *WorkloadMember) GetShifted() bool {
 
 // ObjectState is the state of one landed object.
 type ObjectState struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	State         string                 `protobuf:"bytes,2,opt,name=state,proto3" json:"state,omitempty"`
-	Message       string                 `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Id      string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	State   string                 `protobuf:"bytes,2,opt,name=state,proto3" json:"state,omitempty"`
+	Message string                 `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
+	// Fields that others have changed in the member, or had.
+	Drift []*FieldDrift `protobuf:"bytes,4,rep,name=drift,proto3" json:"drift,omitempty"`
+	// When the drift was corrected; unset while it stands.
+	CorrectedAt   *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=corrected_at,json=correctedAt,proto3" json:"corrected_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1913,6 +1935,92 @@ func (x *ObjectState) GetMessage() string {
 	return ""
 }
 
+func (x *ObjectState) GetDrift() []*FieldDrift {
+	if x != nil {
+		return x.Drift
+	}
+	return nil
+}
+
+func (x *ObjectState) GetCorrectedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CorrectedAt
+	}
+	return nil
+}
+
+// FieldDrift is one field of an object that is not as it was landed. Values are JSON.
+type FieldDrift struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "spec.replicas", "spec.template.spec.containers[name=\"web\"].image"
+	Path string `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
+	// Field manager that changed it; empty when nobody says so.
+	Manager string `protobuf:"bytes,2,opt,name=manager,proto3" json:"manager,omitempty"`
+	Wanted  string `protobuf:"bytes,3,opt,name=wanted,proto3" json:"wanted,omitempty"`
+	// Empty when the field is not there.
+	Found         string `protobuf:"bytes,4,opt,name=found,proto3" json:"found,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FieldDrift) Reset() {
+	*x = FieldDrift{}
+	mi := &file_gateway_v1_gateway_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FieldDrift) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FieldDrift) ProtoMessage() {}
+
+func (x *FieldDrift) ProtoReflect() protoreflect.Message {
+	mi := &file_gateway_v1_gateway_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FieldDrift.ProtoReflect.Descriptor instead.
+func (*FieldDrift) Descriptor() ([]byte, []int) {
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *FieldDrift) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *FieldDrift) GetManager() string {
+	if x != nil {
+		return x.Manager
+	}
+	return ""
+}
+
+func (x *FieldDrift) GetWanted() string {
+	if x != nil {
+		return x.Wanted
+	}
+	return ""
+}
+
+func (x *FieldDrift) GetFound() string {
+	if x != nil {
+		return x.Found
+	}
+	return ""
+}
+
 // ListWorkloadsRequest may be narrowed to one namespace.
 type ListWorkloadsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1923,7 +2031,7 @@ type ListWorkloadsRequest struct {
 
 func (x *ListWorkloadsRequest) Reset() {
 	*x = ListWorkloadsRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[26]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1935,7 +2043,7 @@ func (x *ListWorkloadsRequest) String() string {
 func (*ListWorkloadsRequest) ProtoMessage() {}
 
 func (x *ListWorkloadsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[26]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1948,7 +2056,7 @@ func (x *ListWorkloadsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListWorkloadsRequest.ProtoReflect.Descriptor instead.
 func (*ListWorkloadsRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{26}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ListWorkloadsRequest) GetNamespace() string {
@@ -1968,7 +2076,7 @@ type ListWorkloadsResponse struct {
 
 func (x *ListWorkloadsResponse) Reset() {
 	*x = ListWorkloadsResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[27]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1980,7 +2088,7 @@ func (x *ListWorkloadsResponse) String() string {
 func (*ListWorkloadsResponse) ProtoMessage() {}
 
 func (x *ListWorkloadsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[27]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1993,7 +2101,7 @@ func (x *ListWorkloadsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListWorkloadsResponse.ProtoReflect.Descriptor instead.
 func (*ListWorkloadsResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{27}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ListWorkloadsResponse) GetItems() []*Workload {
@@ -2014,7 +2122,7 @@ type GetWorkloadRequest struct {
 
 func (x *GetWorkloadRequest) Reset() {
 	*x = GetWorkloadRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[28]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2026,7 +2134,7 @@ func (x *GetWorkloadRequest) String() string {
 func (*GetWorkloadRequest) ProtoMessage() {}
 
 func (x *GetWorkloadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[28]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2039,7 +2147,7 @@ func (x *GetWorkloadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetWorkloadRequest.ProtoReflect.Descriptor instead.
 func (*GetWorkloadRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{28}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *GetWorkloadRequest) GetNamespace() string {
@@ -2066,7 +2174,7 @@ type GetWorkloadResponse struct {
 
 func (x *GetWorkloadResponse) Reset() {
 	*x = GetWorkloadResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[29]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2078,7 +2186,7 @@ func (x *GetWorkloadResponse) String() string {
 func (*GetWorkloadResponse) ProtoMessage() {}
 
 func (x *GetWorkloadResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[29]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2091,7 +2199,7 @@ func (x *GetWorkloadResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetWorkloadResponse.ProtoReflect.Descriptor instead.
 func (*GetWorkloadResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{29}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *GetWorkloadResponse) GetWorkload() *Workload {
@@ -2112,7 +2220,7 @@ type WatchWorkloadsRequest struct {
 
 func (x *WatchWorkloadsRequest) Reset() {
 	*x = WatchWorkloadsRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[30]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2124,7 +2232,7 @@ func (x *WatchWorkloadsRequest) String() string {
 func (*WatchWorkloadsRequest) ProtoMessage() {}
 
 func (x *WatchWorkloadsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[30]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2137,7 +2245,7 @@ func (x *WatchWorkloadsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchWorkloadsRequest.ProtoReflect.Descriptor instead.
 func (*WatchWorkloadsRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{30}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *WatchWorkloadsRequest) GetNamespace() string {
@@ -2167,7 +2275,7 @@ type WatchWorkloadsResponse struct {
 
 func (x *WatchWorkloadsResponse) Reset() {
 	*x = WatchWorkloadsResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[31]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2179,7 +2287,7 @@ func (x *WatchWorkloadsResponse) String() string {
 func (*WatchWorkloadsResponse) ProtoMessage() {}
 
 func (x *WatchWorkloadsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[31]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2192,7 +2300,7 @@ func (x *WatchWorkloadsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchWorkloadsResponse.ProtoReflect.Descriptor instead.
 func (*WatchWorkloadsResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{31}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *WatchWorkloadsResponse) GetWorkload() *Workload {
@@ -2227,7 +2335,7 @@ type ExplainRequest struct {
 
 func (x *ExplainRequest) Reset() {
 	*x = ExplainRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[32]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2239,7 +2347,7 @@ func (x *ExplainRequest) String() string {
 func (*ExplainRequest) ProtoMessage() {}
 
 func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[32]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2252,7 +2360,7 @@ func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainRequest.ProtoReflect.Descriptor instead.
 func (*ExplainRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{32}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ExplainRequest) GetNamespace() string {
@@ -2289,7 +2397,7 @@ type ExplainResponse struct {
 
 func (x *ExplainResponse) Reset() {
 	*x = ExplainResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[33]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2301,7 +2409,7 @@ func (x *ExplainResponse) String() string {
 func (*ExplainResponse) ProtoMessage() {}
 
 func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[33]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2314,7 +2422,7 @@ func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainResponse.ProtoReflect.Descriptor instead.
 func (*ExplainResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{33}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ExplainResponse) GetWorkload() string {
@@ -2402,7 +2510,7 @@ type Difference struct {
 
 func (x *Difference) Reset() {
 	*x = Difference{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[34]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2414,7 +2522,7 @@ func (x *Difference) String() string {
 func (*Difference) ProtoMessage() {}
 
 func (x *Difference) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[34]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2427,7 +2535,7 @@ func (x *Difference) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Difference.ProtoReflect.Descriptor instead.
 func (*Difference) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{34}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Difference) GetMember() string {
@@ -2483,7 +2591,7 @@ type MemberExplanation struct {
 
 func (x *MemberExplanation) Reset() {
 	*x = MemberExplanation{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[35]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2495,7 +2603,7 @@ func (x *MemberExplanation) String() string {
 func (*MemberExplanation) ProtoMessage() {}
 
 func (x *MemberExplanation) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[35]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2508,7 +2616,7 @@ func (x *MemberExplanation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MemberExplanation.ProtoReflect.Descriptor instead.
 func (*MemberExplanation) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{35}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *MemberExplanation) GetMember() string {
@@ -2587,7 +2695,7 @@ type Score struct {
 
 func (x *Score) Reset() {
 	*x = Score{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[36]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2599,7 +2707,7 @@ func (x *Score) String() string {
 func (*Score) ProtoMessage() {}
 
 func (x *Score) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[36]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2612,7 +2720,7 @@ func (x *Score) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Score.ProtoReflect.Descriptor instead.
 func (*Score) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{36}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Score) GetName() string {
@@ -2660,7 +2768,7 @@ type SimulateRequest struct {
 
 func (x *SimulateRequest) Reset() {
 	*x = SimulateRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[37]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2672,7 +2780,7 @@ func (x *SimulateRequest) String() string {
 func (*SimulateRequest) ProtoMessage() {}
 
 func (x *SimulateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[37]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2685,7 +2793,7 @@ func (x *SimulateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SimulateRequest.ProtoReflect.Descriptor instead.
 func (*SimulateRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{37}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *SimulateRequest) GetLose() []string {
@@ -2733,7 +2841,7 @@ type SimulateResponse struct {
 
 func (x *SimulateResponse) Reset() {
 	*x = SimulateResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[38]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2745,7 +2853,7 @@ func (x *SimulateResponse) String() string {
 func (*SimulateResponse) ProtoMessage() {}
 
 func (x *SimulateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[38]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2758,7 +2866,7 @@ func (x *SimulateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SimulateResponse.ProtoReflect.Descriptor instead.
 func (*SimulateResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{38}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *SimulateResponse) GetMoves() []*Move {
@@ -2819,7 +2927,7 @@ type GetReadinessRequest struct {
 
 func (x *GetReadinessRequest) Reset() {
 	*x = GetReadinessRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[39]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2831,7 +2939,7 @@ func (x *GetReadinessRequest) String() string {
 func (*GetReadinessRequest) ProtoMessage() {}
 
 func (x *GetReadinessRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[39]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2844,7 +2952,7 @@ func (x *GetReadinessRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetReadinessRequest.ProtoReflect.Descriptor instead.
 func (*GetReadinessRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{39}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{40}
 }
 
 // GetReadinessResponse has the scenarios, worst first.
@@ -2861,7 +2969,7 @@ type GetReadinessResponse struct {
 
 func (x *GetReadinessResponse) Reset() {
 	*x = GetReadinessResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[40]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2873,7 +2981,7 @@ func (x *GetReadinessResponse) String() string {
 func (*GetReadinessResponse) ProtoMessage() {}
 
 func (x *GetReadinessResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[40]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2886,7 +2994,7 @@ func (x *GetReadinessResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetReadinessResponse.ProtoReflect.Descriptor instead.
 func (*GetReadinessResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{40}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *GetReadinessResponse) GetScore() float64 {
@@ -2938,7 +3046,7 @@ type Scenario struct {
 
 func (x *Scenario) Reset() {
 	*x = Scenario{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[41]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2950,7 +3058,7 @@ func (x *Scenario) String() string {
 func (*Scenario) ProtoMessage() {}
 
 func (x *Scenario) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[41]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2963,7 +3071,7 @@ func (x *Scenario) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Scenario.ProtoReflect.Descriptor instead.
 func (*Scenario) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{41}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *Scenario) GetLost() string {
@@ -3022,7 +3130,7 @@ type RebalanceRequest struct {
 
 func (x *RebalanceRequest) Reset() {
 	*x = RebalanceRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[42]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3034,7 +3142,7 @@ func (x *RebalanceRequest) String() string {
 func (*RebalanceRequest) ProtoMessage() {}
 
 func (x *RebalanceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[42]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3047,7 +3155,7 @@ func (x *RebalanceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RebalanceRequest.ProtoReflect.Descriptor instead.
 func (*RebalanceRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{42}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *RebalanceRequest) GetNamespace() string {
@@ -3090,7 +3198,7 @@ type RebalanceResponse struct {
 
 func (x *RebalanceResponse) Reset() {
 	*x = RebalanceResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[43]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3102,7 +3210,7 @@ func (x *RebalanceResponse) String() string {
 func (*RebalanceResponse) ProtoMessage() {}
 
 func (x *RebalanceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[43]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3115,7 +3223,7 @@ func (x *RebalanceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RebalanceResponse.ProtoReflect.Descriptor instead.
 func (*RebalanceResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{43}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *RebalanceResponse) GetMoves() []*Move {
@@ -3150,7 +3258,7 @@ type ReplayRequest struct {
 
 func (x *ReplayRequest) Reset() {
 	*x = ReplayRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[44]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3162,7 +3270,7 @@ func (x *ReplayRequest) String() string {
 func (*ReplayRequest) ProtoMessage() {}
 
 func (x *ReplayRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[44]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3175,7 +3283,7 @@ func (x *ReplayRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReplayRequest.ProtoReflect.Descriptor instead.
 func (*ReplayRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{44}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *ReplayRequest) GetNamespace() string {
@@ -3206,7 +3314,7 @@ type ReplayResponse struct {
 
 func (x *ReplayResponse) Reset() {
 	*x = ReplayResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[45]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3218,7 +3326,7 @@ func (x *ReplayResponse) String() string {
 func (*ReplayResponse) ProtoMessage() {}
 
 func (x *ReplayResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[45]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3231,7 +3339,7 @@ func (x *ReplayResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReplayResponse.ProtoReflect.Descriptor instead.
 func (*ReplayResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{45}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *ReplayResponse) GetWorkload() string {
@@ -3284,7 +3392,7 @@ type SetScoreRequest struct {
 
 func (x *SetScoreRequest) Reset() {
 	*x = SetScoreRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[46]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3296,7 +3404,7 @@ func (x *SetScoreRequest) String() string {
 func (*SetScoreRequest) ProtoMessage() {}
 
 func (x *SetScoreRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[46]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3309,7 +3417,7 @@ func (x *SetScoreRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetScoreRequest.ProtoReflect.Descriptor instead.
 func (*SetScoreRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{46}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *SetScoreRequest) GetName() string {
@@ -3343,7 +3451,7 @@ type SetScoreResponse struct {
 
 func (x *SetScoreResponse) Reset() {
 	*x = SetScoreResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[47]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3355,7 +3463,7 @@ func (x *SetScoreResponse) String() string {
 func (*SetScoreResponse) ProtoMessage() {}
 
 func (x *SetScoreResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[47]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3368,7 +3476,7 @@ func (x *SetScoreResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetScoreResponse.ProtoReflect.Descriptor instead.
 func (*SetScoreResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{47}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *SetScoreResponse) GetScore() *ExternalScore {
@@ -3387,7 +3495,7 @@ type ListScoresRequest struct {
 
 func (x *ListScoresRequest) Reset() {
 	*x = ListScoresRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[48]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3399,7 +3507,7 @@ func (x *ListScoresRequest) String() string {
 func (*ListScoresRequest) ProtoMessage() {}
 
 func (x *ListScoresRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[48]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3412,7 +3520,7 @@ func (x *ListScoresRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListScoresRequest.ProtoReflect.Descriptor instead.
 func (*ListScoresRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{48}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{49}
 }
 
 // ListScoresResponse has them by name.
@@ -3425,7 +3533,7 @@ type ListScoresResponse struct {
 
 func (x *ListScoresResponse) Reset() {
 	*x = ListScoresResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[49]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3437,7 +3545,7 @@ func (x *ListScoresResponse) String() string {
 func (*ListScoresResponse) ProtoMessage() {}
 
 func (x *ListScoresResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[49]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3450,7 +3558,7 @@ func (x *ListScoresResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListScoresResponse.ProtoReflect.Descriptor instead.
 func (*ListScoresResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{49}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *ListScoresResponse) GetScores() []*ExternalScore {
@@ -3477,7 +3585,7 @@ type ExternalScore struct {
 
 func (x *ExternalScore) Reset() {
 	*x = ExternalScore{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[50]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3489,7 +3597,7 @@ func (x *ExternalScore) String() string {
 func (*ExternalScore) ProtoMessage() {}
 
 func (x *ExternalScore) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[50]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3502,7 +3610,7 @@ func (x *ExternalScore) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExternalScore.ProtoReflect.Descriptor instead.
 func (*ExternalScore) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{50}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *ExternalScore) GetName() string {
@@ -3560,7 +3668,7 @@ type Move struct {
 
 func (x *Move) Reset() {
 	*x = Move{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[51]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3572,7 +3680,7 @@ func (x *Move) String() string {
 func (*Move) ProtoMessage() {}
 
 func (x *Move) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[51]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3585,7 +3693,7 @@ func (x *Move) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Move.ProtoReflect.Descriptor instead.
 func (*Move) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{51}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *Move) GetWorkload() string {
@@ -3629,7 +3737,7 @@ type Unmet struct {
 
 func (x *Unmet) Reset() {
 	*x = Unmet{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[52]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3641,7 +3749,7 @@ func (x *Unmet) String() string {
 func (*Unmet) ProtoMessage() {}
 
 func (x *Unmet) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[52]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3654,7 +3762,7 @@ func (x *Unmet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Unmet.ProtoReflect.Descriptor instead.
 func (*Unmet) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{52}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *Unmet) GetWorkload() string {
@@ -3699,7 +3807,7 @@ type Member struct {
 
 func (x *Member) Reset() {
 	*x = Member{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[53]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3711,7 +3819,7 @@ func (x *Member) String() string {
 func (*Member) ProtoMessage() {}
 
 func (x *Member) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[53]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3724,7 +3832,7 @@ func (x *Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Member.ProtoReflect.Descriptor instead.
 func (*Member) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{53}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *Member) GetApiVersion() string {
@@ -3775,7 +3883,7 @@ type MemberSpec struct {
 
 func (x *MemberSpec) Reset() {
 	*x = MemberSpec{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[54]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3787,7 +3895,7 @@ func (x *MemberSpec) String() string {
 func (*MemberSpec) ProtoMessage() {}
 
 func (x *MemberSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[54]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3800,7 +3908,7 @@ func (x *MemberSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MemberSpec.ProtoReflect.Descriptor instead.
 func (*MemberSpec) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{54}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *MemberSpec) GetPlace() *Place {
@@ -3843,7 +3951,7 @@ type Taint struct {
 
 func (x *Taint) Reset() {
 	*x = Taint{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[55]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3855,7 +3963,7 @@ func (x *Taint) String() string {
 func (*Taint) ProtoMessage() {}
 
 func (x *Taint) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[55]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3868,7 +3976,7 @@ func (x *Taint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Taint.ProtoReflect.Descriptor instead.
 func (*Taint) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{55}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *Taint) GetKey() string {
@@ -3925,7 +4033,7 @@ type MemberStatus struct {
 
 func (x *MemberStatus) Reset() {
 	*x = MemberStatus{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[56]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3937,7 +4045,7 @@ func (x *MemberStatus) String() string {
 func (*MemberStatus) ProtoMessage() {}
 
 func (x *MemberStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[56]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3950,7 +4058,7 @@ func (x *MemberStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MemberStatus.ProtoReflect.Descriptor instead.
 func (*MemberStatus) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{56}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *MemberStatus) GetHealth() string {
@@ -4081,7 +4189,7 @@ type ListMembersRequest struct {
 
 func (x *ListMembersRequest) Reset() {
 	*x = ListMembersRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[57]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4093,7 +4201,7 @@ func (x *ListMembersRequest) String() string {
 func (*ListMembersRequest) ProtoMessage() {}
 
 func (x *ListMembersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[57]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4106,7 +4214,7 @@ func (x *ListMembersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMembersRequest.ProtoReflect.Descriptor instead.
 func (*ListMembersRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{57}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{58}
 }
 
 // ListMembersResponse lists members sorted by name.
@@ -4121,7 +4229,7 @@ type ListMembersResponse struct {
 
 func (x *ListMembersResponse) Reset() {
 	*x = ListMembersResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[58]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4133,7 +4241,7 @@ func (x *ListMembersResponse) String() string {
 func (*ListMembersResponse) ProtoMessage() {}
 
 func (x *ListMembersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[58]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4146,7 +4254,7 @@ func (x *ListMembersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMembersResponse.ProtoReflect.Descriptor instead.
 func (*ListMembersResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{58}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *ListMembersResponse) GetItems() []*Member {
@@ -4173,7 +4281,7 @@ type GetMemberRequest struct {
 
 func (x *GetMemberRequest) Reset() {
 	*x = GetMemberRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[59]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4185,7 +4293,7 @@ func (x *GetMemberRequest) String() string {
 func (*GetMemberRequest) ProtoMessage() {}
 
 func (x *GetMemberRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[59]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4198,7 +4306,7 @@ func (x *GetMemberRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetMemberRequest.ProtoReflect.Descriptor instead.
 func (*GetMemberRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{59}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *GetMemberRequest) GetName() string {
@@ -4220,7 +4328,7 @@ type GetMemberResponse struct {
 
 func (x *GetMemberResponse) Reset() {
 	*x = GetMemberResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[60]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4232,7 +4340,7 @@ func (x *GetMemberResponse) String() string {
 func (*GetMemberResponse) ProtoMessage() {}
 
 func (x *GetMemberResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[60]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4245,7 +4353,7 @@ func (x *GetMemberResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetMemberResponse.ProtoReflect.Descriptor instead.
 func (*GetMemberResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{60}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *GetMemberResponse) GetMember() *Member {
@@ -4278,7 +4386,7 @@ type Evidence struct {
 
 func (x *Evidence) Reset() {
 	*x = Evidence{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[61]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4290,7 +4398,7 @@ func (x *Evidence) String() string {
 func (*Evidence) ProtoMessage() {}
 
 func (x *Evidence) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[61]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4303,7 +4411,7 @@ func (x *Evidence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Evidence.ProtoReflect.Descriptor instead.
 func (*Evidence) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{61}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *Evidence) GetObserver() string {
@@ -4357,7 +4465,7 @@ type UpdateMemberRequest struct {
 
 func (x *UpdateMemberRequest) Reset() {
 	*x = UpdateMemberRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[62]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4369,7 +4477,7 @@ func (x *UpdateMemberRequest) String() string {
 func (*UpdateMemberRequest) ProtoMessage() {}
 
 func (x *UpdateMemberRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[62]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4382,7 +4490,7 @@ func (x *UpdateMemberRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateMemberRequest.ProtoReflect.Descriptor instead.
 func (*UpdateMemberRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{62}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *UpdateMemberRequest) GetName() string {
@@ -4416,7 +4524,7 @@ type UpdateMemberResponse struct {
 
 func (x *UpdateMemberResponse) Reset() {
 	*x = UpdateMemberResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[63]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4428,7 +4536,7 @@ func (x *UpdateMemberResponse) String() string {
 func (*UpdateMemberResponse) ProtoMessage() {}
 
 func (x *UpdateMemberResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[63]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4441,7 +4549,7 @@ func (x *UpdateMemberResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateMemberResponse.ProtoReflect.Descriptor instead.
 func (*UpdateMemberResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{63}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *UpdateMemberResponse) GetMember() *Member {
@@ -4462,7 +4570,7 @@ type CreateTokenRequest struct {
 
 func (x *CreateTokenRequest) Reset() {
 	*x = CreateTokenRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[64]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4474,7 +4582,7 @@ func (x *CreateTokenRequest) String() string {
 func (*CreateTokenRequest) ProtoMessage() {}
 
 func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[64]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4487,7 +4595,7 @@ func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenRequest.ProtoReflect.Descriptor instead.
 func (*CreateTokenRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{64}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *CreateTokenRequest) GetMember() string {
@@ -4515,7 +4623,7 @@ type CreateTokenResponse struct {
 
 func (x *CreateTokenResponse) Reset() {
 	*x = CreateTokenResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[65]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4527,7 +4635,7 @@ func (x *CreateTokenResponse) String() string {
 func (*CreateTokenResponse) ProtoMessage() {}
 
 func (x *CreateTokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[65]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4540,7 +4648,7 @@ func (x *CreateTokenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenResponse.ProtoReflect.Descriptor instead.
 func (*CreateTokenResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{65}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *CreateTokenResponse) GetToken() string {
@@ -4566,7 +4674,7 @@ type ListTokensRequest struct {
 
 func (x *ListTokensRequest) Reset() {
 	*x = ListTokensRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[66]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4578,7 +4686,7 @@ func (x *ListTokensRequest) String() string {
 func (*ListTokensRequest) ProtoMessage() {}
 
 func (x *ListTokensRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[66]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4591,7 +4699,7 @@ func (x *ListTokensRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTokensRequest.ProtoReflect.Descriptor instead.
 func (*ListTokensRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{66}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{67}
 }
 
 // ListTokensResponse has the join tokens by member and expiry.
@@ -4604,7 +4712,7 @@ type ListTokensResponse struct {
 
 func (x *ListTokensResponse) Reset() {
 	*x = ListTokensResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[67]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4616,7 +4724,7 @@ func (x *ListTokensResponse) String() string {
 func (*ListTokensResponse) ProtoMessage() {}
 
 func (x *ListTokensResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[67]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4629,7 +4737,7 @@ func (x *ListTokensResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTokensResponse.ProtoReflect.Descriptor instead.
 func (*ListTokensResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{67}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *ListTokensResponse) GetTokens() []*Token {
@@ -4649,7 +4757,7 @@ type RevokeTokenRequest struct {
 
 func (x *RevokeTokenRequest) Reset() {
 	*x = RevokeTokenRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[68]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4661,7 +4769,7 @@ func (x *RevokeTokenRequest) String() string {
 func (*RevokeTokenRequest) ProtoMessage() {}
 
 func (x *RevokeTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[68]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4674,7 +4782,7 @@ func (x *RevokeTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeTokenRequest.ProtoReflect.Descriptor instead.
 func (*RevokeTokenRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{68}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *RevokeTokenRequest) GetId() string {
@@ -4694,7 +4802,7 @@ type RevokeTokenResponse struct {
 
 func (x *RevokeTokenResponse) Reset() {
 	*x = RevokeTokenResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[69]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4706,7 +4814,7 @@ func (x *RevokeTokenResponse) String() string {
 func (*RevokeTokenResponse) ProtoMessage() {}
 
 func (x *RevokeTokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[69]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4719,7 +4827,7 @@ func (x *RevokeTokenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeTokenResponse.ProtoReflect.Descriptor instead.
 func (*RevokeTokenResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{69}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *RevokeTokenResponse) GetTokens() []*Token {
@@ -4744,7 +4852,7 @@ type Token struct {
 
 func (x *Token) Reset() {
 	*x = Token{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[70]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4756,7 +4864,7 @@ func (x *Token) String() string {
 func (*Token) ProtoMessage() {}
 
 func (x *Token) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[70]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4769,7 +4877,7 @@ func (x *Token) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Token.ProtoReflect.Descriptor instead.
 func (*Token) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{70}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *Token) GetId() string {
@@ -4832,7 +4940,7 @@ type JoinRequest struct {
 
 func (x *JoinRequest) Reset() {
 	*x = JoinRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[71]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4844,7 +4952,7 @@ func (x *JoinRequest) String() string {
 func (*JoinRequest) ProtoMessage() {}
 
 func (x *JoinRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[71]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4857,7 +4965,7 @@ func (x *JoinRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinRequest.ProtoReflect.Descriptor instead.
 func (*JoinRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{71}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *JoinRequest) GetTokenId() string {
@@ -4954,7 +5062,7 @@ type JoinResponse struct {
 
 func (x *JoinResponse) Reset() {
 	*x = JoinResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[72]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4966,7 +5074,7 @@ func (x *JoinResponse) String() string {
 func (*JoinResponse) ProtoMessage() {}
 
 func (x *JoinResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[72]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4979,7 +5087,7 @@ func (x *JoinResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinResponse.ProtoReflect.Descriptor instead.
 func (*JoinResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{72}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *JoinResponse) GetUserJwt() string {
@@ -5035,7 +5143,7 @@ type RenewRequest struct {
 
 func (x *RenewRequest) Reset() {
 	*x = RenewRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[73]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5047,7 +5155,7 @@ func (x *RenewRequest) String() string {
 func (*RenewRequest) ProtoMessage() {}
 
 func (x *RenewRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[73]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5060,7 +5168,7 @@ func (x *RenewRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenewRequest.ProtoReflect.Descriptor instead.
 func (*RenewRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{73}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *RenewRequest) GetMember() string {
@@ -5116,7 +5224,7 @@ type RenewResponse struct {
 
 func (x *RenewResponse) Reset() {
 	*x = RenewResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[74]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5128,7 +5236,7 @@ func (x *RenewResponse) String() string {
 func (*RenewResponse) ProtoMessage() {}
 
 func (x *RenewResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[74]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5141,7 +5249,7 @@ func (x *RenewResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenewResponse.ProtoReflect.Descriptor instead.
 func (*RenewResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{74}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *RenewResponse) GetUserJwt() string {
@@ -5174,7 +5282,7 @@ type StartOperationRequest struct {
 
 func (x *StartOperationRequest) Reset() {
 	*x = StartOperationRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[75]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5186,7 +5294,7 @@ func (x *StartOperationRequest) String() string {
 func (*StartOperationRequest) ProtoMessage() {}
 
 func (x *StartOperationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[75]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5199,7 +5307,7 @@ func (x *StartOperationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartOperationRequest.ProtoReflect.Descriptor instead.
 func (*StartOperationRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{75}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *StartOperationRequest) GetVerb() string {
@@ -5268,7 +5376,7 @@ type StartOperationResponse struct {
 
 func (x *StartOperationResponse) Reset() {
 	*x = StartOperationResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[76]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5280,7 +5388,7 @@ func (x *StartOperationResponse) String() string {
 func (*StartOperationResponse) ProtoMessage() {}
 
 func (x *StartOperationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[76]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5293,7 +5401,7 @@ func (x *StartOperationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartOperationResponse.ProtoReflect.Descriptor instead.
 func (*StartOperationResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{76}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *StartOperationResponse) GetOperation() *Operation {
@@ -5334,7 +5442,7 @@ type Operation struct {
 
 func (x *Operation) Reset() {
 	*x = Operation{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[77]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5346,7 +5454,7 @@ func (x *Operation) String() string {
 func (*Operation) ProtoMessage() {}
 
 func (x *Operation) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[77]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5359,7 +5467,7 @@ func (x *Operation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Operation.ProtoReflect.Descriptor instead.
 func (*Operation) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{77}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *Operation) GetId() string {
@@ -5505,7 +5613,7 @@ type ApproveOperationRequest struct {
 
 func (x *ApproveOperationRequest) Reset() {
 	*x = ApproveOperationRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[78]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5517,7 +5625,7 @@ func (x *ApproveOperationRequest) String() string {
 func (*ApproveOperationRequest) ProtoMessage() {}
 
 func (x *ApproveOperationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[78]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5530,7 +5638,7 @@ func (x *ApproveOperationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApproveOperationRequest.ProtoReflect.Descriptor instead.
 func (*ApproveOperationRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{78}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *ApproveOperationRequest) GetId() string {
@@ -5550,7 +5658,7 @@ type ApproveOperationResponse struct {
 
 func (x *ApproveOperationResponse) Reset() {
 	*x = ApproveOperationResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[79]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5562,7 +5670,7 @@ func (x *ApproveOperationResponse) String() string {
 func (*ApproveOperationResponse) ProtoMessage() {}
 
 func (x *ApproveOperationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[79]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5575,7 +5683,7 @@ func (x *ApproveOperationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApproveOperationResponse.ProtoReflect.Descriptor instead.
 func (*ApproveOperationResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{79}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *ApproveOperationResponse) GetOperation() *Operation {
@@ -5596,7 +5704,7 @@ type FreezeRequest struct {
 
 func (x *FreezeRequest) Reset() {
 	*x = FreezeRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[80]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5608,7 +5716,7 @@ func (x *FreezeRequest) String() string {
 func (*FreezeRequest) ProtoMessage() {}
 
 func (x *FreezeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[80]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5621,7 +5729,7 @@ func (x *FreezeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FreezeRequest.ProtoReflect.Descriptor instead.
 func (*FreezeRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{80}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *FreezeRequest) GetFrozen() bool {
@@ -5648,7 +5756,7 @@ type FreezeResponse struct {
 
 func (x *FreezeResponse) Reset() {
 	*x = FreezeResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[81]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5660,7 +5768,7 @@ func (x *FreezeResponse) String() string {
 func (*FreezeResponse) ProtoMessage() {}
 
 func (x *FreezeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[81]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5673,7 +5781,7 @@ func (x *FreezeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FreezeResponse.ProtoReflect.Descriptor instead.
 func (*FreezeResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{81}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *FreezeResponse) GetOperation() *Operation {
@@ -5695,7 +5803,7 @@ type Achieved struct {
 
 func (x *Achieved) Reset() {
 	*x = Achieved{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[82]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5707,7 +5815,7 @@ func (x *Achieved) String() string {
 func (*Achieved) ProtoMessage() {}
 
 func (x *Achieved) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[82]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5720,7 +5828,7 @@ func (x *Achieved) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Achieved.ProtoReflect.Descriptor instead.
 func (*Achieved) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{82}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *Achieved) GetRtoMs() float64 {
@@ -5755,7 +5863,7 @@ type Objective struct {
 
 func (x *Objective) Reset() {
 	*x = Objective{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[83]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5767,7 +5875,7 @@ func (x *Objective) String() string {
 func (*Objective) ProtoMessage() {}
 
 func (x *Objective) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[83]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5780,7 +5888,7 @@ func (x *Objective) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Objective.ProtoReflect.Descriptor instead.
 func (*Objective) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{83}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *Objective) GetRtoMs() float64 {
@@ -5814,7 +5922,7 @@ type WorkloadReport struct {
 
 func (x *WorkloadReport) Reset() {
 	*x = WorkloadReport{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[84]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5826,7 +5934,7 @@ func (x *WorkloadReport) String() string {
 func (*WorkloadReport) ProtoMessage() {}
 
 func (x *WorkloadReport) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[84]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5839,7 +5947,7 @@ func (x *WorkloadReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkloadReport.ProtoReflect.Descriptor instead.
 func (*WorkloadReport) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{84}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *WorkloadReport) GetWorkload() string {
@@ -5909,7 +6017,7 @@ type TimelineEntry struct {
 
 func (x *TimelineEntry) Reset() {
 	*x = TimelineEntry{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[85]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5921,7 +6029,7 @@ func (x *TimelineEntry) String() string {
 func (*TimelineEntry) ProtoMessage() {}
 
 func (x *TimelineEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[85]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5934,7 +6042,7 @@ func (x *TimelineEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TimelineEntry.ProtoReflect.Descriptor instead.
 func (*TimelineEntry) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{85}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *TimelineEntry) GetAt() *timestamppb.Timestamp {
@@ -5961,7 +6069,7 @@ type GetOperationRequest struct {
 
 func (x *GetOperationRequest) Reset() {
 	*x = GetOperationRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[86]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5973,7 +6081,7 @@ func (x *GetOperationRequest) String() string {
 func (*GetOperationRequest) ProtoMessage() {}
 
 func (x *GetOperationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[86]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5986,7 +6094,7 @@ func (x *GetOperationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetOperationRequest.ProtoReflect.Descriptor instead.
 func (*GetOperationRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{86}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *GetOperationRequest) GetId() string {
@@ -6006,7 +6114,7 @@ type GetOperationResponse struct {
 
 func (x *GetOperationResponse) Reset() {
 	*x = GetOperationResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[87]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6018,7 +6126,7 @@ func (x *GetOperationResponse) String() string {
 func (*GetOperationResponse) ProtoMessage() {}
 
 func (x *GetOperationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[87]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6031,7 +6139,7 @@ func (x *GetOperationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetOperationResponse.ProtoReflect.Descriptor instead.
 func (*GetOperationResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{87}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{88}
 }
 
 func (x *GetOperationResponse) GetOperation() *Operation {
@@ -6050,7 +6158,7 @@ type ListOperationsRequest struct {
 
 func (x *ListOperationsRequest) Reset() {
 	*x = ListOperationsRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[88]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6062,7 +6170,7 @@ func (x *ListOperationsRequest) String() string {
 func (*ListOperationsRequest) ProtoMessage() {}
 
 func (x *ListOperationsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[88]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6075,7 +6183,7 @@ func (x *ListOperationsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListOperationsRequest.ProtoReflect.Descriptor instead.
 func (*ListOperationsRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{88}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{89}
 }
 
 // ListOperationsResponse lists operations, newest first.
@@ -6088,7 +6196,7 @@ type ListOperationsResponse struct {
 
 func (x *ListOperationsResponse) Reset() {
 	*x = ListOperationsResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[89]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[90]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6100,7 +6208,7 @@ func (x *ListOperationsResponse) String() string {
 func (*ListOperationsResponse) ProtoMessage() {}
 
 func (x *ListOperationsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[89]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[90]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6113,7 +6221,7 @@ func (x *ListOperationsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListOperationsResponse.ProtoReflect.Descriptor instead.
 func (*ListOperationsResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{89}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{90}
 }
 
 func (x *ListOperationsResponse) GetItems() []*Operation {
@@ -6133,7 +6241,7 @@ type WatchOperationRequest struct {
 
 func (x *WatchOperationRequest) Reset() {
 	*x = WatchOperationRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[90]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[91]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6145,7 +6253,7 @@ func (x *WatchOperationRequest) String() string {
 func (*WatchOperationRequest) ProtoMessage() {}
 
 func (x *WatchOperationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[90]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[91]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6158,7 +6266,7 @@ func (x *WatchOperationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchOperationRequest.ProtoReflect.Descriptor instead.
 func (*WatchOperationRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{90}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{91}
 }
 
 func (x *WatchOperationRequest) GetId() string {
@@ -6178,7 +6286,7 @@ type WatchOperationResponse struct {
 
 func (x *WatchOperationResponse) Reset() {
 	*x = WatchOperationResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[91]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[92]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6190,7 +6298,7 @@ func (x *WatchOperationResponse) String() string {
 func (*WatchOperationResponse) ProtoMessage() {}
 
 func (x *WatchOperationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[91]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[92]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6203,7 +6311,7 @@ func (x *WatchOperationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchOperationResponse.ProtoReflect.Descriptor instead.
 func (*WatchOperationResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{91}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{92}
 }
 
 func (x *WatchOperationResponse) GetOperation() *Operation {
@@ -6224,7 +6332,7 @@ type AbortOperationRequest struct {
 
 func (x *AbortOperationRequest) Reset() {
 	*x = AbortOperationRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[92]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[93]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6236,7 +6344,7 @@ func (x *AbortOperationRequest) String() string {
 func (*AbortOperationRequest) ProtoMessage() {}
 
 func (x *AbortOperationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[92]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[93]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6249,7 +6357,7 @@ func (x *AbortOperationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AbortOperationRequest.ProtoReflect.Descriptor instead.
 func (*AbortOperationRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{92}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{93}
 }
 
 func (x *AbortOperationRequest) GetId() string {
@@ -6276,7 +6384,7 @@ type AbortOperationResponse struct {
 
 func (x *AbortOperationResponse) Reset() {
 	*x = AbortOperationResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[93]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[94]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6288,7 +6396,7 @@ func (x *AbortOperationResponse) String() string {
 func (*AbortOperationResponse) ProtoMessage() {}
 
 func (x *AbortOperationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[93]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[94]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6301,7 +6409,7 @@ func (x *AbortOperationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AbortOperationResponse.ProtoReflect.Descriptor instead.
 func (*AbortOperationResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{93}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{94}
 }
 
 func (x *AbortOperationResponse) GetOperation() *Operation {
@@ -6322,7 +6430,7 @@ type ListEventsRequest struct {
 
 func (x *ListEventsRequest) Reset() {
 	*x = ListEventsRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[94]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[95]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6334,7 +6442,7 @@ func (x *ListEventsRequest) String() string {
 func (*ListEventsRequest) ProtoMessage() {}
 
 func (x *ListEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[94]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[95]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6347,7 +6455,7 @@ func (x *ListEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEventsRequest.ProtoReflect.Descriptor instead.
 func (*ListEventsRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{94}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{95}
 }
 
 func (x *ListEventsRequest) GetAbout() string {
@@ -6374,7 +6482,7 @@ type ListEventsResponse struct {
 
 func (x *ListEventsResponse) Reset() {
 	*x = ListEventsResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[95]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[96]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6386,7 +6494,7 @@ func (x *ListEventsResponse) String() string {
 func (*ListEventsResponse) ProtoMessage() {}
 
 func (x *ListEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[95]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[96]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6399,7 +6507,7 @@ func (x *ListEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEventsResponse.ProtoReflect.Descriptor instead.
 func (*ListEventsResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{95}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{96}
 }
 
 func (x *ListEventsResponse) GetItems() []*Event {
@@ -6425,7 +6533,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[96]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[97]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6437,7 +6545,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[96]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[97]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6450,7 +6558,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{96}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{97}
 }
 
 func (x *Event) GetAt() *timestamppb.Timestamp {
@@ -6504,7 +6612,7 @@ type GetStatusRequest struct {
 
 func (x *GetStatusRequest) Reset() {
 	*x = GetStatusRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[97]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[98]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6516,7 +6624,7 @@ func (x *GetStatusRequest) String() string {
 func (*GetStatusRequest) ProtoMessage() {}
 
 func (x *GetStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[97]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[98]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6529,7 +6637,7 @@ func (x *GetStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatusRequest.ProtoReflect.Descriptor instead.
 func (*GetStatusRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{97}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{98}
 }
 
 // GetStatusResponse says how hub, bus and gateway are.
@@ -6558,7 +6666,7 @@ type GetStatusResponse struct {
 
 func (x *GetStatusResponse) Reset() {
 	*x = GetStatusResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[98]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[99]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6570,7 +6678,7 @@ func (x *GetStatusResponse) String() string {
 func (*GetStatusResponse) ProtoMessage() {}
 
 func (x *GetStatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[98]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[99]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6583,7 +6691,7 @@ func (x *GetStatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatusResponse.ProtoReflect.Descriptor instead.
 func (*GetStatusResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{98}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{99}
 }
 
 func (x *GetStatusResponse) GetVersion() string {
@@ -6691,7 +6799,7 @@ type BucketLag struct {
 
 func (x *BucketLag) Reset() {
 	*x = BucketLag{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[99]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[100]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6703,7 +6811,7 @@ func (x *BucketLag) String() string {
 func (*BucketLag) ProtoMessage() {}
 
 func (x *BucketLag) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[99]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[100]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6716,7 +6824,7 @@ func (x *BucketLag) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BucketLag.ProtoReflect.Descriptor instead.
 func (*BucketLag) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{99}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{100}
 }
 
 func (x *BucketLag) GetBucket() string {
@@ -6749,7 +6857,7 @@ type GetBusRequest struct {
 
 func (x *GetBusRequest) Reset() {
 	*x = GetBusRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[100]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[101]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6761,7 +6869,7 @@ func (x *GetBusRequest) String() string {
 func (*GetBusRequest) ProtoMessage() {}
 
 func (x *GetBusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[100]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[101]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6774,7 +6882,7 @@ func (x *GetBusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetBusRequest.ProtoReflect.Descriptor instead.
 func (*GetBusRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{100}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{101}
 }
 
 // GetBusResponse is how the hub that leads found it.
@@ -6800,7 +6908,7 @@ type GetBusResponse struct {
 
 func (x *GetBusResponse) Reset() {
 	*x = GetBusResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[101]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[102]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6812,7 +6920,7 @@ func (x *GetBusResponse) String() string {
 func (*GetBusResponse) ProtoMessage() {}
 
 func (x *GetBusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[101]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[102]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6825,7 +6933,7 @@ func (x *GetBusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetBusResponse.ProtoReflect.Descriptor instead.
 func (*GetBusResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{101}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{102}
 }
 
 func (x *GetBusResponse) GetAt() *timestamppb.Timestamp {
@@ -6930,7 +7038,7 @@ type BusServer struct {
 
 func (x *BusServer) Reset() {
 	*x = BusServer{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[102]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[103]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6942,7 +7050,7 @@ func (x *BusServer) String() string {
 func (*BusServer) ProtoMessage() {}
 
 func (x *BusServer) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[102]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[103]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6955,7 +7063,7 @@ func (x *BusServer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BusServer.ProtoReflect.Descriptor instead.
 func (*BusServer) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{102}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{103}
 }
 
 func (x *BusServer) GetName() string {
@@ -7089,7 +7197,7 @@ type BusRoute struct {
 
 func (x *BusRoute) Reset() {
 	*x = BusRoute{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[103]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[104]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7101,7 +7209,7 @@ func (x *BusRoute) String() string {
 func (*BusRoute) ProtoMessage() {}
 
 func (x *BusRoute) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[103]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[104]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7114,7 +7222,7 @@ func (x *BusRoute) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BusRoute.ProtoReflect.Descriptor instead.
 func (*BusRoute) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{103}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{104}
 }
 
 func (x *BusRoute) GetServer() string {
@@ -7153,7 +7261,7 @@ type BusStore struct {
 
 func (x *BusStore) Reset() {
 	*x = BusStore{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[104]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[105]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7165,7 +7273,7 @@ func (x *BusStore) String() string {
 func (*BusStore) ProtoMessage() {}
 
 func (x *BusStore) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[104]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[105]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7178,7 +7286,7 @@ func (x *BusStore) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BusStore.ProtoReflect.Descriptor instead.
 func (*BusStore) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{104}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{105}
 }
 
 func (x *BusStore) GetEnabled() bool {
@@ -7243,7 +7351,7 @@ type BusStream struct {
 
 func (x *BusStream) Reset() {
 	*x = BusStream{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[105]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[106]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7255,7 +7363,7 @@ func (x *BusStream) String() string {
 func (*BusStream) ProtoMessage() {}
 
 func (x *BusStream) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[105]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[106]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7268,7 +7376,7 @@ func (x *BusStream) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BusStream.ProtoReflect.Descriptor instead.
 func (*BusStream) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{105}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{106}
 }
 
 func (x *BusStream) GetBucket() string {
@@ -7348,7 +7456,7 @@ type BusReplica struct {
 
 func (x *BusReplica) Reset() {
 	*x = BusReplica{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[106]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[107]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7360,7 +7468,7 @@ func (x *BusReplica) String() string {
 func (*BusReplica) ProtoMessage() {}
 
 func (x *BusReplica) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[106]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[107]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7373,7 +7481,7 @@ func (x *BusReplica) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BusReplica.ProtoReflect.Descriptor instead.
 func (*BusReplica) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{106}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{107}
 }
 
 func (x *BusReplica) GetServer() string {
@@ -7423,7 +7531,7 @@ type BusConsumer struct {
 
 func (x *BusConsumer) Reset() {
 	*x = BusConsumer{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[107]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[108]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7435,7 +7543,7 @@ func (x *BusConsumer) String() string {
 func (*BusConsumer) ProtoMessage() {}
 
 func (x *BusConsumer) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[107]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[108]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7448,7 +7556,7 @@ func (x *BusConsumer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BusConsumer.ProtoReflect.Descriptor instead.
 func (*BusConsumer) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{107}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{108}
 }
 
 func (x *BusConsumer) GetBucket() string {
@@ -7533,7 +7641,7 @@ type BusConnection struct {
 
 func (x *BusConnection) Reset() {
 	*x = BusConnection{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[108]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[109]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7545,7 +7653,7 @@ func (x *BusConnection) String() string {
 func (*BusConnection) ProtoMessage() {}
 
 func (x *BusConnection) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[108]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[109]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7558,7 +7666,7 @@ func (x *BusConnection) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BusConnection.ProtoReflect.Descriptor instead.
 func (*BusConnection) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{108}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{109}
 }
 
 func (x *BusConnection) GetServer() string {
@@ -7673,7 +7781,7 @@ type BusFinding struct {
 
 func (x *BusFinding) Reset() {
 	*x = BusFinding{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[109]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[110]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7685,7 +7793,7 @@ func (x *BusFinding) String() string {
 func (*BusFinding) ProtoMessage() {}
 
 func (x *BusFinding) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[109]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[110]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7698,7 +7806,7 @@ func (x *BusFinding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BusFinding.ProtoReflect.Descriptor instead.
 func (*BusFinding) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{109}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{110}
 }
 
 func (x *BusFinding) GetCheck() string {
@@ -7745,7 +7853,7 @@ type BackupRequest struct {
 
 func (x *BackupRequest) Reset() {
 	*x = BackupRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[110]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[111]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7757,7 +7865,7 @@ func (x *BackupRequest) String() string {
 func (*BackupRequest) ProtoMessage() {}
 
 func (x *BackupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[110]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[111]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7770,7 +7878,7 @@ func (x *BackupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupRequest.ProtoReflect.Descriptor instead.
 func (*BackupRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{110}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{111}
 }
 
 // BackupResponse is the next part of a backup.
@@ -7783,7 +7891,7 @@ type BackupResponse struct {
 
 func (x *BackupResponse) Reset() {
 	*x = BackupResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[111]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[112]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7795,7 +7903,7 @@ func (x *BackupResponse) String() string {
 func (*BackupResponse) ProtoMessage() {}
 
 func (x *BackupResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[111]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[112]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7808,7 +7916,7 @@ func (x *BackupResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupResponse.ProtoReflect.Descriptor instead.
 func (*BackupResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{111}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{112}
 }
 
 func (x *BackupResponse) GetData() []byte {
@@ -7830,7 +7938,7 @@ type RestoreRequest struct {
 
 func (x *RestoreRequest) Reset() {
 	*x = RestoreRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[112]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[113]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7842,7 +7950,7 @@ func (x *RestoreRequest) String() string {
 func (*RestoreRequest) ProtoMessage() {}
 
 func (x *RestoreRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[112]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[113]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7855,7 +7963,7 @@ func (x *RestoreRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreRequest.ProtoReflect.Descriptor instead.
 func (*RestoreRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{112}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{113}
 }
 
 func (x *RestoreRequest) GetData() []byte {
@@ -7892,7 +8000,7 @@ type RestoreResponse struct {
 
 func (x *RestoreResponse) Reset() {
 	*x = RestoreResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[113]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[114]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7904,7 +8012,7 @@ func (x *RestoreResponse) String() string {
 func (*RestoreResponse) ProtoMessage() {}
 
 func (x *RestoreResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[113]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[114]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7917,7 +8025,7 @@ func (x *RestoreResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreResponse.ProtoReflect.Descriptor instead.
 func (*RestoreResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{113}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{114}
 }
 
 func (x *RestoreResponse) GetMadeAt() *timestamppb.Timestamp {
@@ -7985,7 +8093,7 @@ type RestoreChange struct {
 
 func (x *RestoreChange) Reset() {
 	*x = RestoreChange{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[114]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[115]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7997,7 +8105,7 @@ func (x *RestoreChange) String() string {
 func (*RestoreChange) ProtoMessage() {}
 
 func (x *RestoreChange) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[114]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[115]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8010,7 +8118,7 @@ func (x *RestoreChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreChange.ProtoReflect.Descriptor instead.
 func (*RestoreChange) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{114}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{115}
 }
 
 func (x *RestoreChange) GetKind() string {
@@ -8128,12 +8236,13 @@ const file_gateway_v1_gateway_proto_rawDesc = "" +
 	"\twithdrawn\x18\x06 \x01(\bR\twithdrawn\"4\n" +
 	"\x04File\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
-	"\acontent\x18\x02 \x01(\fR\acontent\"\x83\x01\n" +
+	"\acontent\x18\x02 \x01(\fR\acontent\"\xa1\x01\n" +
 	"\fApplyRequest\x12,\n" +
 	"\x05files\x18\x01 \x03(\v2\x16.hansa.gateway.v1.FileR\x05files\x12\x16\n" +
 	"\x06source\x18\x02 \x01(\tR\x06source\x12\x17\n" +
 	"\adry_run\x18\x03 \x01(\bR\x06dryRun\x12\x14\n" +
-	"\x05prune\x18\x04 \x01(\bR\x05prune\"H\n" +
+	"\x05prune\x18\x04 \x01(\bR\x05prune\x12\x1c\n" +
+	"\tconfirmed\x18\x05 \x01(\bR\tconfirmed\"H\n" +
 	"\rApplyResponse\x127\n" +
 	"\aresults\x18\x01 \x03(\v2\x1d.hansa.gateway.v1.ApplyResultR\aresults\"\xa1\x01\n" +
 	"\vApplyResult\x12\x12\n" +
@@ -8142,12 +8251,13 @@ const file_gateway_v1_gateway_proto_rawDesc = "" +
 	"\x04name\x18\x03 \x01(\tR\x04name\x12\x16\n" +
 	"\x06action\x18\x04 \x01(\tR\x06action\x12\x18\n" +
 	"\aobjects\x18\x05 \x01(\x05R\aobjects\x12\x1a\n" +
-	"\brevision\x18\x06 \x01(\x04R\brevision\"\x88\x01\n" +
+	"\brevision\x18\x06 \x01(\x04R\brevision\"\xa6\x01\n" +
 	"\rDeleteRequest\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12,\n" +
 	"\x05files\x18\x03 \x03(\v2\x16.hansa.gateway.v1.FileR\x05files\x12\x17\n" +
-	"\adry_run\x18\x04 \x01(\bR\x06dryRun\"I\n" +
+	"\adry_run\x18\x04 \x01(\bR\x06dryRun\x12\x1c\n" +
+	"\tconfirmed\x18\x05 \x01(\bR\tconfirmed\"I\n" +
 	"\x0eDeleteResponse\x127\n" +
 	"\aresults\x18\x01 \x03(\v2\x1d.hansa.gateway.v1.ApplyResultR\aresults\"\xe5\x01\n" +
 	"\bWorkload\x12\x1f\n" +
@@ -8191,11 +8301,19 @@ const file_gateway_v1_gateway_proto_rawDesc = "" +
 	"\amessage\x18\t \x01(\tR\amessage\x127\n" +
 	"\aobjects\x18\n" +
 	" \x03(\v2\x1d.hansa.gateway.v1.ObjectStateR\aobjects\x12\x18\n" +
-	"\ashifted\x18\v \x01(\bR\ashifted\"M\n" +
+	"\ashifted\x18\v \x01(\bR\ashifted\"\xc0\x01\n" +
 	"\vObjectState\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05state\x18\x02 \x01(\tR\x05state\x12\x18\n" +
-	"\amessage\x18\x03 \x01(\tR\amessage\"4\n" +
+	"\amessage\x18\x03 \x01(\tR\amessage\x122\n" +
+	"\x05drift\x18\x04 \x03(\v2\x1c.hansa.gateway.v1.FieldDriftR\x05drift\x12=\n" +
+	"\fcorrected_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\vcorrectedAt\"h\n" +
+	"\n" +
+	"FieldDrift\x12\x12\n" +
+	"\x04path\x18\x01 \x01(\tR\x04path\x12\x18\n" +
+	"\amanager\x18\x02 \x01(\tR\amanager\x12\x16\n" +
+	"\x06wanted\x18\x03 \x01(\tR\x06wanted\x12\x14\n" +
+	"\x05found\x18\x04 \x01(\tR\x05found\"4\n" +
 	"\x14ListWorkloadsRequest\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\"I\n" +
 	"\x15ListWorkloadsResponse\x120\n" +
@@ -8752,7 +8870,7 @@ func file_gateway_v1_gateway_proto_rawDescGZIP() []byte {
 	return file_gateway_v1_gateway_proto_rawDescData
 }
 
-var file_gateway_v1_gateway_proto_msgTypes = make([]protoimpl.MessageInfo, 125)
+var file_gateway_v1_gateway_proto_msgTypes = make([]protoimpl.MessageInfo, 126)
 var file_gateway_v1_gateway_proto_goTypes = []any{
 	(*Metadata)(nil),                 // 0: hansa.gateway.v1.Metadata
 	(*Place)(nil),                    // 1: hansa.gateway.v1.Place
@@ -8780,116 +8898,117 @@ var file_gateway_v1_gateway_proto_goTypes = []any{
 	(*WorkloadStatus)(nil),           // 23: hansa.gateway.v1.WorkloadStatus
 	(*WorkloadMember)(nil),           // 24: hansa.gateway.v1.WorkloadMember
 	(*ObjectState)(nil),              // 25: hansa.gateway.v1.ObjectState
-	(*ListWorkloadsRequest)(nil),     // 26: hansa.gateway.v1.ListWorkloadsRequest
-	(*ListWorkloadsResponse)(nil),    // 27: hansa.gateway.v1.ListWorkloadsResponse
-	(*GetWorkloadRequest)(nil),       // 28: hansa.gateway.v1.GetWorkloadRequest
-	(*GetWorkloadResponse)(nil),      // 29: hansa.gateway.v1.GetWorkloadResponse
-	(*WatchWorkloadsRequest)(nil),    // 30: hansa.gateway.v1.WatchWorkloadsRequest
-	(*WatchWorkloadsResponse)(nil),   // 31: hansa.gateway.v1.WatchWorkloadsResponse
-	(*ExplainRequest)(nil),           // 32: hansa.gateway.v1.ExplainRequest
-	(*ExplainResponse)(nil),          // 33: hansa.gateway.v1.ExplainResponse
-	(*Difference)(nil),               // 34: hansa.gateway.v1.Difference
-	(*MemberExplanation)(nil),        // 35: hansa.gateway.v1.MemberExplanation
-	(*Score)(nil),                    // 36: hansa.gateway.v1.Score
-	(*SimulateRequest)(nil),          // 37: hansa.gateway.v1.SimulateRequest
-	(*SimulateResponse)(nil),         // 38: hansa.gateway.v1.SimulateResponse
-	(*GetReadinessRequest)(nil),      // 39: hansa.gateway.v1.GetReadinessRequest
-	(*GetReadinessResponse)(nil),     // 40: hansa.gateway.v1.GetReadinessResponse
-	(*Scenario)(nil),                 // 41: hansa.gateway.v1.Scenario
-	(*RebalanceRequest)(nil),         // 42: hansa.gateway.v1.RebalanceRequest
-	(*RebalanceResponse)(nil),        // 43: hansa.gateway.v1.RebalanceResponse
-	(*ReplayRequest)(nil),            // 44: hansa.gateway.v1.ReplayRequest
-	(*ReplayResponse)(nil),           // 45: hansa.gateway.v1.ReplayResponse
-	(*SetScoreRequest)(nil),          // 46: hansa.gateway.v1.SetScoreRequest
-	(*SetScoreResponse)(nil),         // 47: hansa.gateway.v1.SetScoreResponse
-	(*ListScoresRequest)(nil),        // 48: hansa.gateway.v1.ListScoresRequest
-	(*ListScoresResponse)(nil),       // 49: hansa.gateway.v1.ListScoresResponse
-	(*ExternalScore)(nil),            // 50: hansa.gateway.v1.ExternalScore
-	(*Move)(nil),                     // 51: hansa.gateway.v1.Move
-	(*Unmet)(nil),                    // 52: hansa.gateway.v1.Unmet
-	(*Member)(nil),                   // 53: hansa.gateway.v1.Member
-	(*MemberSpec)(nil),               // 54: hansa.gateway.v1.MemberSpec
-	(*Taint)(nil),                    // 55: hansa.gateway.v1.Taint
-	(*MemberStatus)(nil),             // 56: hansa.gateway.v1.MemberStatus
-	(*ListMembersRequest)(nil),       // 57: hansa.gateway.v1.ListMembersRequest
-	(*ListMembersResponse)(nil),      // 58: hansa.gateway.v1.ListMembersResponse
-	(*GetMemberRequest)(nil),         // 59: hansa.gateway.v1.GetMemberRequest
-	(*GetMemberResponse)(nil),        // 60: hansa.gateway.v1.GetMemberResponse
-	(*Evidence)(nil),                 // 61: hansa.gateway.v1.Evidence
-	(*UpdateMemberRequest)(nil),      // 62: hansa.gateway.v1.UpdateMemberRequest
-	(*UpdateMemberResponse)(nil),     // 63: hansa.gateway.v1.UpdateMemberResponse
-	(*CreateTokenRequest)(nil),       // 64: hansa.gateway.v1.CreateTokenRequest
-	(*CreateTokenResponse)(nil),      // 65: hansa.gateway.v1.CreateTokenResponse
-	(*ListTokensRequest)(nil),        // 66: hansa.gateway.v1.ListTokensRequest
-	(*ListTokensResponse)(nil),       // 67: hansa.gateway.v1.ListTokensResponse
-	(*RevokeTokenRequest)(nil),       // 68: hansa.gateway.v1.RevokeTokenRequest
-	(*RevokeTokenResponse)(nil),      // 69: hansa.gateway.v1.RevokeTokenResponse
-	(*Token)(nil),                    // 70: hansa.gateway.v1.Token
-	(*JoinRequest)(nil),              // 71: hansa.gateway.v1.JoinRequest
-	(*JoinResponse)(nil),             // 72: hansa.gateway.v1.JoinResponse
-	(*RenewRequest)(nil),             // 73: hansa.gateway.v1.RenewRequest
-	(*RenewResponse)(nil),            // 74: hansa.gateway.v1.RenewResponse
-	(*StartOperationRequest)(nil),    // 75: hansa.gateway.v1.StartOperationRequest
-	(*StartOperationResponse)(nil),   // 76: hansa.gateway.v1.StartOperationResponse
-	(*Operation)(nil),                // 77: hansa.gateway.v1.Operation
-	(*ApproveOperationRequest)(nil),  // 78: hansa.gateway.v1.ApproveOperationRequest
-	(*ApproveOperationResponse)(nil), // 79: hansa.gateway.v1.ApproveOperationResponse
-	(*FreezeRequest)(nil),            // 80: hansa.gateway.v1.FreezeRequest
-	(*FreezeResponse)(nil),           // 81: hansa.gateway.v1.FreezeResponse
-	(*Achieved)(nil),                 // 82: hansa.gateway.v1.Achieved
-	(*Objective)(nil),                // 83: hansa.gateway.v1.Objective
-	(*WorkloadReport)(nil),           // 84: hansa.gateway.v1.WorkloadReport
-	(*TimelineEntry)(nil),            // 85: hansa.gateway.v1.TimelineEntry
-	(*GetOperationRequest)(nil),      // 86: hansa.gateway.v1.GetOperationRequest
-	(*GetOperationResponse)(nil),     // 87: hansa.gateway.v1.GetOperationResponse
-	(*ListOperationsRequest)(nil),    // 88: hansa.gateway.v1.ListOperationsRequest
-	(*ListOperationsResponse)(nil),   // 89: hansa.gateway.v1.ListOperationsResponse
-	(*WatchOperationRequest)(nil),    // 90: hansa.gateway.v1.WatchOperationRequest
-	(*WatchOperationResponse)(nil),   // 91: hansa.gateway.v1.WatchOperationResponse
-	(*AbortOperationRequest)(nil),    // 92: hansa.gateway.v1.AbortOperationRequest
-	(*AbortOperationResponse)(nil),   // 93: hansa.gateway.v1.AbortOperationResponse
-	(*ListEventsRequest)(nil),        // 94: hansa.gateway.v1.ListEventsRequest
-	(*ListEventsResponse)(nil),       // 95: hansa.gateway.v1.ListEventsResponse
-	(*Event)(nil),                    // 96: hansa.gateway.v1.Event
-	(*GetStatusRequest)(nil),         // 97: hansa.gateway.v1.GetStatusRequest
-	(*GetStatusResponse)(nil),        // 98: hansa.gateway.v1.GetStatusResponse
-	(*BucketLag)(nil),                // 99: hansa.gateway.v1.BucketLag
-	(*GetBusRequest)(nil),            // 100: hansa.gateway.v1.GetBusRequest
-	(*GetBusResponse)(nil),           // 101: hansa.gateway.v1.GetBusResponse
-	(*BusServer)(nil),                // 102: hansa.gateway.v1.BusServer
-	(*BusRoute)(nil),                 // 103: hansa.gateway.v1.BusRoute
-	(*BusStore)(nil),                 // 104: hansa.gateway.v1.BusStore
-	(*BusStream)(nil),                // 105: hansa.gateway.v1.BusStream
-	(*BusReplica)(nil),               // 106: hansa.gateway.v1.BusReplica
-	(*BusConsumer)(nil),              // 107: hansa.gateway.v1.BusConsumer
-	(*BusConnection)(nil),            // 108: hansa.gateway.v1.BusConnection
-	(*BusFinding)(nil),               // 109: hansa.gateway.v1.BusFinding
-	(*BackupRequest)(nil),            // 110: hansa.gateway.v1.BackupRequest
-	(*BackupResponse)(nil),           // 111: hansa.gateway.v1.BackupResponse
-	(*RestoreRequest)(nil),           // 112: hansa.gateway.v1.RestoreRequest
-	(*RestoreResponse)(nil),          // 113: hansa.gateway.v1.RestoreResponse
-	(*RestoreChange)(nil),            // 114: hansa.gateway.v1.RestoreChange
-	nil,                              // 115: hansa.gateway.v1.Metadata.LabelsEntry
-	nil,                              // 116: hansa.gateway.v1.SimulateRequest.ScaleEntry
-	nil,                              // 117: hansa.gateway.v1.SetScoreRequest.ValuesEntry
-	nil,                              // 118: hansa.gateway.v1.ExternalScore.ValuesEntry
-	nil,                              // 119: hansa.gateway.v1.MemberStatus.CapacityEntry
-	nil,                              // 120: hansa.gateway.v1.MemberStatus.FreeEntry
-	nil,                              // 121: hansa.gateway.v1.JoinRequest.LabelsEntry
-	nil,                              // 122: hansa.gateway.v1.Operation.MarksEntry
-	nil,                              // 123: hansa.gateway.v1.WorkloadReport.MarksEntry
-	nil,                              // 124: hansa.gateway.v1.RestoreResponse.RecordsEntry
-	(*timestamppb.Timestamp)(nil),    // 125: google.protobuf.Timestamp
-	(*structpb.Struct)(nil),          // 126: google.protobuf.Struct
-	(*durationpb.Duration)(nil),      // 127: google.protobuf.Duration
+	(*FieldDrift)(nil),               // 26: hansa.gateway.v1.FieldDrift
+	(*ListWorkloadsRequest)(nil),     // 27: hansa.gateway.v1.ListWorkloadsRequest
+	(*ListWorkloadsResponse)(nil),    // 28: hansa.gateway.v1.ListWorkloadsResponse
+	(*GetWorkloadRequest)(nil),       // 29: hansa.gateway.v1.GetWorkloadRequest
+	(*GetWorkloadResponse)(nil),      // 30: hansa.gateway.v1.GetWorkloadResponse
+	(*WatchWorkloadsRequest)(nil),    // 31: hansa.gateway.v1.WatchWorkloadsRequest
+	(*WatchWorkloadsResponse)(nil),   // 32: hansa.gateway.v1.WatchWorkloadsResponse
+	(*ExplainRequest)(nil),           // 33: hansa.gateway.v1.ExplainRequest
+	(*ExplainResponse)(nil),          // 34: hansa.gateway.v1.ExplainResponse
+	(*Difference)(nil),               // 35: hansa.gateway.v1.Difference
+	(*MemberExplanation)(nil),        // 36: hansa.gateway.v1.MemberExplanation
+	(*Score)(nil),                    // 37: hansa.gateway.v1.Score
+	(*SimulateRequest)(nil),          // 38: hansa.gateway.v1.SimulateRequest
+	(*SimulateResponse)(nil),         // 39: hansa.gateway.v1.SimulateResponse
+	(*GetReadinessRequest)(nil),      // 40: hansa.gateway.v1.GetReadinessRequest
+	(*GetReadinessResponse)(nil),     // 41: hansa.gateway.v1.GetReadinessResponse
+	(*Scenario)(nil),                 // 42: hansa.gateway.v1.Scenario
+	(*RebalanceRequest)(nil),         // 43: hansa.gateway.v1.RebalanceRequest
+	(*RebalanceResponse)(nil),        // 44: hansa.gateway.v1.RebalanceResponse
+	(*ReplayRequest)(nil),            // 45: hansa.gateway.v1.ReplayRequest
+	(*ReplayResponse)(nil),           // 46: hansa.gateway.v1.ReplayResponse
+	(*SetScoreRequest)(nil),          // 47: hansa.gateway.v1.SetScoreRequest
+	(*SetScoreResponse)(nil),         // 48: hansa.gateway.v1.SetScoreResponse
+	(*ListScoresRequest)(nil),        // 49: hansa.gateway.v1.ListScoresRequest
+	(*ListScoresResponse)(nil),       // 50: hansa.gateway.v1.ListScoresResponse
+	(*ExternalScore)(nil),            // 51: hansa.gateway.v1.ExternalScore
+	(*Move)(nil),                     // 52: hansa.gateway.v1.Move
+	(*Unmet)(nil),                    // 53: hansa.gateway.v1.Unmet
+	(*Member)(nil),                   // 54: hansa.gateway.v1.Member
+	(*MemberSpec)(nil),               // 55: hansa.gateway.v1.MemberSpec
+	(*Taint)(nil),                    // 56: hansa.gateway.v1.Taint
+	(*MemberStatus)(nil),             // 57: hansa.gateway.v1.MemberStatus
+	(*ListMembersRequest)(nil),       // 58: hansa.gateway.v1.ListMembersRequest
+	(*ListMembersResponse)(nil),      // 59: hansa.gateway.v1.ListMembersResponse
+	(*GetMemberRequest)(nil),         // 60: hansa.gateway.v1.GetMemberRequest
+	(*GetMemberResponse)(nil),        // 61: hansa.gateway.v1.GetMemberResponse
+	(*Evidence)(nil),                 // 62: hansa.gateway.v1.Evidence
+	(*UpdateMemberRequest)(nil),      // 63: hansa.gateway.v1.UpdateMemberRequest
+	(*UpdateMemberResponse)(nil),     // 64: hansa.gateway.v1.UpdateMemberResponse
+	(*CreateTokenRequest)(nil),       // 65: hansa.gateway.v1.CreateTokenRequest
+	(*CreateTokenResponse)(nil),      // 66: hansa.gateway.v1.CreateTokenResponse
+	(*ListTokensRequest)(nil),        // 67: hansa.gateway.v1.ListTokensRequest
+	(*ListTokensResponse)(nil),       // 68: hansa.gateway.v1.ListTokensResponse
+	(*RevokeTokenRequest)(nil),       // 69: hansa.gateway.v1.RevokeTokenRequest
+	(*RevokeTokenResponse)(nil),      // 70: hansa.gateway.v1.RevokeTokenResponse
+	(*Token)(nil),                    // 71: hansa.gateway.v1.Token
+	(*JoinRequest)(nil),              // 72: hansa.gateway.v1.JoinRequest
+	(*JoinResponse)(nil),             // 73: hansa.gateway.v1.JoinResponse
+	(*RenewRequest)(nil),             // 74: hansa.gateway.v1.RenewRequest
+	(*RenewResponse)(nil),            // 75: hansa.gateway.v1.RenewResponse
+	(*StartOperationRequest)(nil),    // 76: hansa.gateway.v1.StartOperationRequest
+	(*StartOperationResponse)(nil),   // 77: hansa.gateway.v1.StartOperationResponse
+	(*Operation)(nil),                // 78: hansa.gateway.v1.Operation
+	(*ApproveOperationRequest)(nil),  // 79: hansa.gateway.v1.ApproveOperationRequest
+	(*ApproveOperationResponse)(nil), // 80: hansa.gateway.v1.ApproveOperationResponse
+	(*FreezeRequest)(nil),            // 81: hansa.gateway.v1.FreezeRequest
+	(*FreezeResponse)(nil),           // 82: hansa.gateway.v1.FreezeResponse
+	(*Achieved)(nil),                 // 83: hansa.gateway.v1.Achieved
+	(*Objective)(nil),                // 84: hansa.gateway.v1.Objective
+	(*WorkloadReport)(nil),           // 85: hansa.gateway.v1.WorkloadReport
+	(*TimelineEntry)(nil),            // 86: hansa.gateway.v1.TimelineEntry
+	(*GetOperationRequest)(nil),      // 87: hansa.gateway.v1.GetOperationRequest
+	(*GetOperationResponse)(nil),     // 88: hansa.gateway.v1.GetOperationResponse
+	(*ListOperationsRequest)(nil),    // 89: hansa.gateway.v1.ListOperationsRequest
+	(*ListOperationsResponse)(nil),   // 90: hansa.gateway.v1.ListOperationsResponse
+	(*WatchOperationRequest)(nil),    // 91: hansa.gateway.v1.WatchOperationRequest
+	(*WatchOperationResponse)(nil),   // 92: hansa.gateway.v1.WatchOperationResponse
+	(*AbortOperationRequest)(nil),    // 93: hansa.gateway.v1.AbortOperationRequest
+	(*AbortOperationResponse)(nil),   // 94: hansa.gateway.v1.AbortOperationResponse
+	(*ListEventsRequest)(nil),        // 95: hansa.gateway.v1.ListEventsRequest
+	(*ListEventsResponse)(nil),       // 96: hansa.gateway.v1.ListEventsResponse
+	(*Event)(nil),                    // 97: hansa.gateway.v1.Event
+	(*GetStatusRequest)(nil),         // 98: hansa.gateway.v1.GetStatusRequest
+	(*GetStatusResponse)(nil),        // 99: hansa.gateway.v1.GetStatusResponse
+	(*BucketLag)(nil),                // 100: hansa.gateway.v1.BucketLag
+	(*GetBusRequest)(nil),            // 101: hansa.gateway.v1.GetBusRequest
+	(*GetBusResponse)(nil),           // 102: hansa.gateway.v1.GetBusResponse
+	(*BusServer)(nil),                // 103: hansa.gateway.v1.BusServer
+	(*BusRoute)(nil),                 // 104: hansa.gateway.v1.BusRoute
+	(*BusStore)(nil),                 // 105: hansa.gateway.v1.BusStore
+	(*BusStream)(nil),                // 106: hansa.gateway.v1.BusStream
+	(*BusReplica)(nil),               // 107: hansa.gateway.v1.BusReplica
+	(*BusConsumer)(nil),              // 108: hansa.gateway.v1.BusConsumer
+	(*BusConnection)(nil),            // 109: hansa.gateway.v1.BusConnection
+	(*BusFinding)(nil),               // 110: hansa.gateway.v1.BusFinding
+	(*BackupRequest)(nil),            // 111: hansa.gateway.v1.BackupRequest
+	(*BackupResponse)(nil),           // 112: hansa.gateway.v1.BackupResponse
+	(*RestoreRequest)(nil),           // 113: hansa.gateway.v1.RestoreRequest
+	(*RestoreResponse)(nil),          // 114: hansa.gateway.v1.RestoreResponse
+	(*RestoreChange)(nil),            // 115: hansa.gateway.v1.RestoreChange
+	nil,                              // 116: hansa.gateway.v1.Metadata.LabelsEntry
+	nil,                              // 117: hansa.gateway.v1.SimulateRequest.ScaleEntry
+	nil,                              // 118: hansa.gateway.v1.SetScoreRequest.ValuesEntry
+	nil,                              // 119: hansa.gateway.v1.ExternalScore.ValuesEntry
+	nil,                              // 120: hansa.gateway.v1.MemberStatus.CapacityEntry
+	nil,                              // 121: hansa.gateway.v1.MemberStatus.FreeEntry
+	nil,                              // 122: hansa.gateway.v1.JoinRequest.LabelsEntry
+	nil,                              // 123: hansa.gateway.v1.Operation.MarksEntry
+	nil,                              // 124: hansa.gateway.v1.WorkloadReport.MarksEntry
+	nil,                              // 125: hansa.gateway.v1.RestoreResponse.RecordsEntry
+	(*timestamppb.Timestamp)(nil),    // 126: google.protobuf.Timestamp
+	(*structpb.Struct)(nil),          // 127: google.protobuf.Struct
+	(*durationpb.Duration)(nil),      // 128: google.protobuf.Duration
 }
 var file_gateway_v1_gateway_proto_depIdxs = []int32{
-	115, // 0: hansa.gateway.v1.Metadata.labels:type_name -> hansa.gateway.v1.Metadata.LabelsEntry
-	125, // 1: hansa.gateway.v1.Metadata.creation_timestamp:type_name -> google.protobuf.Timestamp
+	116, // 0: hansa.gateway.v1.Metadata.labels:type_name -> hansa.gateway.v1.Metadata.LabelsEntry
+	126, // 1: hansa.gateway.v1.Metadata.creation_timestamp:type_name -> google.protobuf.Timestamp
 	1,   // 2: hansa.gateway.v1.ResolveResponse.place:type_name -> hansa.gateway.v1.Place
 	4,   // 3: hansa.gateway.v1.ResolveResponse.tiers:type_name -> hansa.gateway.v1.Tier
 	5,   // 4: hansa.gateway.v1.Tier.endpoints:type_name -> hansa.gateway.v1.ResolvedEndpoint
-	125, // 5: hansa.gateway.v1.ResolvedEndpoint.observed_at:type_name -> google.protobuf.Timestamp
+	126, // 5: hansa.gateway.v1.ResolvedEndpoint.observed_at:type_name -> google.protobuf.Timestamp
 	2,   // 6: hansa.gateway.v1.WatchResolveRequest.query:type_name -> hansa.gateway.v1.ResolveRequest
 	3,   // 7: hansa.gateway.v1.WatchResolveResponse.answer:type_name -> hansa.gateway.v1.ResolveResponse
 	10,  // 8: hansa.gateway.v1.ListServicesResponse.items:type_name -> hansa.gateway.v1.Service
@@ -8897,7 +9016,7 @@ var file_gateway_v1_gateway_proto_depIdxs = []int32{
 	11,  // 10: hansa.gateway.v1.Service.status:type_name -> hansa.gateway.v1.ServiceStatus
 	12,  // 11: hansa.gateway.v1.ServiceStatus.ports:type_name -> hansa.gateway.v1.ServicePort
 	13,  // 12: hansa.gateway.v1.ServiceStatus.members:type_name -> hansa.gateway.v1.ServiceMember
-	125, // 13: hansa.gateway.v1.ServiceMember.observed_at:type_name -> google.protobuf.Timestamp
+	126, // 13: hansa.gateway.v1.ServiceMember.observed_at:type_name -> google.protobuf.Timestamp
 	14,  // 14: hansa.gateway.v1.ApplyRequest.files:type_name -> hansa.gateway.v1.File
 	17,  // 15: hansa.gateway.v1.ApplyResponse.results:type_name -> hansa.gateway.v1.ApplyResult
 	14,  // 16: hansa.gateway.v1.DeleteRequest.files:type_name -> hansa.gateway.v1.File
@@ -8905,175 +9024,177 @@ var file_gateway_v1_gateway_proto_depIdxs = []int32{
 	0,   // 18: hansa.gateway.v1.Workload.metadata:type_name -> hansa.gateway.v1.Metadata
 	21,  // 19: hansa.gateway.v1.Workload.spec:type_name -> hansa.gateway.v1.WorkloadSpec
 	23,  // 20: hansa.gateway.v1.Workload.status:type_name -> hansa.gateway.v1.WorkloadStatus
-	126, // 21: hansa.gateway.v1.WorkloadSpec.placement:type_name -> google.protobuf.Struct
+	127, // 21: hansa.gateway.v1.WorkloadSpec.placement:type_name -> google.protobuf.Struct
 	22,  // 22: hansa.gateway.v1.WorkloadSpec.objects:type_name -> hansa.gateway.v1.ObjectRef
 	24,  // 23: hansa.gateway.v1.WorkloadStatus.members:type_name -> hansa.gateway.v1.WorkloadMember
-	125, // 24: hansa.gateway.v1.WorkloadStatus.decided_at:type_name -> google.protobuf.Timestamp
-	125, // 25: hansa.gateway.v1.WorkloadMember.observed_at:type_name -> google.protobuf.Timestamp
+	126, // 24: hansa.gateway.v1.WorkloadStatus.decided_at:type_name -> google.protobuf.Timestamp
+	126, // 25: hansa.gateway.v1.WorkloadMember.observed_at:type_name -> google.protobuf.Timestamp
 	25,  // 26: hansa.gateway.v1.WorkloadMember.objects:type_name -> hansa.gateway.v1.ObjectState
-	20,  // 27: hansa.gateway.v1.ListWorkloadsResponse.items:type_name -> hansa.gateway.v1.Workload
-	20,  // 28: hansa.gateway.v1.GetWorkloadResponse.workload:type_name -> hansa.gateway.v1.Workload
-	20,  // 29: hansa.gateway.v1.WatchWorkloadsResponse.workload:type_name -> hansa.gateway.v1.Workload
-	35,  // 30: hansa.gateway.v1.ExplainResponse.members:type_name -> hansa.gateway.v1.MemberExplanation
-	125, // 31: hansa.gateway.v1.ExplainResponse.decided_at:type_name -> google.protobuf.Timestamp
-	34,  // 32: hansa.gateway.v1.ExplainResponse.changes:type_name -> hansa.gateway.v1.Difference
-	36,  // 33: hansa.gateway.v1.MemberExplanation.scores:type_name -> hansa.gateway.v1.Score
-	116, // 34: hansa.gateway.v1.SimulateRequest.scale:type_name -> hansa.gateway.v1.SimulateRequest.ScaleEntry
-	14,  // 35: hansa.gateway.v1.SimulateRequest.policies:type_name -> hansa.gateway.v1.File
-	14,  // 36: hansa.gateway.v1.SimulateRequest.add:type_name -> hansa.gateway.v1.File
-	51,  // 37: hansa.gateway.v1.SimulateResponse.moves:type_name -> hansa.gateway.v1.Move
-	52,  // 38: hansa.gateway.v1.SimulateResponse.unmet:type_name -> hansa.gateway.v1.Unmet
-	41,  // 39: hansa.gateway.v1.GetReadinessResponse.scenarios:type_name -> hansa.gateway.v1.Scenario
-	125, // 40: hansa.gateway.v1.GetReadinessResponse.checked_at:type_name -> google.protobuf.Timestamp
-	52,  // 41: hansa.gateway.v1.Scenario.unmet:type_name -> hansa.gateway.v1.Unmet
-	51,  // 42: hansa.gateway.v1.RebalanceResponse.moves:type_name -> hansa.gateway.v1.Move
-	52,  // 43: hansa.gateway.v1.RebalanceResponse.unmet:type_name -> hansa.gateway.v1.Unmet
-	117, // 44: hansa.gateway.v1.SetScoreRequest.values:type_name -> hansa.gateway.v1.SetScoreRequest.ValuesEntry
-	127, // 45: hansa.gateway.v1.SetScoreRequest.max_age:type_name -> google.protobuf.Duration
-	50,  // 46: hansa.gateway.v1.SetScoreResponse.score:type_name -> hansa.gateway.v1.ExternalScore
-	50,  // 47: hansa.gateway.v1.ListScoresResponse.scores:type_name -> hansa.gateway.v1.ExternalScore
-	118, // 48: hansa.gateway.v1.ExternalScore.values:type_name -> hansa.gateway.v1.ExternalScore.ValuesEntry
-	127, // 49: hansa.gateway.v1.ExternalScore.max_age:type_name -> google.protobuf.Duration
-	125, // 50: hansa.gateway.v1.ExternalScore.reported_at:type_name -> google.protobuf.Timestamp
-	0,   // 51: hansa.gateway.v1.Member.metadata:type_name -> hansa.gateway.v1.Metadata
-	54,  // 52: hansa.gateway.v1.Member.spec:type_name -> hansa.gateway.v1.MemberSpec
-	56,  // 53: hansa.gateway.v1.Member.status:type_name -> hansa.gateway.v1.MemberStatus
-	1,   // 54: hansa.gateway.v1.MemberSpec.place:type_name -> hansa.gateway.v1.Place
-	55,  // 55: hansa.gateway.v1.MemberSpec.taints:type_name -> hansa.gateway.v1.Taint
-	125, // 56: hansa.gateway.v1.MemberStatus.since:type_name -> google.protobuf.Timestamp
-	119, // 57: hansa.gateway.v1.MemberStatus.capacity:type_name -> hansa.gateway.v1.MemberStatus.CapacityEntry
-	120, // 58: hansa.gateway.v1.MemberStatus.free:type_name -> hansa.gateway.v1.MemberStatus.FreeEntry
-	125, // 59: hansa.gateway.v1.MemberStatus.observed_at:type_name -> google.protobuf.Timestamp
-	125, // 60: hansa.gateway.v1.MemberStatus.credentials_expire_at:type_name -> google.protobuf.Timestamp
-	53,  // 61: hansa.gateway.v1.ListMembersResponse.items:type_name -> hansa.gateway.v1.Member
-	53,  // 62: hansa.gateway.v1.GetMemberResponse.member:type_name -> hansa.gateway.v1.Member
-	61,  // 63: hansa.gateway.v1.GetMemberResponse.evidence:type_name -> hansa.gateway.v1.Evidence
-	53,  // 64: hansa.gateway.v1.UpdateMemberResponse.member:type_name -> hansa.gateway.v1.Member
-	127, // 65: hansa.gateway.v1.CreateTokenRequest.ttl:type_name -> google.protobuf.Duration
-	125, // 66: hansa.gateway.v1.CreateTokenResponse.expires_at:type_name -> google.protobuf.Timestamp
-	70,  // 67: hansa.gateway.v1.ListTokensResponse.tokens:type_name -> hansa.gateway.v1.Token
-	70,  // 68: hansa.gateway.v1.RevokeTokenResponse.tokens:type_name -> hansa.gateway.v1.Token
-	125, // 69: hansa.gateway.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
-	1,   // 70: hansa.gateway.v1.JoinRequest.place:type_name -> hansa.gateway.v1.Place
-	121, // 71: hansa.gateway.v1.JoinRequest.labels:type_name -> hansa.gateway.v1.JoinRequest.LabelsEntry
-	125, // 72: hansa.gateway.v1.JoinResponse.expires_at:type_name -> google.protobuf.Timestamp
-	125, // 73: hansa.gateway.v1.RenewRequest.at:type_name -> google.protobuf.Timestamp
-	127, // 74: hansa.gateway.v1.StartOperationRequest.hold:type_name -> google.protobuf.Duration
-	77,  // 75: hansa.gateway.v1.StartOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
-	122, // 76: hansa.gateway.v1.Operation.marks:type_name -> hansa.gateway.v1.Operation.MarksEntry
-	82,  // 77: hansa.gateway.v1.Operation.achieved:type_name -> hansa.gateway.v1.Achieved
-	83,  // 78: hansa.gateway.v1.Operation.objective:type_name -> hansa.gateway.v1.Objective
-	84,  // 79: hansa.gateway.v1.Operation.workloads:type_name -> hansa.gateway.v1.WorkloadReport
-	85,  // 80: hansa.gateway.v1.Operation.timeline:type_name -> hansa.gateway.v1.TimelineEntry
-	125, // 81: hansa.gateway.v1.Operation.created_at:type_name -> google.protobuf.Timestamp
-	38,  // 82: hansa.gateway.v1.Operation.plan:type_name -> hansa.gateway.v1.SimulateResponse
-	77,  // 83: hansa.gateway.v1.ApproveOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
-	77,  // 84: hansa.gateway.v1.FreezeResponse.operation:type_name -> hansa.gateway.v1.Operation
-	123, // 85: hansa.gateway.v1.WorkloadReport.marks:type_name -> hansa.gateway.v1.WorkloadReport.MarksEntry
-	82,  // 86: hansa.gateway.v1.WorkloadReport.achieved:type_name -> hansa.gateway.v1.Achieved
-	83,  // 87: hansa.gateway.v1.WorkloadReport.objective:type_name -> hansa.gateway.v1.Objective
-	125, // 88: hansa.gateway.v1.TimelineEntry.at:type_name -> google.protobuf.Timestamp
-	77,  // 89: hansa.gateway.v1.GetOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
-	77,  // 90: hansa.gateway.v1.ListOperationsResponse.items:type_name -> hansa.gateway.v1.Operation
-	77,  // 91: hansa.gateway.v1.WatchOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
-	77,  // 92: hansa.gateway.v1.AbortOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
-	96,  // 93: hansa.gateway.v1.ListEventsResponse.items:type_name -> hansa.gateway.v1.Event
-	125, // 94: hansa.gateway.v1.Event.at:type_name -> google.protobuf.Timestamp
-	99,  // 95: hansa.gateway.v1.GetStatusResponse.behind:type_name -> hansa.gateway.v1.BucketLag
-	125, // 96: hansa.gateway.v1.GetBusResponse.at:type_name -> google.protobuf.Timestamp
-	102, // 97: hansa.gateway.v1.GetBusResponse.servers:type_name -> hansa.gateway.v1.BusServer
-	105, // 98: hansa.gateway.v1.GetBusResponse.streams:type_name -> hansa.gateway.v1.BusStream
-	107, // 99: hansa.gateway.v1.GetBusResponse.consumers:type_name -> hansa.gateway.v1.BusConsumer
-	108, // 100: hansa.gateway.v1.GetBusResponse.connections:type_name -> hansa.gateway.v1.BusConnection
-	109, // 101: hansa.gateway.v1.GetBusResponse.findings:type_name -> hansa.gateway.v1.BusFinding
-	125, // 102: hansa.gateway.v1.BusServer.started:type_name -> google.protobuf.Timestamp
-	103, // 103: hansa.gateway.v1.BusServer.routes:type_name -> hansa.gateway.v1.BusRoute
-	104, // 104: hansa.gateway.v1.BusServer.jet_stream:type_name -> hansa.gateway.v1.BusStore
-	125, // 105: hansa.gateway.v1.BusServer.certificate_ends:type_name -> google.protobuf.Timestamp
-	106, // 106: hansa.gateway.v1.BusStream.replicas:type_name -> hansa.gateway.v1.BusReplica
-	125, // 107: hansa.gateway.v1.BusConnection.since:type_name -> google.protobuf.Timestamp
-	125, // 108: hansa.gateway.v1.BusConnection.expires:type_name -> google.protobuf.Timestamp
-	125, // 109: hansa.gateway.v1.BusConnection.closed:type_name -> google.protobuf.Timestamp
-	125, // 110: hansa.gateway.v1.RestoreResponse.made_at:type_name -> google.protobuf.Timestamp
-	124, // 111: hansa.gateway.v1.RestoreResponse.records:type_name -> hansa.gateway.v1.RestoreResponse.RecordsEntry
-	114, // 112: hansa.gateway.v1.RestoreResponse.changes:type_name -> hansa.gateway.v1.RestoreChange
-	125, // 113: hansa.gateway.v1.Operation.MarksEntry.value:type_name -> google.protobuf.Timestamp
-	125, // 114: hansa.gateway.v1.WorkloadReport.MarksEntry.value:type_name -> google.protobuf.Timestamp
-	2,   // 115: hansa.gateway.v1.DiscoveryService.Resolve:input_type -> hansa.gateway.v1.ResolveRequest
-	6,   // 116: hansa.gateway.v1.DiscoveryService.WatchResolve:input_type -> hansa.gateway.v1.WatchResolveRequest
-	8,   // 117: hansa.gateway.v1.DiscoveryService.ListServices:input_type -> hansa.gateway.v1.ListServicesRequest
-	15,  // 118: hansa.gateway.v1.WorkloadsService.Apply:input_type -> hansa.gateway.v1.ApplyRequest
-	18,  // 119: hansa.gateway.v1.WorkloadsService.Delete:input_type -> hansa.gateway.v1.DeleteRequest
-	26,  // 120: hansa.gateway.v1.WorkloadsService.ListWorkloads:input_type -> hansa.gateway.v1.ListWorkloadsRequest
-	28,  // 121: hansa.gateway.v1.WorkloadsService.GetWorkload:input_type -> hansa.gateway.v1.GetWorkloadRequest
-	30,  // 122: hansa.gateway.v1.WorkloadsService.WatchWorkloads:input_type -> hansa.gateway.v1.WatchWorkloadsRequest
-	32,  // 123: hansa.gateway.v1.WorkloadsService.Explain:input_type -> hansa.gateway.v1.ExplainRequest
-	37,  // 124: hansa.gateway.v1.WorkloadsService.Simulate:input_type -> hansa.gateway.v1.SimulateRequest
-	39,  // 125: hansa.gateway.v1.WorkloadsService.GetReadiness:input_type -> hansa.gateway.v1.GetReadinessRequest
-	42,  // 126: hansa.gateway.v1.WorkloadsService.Rebalance:input_type -> hansa.gateway.v1.RebalanceRequest
-	44,  // 127: hansa.gateway.v1.WorkloadsService.Replay:input_type -> hansa.gateway.v1.ReplayRequest
-	46,  // 128: hansa.gateway.v1.WorkloadsService.SetScore:input_type -> hansa.gateway.v1.SetScoreRequest
-	48,  // 129: hansa.gateway.v1.WorkloadsService.ListScores:input_type -> hansa.gateway.v1.ListScoresRequest
-	57,  // 130: hansa.gateway.v1.MembersService.ListMembers:input_type -> hansa.gateway.v1.ListMembersRequest
-	59,  // 131: hansa.gateway.v1.MembersService.GetMember:input_type -> hansa.gateway.v1.GetMemberRequest
-	62,  // 132: hansa.gateway.v1.MembersService.UpdateMember:input_type -> hansa.gateway.v1.UpdateMemberRequest
-	64,  // 133: hansa.gateway.v1.MembersService.CreateToken:input_type -> hansa.gateway.v1.CreateTokenRequest
-	66,  // 134: hansa.gateway.v1.MembersService.ListTokens:input_type -> hansa.gateway.v1.ListTokensRequest
-	68,  // 135: hansa.gateway.v1.MembersService.RevokeToken:input_type -> hansa.gateway.v1.RevokeTokenRequest
-	71,  // 136: hansa.gateway.v1.JoinService.Join:input_type -> hansa.gateway.v1.JoinRequest
-	73,  // 137: hansa.gateway.v1.JoinService.Renew:input_type -> hansa.gateway.v1.RenewRequest
-	75,  // 138: hansa.gateway.v1.RecoveryService.StartOperation:input_type -> hansa.gateway.v1.StartOperationRequest
-	86,  // 139: hansa.gateway.v1.RecoveryService.GetOperation:input_type -> hansa.gateway.v1.GetOperationRequest
-	88,  // 140: hansa.gateway.v1.RecoveryService.ListOperations:input_type -> hansa.gateway.v1.ListOperationsRequest
-	90,  // 141: hansa.gateway.v1.RecoveryService.WatchOperation:input_type -> hansa.gateway.v1.WatchOperationRequest
-	92,  // 142: hansa.gateway.v1.RecoveryService.AbortOperation:input_type -> hansa.gateway.v1.AbortOperationRequest
-	78,  // 143: hansa.gateway.v1.RecoveryService.ApproveOperation:input_type -> hansa.gateway.v1.ApproveOperationRequest
-	80,  // 144: hansa.gateway.v1.RecoveryService.Freeze:input_type -> hansa.gateway.v1.FreezeRequest
-	94,  // 145: hansa.gateway.v1.EventsService.ListEvents:input_type -> hansa.gateway.v1.ListEventsRequest
-	97,  // 146: hansa.gateway.v1.EventsService.GetStatus:input_type -> hansa.gateway.v1.GetStatusRequest
-	100, // 147: hansa.gateway.v1.EventsService.GetBus:input_type -> hansa.gateway.v1.GetBusRequest
-	110, // 148: hansa.gateway.v1.BackupService.Backup:input_type -> hansa.gateway.v1.BackupRequest
-	112, // 149: hansa.gateway.v1.BackupService.Restore:input_type -> hansa.gateway.v1.RestoreRequest
-	3,   // 150: hansa.gateway.v1.DiscoveryService.Resolve:output_type -> hansa.gateway.v1.ResolveResponse
-	7,   // 151: hansa.gateway.v1.DiscoveryService.WatchResolve:output_type -> hansa.gateway.v1.WatchResolveResponse
-	9,   // 152: hansa.gateway.v1.DiscoveryService.ListServices:output_type -> hansa.gateway.v1.ListServicesResponse
-	16,  // 153: hansa.gateway.v1.WorkloadsService.Apply:output_type -> hansa.gateway.v1.ApplyResponse
-	19,  // 154: hansa.gateway.v1.WorkloadsService.Delete:output_type -> hansa.gateway.v1.DeleteResponse
-	27,  // 155: hansa.gateway.v1.WorkloadsService.ListWorkloads:output_type -> hansa.gateway.v1.ListWorkloadsResponse
-	29,  // 156: hansa.gateway.v1.WorkloadsService.GetWorkload:output_type -> hansa.gateway.v1.GetWorkloadResponse
-	31,  // 157: hansa.gateway.v1.WorkloadsService.WatchWorkloads:output_type -> hansa.gateway.v1.WatchWorkloadsResponse
-	33,  // 158: hansa.gateway.v1.WorkloadsService.Explain:output_type -> hansa.gateway.v1.ExplainResponse
-	38,  // 159: hansa.gateway.v1.WorkloadsService.Simulate:output_type -> hansa.gateway.v1.SimulateResponse
-	40,  // 160: hansa.gateway.v1.WorkloadsService.GetReadiness:output_type -> hansa.gateway.v1.GetReadinessResponse
-	43,  // 161: hansa.gateway.v1.WorkloadsService.Rebalance:output_type -> hansa.gateway.v1.RebalanceResponse
-	45,  // 162: hansa.gateway.v1.WorkloadsService.Replay:output_type -> hansa.gateway.v1.ReplayResponse
-	47,  // 163: hansa.gateway.v1.WorkloadsService.SetScore:output_type -> hansa.gateway.v1.SetScoreResponse
-	49,  // 164: hansa.gateway.v1.WorkloadsService.ListScores:output_type -> hansa.gateway.v1.ListScoresResponse
-	58,  // 165: hansa.gateway.v1.MembersService.ListMembers:output_type -> hansa.gateway.v1.ListMembersResponse
-	60,  // 166: hansa.gateway.v1.MembersService.GetMember:output_type -> hansa.gateway.v1.GetMemberResponse
-	63,  // 167: hansa.gateway.v1.MembersService.UpdateMember:output_type -> hansa.gateway.v1.UpdateMemberResponse
-	65,  // 168: hansa.gateway.v1.MembersService.CreateToken:output_type -> hansa.gateway.v1.CreateTokenResponse
-	67,  // 169: hansa.gateway.v1.MembersService.ListTokens:output_type -> hansa.gateway.v1.ListTokensResponse
-	69,  // 170: hansa.gateway.v1.MembersService.RevokeToken:output_type -> hansa.gateway.v1.RevokeTokenResponse
-	72,  // 171: hansa.gateway.v1.JoinService.Join:output_type -> hansa.gateway.v1.JoinResponse
-	74,  // 172: hansa.gateway.v1.JoinService.Renew:output_type -> hansa.gateway.v1.RenewResponse
-	76,  // 173: hansa.gateway.v1.RecoveryService.StartOperation:output_type -> hansa.gateway.v1.StartOperationResponse
-	87,  // 174: hansa.gateway.v1.RecoveryService.GetOperation:output_type -> hansa.gateway.v1.GetOperationResponse
-	89,  // 175: hansa.gateway.v1.RecoveryService.ListOperations:output_type -> hansa.gateway.v1.ListOperationsResponse
-	91,  // 176: hansa.gateway.v1.RecoveryService.WatchOperation:output_type -> hansa.gateway.v1.WatchOperationResponse
-	93,  // 177: hansa.gateway.v1.RecoveryService.AbortOperation:output_type -> hansa.gateway.v1.AbortOperationResponse
-	79,  // 178: hansa.gateway.v1.RecoveryService.ApproveOperation:output_type -> hansa.gateway.v1.ApproveOperationResponse
-	81,  // 179: hansa.gateway.v1.RecoveryService.Freeze:output_type -> hansa.gateway.v1.FreezeResponse
-	95,  // 180: hansa.gateway.v1.EventsService.ListEvents:output_type -> hansa.gateway.v1.ListEventsResponse
-	98,  // 181: hansa.gateway.v1.EventsService.GetStatus:output_type -> hansa.gateway.v1.GetStatusResponse
-	101, // 182: hansa.gateway.v1.EventsService.GetBus:output_type -> hansa.gateway.v1.GetBusResponse
-	111, // 183: hansa.gateway.v1.BackupService.Backup:output_type -> hansa.gateway.v1.BackupResponse
-	113, // 184: hansa.gateway.v1.BackupService.Restore:output_type -> hansa.gateway.v1.RestoreResponse
-	150, // [150:185] is the sub-list for method output_type
-	115, // [115:150] is the sub-list for method input_type
-	115, // [115:115] is the sub-list for extension type_name
-	115, // [115:115] is the sub-list for extension extendee
-	0,   // [0:115] is the sub-list for field type_name
+	26,  // 27: hansa.gateway.v1.ObjectState.drift:type_name -> hansa.gateway.v1.FieldDrift
+	126, // 28: hansa.gateway.v1.ObjectState.corrected_at:type_name -> google.protobuf.Timestamp
+	20,  // 29: hansa.gateway.v1.ListWorkloadsResponse.items:type_name -> hansa.gateway.v1.Workload
+	20,  // 30: hansa.gateway.v1.GetWorkloadResponse.workload:type_name -> hansa.gateway.v1.Workload
+	20,  // 31: hansa.gateway.v1.WatchWorkloadsResponse.workload:type_name -> hansa.gateway.v1.Workload
+	36,  // 32: hansa.gateway.v1.ExplainResponse.members:type_name -> hansa.gateway.v1.MemberExplanation
+	126, // 33: hansa.gateway.v1.ExplainResponse.decided_at:type_name -> google.protobuf.Timestamp
+	35,  // 34: hansa.gateway.v1.ExplainResponse.changes:type_name -> hansa.gateway.v1.Difference
+	37,  // 35: hansa.gateway.v1.MemberExplanation.scores:type_name -> hansa.gateway.v1.Score
+	117, // 36: hansa.gateway.v1.SimulateRequest.scale:type_name -> hansa.gateway.v1.SimulateRequest.ScaleEntry
+	14,  // 37: hansa.gateway.v1.SimulateRequest.policies:type_name -> hansa.gateway.v1.File
+	14,  // 38: hansa.gateway.v1.SimulateRequest.add:type_name -> hansa.gateway.v1.File
+	52,  // 39: hansa.gateway.v1.SimulateResponse.moves:type_name -> hansa.gateway.v1.Move
+	53,  // 40: hansa.gateway.v1.SimulateResponse.unmet:type_name -> hansa.gateway.v1.Unmet
+	42,  // 41: hansa.gateway.v1.GetReadinessResponse.scenarios:type_name -> hansa.gateway.v1.Scenario
+	126, // 42: hansa.gateway.v1.GetReadinessResponse.checked_at:type_name -> google.protobuf.Timestamp
+	53,  // 43: hansa.gateway.v1.Scenario.unmet:type_name -> hansa.gateway.v1.Unmet
+	52,  // 44: hansa.gateway.v1.RebalanceResponse.moves:type_name -> hansa.gateway.v1.Move
+	53,  // 45: hansa.gateway.v1.RebalanceResponse.unmet:type_name -> hansa.gateway.v1.Unmet
+	118, // 46: hansa.gateway.v1.SetScoreRequest.values:type_name -> hansa.gateway.v1.SetScoreRequest.ValuesEntry
+	128, // 47: hansa.gateway.v1.SetScoreRequest.max_age:type_name -> google.protobuf.Duration
+	51,  // 48: hansa.gateway.v1.SetScoreResponse.score:type_name -> hansa.gateway.v1.ExternalScore
+	51,  // 49: hansa.gateway.v1.ListScoresResponse.scores:type_name -> hansa.gateway.v1.ExternalScore
+	119, // 50: hansa.gateway.v1.ExternalScore.values:type_name -> hansa.gateway.v1.ExternalScore.ValuesEntry
+	128, // 51: hansa.gateway.v1.ExternalScore.max_age:type_name -> google.protobuf.Duration
+	126, // 52: hansa.gateway.v1.ExternalScore.reported_at:type_name -> google.protobuf.Timestamp
+	0,   // 53: hansa.gateway.v1.Member.metadata:type_name -> hansa.gateway.v1.Metadata
+	55,  // 54: hansa.gateway.v1.Member.spec:type_name -> hansa.gateway.v1.MemberSpec
+	57,  // 55: hansa.gateway.v1.Member.status:type_name -> hansa.gateway.v1.MemberStatus
+	1,   // 56: hansa.gateway.v1.MemberSpec.place:type_name -> hansa.gateway.v1.Place
+	56,  // 57: hansa.gateway.v1.MemberSpec.taints:type_name -> hansa.gateway.v1.Taint
+	126, // 58: hansa.gateway.v1.MemberStatus.since:type_name -> google.protobuf.Timestamp
+	120, // 59: hansa.gateway.v1.MemberStatus.capacity:type_name -> hansa.gateway.v1.MemberStatus.CapacityEntry
+	121, // 60: hansa.gateway.v1.MemberStatus.free:type_name -> hansa.gateway.v1.MemberStatus.FreeEntry
+	126, // 61: hansa.gateway.v1.MemberStatus.observed_at:type_name -> google.protobuf.Timestamp
+	126, // 62: hansa.gateway.v1.MemberStatus.credentials_expire_at:type_name -> google.protobuf.Timestamp
+	54,  // 63: hansa.gateway.v1.ListMembersResponse.items:type_name -> hansa.gateway.v1.Member
+	54,  // 64: hansa.gateway.v1.GetMemberResponse.member:type_name -> hansa.gateway.v1.Member
+	62,  // 65: hansa.gateway.v1.GetMemberResponse.evidence:type_name -> hansa.gateway.v1.Evidence
+	54,  // 66: hansa.gateway.v1.UpdateMemberResponse.member:type_name -> hansa.gateway.v1.Member
+	128, // 67: hansa.gateway.v1.CreateTokenRequest.ttl:type_name -> google.protobuf.Duration
+	126, // 68: hansa.gateway.v1.CreateTokenResponse.expires_at:type_name -> google.protobuf.Timestamp
+	71,  // 69: hansa.gateway.v1.ListTokensResponse.tokens:type_name -> hansa.gateway.v1.Token
+	71,  // 70: hansa.gateway.v1.RevokeTokenResponse.tokens:type_name -> hansa.gateway.v1.Token
+	126, // 71: hansa.gateway.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
+	1,   // 72: hansa.gateway.v1.JoinRequest.place:type_name -> hansa.gateway.v1.Place
+	122, // 73: hansa.gateway.v1.JoinRequest.labels:type_name -> hansa.gateway.v1.JoinRequest.LabelsEntry
+	126, // 74: hansa.gateway.v1.JoinResponse.expires_at:type_name -> google.protobuf.Timestamp
+	126, // 75: hansa.gateway.v1.RenewRequest.at:type_name -> google.protobuf.Timestamp
+	128, // 76: hansa.gateway.v1.StartOperationRequest.hold:type_name -> google.protobuf.Duration
+	78,  // 77: hansa.gateway.v1.StartOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
+	123, // 78: hansa.gateway.v1.Operation.marks:type_name -> hansa.gateway.v1.Operation.MarksEntry
+	83,  // 79: hansa.gateway.v1.Operation.achieved:type_name -> hansa.gateway.v1.Achieved
+	84,  // 80: hansa.gateway.v1.Operation.objective:type_name -> hansa.gateway.v1.Objective
+	85,  // 81: hansa.gateway.v1.Operation.workloads:type_name -> hansa.gateway.v1.WorkloadReport
+	86,  // 82: hansa.gateway.v1.Operation.timeline:type_name -> hansa.gateway.v1.TimelineEntry
+	126, // 83: hansa.gateway.v1.Operation.created_at:type_name -> google.protobuf.Timestamp
+	39,  // 84: hansa.gateway.v1.Operation.plan:type_name -> hansa.gateway.v1.SimulateResponse
+	78,  // 85: hansa.gateway.v1.ApproveOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
+	78,  // 86: hansa.gateway.v1.FreezeResponse.operation:type_name -> hansa.gateway.v1.Operation
+	124, // 87: hansa.gateway.v1.WorkloadReport.marks:type_name -> hansa.gateway.v1.WorkloadReport.MarksEntry
+	83,  // 88: hansa.gateway.v1.WorkloadReport.achieved:type_name -> hansa.gateway.v1.Achieved
+	84,  // 89: hansa.gateway.v1.WorkloadReport.objective:type_name -> hansa.gateway.v1.Objective
+	126, // 90: hansa.gateway.v1.TimelineEntry.at:type_name -> google.protobuf.Timestamp
+	78,  // 91: hansa.gateway.v1.GetOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
+	78,  // 92: hansa.gateway.v1.ListOperationsResponse.items:type_name -> hansa.gateway.v1.Operation
+	78,  // 93: hansa.gateway.v1.WatchOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
+	78,  // 94: hansa.gateway.v1.AbortOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
+	97,  // 95: hansa.gateway.v1.ListEventsResponse.items:type_name -> hansa.gateway.v1.Event
+	126, // 96: hansa.gateway.v1.Event.at:type_name -> google.protobuf.Timestamp
+	100, // 97: hansa.gateway.v1.GetStatusResponse.behind:type_name -> hansa.gateway.v1.BucketLag
+	126, // 98: hansa.gateway.v1.GetBusResponse.at:type_name -> google.protobuf.Timestamp
+	103, // 99: hansa.gateway.v1.GetBusResponse.servers:type_name -> hansa.gateway.v1.BusServer
+	106, // 100: hansa.gateway.v1.GetBusResponse.streams:type_name -> hansa.gateway.v1.BusStream
+	108, // 101: hansa.gateway.v1.GetBusResponse.consumers:type_name -> hansa.gateway.v1.BusConsumer
+	109, // 102: hansa.gateway.v1.GetBusResponse.connections:type_name -> hansa.gateway.v1.BusConnection
+	110, // 103: hansa.gateway.v1.GetBusResponse.findings:type_name -> hansa.gateway.v1.BusFinding
+	126, // 104: hansa.gateway.v1.BusServer.started:type_name -> google.protobuf.Timestamp
+	104, // 105: hansa.gateway.v1.BusServer.routes:type_name -> hansa.gateway.v1.BusRoute
+	105, // 106: hansa.gateway.v1.BusServer.jet_stream:type_name -> hansa.gateway.v1.BusStore
+	126, // 107: hansa.gateway.v1.BusServer.certificate_ends:type_name -> google.protobuf.Timestamp
+	107, // 108: hansa.gateway.v1.BusStream.replicas:type_name -> hansa.gateway.v1.BusReplica
+	126, // 109: hansa.gateway.v1.BusConnection.since:type_name -> google.protobuf.Timestamp
+	126, // 110: hansa.gateway.v1.BusConnection.expires:type_name -> google.protobuf.Timestamp
+	126, // 111: hansa.gateway.v1.BusConnection.closed:type_name -> google.protobuf.Timestamp
+	126, // 112: hansa.gateway.v1.RestoreResponse.made_at:type_name -> google.protobuf.Timestamp
+	125, // 113: hansa.gateway.v1.RestoreResponse.records:type_name -> hansa.gateway.v1.RestoreResponse.RecordsEntry
+	115, // 114: hansa.gateway.v1.RestoreResponse.changes:type_name -> hansa.gateway.v1.RestoreChange
+	126, // 115: hansa.gateway.v1.Operation.MarksEntry.value:type_name -> google.protobuf.Timestamp
+	126, // 116: hansa.gateway.v1.WorkloadReport.MarksEntry.value:type_name -> google.protobuf.Timestamp
+	2,   // 117: hansa.gateway.v1.DiscoveryService.Resolve:input_type -> hansa.gateway.v1.ResolveRequest
+	6,   // 118: hansa.gateway.v1.DiscoveryService.WatchResolve:input_type -> hansa.gateway.v1.WatchResolveRequest
+	8,   // 119: hansa.gateway.v1.DiscoveryService.ListServices:input_type -> hansa.gateway.v1.ListServicesRequest
+	15,  // 120: hansa.gateway.v1.WorkloadsService.Apply:input_type -> hansa.gateway.v1.ApplyRequest
+	18,  // 121: hansa.gateway.v1.WorkloadsService.Delete:input_type -> hansa.gateway.v1.DeleteRequest
+	27,  // 122: hansa.gateway.v1.WorkloadsService.ListWorkloads:input_type -> hansa.gateway.v1.ListWorkloadsRequest
+	29,  // 123: hansa.gateway.v1.WorkloadsService.GetWorkload:input_type -> hansa.gateway.v1.GetWorkloadRequest
+	31,  // 124: hansa.gateway.v1.WorkloadsService.WatchWorkloads:input_type -> hansa.gateway.v1.WatchWorkloadsRequest
+	33,  // 125: hansa.gateway.v1.WorkloadsService.Explain:input_type -> hansa.gateway.v1.ExplainRequest
+	38,  // 126: hansa.gateway.v1.WorkloadsService.Simulate:input_type -> hansa.gateway.v1.SimulateRequest
+	40,  // 127: hansa.gateway.v1.WorkloadsService.GetReadiness:input_type -> hansa.gateway.v1.GetReadinessRequest
+	43,  // 128: hansa.gateway.v1.WorkloadsService.Rebalance:input_type -> hansa.gateway.v1.RebalanceRequest
+	45,  // 129: hansa.gateway.v1.WorkloadsService.Replay:input_type -> hansa.gateway.v1.ReplayRequest
+	47,  // 130: hansa.gateway.v1.WorkloadsService.SetScore:input_type -> hansa.gateway.v1.SetScoreRequest
+	49,  // 131: hansa.gateway.v1.WorkloadsService.ListScores:input_type -> hansa.gateway.v1.ListScoresRequest
+	58,  // 132: hansa.gateway.v1.MembersService.ListMembers:input_type -> hansa.gateway.v1.ListMembersRequest
+	60,  // 133: hansa.gateway.v1.MembersService.GetMember:input_type -> hansa.gateway.v1.GetMemberRequest
+	63,  // 134: hansa.gateway.v1.MembersService.UpdateMember:input_type -> hansa.gateway.v1.UpdateMemberRequest
+	65,  // 135: hansa.gateway.v1.MembersService.CreateToken:input_type -> hansa.gateway.v1.CreateTokenRequest
+	67,  // 136: hansa.gateway.v1.MembersService.ListTokens:input_type -> hansa.gateway.v1.ListTokensRequest
+	69,  // 137: hansa.gateway.v1.MembersService.RevokeToken:input_type -> hansa.gateway.v1.RevokeTokenRequest
+	72,  // 138: hansa.gateway.v1.JoinService.Join:input_type -> hansa.gateway.v1.JoinRequest
+	74,  // 139: hansa.gateway.v1.JoinService.Renew:input_type -> hansa.gateway.v1.RenewRequest
+	76,  // 140: hansa.gateway.v1.RecoveryService.StartOperation:input_type -> hansa.gateway.v1.StartOperationRequest
+	87,  // 141: hansa.gateway.v1.RecoveryService.GetOperation:input_type -> hansa.gateway.v1.GetOperationRequest
+	89,  // 142: hansa.gateway.v1.RecoveryService.ListOperations:input_type -> hansa.gateway.v1.ListOperationsRequest
+	91,  // 143: hansa.gateway.v1.RecoveryService.WatchOperation:input_type -> hansa.gateway.v1.WatchOperationRequest
+	93,  // 144: hansa.gateway.v1.RecoveryService.AbortOperation:input_type -> hansa.gateway.v1.AbortOperationRequest
+	79,  // 145: hansa.gateway.v1.RecoveryService.ApproveOperation:input_type -> hansa.gateway.v1.ApproveOperationRequest
+	81,  // 146: hansa.gateway.v1.RecoveryService.Freeze:input_type -> hansa.gateway.v1.FreezeRequest
+	95,  // 147: hansa.gateway.v1.EventsService.ListEvents:input_type -> hansa.gateway.v1.ListEventsRequest
+	98,  // 148: hansa.gateway.v1.EventsService.GetStatus:input_type -> hansa.gateway.v1.GetStatusRequest
+	101, // 149: hansa.gateway.v1.EventsService.GetBus:input_type -> hansa.gateway.v1.GetBusRequest
+	111, // 150: hansa.gateway.v1.BackupService.Backup:input_type -> hansa.gateway.v1.BackupRequest
+	113, // 151: hansa.gateway.v1.BackupService.Restore:input_type -> hansa.gateway.v1.RestoreRequest
+	3,   // 152: hansa.gateway.v1.DiscoveryService.Resolve:output_type -> hansa.gateway.v1.ResolveResponse
+	7,   // 153: hansa.gateway.v1.DiscoveryService.WatchResolve:output_type -> hansa.gateway.v1.WatchResolveResponse
+	9,   // 154: hansa.gateway.v1.DiscoveryService.ListServices:output_type -> hansa.gateway.v1.ListServicesResponse
+	16,  // 155: hansa.gateway.v1.WorkloadsService.Apply:output_type -> hansa.gateway.v1.ApplyResponse
+	19,  // 156: hansa.gateway.v1.WorkloadsService.Delete:output_type -> hansa.gateway.v1.DeleteResponse
+	28,  // 157: hansa.gateway.v1.WorkloadsService.ListWorkloads:output_type -> hansa.gateway.v1.ListWorkloadsResponse
+	30,  // 158: hansa.gateway.v1.WorkloadsService.GetWorkload:output_type -> hansa.gateway.v1.GetWorkloadResponse
+	32,  // 159: hansa.gateway.v1.WorkloadsService.WatchWorkloads:output_type -> hansa.gateway.v1.WatchWorkloadsResponse
+	34,  // 160: hansa.gateway.v1.WorkloadsService.Explain:output_type -> hansa.gateway.v1.ExplainResponse
+	39,  // 161: hansa.gateway.v1.WorkloadsService.Simulate:output_type -> hansa.gateway.v1.SimulateResponse
+	41,  // 162: hansa.gateway.v1.WorkloadsService.GetReadiness:output_type -> hansa.gateway.v1.GetReadinessResponse
+	44,  // 163: hansa.gateway.v1.WorkloadsService.Rebalance:output_type -> hansa.gateway.v1.RebalanceResponse
+	46,  // 164: hansa.gateway.v1.WorkloadsService.Replay:output_type -> hansa.gateway.v1.ReplayResponse
+	48,  // 165: hansa.gateway.v1.WorkloadsService.SetScore:output_type -> hansa.gateway.v1.SetScoreResponse
+	50,  // 166: hansa.gateway.v1.WorkloadsService.ListScores:output_type -> hansa.gateway.v1.ListScoresResponse
+	59,  // 167: hansa.gateway.v1.MembersService.ListMembers:output_type -> hansa.gateway.v1.ListMembersResponse
+	61,  // 168: hansa.gateway.v1.MembersService.GetMember:output_type -> hansa.gateway.v1.GetMemberResponse
+	64,  // 169: hansa.gateway.v1.MembersService.UpdateMember:output_type -> hansa.gateway.v1.UpdateMemberResponse
+	66,  // 170: hansa.gateway.v1.MembersService.CreateToken:output_type -> hansa.gateway.v1.CreateTokenResponse
+	68,  // 171: hansa.gateway.v1.MembersService.ListTokens:output_type -> hansa.gateway.v1.ListTokensResponse
+	70,  // 172: hansa.gateway.v1.MembersService.RevokeToken:output_type -> hansa.gateway.v1.RevokeTokenResponse
+	73,  // 173: hansa.gateway.v1.JoinService.Join:output_type -> hansa.gateway.v1.JoinResponse
+	75,  // 174: hansa.gateway.v1.JoinService.Renew:output_type -> hansa.gateway.v1.RenewResponse
+	77,  // 175: hansa.gateway.v1.RecoveryService.StartOperation:output_type -> hansa.gateway.v1.StartOperationResponse
+	88,  // 176: hansa.gateway.v1.RecoveryService.GetOperation:output_type -> hansa.gateway.v1.GetOperationResponse
+	90,  // 177: hansa.gateway.v1.RecoveryService.ListOperations:output_type -> hansa.gateway.v1.ListOperationsResponse
+	92,  // 178: hansa.gateway.v1.RecoveryService.WatchOperation:output_type -> hansa.gateway.v1.WatchOperationResponse
+	94,  // 179: hansa.gateway.v1.RecoveryService.AbortOperation:output_type -> hansa.gateway.v1.AbortOperationResponse
+	80,  // 180: hansa.gateway.v1.RecoveryService.ApproveOperation:output_type -> hansa.gateway.v1.ApproveOperationResponse
+	82,  // 181: hansa.gateway.v1.RecoveryService.Freeze:output_type -> hansa.gateway.v1.FreezeResponse
+	96,  // 182: hansa.gateway.v1.EventsService.ListEvents:output_type -> hansa.gateway.v1.ListEventsResponse
+	99,  // 183: hansa.gateway.v1.EventsService.GetStatus:output_type -> hansa.gateway.v1.GetStatusResponse
+	102, // 184: hansa.gateway.v1.EventsService.GetBus:output_type -> hansa.gateway.v1.GetBusResponse
+	112, // 185: hansa.gateway.v1.BackupService.Backup:output_type -> hansa.gateway.v1.BackupResponse
+	114, // 186: hansa.gateway.v1.BackupService.Restore:output_type -> hansa.gateway.v1.RestoreResponse
+	152, // [152:187] is the sub-list for method output_type
+	117, // [117:152] is the sub-list for method input_type
+	117, // [117:117] is the sub-list for extension type_name
+	117, // [117:117] is the sub-list for extension extendee
+	0,   // [0:117] is the sub-list for field type_name
 }
 
 func init() { file_gateway_v1_gateway_proto_init() }
@@ -9087,7 +9208,7 @@ func file_gateway_v1_gateway_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_gateway_v1_gateway_proto_rawDesc), len(file_gateway_v1_gateway_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   125,
+			NumMessages:   126,
 			NumExtensions: 0,
 			NumServices:   7,
 		},

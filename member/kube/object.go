@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -26,9 +28,14 @@ var (
 	ErrNoKind = errors.New("kind is not served by this cluster")
 	// ErrExists: there is an object of that name.
 	ErrExists = errors.New("exists")
+	// ErrConflict: it is another object than the one that is meant.
+	ErrConflict = errors.New("is another object by now")
 	// ErrInvalid: the API server refuses the object as it is; trying again does
 	// not help.
 	ErrInvalid = errors.New("refused by the API server")
+	// ErrImmutable: it would change a field that nobody can change. It is an
+	// ErrInvalid too.
+	ErrImmutable = errors.New("a field cannot be changed")
 )
 
 // mapperAge is how old the list of kinds must be before a miss reads it again.
@@ -223,8 +230,20 @@ func explain(verb string, r Ref, err error) error {
 		return fmt.Errorf("%s %s: %w", verb, r, ErrNotFound)
 	case apierrors.IsAlreadyExists(err):
 		return fmt.Errorf("%s %s: %w", verb, r, ErrExists)
+	case apierrors.IsConflict(err):
+		return fmt.Errorf("%s %s: %w: %w", verb, r, ErrConflict, err)
+	case apierrors.IsInvalid(err) && changesImmutable(err):
+		return fmt.Errorf("%s %s: %w: %w: %w", verb, r, ErrInvalid, ErrImmutable, err)
 	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err), apierrors.IsForbidden(err), apierrors.IsRequestEntityTooLargeError(err):
 		return fmt.Errorf("%s %s: %w: %w", verb, r, ErrInvalid, err)
 	}
 	return fmt.Errorf("%s %s: %w", verb, r, err)
+}
+
+// immutableWords are how validations of Kubernetes say that a field cannot be changed;
+// there is no reason of its own for it.
+var immutableWords = []string{"immutable", "may not change once set", "cannot change roleRef", "updates to statefulset spec", "may not be changed"}
+
+func changesImmutable(err error) bool {
+	return slices.ContainsFunc(immutableWords, func(words string) bool { return strings.Contains(err.Error(), words) })
 }

@@ -9,13 +9,22 @@ import (
 	"github.com/hansa-io/hansa/member/observe"
 )
 
-// unscheduled is the index of the pods that the cluster's scheduler finds no node
-// for, by the object that made them.
-const unscheduled = "unscheduled"
+// The indexes of pods: those that the cluster's scheduler finds no node for, and all
+// that do not run as they should, by the object that made them.
+const (
+	unscheduled = "unscheduled"
+	troubled    = "troubled"
+)
 
-func indexUnscheduled(o any) ([]string, error) {
+func indexUnscheduled(o any) ([]string, error) { return byMaker(o, isUnscheduled) }
+
+func indexTroubled(o any) ([]string, error) {
+	return byMaker(o, func(p *corev1.Pod) bool { return troubleOf(p) != "" })
+}
+
+func byMaker(o any, counts func(*corev1.Pod) bool) ([]string, error) {
 	p, ok := o.(*corev1.Pod)
-	if !ok || !isUnscheduled(p) {
+	if !ok || !counts(p) {
 		return nil, nil
 	}
 	if maker, ok := makerOf(p); ok {
@@ -61,17 +70,6 @@ func (w *Watch) Unscheduled(r Ref) int64 {
 		return 0 // the index is not there yet
 	}
 	return int64(len(pods))
-}
-
-// AllUnscheduled counts those pods by the object that made them.
-func (w *Watch) AllUnscheduled() map[string]int {
-	out := map[string]int{}
-	for _, maker := range w.pods.GetIndexer().ListIndexFuncValues(unscheduled) {
-		if pods, err := w.pods.GetIndexer().IndexKeys(unscheduled, maker); err == nil && len(pods) > 0 {
-			out[maker] = len(pods)
-		}
-	}
-	return out
 }
 
 // quota reads a ResourceQuota; one with scopes does not bound every pod and is left

@@ -233,9 +233,10 @@ func keepPod(o any) (any, error) {
 	}
 	for _, c := range p.Status.Conditions {
 		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse {
-			out.Status.Conditions = []corev1.PodCondition{{Type: c.Type, Status: c.Status, Reason: c.Reason}}
+			out.Status.Conditions = []corev1.PodCondition{{Type: c.Type, Status: c.Status, Reason: c.Reason, Message: c.Message}}
 		}
 	}
+	out.Status.InitContainerStatuses, out.Status.ContainerStatuses = onlyTroubles(p.Status.InitContainerStatuses), onlyTroubles(p.Status.ContainerStatuses)
 	out.Spec.NodeName, out.Spec.Overhead, out.Status.Phase = p.Spec.NodeName, p.Spec.Overhead, p.Status.Phase
 	out.Spec.Containers, out.Spec.InitContainers = onlyRequests(p.Spec.Containers), onlyRequests(p.Spec.InitContainers)
 	return out, nil

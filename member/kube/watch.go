@@ -87,7 +87,7 @@ func (w *Watch) Run(ctx context.Context, synced func()) error {
 		{w.slices, Exports, keepSlice},
 		{w.exports, Exports, dropManagedFields},
 	}
-	if err := w.pods.AddIndexers(cache.Indexers{unscheduled: indexUnscheduled}); err != nil {
+	if err := w.pods.AddIndexers(cache.Indexers{unscheduled: indexUnscheduled, troubled: indexTroubled}); err != nil {
 		return fmt.Errorf("watch the cluster: %w", err)
 	}
 	var running sync.WaitGroup

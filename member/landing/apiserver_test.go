@@ -167,3 +167,5 @@ func (s *apiServer) Lookup(r kube.Ref, _ string) (*unstructured.Unstructured, bo
 }
 
 func (s *apiServer) Unscheduled(kube.Ref) int64 { return 0 }
+
+func (s *apiServer) Troubles(kube.Ref) []string { return nil }

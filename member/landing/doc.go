@@ -16,7 +16,8 @@
 //
 //  1. Only objects that Hansa made for this workload, under an epoch not above
 //     the order's, are ever changed, pruned or removed. What others made stays,
-//     unless the work's takeover says otherwise.
+//     unless the work's takeover says otherwise; what was taken over is released, not
+//     deleted.
 //  2. CustomResourceDefinitions are never removed, namespaces only when nothing
 //     of anybody is left in them.
 //  3. A removal is reported done when every object is gone, and with foreground
@@ -25,7 +26,12 @@
 //     waits or is being retried.
 //  5. An order that was carried out before, by this life of the agent or an earlier
 //     one, writes only what has changed since: nothing, if nothing has.
-//  6. A careful order takes nothing away: it prunes nothing, and what has more
+//  6. An object that is refused keeps no other from landing, but for webhooks; nothing
+//     is pruned before everything has landed. What nobody can change is made anew only
+//     if the work asks for it.
+//  7. What others change is put right, or reported, field by field with who did it;
+//     fields that the work does not mention are theirs.
+//  8. A careful order takes nothing away: it prunes nothing, and what has more
 //     replicas than it says stays as it is.
 //
 // It decides nothing about whether a work may run here; see member/guard.

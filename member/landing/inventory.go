@@ -43,6 +43,10 @@ type Item struct {
 	Version string `json:"version,omitempty"`
 	// Created and never applied: its fields do not belong to server-side apply yet.
 	Created bool `json:"created,omitempty"`
+	// Taken over from others: it is released where others are deleted.
+	Taken bool `json:"taken,omitempty"`
+	// Leaving: the work no longer has it, and its deletion is under way.
+	Leaving bool `json:"leaving,omitempty"`
 }
 
 func (inv Inventory) find(r kube.Ref) (Item, bool) {

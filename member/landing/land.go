@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"reflect"
 	"slices"
 	"strconv"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/json" // keeps whole numbers whole
 
@@ -47,8 +45,12 @@ func (l *Lander) plan(ctx context.Context, o Order) (plan, error) {
 	if err != nil {
 		return plan{}, err
 	}
+	l.remember(o.Work.Workload, objects)
 	old, _ := l.inventory(o.Work.Workload)
 	p := plan{Order: o, objects: objects, old: old, settled: old.settled(o) || l.repeats(old, o)}
+	if !p.settled {
+		l.forgetDrift(o.Work.Workload)
+	}
 	if l.standing(p) {
 		l.rename(old, o.Revision)
 		p.objects, p.inv = nil, old
@@ -66,37 +68,58 @@ func (l *Lander) plan(ctx context.Context, o Order) (plan, error) {
 	return p, l.write(ctx, inv)
 }
 
-// land brings the cluster to what the work says.
+// land brings the cluster to what the work says. An object that is refused does not
+// keep the others from it, but for webhooks, which might refuse it for good; nothing is
+// pruned then.
 func (l *Lander) land(ctx context.Context, p plan) error {
 	whole := true
+	var refusals []error
 	for _, u := range p.objects {
-		leave, err := l.leaves(ctx, p, u)
-		if err != nil {
-			return err
+		if len(refusals) > 0 && rank(u.GetKind()) == webhookRank {
+			break
 		}
-		if leave {
-			whole = p.settled // what is left as it is has drifted; it is no other order's
+		leave, err := l.leaves(ctx, p, u)
+		if err == nil && leave {
+			whole = whole && p.settled // what is left as it is has drifted; it is no other order's
 			continue
 		}
-		item, err := l.landOne(ctx, p, u)
-		if err != nil {
-			return err
+		var item Item
+		if err == nil {
+			item, err = l.landOne(ctx, p, u)
 		}
-		if item.UID == "" { // others' namespace: not ours to list
+		l.refuse(p.Work.Workload, kube.RefOf(u), err)
+		switch {
+		case refused(err):
+			refusals = append(refusals, err)
+			continue
+		case err != nil:
+			return said(append(refusals, err))
+		case item.UID == "": // others' namespace: not ours to list
 			p.inv.Items = slices.DeleteFunc(p.inv.Items, func(i Item) bool { return i.Ref == item.Ref })
 			continue
 		}
 		p.inv.set(item)
 		l.follow(item.Ref)
 	}
-	if p.Prune {
+	if len(refusals) == 0 && p.Prune {
 		if err := l.prune(ctx, &p); err != nil {
 			return err
 		}
 	}
-	p.inv.Whole = whole
+	p.inv.Whole = whole && len(refusals) == 0
 	l.noted(p.inv)
-	return nil
+	return said(refusals)
+}
+
+// said makes one line of what was refused.
+func said(errs []error) error {
+	switch len(errs) {
+	case 0:
+		return nil
+	case 1:
+		return errs[0]
+	}
+	return fmt.Errorf("%w; and %d more", errs[0], len(errs)-1)
 }
 
 // objectsOf parses the work's objects, adds the namespaces that they need, gives env
@@ -167,23 +190,41 @@ func mark(u *unstructured.Unstructured, w federation.Work) {
 func (l *Lander) landOne(ctx context.Context, p plan, u *unstructured.Unstructured) (Item, error) {
 	r := kube.RefOf(u)
 	known, ok := p.old.find(r)
-	if p.settled && l.stands(p.old, u) {
+	if (p.settled || l.tried(p.Work.Workload, r)) && l.stands(p.old, u) {
 		return known, nil
 	}
 	if ok && known.UID != "" {
-		return l.apply(ctx, u, known.Created)
+		if known.Taken {
+			markTaken(u)
+		}
+		if p.settled {
+			l.correcting(ctx, p.Work.Workload, u)
+		}
+		u.SetUID(known.UID) // of no other object of that name
+		if item, err := l.apply(ctx, p.Work, u, known); !errors.Is(err, kube.ErrConflict) {
+			return item, err
+		}
+		u.SetUID("")
 	}
 	if r.Kind == "Namespace" && onlyMarked(u) {
-		if live, _ := l.opts.Views.Lookup(r, ""); live != nil && live.GetDeletionTimestamp() == nil {
-			return itemOf(live, false), nil // ours, as Views are
-		}
+		return l.space(ctx, p, u)
 	}
+	return l.create(ctx, p, u, known)
+}
+
+// create makes what is not there; known is what the inventory has of it, if anything.
+func (l *Lander) create(ctx context.Context, p plan, u *unstructured.Unstructured, known Item) (Item, error) {
+	r := kube.RefOf(u)
 	out, err := l.opts.Cluster.Create(ctx, u)
 	if errors.Is(err, kube.ErrExists) {
-		if leave, err := l.mayTake(ctx, p.Work, u); leave || err != nil {
+		may, err := l.mayTake(ctx, p.Work, u, known)
+		if may == leaveIt || err != nil {
 			return Item{Ref: r}, err
 		}
-		return l.apply(ctx, u, true)
+		if may == takeIt {
+			markTaken(u)
+		}
+		return l.apply(ctx, p.Work, u, Item{Created: may == itIsOurs})
 	}
 	if err == nil && r.Kind == "CustomResourceDefinition" {
 		err = l.established(ctx, r)
@@ -196,14 +237,17 @@ func (l *Lander) landOne(ctx context.Context, p plan, u *unstructured.Unstructur
 
 // apply changes what is there. Fields that belong to a creation are first given to
 // server-side apply, which could never remove them otherwise.
-func (l *Lander) apply(ctx context.Context, u *unstructured.Unstructured, created bool) (Item, error) {
+func (l *Lander) apply(ctx context.Context, w federation.Work, u *unstructured.Unstructured, known Item) (Item, error) {
 	r := kube.RefOf(u)
-	if created {
+	if known.Created {
 		if err := l.opts.Cluster.Adopt(ctx, r); err != nil && !errors.Is(err, kube.ErrNotFound) {
 			return Item{}, err
 		}
 	}
 	out, err := l.opts.Cluster.Apply(ctx, u, false)
+	if errors.Is(err, kube.ErrImmutable) {
+		return l.recreate(ctx, w, u, err)
+	}
 	if err == nil && r.Kind == "CustomResourceDefinition" {
 		err = l.established(ctx, r)
 	}
@@ -213,46 +257,38 @@ func (l *Lander) apply(ctx context.Context, u *unstructured.Unstructured, create
 	return itemOf(out, false), nil
 }
 
+// space makes a namespace, one work at a time: a thousand works of one namespace that
+// come together ask the API server for it once.
+func (l *Lander) space(ctx context.Context, p plan, u *unstructured.Unstructured) (Item, error) {
+	r := kube.RefOf(u)
+	turn := l.spaces.turn(r.Name)
+	select {
+	case turn <- struct{}{}:
+	case <-ctx.Done():
+		return Item{}, ctx.Err()
+	}
+	defer func() { <-turn }()
+	if live, _ := l.opts.Views.Lookup(r, ""); live != nil && live.GetDeletionTimestamp() == nil {
+		return itemOf(live, false), nil // ours, as Views are
+	}
+	if item, fresh := l.spaces.recent(r.Name); fresh {
+		return item, nil // the cache is about to have it
+	}
+	item, err := l.create(ctx, p, u, Item{})
+	if err == nil {
+		l.spaces.made(r.Name, item)
+	}
+	return item, err
+}
+
 // itemOf lists what was just written.
 func itemOf(u *unstructured.Unstructured, created bool) Item {
-	return Item{Ref: kube.RefOf(u), UID: u.GetUID(), Generation: u.GetGeneration(), Version: u.GetResourceVersion(), Created: created}
+	return Item{Ref: kube.RefOf(u), UID: u.GetUID(), Generation: u.GetGeneration(), Version: u.GetResourceVersion(), Created: created, Taken: isTaken(u)}
 }
 
 // onlyMarked: nobody asks anything of the object but that it is there.
 func onlyMarked(u *unstructured.Unstructured) bool {
 	return len(u.GetLabels()) == 1 && len(u.GetAnnotations()) == 0 && u.Object["spec"] == nil
-}
-
-// mayTake decides about an object that is there and not in the inventory.
-func (l *Lander) mayTake(ctx context.Context, w federation.Work, u *unstructured.Unstructured) (leave bool, err error) {
-	r := kube.RefOf(u)
-	live, err := l.opts.Cluster.Get(ctx, r)
-	if errors.Is(err, kube.ErrNotFound) {
-		return false, fmt.Errorf("%s was there and went: trying again", r)
-	}
-	if err != nil {
-		return false, err
-	}
-	if ours(live) {
-		return false, checkOwner(live, w)
-	}
-	if r.Kind == "Namespace" {
-		return true, nil
-	}
-	switch w.Landing.Takeover {
-	case "Always":
-		return false, nil
-	case "IfNoDiff":
-		would, err := l.opts.Cluster.Apply(ctx, u, true)
-		if err != nil {
-			return false, err
-		}
-		if sameContent(live, would) {
-			return false, nil
-		}
-		return false, fmt.Errorf("%s exists here, was not made by Hansa, and differs from %s: make them equal, or set landing.takeover to Always", r, w.Workload)
-	}
-	return false, fmt.Errorf("%s exists here and was not made by Hansa: delete it, or set landing.takeover of %s to IfNoDiff or Always", r, w.Workload)
 }
 
 // Owner is the workload that an object was landed for.
@@ -267,10 +303,10 @@ func ours(u *unstructured.Unstructured) bool { return u.GetLabels()[kube.Managed
 func checkOwner(live *unstructured.Unstructured, w federation.Work) error {
 	owner := live.GetAnnotations()[workloadAnnotation]
 	if owner != "" && owner != w.Workload.String() {
-		return fmt.Errorf("%s belongs to workload %s: let one Placement select it", kube.RefOf(live), owner)
+		return refusef("%s belongs to workload %s: let one Placement select it", kube.RefOf(live), owner)
 	}
 	if epoch := epochOf(live); epoch > w.Epoch {
-		return fmt.Errorf("%s is there under epoch %d, above the order's %d", kube.RefOf(live), epoch, w.Epoch)
+		return refusef("%s is there under epoch %d, above the order's %d", kube.RefOf(live), epoch, w.Epoch)
 	}
 	return nil
 }
@@ -283,18 +319,14 @@ func epochOf(u *unstructured.Unstructured) federation.Epoch {
 	return federation.Epoch(n)
 }
 
-// sameContent compares two states of an object but for what the server or
-// Hansa's marks change.
-func sameContent(a, b *unstructured.Unstructured) bool {
-	return reflect.DeepEqual(bare(a), bare(b))
-}
-
+// bare is an object without what the server adds and without Hansa's marks.
 func bare(u *unstructured.Unstructured) map[string]any {
 	u = u.DeepCopy()
 	labels, annotations := u.GetLabels(), u.GetAnnotations()
 	delete(labels, kube.ManagedLabel)
 	delete(annotations, workloadAnnotation)
 	delete(annotations, epochAnnotation)
+	delete(annotations, takenAnnotation)
 	delete(u.Object, "metadata")
 	delete(u.Object, "status")
 	if len(labels) > 0 {
@@ -306,14 +338,15 @@ func bare(u *unstructured.Unstructured) map[string]any {
 	return u.Object
 }
 
-// established waits until a CustomResourceDefinition is served.
+// established waits until a CustomResourceDefinition is served: the API server lists its
+// kind some time after it says so.
 func (l *Lander) established(ctx context.Context, r kube.Ref) error {
 	for range crdTimes {
 		u, err := l.opts.Cluster.Get(ctx, r)
 		if err != nil {
 			return err
 		}
-		if kube.Established(u) {
+		if kube.Established(u) && l.listed(ctx, u) {
 			return nil
 		}
 		if err := pause(ctx, crdEvery); err != nil {
@@ -321,6 +354,22 @@ func (l *Lander) established(ctx context.Context, r kube.Ref) error {
 		}
 	}
 	return fmt.Errorf("%s is not served %v after it was applied: look at its status", r, crdTimes*crdEvery)
+}
+
+// listed reports whether the API server lists the kind of a definition.
+func (l *Lander) listed(ctx context.Context, crd *unstructured.Unstructured) bool {
+	group, _, _ := unstructured.NestedString(crd.Object, "spec", "group")
+	kind, _, _ := unstructured.NestedString(crd.Object, "spec", "names", "kind")
+	versions, _, _ := unstructured.NestedSlice(crd.Object, "spec", "versions")
+	for _, v := range versions {
+		version, ok := v.(map[string]any)
+		if !ok || version["served"] != true {
+			continue
+		}
+		_, err := l.opts.Cluster.Get(ctx, kube.Ref{APIVersion: fmt.Sprintf("%s/%v", group, version["name"]), Kind: kind, Namespace: "default", Name: "any"})
+		return !errors.Is(err, kube.ErrNoKind)
+	}
+	return true // it serves nothing
 }
 
 // pause waits for d unless ctx ends first.
@@ -333,32 +382,4 @@ func pause(ctx context.Context, d time.Duration) error {
 	case <-t.C:
 		return nil
 	}
-}
-
-// prune removes what the work no longer has.
-func (l *Lander) prune(ctx context.Context, p *plan) error {
-	wanted := map[kube.Ref]bool{}
-	for _, u := range p.objects {
-		wanted[kube.RefOf(u)] = true
-	}
-	kept := p.inv.Items[:0:0]
-	for _, item := range p.inv.Items {
-		if wanted[item.Ref] {
-			kept = append(kept, item)
-			continue
-		}
-		if _, err := l.removeOne(ctx, p.Work, item.Ref, policyOf(item.Kind, p.Work.Landing)); err != nil {
-			return err
-		}
-	}
-	p.inv.Items = kept
-	return nil
-}
-
-// policyOf: what makes pods goes with them, so that gone means stopped.
-func policyOf(kind string, s federation.LandingSpec) metav1.DeletionPropagation {
-	if runs(kind) || s.Deletion == string(metav1.DeletePropagationForeground) {
-		return metav1.DeletePropagationForeground
-	}
-	return metav1.DeletePropagationBackground
 }

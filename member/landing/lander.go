@@ -47,6 +47,8 @@ type Views interface {
 	Lookup(r kube.Ref, since string) (u *unstructured.Unstructured, seen bool)
 	// Unscheduled counts the pods of the object that find no node.
 	Unscheduled(r kube.Ref) int64
+	// Troubles says why pods of the object do not run, a line for each reason.
+	Troubles(r kube.Ref) []string
 }
 
 // Options of a Lander.
@@ -63,8 +65,11 @@ type Options struct {
 	GuardEnv func(federation.Key) map[string]string
 	// Open makes a work whose Secrets are sealed readable, or says in one line why it
 	// cannot: nothing of the work is landed then. Nil: no work is sealed.
-	Open   func(federation.Work) (federation.Work, error)
-	Logger *slog.Logger
+	Open func(federation.Work) (federation.Work, error)
+	// Patience is how long a deletion may take before the status tells what holds it
+	// back; 10 s by default.
+	Patience time.Duration
+	Logger   *slog.Logger
 }
 
 // Verb says what an order asks for.
@@ -75,6 +80,7 @@ const (
 	Land   Verb = "land"   // apply the work's objects
 	Remove Verb = "remove" // remove everything up to the work's epoch
 	Stop   Verb = "stop"   // remove what makes pods, keep the rest
+	Look   Verb = "look"   // find out what others have changed, and change nothing
 )
 
 // Order is one thing to do about one workload. Remove and Stop need only the
@@ -105,6 +111,7 @@ type Lander struct {
 	opts   Options
 	pace   *pacer
 	shards *shards
+	spaces spaces
 
 	mu    sync.Mutex
 	ctx   context.Context // of Run; nil outside
@@ -121,10 +128,17 @@ type work struct {
 	last      *Order // the last Land that was carried out; drift is measured by it
 	failure   string // of the last attempt
 	corrected time.Time
+	marks     map[kube.Ref]marks  // that the objects should have
+	drifts    map[kube.Ref]drift  // what close looks have found
+	refusals  map[kube.Ref]string // why objects could not be landed
+	landed    map[kube.Ref]bool   // by earlier attempts at the present order
 }
 
 // New makes a lander.
 func New(opts Options) *Lander {
+	if opts.Patience == 0 {
+		opts.Patience = 10 * time.Second
+	}
 	return &Lander{opts: opts, pace: newPacer(), shards: newShards(opts.Cluster), works: map[federation.Key]*work{}}
 }
 
@@ -191,7 +205,7 @@ func (l *Lander) pursue(run context.Context, k federation.Key, w *work) {
 		}
 		o := *w.next
 		ctx, cancel := context.WithCancel(run)
-		w.now, w.next, w.cancel = &o, nil, cancel
+		w.now, w.next, w.cancel, w.landed = &o, nil, cancel, map[kube.Ref]bool{}
 		l.mu.Unlock()
 		l.opts.Changed(k)
 		done := l.retry(ctx, w, o)
@@ -211,8 +225,9 @@ func (l *Lander) retry(ctx context.Context, w *work, o Order) bool {
 			l.fail(w, "")
 			l.mu.Lock()
 			switch {
+			case o.Do == Look:
 			case o.Do != Land:
-				w.last = nil
+				w.last, w.drifts = nil, nil
 			case !o.Careful || w.last == nil:
 				w.last = &o
 			}
@@ -243,8 +258,32 @@ func (l *Lander) fail(w *work, why string) bool {
 	return news
 }
 
+// refuse notes how an attempt at one object ended.
+func (l *Lander) refuse(k federation.Key, r kube.Ref, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	w := l.work(k)
+	delete(w.refusals, r)
+	switch {
+	case err == nil:
+		w.landed[r] = true
+	case refused(err):
+		if w.refusals == nil {
+			w.refusals = map[kube.Ref]string{}
+		}
+		w.refusals[r] = err.Error()
+	}
+}
+
+// tried reports whether an earlier attempt at the present order has landed the object.
+func (l *Lander) tried(k federation.Key, r kube.Ref) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.work(k).landed[r]
+}
+
 func (l *Lander) carryOut(ctx context.Context, o Order) error {
-	if o.Do != Land {
+	if o.Do == Remove || o.Do == Stop {
 		return l.remove(ctx, o) // what has to stop waits for nothing
 	}
 	if l.opts.Open != nil {
@@ -252,6 +291,9 @@ func (l *Lander) carryOut(ctx context.Context, o Order) error {
 		if o.Work, err = l.opts.Open(o.Work); err != nil {
 			return err
 		}
+	}
+	if o.Do == Look {
+		return l.lookAt(ctx, o)
 	}
 	p, err := l.plan(ctx, o)
 	if err != nil || len(p.objects) == 0 && p.settled {

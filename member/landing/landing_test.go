@@ -86,16 +86,34 @@ func TestInventory(t *testing.T) {
 	}
 }
 
-// TestSameContent: Hansa's marks and what the server adds are no difference.
-func TestSameContent(t *testing.T) {
-	a := object(`{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a","uid":"1","labels":{"x":"y"}},"data":{"k":"v"}}`)
-	b := object(`{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a","resourceVersion":"7","labels":{"x":"y","hansa.io/managed":"true"},"annotations":{"hansa.io/epoch":"3"}},"data":{"k":"v"}}`)
-	if !sameContent(a, b) {
-		t.Error("equal objects differ")
+// TestDifference: Hansa's marks and what the server adds are no difference; what is one
+// is named as field managers name it, and a Secret's value is never told.
+func TestDifference(t *testing.T) {
+	for _, c := range []struct{ name, live, would, want string }{
+		{"marks", `"metadata":{"name":"a","uid":"1","labels":{"x":"y"}},"data":{"k":"v"}`,
+			`"metadata":{"name":"a","resourceVersion":"7","labels":{"x":"y","hansa.io/managed":"true"},"annotations":{"hansa.io/epoch":"3"}},"data":{"k":"v"}`, ""},
+		{"value", `"data":{"k":"v"}`, `"data":{"k":"w"}`, `data.k "w" "v"`},
+		{"missing", `"data":{}`, `"data":{"k":"w"}`, `data.k "w" `},
+		{"label", `"metadata":{"labels":{"x":"z"}}`, `"metadata":{"labels":{"x":"y"}}`, `metadata.labels.x "y" "z"`},
+		{"list by name", `"spec":{"containers":[{"name":"b","image":"2"},{"name":"a","image":"9"}]}`, `"spec":{"containers":[{"name":"a","image":"1"},{"name":"b","image":"2"}]}`,
+			`spec.containers[name="a"].image "1" "9"`},
+		{"list by port", `"spec":{"ports":[{"name":"x","port":80,"protocol":"TCP","nodePort":1}]}`, `"spec":{"ports":[{"name":"x","port":80,"protocol":"TCP","nodePort":2}]}`,
+			`spec.ports[port=80,protocol="TCP"].nodePort 2 1`},
+		{"list of plain values", `"spec":{"args":["a"]}`, `"spec":{"args":["b"]}`, `spec.args ["b"] ["a"]`},
+	} {
+		var got []string
+		for _, f := range difference(object(`{"apiVersion":"v1","kind":"X",`+c.live+`}`), object(`{"apiVersion":"v1","kind":"X",`+c.would+`}`)) {
+			got = append(got, f.Path+" "+f.Wanted+" "+f.Found)
+		}
+		if strings.Join(got, "\n") != c.want {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		}
 	}
-	if sameContent(a, object(`{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a","labels":{"x":"y"}},"data":{"k":"w"}}`)) ||
-		sameContent(a, object(`{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a"},"data":{"k":"v"}}`)) {
-		t.Error("different objects are equal")
+	secret := func(v string) *unstructured.Unstructured {
+		return object(`{"apiVersion":"v1","kind":"Secret","data":{"k":"` + v + `"}}`)
+	}
+	if got := difference(secret("a"), secret("b")); len(got) != 1 || got[0].Wanted != "(secret)" || got[0].Found != "(secret)" {
+		t.Errorf("of a Secret: %+v", got)
 	}
 }
 

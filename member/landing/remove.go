@@ -14,8 +14,12 @@ import (
 	"github.com/hansa-io/hansa/member/kube"
 )
 
-// goneEvery is how often deleted objects are looked at until they are gone.
-const goneEvery = 50 * time.Millisecond
+// Deleted objects are looked at until they are gone, after goneEvery at first and then
+// less and less often.
+const (
+	goneEvery  = 50 * time.Millisecond
+	goneAtMost = time.Second
+)
 
 // remove removes what the order says and returns when it is proven gone.
 func (l *Lander) remove(ctx context.Context, o Order) error {
@@ -28,7 +32,7 @@ func (l *Lander) remove(ctx context.Context, o Order) error {
 	}
 	var waits []kube.Ref
 	for _, item := range slices.Backward(inv.Items) {
-		if o.Do == Stop && !runs(item.Kind) || o.Work.Landing.Deletion == "Orphan" && o.Do == Remove {
+		if o.Do == Stop && !runs(item.Kind) {
 			continue
 		}
 		there, err := l.removeOne(ctx, o.Work, item.Ref, policyOf(item.Kind, o.Work.Landing))
@@ -64,6 +68,9 @@ func (l *Lander) removeOne(ctx context.Context, w federation.Work, r kube.Ref, p
 	if !ours(live) || checkOwner(live, w) != nil {
 		return false, nil
 	}
+	if w.Landing.Deletion == "Orphan" || isTaken(live) {
+		return false, l.release(ctx, r)
+	}
 	if live.GetDeletionTimestamp() != nil {
 		return true, nil
 	}
@@ -74,32 +81,49 @@ func (l *Lander) removeOne(ctx context.Context, w federation.Work, r kube.Ref, p
 	return true, nil
 }
 
-// gone waits until none of the objects is there. What holds one back is told in
-// the work's status.
+// gone waits until none of the objects is there. What holds one back for long is told
+// in the work's status.
 func (l *Lander) gone(ctx context.Context, w federation.Work, waits []kube.Ref) error {
-	told := ""
-	for {
-		var left []string
-		for _, r := range waits {
-			live, err := l.opts.Cluster.Get(ctx, r)
-			switch {
-			case errors.Is(err, kube.ErrNotFound):
-			case err != nil:
-				return err
-			case ours(live) && checkOwner(live, w) == nil:
-				left = append(left, r.String()+held(live.GetFinalizers()))
-			}
+	began, told := time.Now(), ""
+	for every := goneEvery; ; every = min(2*every, goneAtMost) {
+		left, err := l.left(ctx, w, waits)
+		if err != nil || len(left) == 0 {
+			return err
 		}
-		if len(left) == 0 {
-			return nil
-		}
-		if now := strings.Join(left, ", "); now != told {
+		if now := strings.Join(left, ", "); now != told && time.Since(began) >= l.opts.Patience {
 			told = now
-			l.opts.Logger.Debug("waiting for deletion", "workload", w.Workload.String(), "left", left)
+			l.tell(w.Workload, fmt.Sprintf("waits for %v until these are deleted: %s", l.opts.Patience, now))
 		}
-		if err := pause(ctx, goneEvery); err != nil {
-			return fmt.Errorf("%s is still there: %w", told, err)
+		if err := pause(ctx, every); err != nil {
+			return fmt.Errorf("%s is still there: %w", strings.Join(left, ", "), err)
 		}
+	}
+}
+
+// left lists which of the objects are there, with what holds them.
+func (l *Lander) left(ctx context.Context, w federation.Work, waits []kube.Ref) ([]string, error) {
+	var left []string
+	for _, r := range waits {
+		live, err := l.opts.Cluster.Get(ctx, r)
+		switch {
+		case errors.Is(err, kube.ErrNotFound) || errors.Is(err, kube.ErrNoKind):
+		case err != nil:
+			return nil, err
+		case ours(live) && checkOwner(live, w) == nil:
+			left = append(left, r.String()+held(live.GetFinalizers()))
+		}
+	}
+	return left, nil
+}
+
+// tell puts a line into the work's status until the attempt ends.
+func (l *Lander) tell(k federation.Key, text string) {
+	l.mu.Lock()
+	w := l.work(k)
+	l.mu.Unlock()
+	if l.fail(w, text) {
+		l.opts.Logger.Warn("deletion takes long", "workload", k.String(), "reason", text)
+		l.opts.Changed(k)
 	}
 }
 
@@ -136,4 +160,37 @@ func (l *Lander) removeNamespaces(ctx context.Context, w federation.Work, inv In
 		}
 	}
 	return nil
+}
+
+// prune removes what the work no longer has. What is still going stays in the inventory,
+// so that what holds it back can be told.
+func (l *Lander) prune(ctx context.Context, p *plan) error {
+	wanted := map[kube.Ref]bool{}
+	for _, u := range p.objects {
+		wanted[kube.RefOf(u)] = true
+	}
+	kept := p.inv.Items[:0:0]
+	for _, item := range p.inv.Items {
+		there := wanted[item.Ref]
+		if !there {
+			var err error
+			if there, err = l.removeOne(ctx, p.Work, item.Ref, policyOf(item.Kind, p.Work.Landing)); err != nil {
+				return err
+			}
+			item.Leaving = there
+		}
+		if there {
+			kept = append(kept, item)
+		}
+	}
+	p.inv.Items = kept
+	return nil
+}
+
+// policyOf: what makes pods goes with them, so that gone means stopped.
+func policyOf(kind string, s federation.LandingSpec) metav1.DeletionPropagation {
+	if runs(kind) || s.Deletion == string(metav1.DeletePropagationForeground) {
+		return metav1.DeletePropagationForeground
+	}
+	return metav1.DeletePropagationBackground
 }

@@ -23,8 +23,13 @@ const (
 	// while one is written is gathered, so a thousand inventories need hardly more
 	// writes than there are shards.
 	shardCount = 32
-	// shardRest is the least time between two rounds of what can wait.
-	shardRest = time.Second
+	// shardRest is the least time between two rounds of what can wait. It is longer than
+	// a thousand works take to land, so that their second writes are not in their way.
+	shardRest = 5 * time.Second
+	// shardBurst is how close together inventories come that belong to a burst, and
+	// shardGather how long the first of a burst waits for the others of its shard.
+	shardBurst  = 2 * time.Millisecond
+	shardGather = 15 * time.Millisecond
 	// shardLimit bounds one write.
 	shardLimit = 5 * time.Second
 )
@@ -35,8 +40,9 @@ type shards struct {
 	cluster Writer
 	later   chan struct{} // a token while something can be written
 
-	mu  sync.Mutex
-	all [shardCount]shard
+	mu   sync.Mutex
+	all  [shardCount]shard
+	last time.Time // of the last put
 }
 
 // shard is one of them.
@@ -72,7 +78,12 @@ func (s *shards) put(ctx context.Context, k federation.Key, text string) error {
 	s.mu.Lock()
 	at := s.note(n, k, text)
 	at.waiting = append(at.waiting, done)
-	s.begin(n)
+	gather, now := time.Duration(0), time.Now()
+	if now.Sub(s.last) < shardBurst {
+		gather = shardGather
+	}
+	s.last = now
+	s.begin(n, gather)
 	s.mu.Unlock()
 	select {
 	case err := <-done:
@@ -110,10 +121,10 @@ func (s *shards) note(n int, k federation.Key, text string) *shard {
 	return at
 }
 
-func (s *shards) begin(n int) {
+func (s *shards) begin(n int, gather time.Duration) {
 	if at := &s.all[n]; !at.writing && len(at.want) > 0 {
 		at.writing = true
-		go s.write(n)
+		time.AfterFunc(gather, func() { s.write(n) })
 	}
 }
 
@@ -212,7 +223,7 @@ func (s *shards) tidy() error {
 		}
 		done := make(chan error, 1)
 		at.waiting = append(at.waiting, done)
-		s.begin(n)
+		s.begin(n, 0)
 		s.mu.Unlock()
 		if err := <-done; err != nil {
 			return err

@@ -47,7 +47,7 @@ func (l *Lander) standing(p plan) bool {
 	wanted := map[kube.Ref]bool{}
 	for _, u := range p.objects {
 		wanted[kube.RefOf(u)] = true
-		if p.Work.Landing.Drift != "Report" && !l.stands(p.old, u) {
+		if p.Work.Landing.Drift != driftReport && !l.stands(p.old, u) {
 			return false
 		}
 	}
@@ -73,9 +73,16 @@ func (l *Lander) stands(old Inventory, u *unstructured.Unstructured) bool {
 	case !seen || live == nil || live.GetUID() != item.UID || live.GetDeletionTimestamp() != nil:
 		return false
 	case item.Generation != 0:
-		return live.GetGeneration() == item.Generation
+		return live.GetGeneration() == item.Generation && marks{u.GetLabels(), u.GetAnnotations()}.on(live)
 	}
-	return live.GetResourceVersion() == item.Version || contains(live.Object, u.Object)
+	if live.GetResourceVersion() == item.Version {
+		return true
+	}
+	same := contains(live.Object, u.Object)
+	if same {
+		l.found(old.Workload, r, drift{stamp: stampOf(live)})
+	}
+	return same
 }
 
 // contains reports whether have is as want says; it may have more fields.

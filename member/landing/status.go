@@ -2,13 +2,17 @@ package landing
 
 import (
 	"fmt"
-	"time"
+	"strings"
 
 	"github.com/fluxcd/cli-utils/pkg/kstatus/status"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/hansa-io/hansa/federation"
+	"github.com/hansa-io/hansa/member/kube"
 )
+
+// driftReport is the word for leaving drift as it is.
+const driftReport = "Report"
 
 // Status is the present state of a workload here; ok is false when it has
 // nothing here. Member, Incarnation, Sequence and ObservedAt are the caller's.
@@ -55,9 +59,14 @@ func (l *Lander) statusOf(inv Inventory) federation.WorkStatus {
 		Workload: inv.Workload, Epoch: inv.Epoch, WorkloadRevision: inv.WorkloadRevision, Replicas: inv.Replicas, State: federation.WorkReady,
 	}
 	for _, item := range inv.Items {
-		o := federation.ObjectStatus{ID: federation.Object{APIVersion: item.APIVersion, Kind: item.Kind, Namespace: item.Namespace, Name: item.Name}.ID()}
 		u, seen := l.look(item)
+		if item.Leaving && u == nil {
+			continue
+		}
+		o := federation.ObjectStatus{ID: federation.Object{APIVersion: item.APIVersion, Kind: item.Kind, Namespace: item.Namespace, Name: item.Name}.ID()}
 		switch {
+		case item.Leaving:
+			o.State, o.Message = federation.WorkRemoving, "is being deleted"+held(u.GetFinalizers())
 		case !seen || u == nil && !inv.Whole:
 			o.State = federation.WorkProgressing
 		case u == nil:
@@ -65,20 +74,50 @@ func (l *Lander) statusOf(inv Inventory) federation.WorkStatus {
 		default:
 			o.State, o.Message = stateOf(u)
 			s.Ready += readyOf(u)
-			if n := l.opts.Views.Unscheduled(item.Ref); n > 0 {
-				s.Unschedulable += n
-				o.Message = fmt.Sprintf("%d pods find no node here; %s", n, o.Message)
-			}
-			if inv.Landing.Drift == "Report" && drifted(item, u) {
-				o.Message = fmt.Sprintf("changed in the cluster: generation %d, landed %d", u.GetGeneration(), item.Generation)
-			}
+			s.Unschedulable += l.opts.Views.Unscheduled(item.Ref)
+			l.detail(inv.Workload, item.Ref, u, &o)
 		}
-		if worse(o.State, s.State) {
+		l.refusalOf(inv.Workload, item.Ref, &o)
+		if worse(o.State, s.State) && !item.Leaving {
 			s.State, s.Message = o.State, o.ID+": "+o.Message
 		}
 		s.Objects = append(s.Objects, o)
 	}
 	return s
+}
+
+// detail adds why pods do not run, and what others have changed.
+func (l *Lander) detail(k federation.Key, r kube.Ref, u *unstructured.Unstructured, o *federation.ObjectStatus) {
+	lines := l.opts.Views.Troubles(r)
+	l.mu.Lock()
+	d := l.work(k).drifts[r]
+	l.mu.Unlock()
+	if len(d.fields) > 0 && (!d.corrected.IsZero() || d.stamp == stampOf(u)) {
+		o.Drift, o.CorrectedAt = d.fields, d.corrected
+		if d.corrected.IsZero() {
+			lines = append(lines, "changed in the cluster: "+d.fields[0].Path+more(len(d.fields)-1))
+		}
+	}
+	if o.Message != "" {
+		lines = append(lines, o.Message)
+	}
+	o.Message = strings.Join(lines, "; ")
+}
+
+func more(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" and %d more", n)
+}
+
+// refusalOf tells why an object could not be landed.
+func (l *Lander) refusalOf(k federation.Key, r kube.Ref, o *federation.ObjectStatus) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if why := l.work(k).refusals[r]; why != "" {
+		o.State, o.Message = federation.WorkFailed, why
+	}
 }
 
 // look returns the object of an item; seen is false while the cache is older than what
@@ -136,58 +175,4 @@ func readyOf(u *unstructured.Unstructured) int64 {
 	}
 	n, _, _ := unstructured.NestedInt64(u.Object, "status", field)
 	return n
-}
-
-// drifted: somebody else changed what Hansa wrote.
-func drifted(item Item, u *unstructured.Unstructured) bool {
-	return u.GetUID() != item.UID || item.Generation != 0 && u.GetGeneration() != item.Generation
-}
-
-// Correct lands the workload's last order again if the cluster has drifted from
-// it and the work asks for that, at most once a second; later is when it wants
-// to be called again, zero for never. With careful nothing is taken away, so what has
-// more replicas than the order says is left alone. The caller has made sure that the
-// workload may run here.
-func (l *Lander) Correct(k federation.Key, now time.Time, careful bool) (later time.Time) {
-	inv, there := l.inventory(k)
-	o, idle := l.lastOf(k)
-	if !there || !idle || !inv.Whole || inv.Landing.Drift == "Report" || !l.anyDrift(inv, o, careful) {
-		return time.Time{}
-	}
-	l.mu.Lock()
-	w := l.works[k]
-	if due := w.corrected.Add(correctEvery); now.Before(due) {
-		l.mu.Unlock()
-		return due
-	}
-	w.corrected = now
-	l.mu.Unlock()
-	o.Careful, o.Prune = careful, o.Prune && !careful
-	l.opts.Logger.Info("correcting drift", "workload", k.String())
-	l.Give(o)
-	return time.Time{}
-}
-
-// lastOf returns the last order that was carried out, unless another one is under way.
-func (l *Lander) lastOf(k federation.Key) (o Order, idle bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	w := l.works[k]
-	if w == nil || w.last == nil || w.now != nil || w.next != nil {
-		return Order{}, false
-	}
-	return *w.last, true
-}
-
-func (l *Lander) anyDrift(inv Inventory, o Order, careful bool) bool {
-	for _, item := range inv.Items {
-		u, seen := l.look(item)
-		switch {
-		case !seen || u != nil && (u.GetDeletionTimestamp() != nil || !drifted(item, u)):
-		case u != nil && careful && takesAway(o.Work, u):
-		default:
-			return true
-		}
-	}
-	return false
 }

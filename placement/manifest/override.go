@@ -27,6 +27,30 @@ func override(w *federation.Workload, t Target, docs []document) error {
 	return nil
 }
 
+// CheckOverrides tells what is wrong with a workload's overrides whatever the members
+// are: a container that no pod template has, a patch that fits nothing. One has to work
+// by itself, or after all that come before it.
+func CheckOverrides(w federation.Workload) error {
+	var all []document
+	for i := range w.Placement.Overrides {
+		alone, err := decodeAll(w.Objects)
+		if err != nil {
+			return err
+		}
+		if i == 0 {
+			if all, err = decodeAll(w.Objects); err != nil {
+				return err
+			}
+		}
+		o := &w.Placement.Overrides[i]
+		wrong := applyOverride(o, w.Objects, alone)
+		if applyOverride(o, w.Objects, all) != nil && wrong != nil {
+			return fmt.Errorf("overrides[%d]: %w", i, wrong)
+		}
+	}
+	return nil
+}
+
 func applyOverride(o *federation.Override, objects []federation.Object, docs []document) error {
 	for _, image := range o.Images {
 		err := eachContainer(objects, docs, image.Container, func(c document) error {
@@ -41,6 +65,17 @@ func applyOverride(o *federation.Override, objects []federation.Object, docs []d
 		err := eachContainer(objects, docs, env.Container, func(c document) error { return setEnv(c, env) })
 		if err != nil {
 			return fmt.Errorf("env %s: %w", env.Name, err)
+		}
+	}
+	for _, args := range o.Args {
+		err := eachContainer(objects, docs, args.Container, func(c document) error { return setArgs(c, args) })
+		if err != nil {
+			return fmt.Errorf("args of %s: %w", args.Container, err)
+		}
+	}
+	for i := range docs {
+		if err := setMarks(docs[i], o); err != nil {
+			return fmt.Errorf("%s: %w", objects[i].ID(), err)
 		}
 	}
 	for i := range o.Patches {
@@ -111,6 +146,41 @@ func setEnv(c document, env federation.EnvOverride) error {
 		list = append(list, value)
 	}
 	c["env"] = list
+	return nil
+}
+
+func setArgs(c document, o federation.ArgsOverride) error {
+	list, ok := c["args"].([]any)
+	if c["args"] != nil && !ok {
+		return fmt.Errorf("args of container %q is not a list", o.Container)
+	}
+	if len(o.Args) > 0 {
+		list = nil
+	}
+	for _, arg := range slices.Concat(o.Args, o.Append) {
+		list = append(list, arg)
+	}
+	c["args"] = list
+	return nil
+}
+
+// setMarks sets labels and annotations on an object's own metadata.
+func setMarks(doc document, o *federation.Override) error {
+	for _, field := range []struct {
+		name  string
+		marks map[string]string
+	}{{"labels", o.Labels}, {"annotations", o.Annotations}} {
+		if len(field.marks) == 0 {
+			continue
+		}
+		at, err := mapAt(doc, "metadata", field.name)
+		if err != nil {
+			return err
+		}
+		for key, value := range field.marks {
+			at[key] = value
+		}
+	}
 	return nil
 }
 

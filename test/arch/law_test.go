@@ -115,6 +115,7 @@ var dependencies = []dependency{
 	{"k8s.io/apimachinery", []string{"member/kube", "member/landing", "member/cluster/...", "member/cmd/hansa-cluster", "test/bench"}, "pure packages have types of their own"},
 	{"k8s.io/api", []string{"member/kube", "member/landing", "member/cluster/...", "member/cmd/hansa-cluster", "test/bench"}, "pure packages have types of their own"},
 	{"k8s.io/cri-streaming", []string{"test/kubelet"}, "tests only: the protocols of a kubelet that streams"},
+	{"sigs.k8s.io/structured-merge-diff", []string{"member/kube"}, "managed fields are read where the cluster is"},
 	{"sigs.k8s.io/mcs-api", []string{"member/kube"}, "exports are read where the cluster is"},
 	{"k8s.io", []string{"member/cluster/...", "member/cmd/hansa-cluster"}, "the control plane is linked by one binary"},
 	{"sigs.k8s.io/kwok", []string{"member/cluster/..."}, "simulated nodes belong to the embedded cluster"},
