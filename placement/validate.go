@@ -257,11 +257,9 @@ func validateOverrides(p *federation.PlacementSpec) error {
 				return fmt.Errorf("overrides[%d].args[%d]: want args or append", i, j)
 			}
 		}
-		for _, marks := range []map[string]string{o.Labels, o.Annotations} {
-			for _, key := range sortedKeys(marks) {
-				if key == "" || strings.HasPrefix(key, "hansa.io/") {
-					return fmt.Errorf("overrides[%d]: label or annotation %q: keys of hansa.io are Hansa's own, and an empty one is none", i, key)
-				}
+		for _, key := range append(sortedKeys(o.Labels), sortedKeys(o.Annotations)...) {
+			if key == "" || strings.HasPrefix(key, "hansa.io/") {
+				return fmt.Errorf("overrides[%d]: label or annotation %q: keys of hansa.io are Hansa's own, and an empty one is none", i, key)
 			}
 		}
 	}

@@ -1,7 +1,6 @@
 package kube
 
 import (
-	"bytes"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -22,7 +21,7 @@ func ManagersOf(u *unstructured.Unstructured) Managers {
 			continue
 		}
 		var set fieldpath.Set
-		if set.FromJSON(bytes.NewReader(entry.FieldsV1.Raw)) != nil {
+		if set.FromJSON(entry.FieldsV1.GetRawReader()) != nil {
 			continue
 		}
 		set.Iterate(func(p fieldpath.Path) {

@@ -90,15 +90,21 @@ func TestInventory(t *testing.T) {
 // is named as field managers name it, and a Secret's value is never told.
 func TestDifference(t *testing.T) {
 	for _, c := range []struct{ name, live, would, want string }{
-		{"marks", `"metadata":{"name":"a","uid":"1","labels":{"x":"y"}},"data":{"k":"v"}`,
-			`"metadata":{"name":"a","resourceVersion":"7","labels":{"x":"y","hansa.io/managed":"true"},"annotations":{"hansa.io/epoch":"3"}},"data":{"k":"v"}`, ""},
+		{
+			"marks", `"metadata":{"name":"a","uid":"1","labels":{"x":"y"}},"data":{"k":"v"}`,
+			`"metadata":{"name":"a","resourceVersion":"7","labels":{"x":"y","hansa.io/managed":"true"},"annotations":{"hansa.io/epoch":"3"}},"data":{"k":"v"}`, "",
+		},
 		{"value", `"data":{"k":"v"}`, `"data":{"k":"w"}`, `data.k "w" "v"`},
 		{"missing", `"data":{}`, `"data":{"k":"w"}`, `data.k "w" `},
 		{"label", `"metadata":{"labels":{"x":"z"}}`, `"metadata":{"labels":{"x":"y"}}`, `metadata.labels.x "y" "z"`},
-		{"list by name", `"spec":{"containers":[{"name":"b","image":"2"},{"name":"a","image":"9"}]}`, `"spec":{"containers":[{"name":"a","image":"1"},{"name":"b","image":"2"}]}`,
-			`spec.containers[name="a"].image "1" "9"`},
-		{"list by port", `"spec":{"ports":[{"name":"x","port":80,"protocol":"TCP","nodePort":1}]}`, `"spec":{"ports":[{"name":"x","port":80,"protocol":"TCP","nodePort":2}]}`,
-			`spec.ports[port=80,protocol="TCP"].nodePort 2 1`},
+		{
+			"list by name", `"spec":{"containers":[{"name":"b","image":"2"},{"name":"a","image":"9"}]}`, `"spec":{"containers":[{"name":"a","image":"1"},{"name":"b","image":"2"}]}`,
+			`spec.containers[name="a"].image "1" "9"`,
+		},
+		{
+			"list by port", `"spec":{"ports":[{"name":"x","port":80,"protocol":"TCP","nodePort":1}]}`, `"spec":{"ports":[{"name":"x","port":80,"protocol":"TCP","nodePort":2}]}`,
+			`spec.ports[port=80,protocol="TCP"].nodePort 2 1`,
+		},
 		{"list of plain values", `"spec":{"args":["a"]}`, `"spec":{"args":["b"]}`, `spec.args ["b"] ["a"]`},
 	} {
 		var got []string

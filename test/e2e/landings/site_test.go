@@ -41,8 +41,14 @@ func TestLanding(t *testing.T) {
 		name  string
 		check func(*testing.T, *site)
 	}{
-		{"takeover", checkTakeover}, {"drift", checkDrift}, {"immutable", checkImmutable}, {"order", checkOrder},
-		{"deletion", checkDeletion}, {"namespaces", checkNamespaces}, {"pods", checkPods}, {"charts", checkCharts},
+		{"takeover", checkTakeover},
+		{"drift", checkDrift},
+		{"immutable", checkImmutable},
+		{"order", checkOrder},
+		{"deletion", checkDeletion},
+		{"namespaces", checkNamespaces},
+		{"pods", checkPods},
+		{"charts", checkCharts},
 	} {
 		t.Run(rule.name, func(t *testing.T) { rule.check(t, s) })
 	}
