@@ -27,8 +27,13 @@ type realNodes struct {
 
 func newRealNodes(cfg config.Config, dir *datadir.Dir, log *slog.Logger) (*realNodes, error) {
 	r := &realNodes{config: cfg, dir: dir}
-	var err error
-	r.nodes, err = containerd.New(containerd.Options{Config: cfg, Dir: dir.Path("nodes"), Files: r.files, Logger: log})
+	socket, err := dir.Private("run")
+	if err != nil {
+		return nil, err
+	}
+	r.nodes, err = containerd.New(containerd.Options{
+		Config: cfg, Dir: dir.Path("nodes"), Socket: socket, Files: r.files, Logger: log,
+	})
 	return r, err
 }
 

@@ -73,7 +73,7 @@ var table = []row{
 		"messaging", "messaging/subject", "messaging/trace",
 	}},
 	{"gateway/cli", shell, []string{"configs", "federation/archive", "gateway/v1", "messaging/trace"}},
-	{"gateway/cli/local", shell, []string{"configs", "gateway/cli", "gateway/v1", "member/cluster/config", "member/cluster/pki", "placement/catalogue"}},
+	{"gateway/cli/local", shell, []string{"configs", "gateway/cli", "gateway/v1", "member/cluster/config", "member/cluster/host", "member/cluster/pki", "placement/catalogue"}},
 	{"gateway/...", shell, []string{
 		"configs", "configs/certfile", "federation/busdoctor", "federation/decision", "federation/sealed", "federation/v1", "gateway/...", "messaging", "messaging/subject",
 		"messaging/trace", "placement/...",
@@ -130,7 +130,7 @@ var dependencies = []dependency{
 	{"github.com/hashicorp/golang-lru", []string{"gateway", "gateway/grpcserver", "gateway/httpserver"}, "the cache of marshalled answers"},
 	{"github.com/prometheus/client_golang", []string{"federation/hub", "member", "gateway", "gateway/httpserver", "messaging/hubbus", "messaging/nats/..."}, "shells measure, cores return"},
 	{"github.com/spf13", []string{".", "configs", "gateway/cli/...", "member/wrap", "messaging/hubbus"}, "the command line; configs makes the command of each role from its file, member/wrap that of a pod"},
-	{"github.com/spf13/pflag", []string{".", "gateway/cli/...", "member/cluster"}, "the command line; Kubernetes' components take their options as flags"},
+	{"github.com/spf13/pflag", []string{".", "gateway/cli/...", "member/cluster", "member/cluster/node"}, "the command line; Kubernetes' components take their options as flags"},
 	{"go.uber.org/zap", []string{"member/cluster/..."}, "etcd logs with it"},
 	{"golang.org/x/term", []string{".", "gateway/cli/..."}, "the command line"},
 	{"github.com/libp2p/go-yamux", []string{"messaging/tunnel"}, "streams are multiplexed in one place"},
@@ -141,7 +141,9 @@ var dependencies = []dependency{
 	{"github.com/rogpeppe/go-internal", nil, "tests only"},
 	{"github.com/anishathalye/porcupine", []string{"test/sim"}, "histories of the simulated world are checked with it"},
 	{"golang.org/x/net", nil, "tests only; what a net.Conn promises"},
-	{"golang.org/x/sys", nil, "tests only; namespaces and TAP devices of test/net"},
+	{"golang.org/x/sys", []string{"member/cluster/node"}, "mounts of a node; namespaces and TAP devices of test/net"},
+	{"github.com/vishvananda/netlink", []string{"member/cluster/host", "member/cluster/node"}, "the network of containerd nodes"},
+	{"github.com/google/go-containerregistry", []string{"member/cluster/images"}, "images without a registry"},
 	{"pgregory.net/rapid", nil, "tests only"},
 }
 

@@ -106,6 +106,35 @@ func (s Spec) Resize(n int) Spec {
 	return s
 }
 
+// WithNodes gives the members without nodes of their own another kind and count;
+// an empty kind and a count of 0 keep what the file says. Of containerd nodes, each
+// of which takes its share of this machine, one is enough for a member.
+func (s Spec) WithNodes(kind string, count int) Spec {
+	if kind == config.KindContainerd && s.Nodes.Kind != kind {
+		s.Nodes.Count = 1
+	}
+	if kind != "" {
+		s.Nodes.Kind = kind
+	}
+	if count > 0 {
+		s.Nodes.Count = count
+	}
+	return s
+}
+
+// nodesOf are the nodes of a member.
+func (s Spec) nodesOf(m Member) config.Nodes {
+	if m.Nodes != nil {
+		return *m.Nodes
+	}
+	return s.Nodes
+}
+
+// hasContainerd says whether a member has nodes that run containers.
+func (s Spec) hasContainerd() bool {
+	return slices.ContainsFunc(s.Members, func(m Member) bool { return s.nodesOf(m).Kind == config.KindContainerd })
+}
+
 var memberName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`)
 
 // Validate says what is wrong with the spec, before anything is started.

@@ -17,6 +17,7 @@ import (
 	"github.com/hansa-io/hansa/gateway/cli"
 	gatewayv1 "github.com/hansa-io/hansa/gateway/v1"
 	"github.com/hansa-io/hansa/member/cluster/config"
+	"github.com/hansa-io/hansa/member/cluster/host"
 )
 
 // UpOptions says how to start a federation.
@@ -79,6 +80,11 @@ func settle(o UpOptions) (Spec, error) {
 	if err := o.Spec.Validate(); err != nil {
 		return Spec{}, err
 	}
+	if o.Spec.hasContainerd() {
+		if err := host.Check(o.HansaCluster); err != nil {
+			return Spec{}, err
+		}
+	}
 	spec, err := o.Spec.settlePorts(o.AutoPorts)
 	if err != nil {
 		return Spec{}, err
@@ -125,7 +131,7 @@ func startMember(ctx context.Context, o UpOptions, client *cli.Client, plan memb
 		if err != nil {
 			return fmt.Errorf("create a join token for %s: %w", plan.member.Name, err)
 		}
-		if err := writeYAML(file, plan.config(process.Dir, token.GetToken())); err != nil {
+		if err := writeYAML(file, plan.config(o.Home, token.GetToken())); err != nil {
 			return err
 		}
 	}
@@ -134,11 +140,12 @@ func startMember(ctx context.Context, o UpOptions, client *cli.Client, plan memb
 
 // config is the file of the member's process. Each member has address ranges of
 // its own, so that endpoints of different members never share an address.
-func (p memberPlan) config(dir, token string) config.Config {
+func (p memberPlan) config(home Home, token string) config.Config {
+	dir := home.MemberDir(p.member.Name)
 	place := p.member.place()
-	nodes := p.spec.Nodes
-	if p.member.Nodes != nil {
-		nodes = *p.member.Nodes
+	nodes := p.spec.nodesOf(p.member)
+	if nodes.Kind == config.KindContainerd {
+		nodes.Network = string(home.network())
 	}
 	c := config.Config{
 		Name:        p.member.Name,

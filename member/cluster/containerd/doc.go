@@ -10,5 +10,5 @@
 //     member starts again, or by host.Network.Clean.
 //  3. A node that was stopped, or died, stays dead until it is started.
 //
-// It needs root, and some programs of the distribution; see Check.
+// It needs root, and some programs of the distribution; see host.Check.
 package containerd

@@ -1,7 +1,6 @@
 package containerd
 
 import (
-	"context"
 	"errors"
 	"fmt"
 )
@@ -84,10 +83,4 @@ func (p *process) state() State {
 	}
 	s.PID = p.running.pid
 	return s
-}
-
-// serve blocks until ctx ends.
-func (n *Nodes) serve(ctx context.Context) error {
-	<-ctx.Done()
-	return nil
 }

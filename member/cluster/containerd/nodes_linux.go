@@ -21,6 +21,8 @@ type Options struct {
 	Config config.Config
 	// Dir holds the nodes' directories.
 	Dir string
+	// Socket is the directory of the socket on which the nodes are told what to do.
+	Socket string
 	// Files makes what a node needs to be believed by the API server, by the names
 	// that package node has for them.
 	Files func(name string, address netip.Addr) (map[string][]byte, error)
@@ -33,23 +35,24 @@ type Nodes struct {
 	opts    Options
 	network host.Network
 	plan    plan
-	images  []string
+	images  []string // tarballs
+	nodes   []*process
 
-	mu    sync.Mutex
-	nodes []*process
+	programs programs
 }
 
 // New checks the machine, removes what an earlier life of the member left, and
 // joins the network. The API server can then listen on Gateway.
 func New(opts Options) (*Nodes, error) {
-	if err := Check(); err != nil {
+	found, err := findPrograms()
+	if err != nil {
 		return nil, err
 	}
 	p, err := newPlan(opts.Config)
 	if err != nil {
 		return nil, err
 	}
-	n := &Nodes{opts: opts, network: host.Network(opts.Config.Nodes.Network), plan: p}
+	n := &Nodes{opts: opts, network: host.Network(opts.Config.Nodes.Network), plan: p, programs: found}
 	if err := n.network.CleanMember(opts.Config.Name); err != nil {
 		return nil, err
 	}
@@ -65,11 +68,8 @@ func (n *Nodes) Gateway() netip.Addr { return n.plan.gateway() }
 // Run starts the nodes and blocks until ctx ends; then it ends them and removes
 // what they left.
 func (n *Nodes) Run(ctx context.Context) error {
-	from, err := binaries()
-	if err != nil {
-		return err
-	}
-	if n.images, err = images.Write(filepath.Join(n.opts.Dir, "images"), from); err != nil {
+	var err error
+	if n.images, err = images.Write(filepath.Join(n.opts.Dir, "images"), n.programs.images); err != nil {
 		return err
 	}
 	defer n.Close()

@@ -93,15 +93,7 @@ func (p *process) launch(dir string) (*running, io.WriteCloser, error) {
 		return nil, nil, fmt.Errorf("open log of node %s: %w", p.name, err)
 	}
 	defer log.Close()
-	pod, err := podBinary()
-	if err != nil {
-		return nil, nil, err
-	}
-	self, err := os.Executable()
-	if err != nil {
-		return nil, nil, fmt.Errorf("find this program: %w", err)
-	}
-	command := exec.Command(pod, "init", self, "node")
+	command := exec.Command(p.nodes.programs.images.Pod, "init", p.nodes.programs.self, "node")
 	command.Stdout, command.Stderr, command.Dir = log, log, "/"
 	command.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWNET | syscall.CLONE_NEWUTS | syscall.CLONE_NEWIPC,

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -52,17 +53,11 @@ func Write(dir string, from Binaries) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read program for images: %w", err)
 	}
-	tools := []entry{{name: "bin/busybox", data: busybox}}
-	for _, applet := range from.Applets {
-		if strings.Contains(applet, "/") || applet == "busybox" || applet == "" {
-			continue
-		}
-		tools = append(tools, entry{name: "bin/" + applet, link: "/bin/busybox"})
-	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make directory of images: %w", err)
 	}
 	program := []entry{{name: "bin/hansa-pod", data: pod}}
+	tools := toolbox(program[0], entry{name: "bin/busybox", data: busybox}, from.Applets)
 	var paths []string
 	for _, image := range []struct {
 		name    string
@@ -80,6 +75,23 @@ func Write(dir string, from Binaries) ([]string, error) {
 		paths = append(paths, path)
 	}
 	return paths, nil
+}
+
+// ownTools are the commands of the toolbox that hansa-pod has.
+var ownTools = []string{"wget", "nslookup", "nc"}
+
+func toolbox(pod, busybox entry, applets []string) []entry {
+	files := []entry{pod, busybox}
+	for _, tool := range ownTools {
+		files = append(files, entry{name: "bin/" + tool, link: "/" + pod.name})
+	}
+	for _, applet := range applets {
+		if applet == "busybox" || strings.Contains(applet, "/") || slices.Contains(ownTools, applet) {
+			continue
+		}
+		files = append(files, entry{name: "bin/" + applet, link: "/" + busybox.name})
+	}
+	return files
 }
 
 func write(path, reference string, files []entry, command []string) error {

@@ -50,7 +50,7 @@ func execute(arguments []string, stdout, stderr io.Writer) error {
 		_, err := fmt.Fprintln(stdout, "hansa-cluster", release, "Kubernetes", version.Get().GitVersion)
 		return err
 	}
-	cfg, err := config.Load(flags.config)
+	cfg, err := config.LoadWith(flags.config, flags.nodes)
 	if err != nil {
 		return err
 	}

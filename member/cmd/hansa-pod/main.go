@@ -5,6 +5,7 @@
 //	hansa-pod init COMMAND...  run COMMAND, pass signals on, reap orphans
 //	hansa-pod pause            reap orphans until SIGTERM
 //	hansa-pod serve            answer HTTP with who and where this is
+//	hansa-pod wget URL         and nslookup NAME, nc HOST PORT: for the toolbox
 package main
 
 import (
@@ -13,7 +14,7 @@ import (
 	"path/filepath"
 )
 
-const usage = "usage: hansa-pod init COMMAND... | pause | serve"
+const usage = "usage: hansa-pod init COMMAND... | pause | serve | wget URL | nslookup NAME | nc HOST PORT"
 
 func main() {
 	verb, rest := filepath.Base(os.Args[0]), os.Args[1:]
@@ -31,6 +32,12 @@ func main() {
 		pause()
 	case verb == "serve":
 		err = serve()
+	case verb == "wget":
+		err = wget(rest)
+	case verb == "nslookup":
+		err = nslookup(rest)
+	case verb == "nc":
+		err = netcat(rest)
 	default:
 		fmt.Fprintln(os.Stderr, usage)
 		os.Exit(2)

@@ -22,7 +22,7 @@ func serve() error {
 	if err != nil {
 		return fmt.Errorf("ask for the name of the pod: %w", err)
 	}
-	answer := fmt.Sprintf("pod=%s node=%s member=%s", host, os.Getenv("NODE"), os.Getenv("MEMBER"))
+	answer := fmt.Sprintf("pod=%s node=%s", host, os.Getenv("NODE"))
 	if greeting := os.Getenv("greeting"); greeting != "" {
 		answer = greeting + " " + answer
 	}
