@@ -16,15 +16,7 @@ import (
 // lands whatever the hub's users wrote, so it is an administrator, but by a
 // binding that can be seen and taken away.
 func grantAccess(ctx context.Context, client kubernetes.Interface) error {
-	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: userNodes}, Rules: simulated.Rules()}
-	_, err := client.RbacV1().ClusterRoles().Create(ctx, role, metav1.CreateOptions{})
-	if apierrors.IsAlreadyExists(err) {
-		_, err = client.RbacV1().ClusterRoles().Update(ctx, role, metav1.UpdateOptions{})
-	}
-	if err != nil {
-		return fmt.Errorf("grant rights to simulated nodes: %w", err)
-	}
-	if err := bind(ctx, client, userNodes, userNodes); err != nil {
+	if err := applyRole(ctx, client, userNodes, simulated.Rules()); err != nil {
 		return err
 	}
 	return bind(ctx, client, userAgent, "cluster-admin")

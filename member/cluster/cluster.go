@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 	"k8s.io/component-base/version"
 
 	"github.com/hansa-io/hansa/member/cluster/config"
@@ -112,6 +113,7 @@ type place struct {
 	dir      *datadir.Dir
 	listener net.Listener // the API server closes it
 	admin    kubernetes.Interface
+	config   *rest.Config    // of the administrator
 	logs     *logbridge.Gate // for the components
 	nodes    nodeSet
 }
@@ -133,7 +135,7 @@ func (c *Cluster) prepare(dir *datadir.Dir, listener net.Listener, nodes nodeSet
 	if err != nil {
 		return place{}, fmt.Errorf("create administrator's client: %w", err)
 	}
-	return place{dir: dir, listener: listener, admin: admin, logs: logs, nodes: nodes}, nil
+	return place{dir: dir, listener: listener, admin: admin, config: cfg, logs: logs, nodes: nodes}, nil
 }
 
 // supervise starts the parts, waits for the end of ctx or of a part, and stops
@@ -201,7 +203,7 @@ func (c *Cluster) startServing(ctx context.Context, parts *supervise.Parts, at p
 // startControllers starts what works through the API server and returns when
 // pods can run.
 func (c *Cluster) startControllers(ctx context.Context, parts *supervise.Parts, at place) error {
-	if err := at.nodes.prepare(ctx, at.admin); err != nil {
+	if err := at.nodes.prepare(ctx, at); err != nil {
 		return err
 	}
 	parts.Start(ctx, "nodes", at.nodes.Run)

@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/netip"
 
-	"k8s.io/client-go/kubernetes"
 	"k8s.io/component-base/version"
 
 	"github.com/hansa-io/hansa/member/cluster/config"
@@ -60,11 +59,17 @@ func (s nodeSet) listen(first net.Listener) (net.Listener, error) {
 }
 
 // prepare makes in the cluster what the nodes need.
-func (s nodeSet) prepare(ctx context.Context, admin kubernetes.Interface) error {
+func (s nodeSet) prepare(ctx context.Context, at place) error {
 	if s.real == nil {
 		return nil
 	}
-	return s.real.prepare(ctx, admin)
+	if err := applyRole(ctx, at.admin, userDNS, dnsRules()); err != nil {
+		return err
+	}
+	if err := installImports(ctx, at.config); err != nil {
+		return err
+	}
+	return s.real.deleteOthers(ctx, at.admin)
 }
 
 // managerFlags makes the controller manager notice the end of a real node soon:

@@ -50,8 +50,8 @@ func (r *realNodes) listen(first net.Listener) (net.Listener, error) {
 	return join(first, second), nil
 }
 
-// prepare deletes the Nodes that the member has no more, or not of this kind.
-func (r *realNodes) prepare(ctx context.Context, admin kubernetes.Interface) error {
+// deleteOthers deletes the Nodes that the member has no more, or not of this kind.
+func (r *realNodes) deleteOthers(ctx context.Context, admin kubernetes.Interface) error {
 	list, err := admin.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return fmt.Errorf("list nodes: %w", err)

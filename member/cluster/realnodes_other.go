@@ -28,5 +28,5 @@ func newRealNodes(config.Config, *datadir.Dir, *slog.Logger) (*realNodes, error)
 	return nil, errors.New("containerd nodes need Linux: use nodes of the kind simulated")
 }
 
-func (*realNodes) listen(first net.Listener) (net.Listener, error)     { return first, nil }
-func (*realNodes) prepare(context.Context, kubernetes.Interface) error { return nil }
+func (*realNodes) listen(first net.Listener) (net.Listener, error)          { return first, nil }
+func (*realNodes) deleteOthers(context.Context, kubernetes.Interface) error { return nil }

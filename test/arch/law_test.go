@@ -79,6 +79,7 @@ var table = []row{
 		"messaging/trace", "placement/...",
 	}},
 
+	{"member/cmd/hansa-pod", adapter, nil},
 	{"member/cmd/hansa-cluster", composition, []string{"member/...", "messaging/...", "configs/..."}},
 	{"messaging/hubbus", composition, []string{"configs", "messaging/nats/..."}},
 	{"test/...", composition, []string{"..."}},
@@ -113,7 +114,8 @@ var dependencies = []dependency{
 	{"github.com/fluxcd", []string{"member/kube", "member/landing"}, "kstatus is a member's business"},
 	{"k8s.io/apimachinery", []string{"member/kube", "member/landing", "member/cluster/...", "member/cmd/hansa-cluster", "test/bench"}, "pure packages have types of their own"},
 	{"k8s.io/api", []string{"member/kube", "member/landing", "member/cluster/...", "member/cmd/hansa-cluster", "test/bench"}, "pure packages have types of their own"},
-	{"sigs.k8s.io/mcs-api", []string{"member/kube"}, "exports are read where the cluster is"},
+	{"sigs.k8s.io/mcs-api", []string{"member/kube", "member/cluster"}, "exports are read where the cluster is; the embedded cluster brings the CRD of imports"},
+	{"github.com/coredns", []string{"member/cluster/node"}, "the DNS server of a containerd node"},
 	{"k8s.io", []string{"member/cluster/...", "member/cmd/hansa-cluster"}, "the control plane is linked by one binary"},
 	{"sigs.k8s.io/kwok", []string{"member/cluster/..."}, "simulated nodes belong to the embedded cluster"},
 	{"go.etcd.io/bbolt", []string{"member/store"}, "an agent's orders on its disk, in transactions; etcd keeps its own in it"},

@@ -48,6 +48,7 @@ func runComponents(ctx context.Context, c Config) error {
 	}
 	parts.Go(func() error { return ended("containerd", runtime.command.Wait()) })
 	parts.Go(func() error { return ended("kube-proxy", runProxy(ctx, c)) })
+	parts.Go(func() error { return ended("DNS server", runDNS(ctx, c)) })
 	parts.Go(func() error { return ended("kubelet", runKubelet(ctx, c)) })
 	<-ctx.Done()
 	return context.Cause(ctx)
