@@ -43,8 +43,8 @@ bin/kubectl: go.mod member/cluster/version.mk
 bin/grpcurl: .ci/tools/go.mod
 	$(GO) build -modfile=.ci/tools/go.mod -o $@ github.com/fullstorydev/grpcurl/cmd/grpcurl
 
-up: build ## start a federation of three members on this machine
-	bin/hansa up
+up: build ## start a federation of three members on this machine; NODES=containerd runs containers, as root
+	bin/hansa up $(if $(NODES),--nodes $(NODES))
 
 down: hansa ## end it
 	bin/hansa down

@@ -10,13 +10,17 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/hansa-io/hansa/member/cluster/simulated"
+	"github.com/hansa-io/hansa/member/cluster/volumes"
 )
 
-// grantAccess gives the agent and the simulated nodes their rights. The agent
+// grantAccess gives the agent, the simulated nodes and the volumes their rights. The agent
 // lands whatever the hub's users wrote, so it is an administrator, but by a
 // binding that can be seen and taken away.
 func grantAccess(ctx context.Context, client kubernetes.Interface) error {
 	if err := applyRole(ctx, client, userNodes, simulated.Rules()); err != nil {
+		return err
+	}
+	if err := applyRole(ctx, client, userVolumes, volumes.Rules()); err != nil {
 		return err
 	}
 	return bind(ctx, client, userAgent, "cluster-admin")

@@ -12,8 +12,11 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/mcs-api/config/crd"
 	"sigs.k8s.io/yaml"
+
+	"github.com/hansa-io/hansa/member/cluster/volumes"
 )
 
 // dnsRules are what the DNS server of a node reads.
@@ -57,4 +60,21 @@ func installImports(ctx context.Context, cfg *rest.Config) error {
 		return fmt.Errorf("install the CRD of ServiceImports: %w", err)
 	}
 	return nil
+}
+
+// runVolumes provides volumes until ctx ends.
+func runVolumes(ctx context.Context, at place) error {
+	cfg, err := clientcmd.BuildConfigFromFlags("", at.dir.Path(volumesKubeconfig))
+	if err != nil {
+		return fmt.Errorf("read kubeconfig of volumes: %w", err)
+	}
+	client, err := kubernetes.NewForConfig(cfg)
+	if err != nil {
+		return fmt.Errorf("create client for volumes: %w", err)
+	}
+	dir := ""
+	if at.nodes.real != nil {
+		dir = at.dir.Path("nodes")
+	}
+	return volumes.Run(ctx, client, dir)
 }

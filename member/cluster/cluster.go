@@ -210,6 +210,7 @@ func (c *Cluster) startControllers(ctx context.Context, parts *supervise.Parts, 
 	parts.Start(ctx, "kube-controller-manager", func(ctx context.Context) error {
 		return runManager(ctx, at.dir, at.nodes.managerFlags())
 	})
+	parts.Start(ctx, "volumes", func(ctx context.Context) error { return runVolumes(ctx, at) })
 	parts.Start(ctx, "kube-scheduler", func(ctx context.Context) error { return runScheduler(ctx, at.dir) })
 	return awaitUsable(ctx, at.admin, c.opts.Config.Nodes.Count)
 }

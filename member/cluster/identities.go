@@ -30,6 +30,7 @@ const (
 const (
 	managerKubeconfig     = "kubeconfig/controller-manager.kubeconfig"
 	schedulerKubeconfig   = "kubeconfig/scheduler.kubeconfig"
+	volumesKubeconfig     = "kubeconfig/volumes.kubeconfig"
 	nodesKubeconfig       = "kubeconfig/nodes.kubeconfig"
 	authenticationFile    = "authentication.yaml"
 	groupMasters          = "system:masters"
@@ -38,6 +39,7 @@ const (
 	userControllerManager = "system:kube-controller-manager"
 	userScheduler         = "system:kube-scheduler"
 	userDNS               = "hansa:dns"
+	userVolumes           = "hansa:volumes"
 )
 
 // pairFiles names the files of a certificate and its key.
@@ -72,6 +74,7 @@ func identities() []identity {
 		{managerKubeconfig, userControllerManager, []string{groupMasters}},
 		{schedulerKubeconfig, userScheduler, nil},
 		{nodesKubeconfig, userNodes, nil},
+		{volumesKubeconfig, userVolumes, nil},
 	}
 }
 

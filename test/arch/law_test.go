@@ -115,6 +115,7 @@ var dependencies = []dependency{
 	{"k8s.io/apimachinery", []string{"member/kube", "member/landing", "member/cluster/...", "member/cmd/hansa-cluster", "test/bench"}, "pure packages have types of their own"},
 	{"k8s.io/api", []string{"member/kube", "member/landing", "member/cluster/...", "member/cmd/hansa-cluster", "test/bench"}, "pure packages have types of their own"},
 	{"sigs.k8s.io/mcs-api", []string{"member/kube", "member/cluster"}, "exports are read where the cluster is; the embedded cluster brings the CRD of imports"},
+	{"sigs.k8s.io/sig-storage-lib-external-provisioner", []string{"member/cluster/volumes"}, "volumes of the embedded cluster"},
 	{"github.com/coredns", []string{"member/cluster/node"}, "the DNS server of a containerd node"},
 	{"k8s.io", []string{"member/cluster/...", "member/cmd/hansa-cluster"}, "the control plane is linked by one binary"},
 	{"sigs.k8s.io/kwok", []string{"member/cluster/..."}, "simulated nodes belong to the embedded cluster"},

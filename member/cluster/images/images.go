@@ -37,10 +37,11 @@ type Binaries struct {
 	Applets []string
 }
 
-// entry is one file of an image.
-type entry struct {
-	name, link string
-	data       []byte
+// File is one file of an image, or a link to another.
+type File struct {
+	Name string // without a leading slash
+	Link string // where a link leads; empty for a file
+	Data []byte
 }
 
 // Write writes the images as tarballs into dir and returns their paths.
@@ -56,12 +57,12 @@ func Write(dir string, from Binaries) ([]string, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make directory of images: %w", err)
 	}
-	program := []entry{{name: "bin/hansa-pod", data: pod}}
-	tools := toolbox(program[0], entry{name: "bin/busybox", data: busybox}, from.Applets)
+	program := []File{{Name: "bin/hansa-pod", Data: pod}}
+	tools := toolbox(program[0], File{Name: "bin/busybox", Data: busybox}, from.Applets)
 	var paths []string
 	for _, image := range []struct {
 		name    string
-		files   []entry
+		files   []File
 		command []string
 	}{
 		{Pause, program, []string{"/bin/hansa-pod", "pause"}},
@@ -69,7 +70,7 @@ func Write(dir string, from Binaries) ([]string, error) {
 		{Toolbox, tools, []string{"/bin/sleep", "2147483647"}},
 	} {
 		path := filepath.Join(dir, strings.NewReplacer("/", "-", ":", "-").Replace(image.name)+".tar")
-		if err := write(path, image.name, image.files, image.command); err != nil {
+		if err := Build(path, image.name, image.files, image.command); err != nil {
 			return nil, fmt.Errorf("build image %s: %w", image.name, err)
 		}
 		paths = append(paths, path)
@@ -80,21 +81,22 @@ func Write(dir string, from Binaries) ([]string, error) {
 // ownTools are the commands of the toolbox that hansa-pod has.
 var ownTools = []string{"wget", "nslookup", "nc"}
 
-func toolbox(pod, busybox entry, applets []string) []entry {
-	files := []entry{pod, busybox}
+func toolbox(pod, busybox File, applets []string) []File {
+	files := []File{pod, busybox}
 	for _, tool := range ownTools {
-		files = append(files, entry{name: "bin/" + tool, link: "/" + pod.name})
+		files = append(files, File{Name: "bin/" + tool, Link: "/" + pod.Name})
 	}
 	for _, applet := range applets {
 		if applet == "busybox" || strings.Contains(applet, "/") || slices.Contains(ownTools, applet) {
 			continue
 		}
-		files = append(files, entry{name: "bin/" + applet, link: "/" + busybox.name})
+		files = append(files, File{Name: "bin/" + applet, Link: "/" + busybox.Name})
 	}
 	return files
 }
 
-func write(path, reference string, files []entry, command []string) error {
+// Build writes an image of files, which runs command, as a tarball to path.
+func Build(path, reference string, files []File, command []string) error {
 	content, err := layer(files)
 	if err != nil {
 		return err
@@ -129,7 +131,7 @@ func write(path, reference string, files []entry, command []string) error {
 }
 
 // layer packs files, and the directories that a shell expects.
-func layer(files []entry) ([]byte, error) {
+func layer(files []File) ([]byte, error) {
 	var out bytes.Buffer
 	writer := tar.NewWriter(&out)
 	for _, dir := range []string{"bin/", "etc/", "tmp/"} {
@@ -142,14 +144,14 @@ func layer(files []entry) ([]byte, error) {
 		}
 	}
 	for _, file := range files {
-		header := &tar.Header{Typeflag: tar.TypeReg, Name: file.name, Mode: 0o755, Size: int64(len(file.data))}
-		if file.link != "" {
-			header.Typeflag, header.Linkname = tar.TypeSymlink, file.link
+		header := &tar.Header{Typeflag: tar.TypeReg, Name: file.Name, Mode: 0o755, Size: int64(len(file.Data))}
+		if file.Link != "" {
+			header.Typeflag, header.Linkname = tar.TypeSymlink, file.Link
 		}
 		if err := writer.WriteHeader(header); err != nil {
 			return nil, err
 		}
-		if _, err := writer.Write(file.data); err != nil {
+		if _, err := writer.Write(file.Data); err != nil {
 			return nil, err
 		}
 	}

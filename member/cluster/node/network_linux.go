@@ -10,11 +10,14 @@ import (
 )
 
 // sysctls of the node's network namespace. A node answers for its pods and
-// ClusterIPs at once, and forwards to them.
+// ClusterIPs at once, forwards to them, and soon asks again who answers for those
+// of another member: that node may have died.
 var sysctls = []struct{ name, value string }{
 	{"ipv4/ip_forward", "1"},
 	{"ipv4/conf/eth0/proxy_arp", "1"},
 	{"ipv4/neigh/eth0/proxy_delay", "0"},
+	{"ipv4/neigh/eth0/base_reachable_time_ms", "4000"},
+	{"ipv4/neigh/eth0/delay_first_probe_time", "1"},
 	{"ipv4/conf/all/rp_filter", "0"},
 	{"ipv4/conf/eth0/rp_filter", "0"},
 }
