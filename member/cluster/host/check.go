@@ -1,6 +1,7 @@
 package host
 
 import (
+	"debug/elf"
 	"errors"
 	"fmt"
 	"os"
@@ -46,8 +47,31 @@ func Check(cluster string) error {
 		return fmt.Errorf("containerd nodes need %s: install with \"apt-get install -y --no-install-recommends %s\"",
 			strings.Join(missing, ", "), strings.Join(packages, " "))
 	}
+	if err := checkStatic("busybox"); err != nil {
+		return err
+	}
 	_, err := PodBinary(cluster)
 	return err
+}
+
+// checkStatic refuses a program that needs libraries, which no image has.
+func checkStatic(program string) error {
+	path, err := exec.LookPath(program)
+	if err != nil {
+		return err
+	}
+	file, err := elf.Open(path)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", path, err)
+	}
+	defer file.Close()
+	for _, part := range file.Progs {
+		if part.Type == elf.PT_INTERP {
+			return fmt.Errorf("containerd nodes need a static %s, and %s is none: install with \"apt-get install -y --no-install-recommends %s-static\"",
+				program, path, program)
+		}
+	}
+	return nil
 }
 
 // PodBinary finds hansa-pod, beside hansa-cluster or on the PATH.
