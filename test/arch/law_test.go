@@ -144,7 +144,7 @@ var dependencies = []dependency{
 	{"github.com/rogpeppe/go-internal", nil, "tests only"},
 	{"github.com/anishathalye/porcupine", []string{"test/sim"}, "histories of the simulated world are checked with it"},
 	{"golang.org/x/net", nil, "tests only; what a net.Conn promises"},
-	{"golang.org/x/sys", []string{"member/cluster/node"}, "mounts of a node; namespaces and TAP devices of test/net"},
+	{"golang.org/x/sys", []string{"member/cluster/containerd", "member/cluster/node"}, "mounts and open files of nodes; namespaces and TAP devices of test/net"},
 	{"github.com/vishvananda/netlink", []string{"member/cluster/host", "member/cluster/node"}, "the network of containerd nodes"},
 	{"github.com/google/go-containerregistry", []string{"member/cluster/images"}, "images without a registry"},
 	{"pgregory.net/rapid", nil, "tests only"},

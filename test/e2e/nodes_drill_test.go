@@ -13,14 +13,39 @@ import (
 	"time"
 
 	"github.com/hansa-io/hansa/member/cluster/host"
+	"github.com/hansa-io/hansa/member/cluster/images"
 )
 
-// answers waits until web in frankfurt is asked from tokyo with this result.
+// steady is a server in frankfurt that Hansa does not manage, and so never moves.
+const steady = `apiVersion: apps/v1
+kind: Deployment
+metadata: {name: steady}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: steady}}
+  template:
+    metadata: {labels: {app: steady}}
+    spec: {containers: [{name: server, image: ` + images.Server + `}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: steady}
+spec: {selector: {app: steady}, ports: [{port: 80, targetPort: 8080}]}
+`
+
+func checkSteady(t *testing.T, f federation) {
+	begin := time.Now()
+	f.put(t, "frankfurt", steady)
+	f.answers(t, true, 30*time.Second)
+	t.Logf("the ClusterIP answered tokyo %.1f s after apply", time.Since(begin).Seconds())
+}
+
+// answers waits until steady is asked from tokyo with this result.
 func (f federation) answers(t *testing.T, want bool, limit time.Duration) {
 	t.Helper()
 	kubeconfig := f.kubeconfig(t, "frankfurt")
 	f.await(t, limit, func() string {
-		service, code := f.try(t, "kubectl", "--kubeconfig", kubeconfig, "-n", "shop", "get", "service", "web", "-o", "jsonpath={.spec.clusterIP}")
+		service, code := f.try(t, "kubectl", "--kubeconfig", kubeconfig, "get", "service", "steady", "-o", "jsonpath={.spec.clusterIP}")
 		if code != 0 {
 			return service // a member that has just started
 		}
@@ -28,7 +53,7 @@ func (f federation) answers(t *testing.T, want bool, limit time.Duration) {
 		if (code == 0) == want {
 			return ""
 		}
-		return fmt.Sprintf("web in frankfurt: exit %d: %s", code, out)
+		return fmt.Sprintf("steady in frankfurt: exit %d: %s", code, out)
 	})
 }
 
@@ -83,7 +108,7 @@ func checkDrain(t *testing.T, f federation) {
 		t.Errorf("run on a drained node: %s", running)
 	}
 	f.kubectl(t, "frankfurt", "uncordon", frankfurtNode)
-	f.kubectl(t, "frankfurt", "-n", "shop", "rollout", "status", "deployment/web", "--timeout=60s")
+	f.kubectl(t, "frankfurt", "rollout", "status", "deployment/steady", "--timeout=60s")
 	f.answers(t, true, 20*time.Second)
 }
 
@@ -98,7 +123,7 @@ func checkStop(t *testing.T, f federation) {
 	f.drill(t, "start", "Running")
 	f.awaitNode(t, "True")
 	f.answers(t, true, 60*time.Second)
-	t.Logf("web answers again %.1f s after the start", time.Since(begin).Seconds())
+	t.Logf("it answers again %.1f s after the start", time.Since(begin).Seconds())
 }
 
 // checkCrashes kills each process of a node and of its member, and looks for what

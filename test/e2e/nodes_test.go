@@ -49,6 +49,7 @@ func TestNodes(t *testing.T) {
 		{"dns", checkDNS},
 		{"volume", checkVolume},
 		{"image", checkImage},
+		{"steady", checkSteady},
 		{"cut", checkCut},
 		{"pause", checkPause},
 		{"drain", checkDrain},

@@ -13,6 +13,7 @@ import (
 	"github.com/hansa-io/hansa/configs"
 	"github.com/hansa-io/hansa/federation"
 	"github.com/hansa-io/hansa/member/cluster/config"
+	"github.com/hansa-io/hansa/member/cluster/host"
 	"github.com/hansa-io/hansa/placement/catalogue"
 )
 
@@ -130,9 +131,21 @@ func (s Spec) nodesOf(m Member) config.Nodes {
 	return s.Nodes
 }
 
-// hasContainerd says whether a member has nodes that run containers.
-func (s Spec) hasContainerd() bool {
-	return slices.ContainsFunc(s.Members, func(m Member) bool { return s.nodesOf(m).Kind == config.KindContainerd })
+// checkMachine says what this machine lacks for the members whose nodes run
+// containers.
+func (s Spec) checkMachine(home Home, hansaCluster string) error {
+	for i, m := range s.Members {
+		if s.nodesOf(m).Kind != config.KindContainerd {
+			continue
+		}
+		if err := host.Check(hansaCluster); err != nil {
+			return err
+		}
+		if err := home.network().CheckFree(podRange(i), serviceRange(i)); err != nil {
+			return fmt.Errorf("member %s: %w", m.Name, err)
+		}
+	}
+	return nil
 }
 
 var memberName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`)

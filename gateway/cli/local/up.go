@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -17,7 +18,6 @@ import (
 	"github.com/hansa-io/hansa/gateway/cli"
 	gatewayv1 "github.com/hansa-io/hansa/gateway/v1"
 	"github.com/hansa-io/hansa/member/cluster/config"
-	"github.com/hansa-io/hansa/member/cluster/host"
 )
 
 // UpOptions says how to start a federation.
@@ -80,10 +80,8 @@ func settle(o UpOptions) (Spec, error) {
 	if err := o.Spec.Validate(); err != nil {
 		return Spec{}, err
 	}
-	if o.Spec.hasContainerd() {
-		if err := host.Check(o.HansaCluster); err != nil {
-			return Spec{}, err
-		}
+	if err := o.Spec.checkMachine(o.Home, o.HansaCluster); err != nil {
+		return Spec{}, err
 	}
 	spec, err := o.Spec.settlePorts(o.AutoPorts)
 	if err != nil {
@@ -138,6 +136,14 @@ func startMember(ctx context.Context, o UpOptions, client *cli.Client, plan memb
 	return process.start(o.HansaCluster, "--config", file)
 }
 
+// serviceRange and podRange are those of a member by its place in the spec.
+func serviceRange(i int) netip.Prefix { return rangeOf(96 + i) }
+func podRange(i int) netip.Prefix     { return rangeOf(160 + i) }
+
+func rangeOf(second int) netip.Prefix {
+	return netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(second)}), 16)
+}
+
 // config is the file of the member's process. Each member has address ranges of
 // its own, so that endpoints of different members never share an address.
 func (p memberPlan) config(home Home, token string) config.Config {
@@ -152,8 +158,8 @@ func (p memberPlan) config(home Home, token string) config.Config {
 		Place:       config.Place{Region: place.Region, Zone: place.Zone, Latitude: place.Latitude, Longitude: place.Longitude},
 		DataDir:     filepath.Join(dir, "data"),
 		APIPort:     p.member.APIPort,
-		ServiceCIDR: fmt.Sprintf("10.%d.0.0/16", 96+p.index),
-		PodCIDR:     fmt.Sprintf("10.%d.0.0/16", 160+p.index),
+		ServiceCIDR: serviceRange(p.index).String(),
+		PodCIDR:     podRange(p.index).String(),
 		Nodes:       nodes,
 		Labels:      p.member.Labels,
 		Agent:       &config.AgentConfig{JoinToken: token},

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"sync"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/hansa-io/hansa/member/cluster/config"
 	"github.com/hansa-io/hansa/member/cluster/host"
 	"github.com/hansa-io/hansa/member/cluster/images"
@@ -52,6 +54,9 @@ func New(opts Options) (*Nodes, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := keepFiles(); err != nil {
+		return nil, err
+	}
 	n := &Nodes{opts: opts, network: host.Network(opts.Config.Nodes.Network), plan: p, programs: found}
 	if err := n.network.CleanMember(opts.Config.Name); err != nil {
 		return nil, err
@@ -60,6 +65,16 @@ func New(opts Options) (*Nodes, error) {
 		n.nodes = append(n.nodes, newProcess(n, i))
 	}
 	return n, n.network.Join(p.ranges())
+}
+
+// keepFiles keeps what this process was given open, such as the lock by which its
+// starter knows that it lives, from nodes: a frozen one may outlive this process.
+func keepFiles() error {
+	const first = 3 // after the standard ones
+	if err := unix.CloseRange(first, ^uint(0)>>1, unix.CLOSE_RANGE_CLOEXEC); err != nil {
+		return fmt.Errorf("keep open files from nodes: %w", err)
+	}
+	return nil
 }
 
 // Gateway is the machine's address as nodes and pods see it.

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"regexp"
+	"slices"
 
 	"github.com/vishvananda/netlink"
 )
@@ -54,10 +55,8 @@ func (n Network) Join(r Ranges) error {
 	if err != nil {
 		return err
 	}
-	for _, prefix := range []netip.Prefix{r.Gateway.Masked(), r.Service} {
-		if err := refuseTaken(bridge, prefix); err != nil {
-			return err
-		}
+	if err := n.CheckFree(r.Gateway.Masked(), r.Service); err != nil {
+		return err
 	}
 	if err := netlink.AddrReplace(bridge, &netlink.Addr{IPNet: ipNet(r.Gateway)}); err != nil {
 		return fmt.Errorf("give bridge %s the address %s: %w", n.Bridge(), r.Gateway, err)
@@ -87,22 +86,25 @@ func (n Network) ensureBridge() (netlink.Link, error) {
 	return bridge, nil
 }
 
-// refuseTaken fails when another device of the machine leads to the range.
-func refuseTaken(bridge netlink.Link, wanted netip.Prefix) error {
+// CheckFree fails when another device of the machine than the network's bridge
+// leads to one of the ranges.
+func (n Network) CheckFree(ranges ...netip.Prefix) error {
 	routes, err := netlink.RouteList(nil, netlink.FAMILY_V4)
 	if err != nil {
 		return fmt.Errorf("list the routes of this machine: %w", err)
 	}
 	for _, route := range routes {
-		if route.Dst == nil || route.LinkIndex == bridge.Attrs().Index {
+		if route.Dst == nil {
 			continue
 		}
 		found, err := netip.ParsePrefix(route.Dst.String())
-		if err != nil || found.Bits() == 0 || !found.Overlaps(wanted) {
+		device := deviceName(route.LinkIndex)
+		if err != nil || found.Bits() == 0 || device == n.Bridge() {
 			continue
 		}
-		return fmt.Errorf("range %s overlaps %s, which this machine reaches by device %s: stop what uses that, or choose another range",
-			wanted, found, deviceName(route.LinkIndex))
+		if i := slices.IndexFunc(ranges, found.Overlaps); i >= 0 {
+			return fmt.Errorf("range %s overlaps %s, which this machine reaches by device %s: stop what uses that", ranges[i], found, device)
+		}
 	}
 	return nil
 }
