@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/mcs-api/config/crd"
 	"sigs.k8s.io/yaml"
 
+	"github.com/hansa-io/hansa/member/cluster/datadir"
 	"github.com/hansa-io/hansa/member/cluster/volumes"
 )
 
@@ -62,19 +63,18 @@ func installImports(ctx context.Context, cfg *rest.Config) error {
 	return nil
 }
 
-// runVolumes provides volumes until ctx ends.
-func runVolumes(ctx context.Context, at place) error {
-	cfg, err := clientcmd.BuildConfigFromFlags("", at.dir.Path(volumesKubeconfig))
+// newVolumes makes ready what provides volumes, before anything else works.
+func newVolumes(ctx context.Context, dir *datadir.Dir, nodes nodeSet) (*volumes.Volumes, error) {
+	cfg, err := clientcmd.BuildConfigFromFlags("", dir.Path(volumesKubeconfig))
 	if err != nil {
-		return fmt.Errorf("read kubeconfig of volumes: %w", err)
+		return nil, fmt.Errorf("read kubeconfig of volumes: %w", err)
 	}
 	client, err := kubernetes.NewForConfig(cfg)
 	if err != nil {
-		return fmt.Errorf("create client for volumes: %w", err)
+		return nil, fmt.Errorf("create client for volumes: %w", err)
 	}
-	dir := ""
-	if at.nodes.real != nil {
-		dir = at.dir.Path("nodes")
+	if nodes.real == nil {
+		return volumes.New(ctx, client, ""), nil
 	}
-	return volumes.Run(ctx, client, dir)
+	return volumes.New(ctx, client, dir.Path("nodes")), nil
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/hansa-io/hansa/member/cluster/datadir"
 	"github.com/hansa-io/hansa/member/cluster/logbridge"
 	"github.com/hansa-io/hansa/member/cluster/supervise"
+	"github.com/hansa-io/hansa/member/cluster/volumes"
 )
 
 // errStartLimit tells why a start was given up.
@@ -100,7 +101,7 @@ func (c *Cluster) Run(ctx context.Context) error {
 	if listener, err = nodes.listen(listener); err != nil {
 		return err
 	}
-	at, err := c.prepare(dir, listener, nodes)
+	at, err := c.prepare(ctx, dir, listener, nodes)
 	if err != nil {
 		listener.Close()
 		return err
@@ -116,10 +117,11 @@ type place struct {
 	config   *rest.Config    // of the administrator
 	logs     *logbridge.Gate // for the components
 	nodes    nodeSet
+	volumes  *volumes.Volumes
 }
 
 // prepare does what comes before the first part.
-func (c *Cluster) prepare(dir *datadir.Dir, listener net.Listener, nodes nodeSet) (place, error) {
+func (c *Cluster) prepare(ctx context.Context, dir *datadir.Dir, listener net.Listener, nodes nodeSet) (place, error) {
 	logs := logbridge.NewGate(c.opts.ComponentLogger.Handler())
 	if err := logbridge.Capture(slog.New(logs)); err != nil {
 		return place{}, err
@@ -135,7 +137,11 @@ func (c *Cluster) prepare(dir *datadir.Dir, listener net.Listener, nodes nodeSet
 	if err != nil {
 		return place{}, fmt.Errorf("create administrator's client: %w", err)
 	}
-	return place{dir: dir, listener: listener, admin: admin, config: cfg, logs: logs, nodes: nodes}, nil
+	provided, err := newVolumes(ctx, dir, nodes)
+	if err != nil {
+		return place{}, err
+	}
+	return place{dir: dir, listener: listener, admin: admin, config: cfg, logs: logs, nodes: nodes, volumes: provided}, nil
 }
 
 // supervise starts the parts, waits for the end of ctx or of a part, and stops
@@ -210,7 +216,7 @@ func (c *Cluster) startControllers(ctx context.Context, parts *supervise.Parts, 
 	parts.Start(ctx, "kube-controller-manager", func(ctx context.Context) error {
 		return runManager(ctx, at.dir, at.nodes.managerFlags())
 	})
-	parts.Start(ctx, "volumes", func(ctx context.Context) error { return runVolumes(ctx, at) })
+	parts.Start(ctx, "volumes", at.volumes.Run)
 	parts.Start(ctx, "kube-scheduler", func(ctx context.Context) error { return runScheduler(ctx, at.dir) })
 	return awaitUsable(ctx, at.admin, c.opts.Config.Nodes.Count)
 }

@@ -41,9 +41,22 @@ func Rules() []rbacv1.PolicyRule {
 	}
 }
 
-// Run provides volumes until ctx ends. dir holds the directories of the nodes, by
-// name; empty means that they are simulated.
-func Run(ctx context.Context, client kubernetes.Interface, dir string) error {
+// Volumes provides volumes.
+type Volumes struct {
+	client     kubernetes.Interface
+	controller *controller.ProvisionController
+}
+
+// New asks the API server for nothing yet. It changes the scheme that all clients
+// of Kubernetes share, so it must return before any of them works. dir holds the
+// directories of the nodes, by name; empty means that they are simulated.
+func New(ctx context.Context, client kubernetes.Interface, dir string) *Volumes {
+	return &Volumes{client: client, controller: controller.NewProvisionController(
+		ctx, client, provisioner, local{dir}, controller.LeaderElection(false), controller.Threadiness(2))}
+}
+
+// Run provides volumes until ctx ends.
+func (v *Volumes) Run(ctx context.Context) error {
 	late, remove := storagev1.VolumeBindingWaitForFirstConsumer, corev1.PersistentVolumeReclaimDelete
 	class := &storagev1.StorageClass{
 		ObjectMeta: metav1.ObjectMeta{
@@ -51,11 +64,11 @@ func Run(ctx context.Context, client kubernetes.Interface, dir string) error {
 		},
 		Provisioner: provisioner, VolumeBindingMode: &late, ReclaimPolicy: &remove,
 	}
-	_, err := client.StorageV1().StorageClasses().Create(ctx, class, metav1.CreateOptions{})
+	_, err := v.client.StorageV1().StorageClasses().Create(ctx, class, metav1.CreateOptions{})
 	if err != nil && !apierrors.IsAlreadyExists(err) {
 		return fmt.Errorf("create storage class %s: %w", Class, err)
 	}
-	controller.NewProvisionController(ctx, client, provisioner, local{dir}, controller.LeaderElection(false), controller.Threadiness(2)).Run(ctx)
+	v.controller.Run(ctx)
 	return nil
 }
 
