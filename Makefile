@@ -19,18 +19,21 @@ GOLANGCI := $(GO) tool -modfile=.ci/lint/go.mod golangci-lint
 GOVULNCHECK := $(GO) tool -modfile=.ci/lint/go.mod govulncheck
 BUF := $(GO) tool -modfile=.ci/tools/go.mod buf
 
-.PHONY: help build hansa hansa-cluster tools up down test test-unit test-e2e net bus lint fmt vuln bench sim proto proto-check clean
+.PHONY: help build hansa hansa-cluster hansa-pod tools up down test test-unit test-e2e net bus lint fmt vuln bench sim proto proto-check clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
-build: hansa hansa-cluster ## bin/hansa and bin/hansa-cluster
+build: hansa hansa-cluster hansa-pod ## bin/hansa, bin/hansa-cluster and bin/hansa-pod
 
 hansa:
 	$(GO) build -ldflags "-s -w -X main.release=$(VERSION)" -o bin/hansa .
 
 hansa-cluster:
 	$(GO) build -ldflags "$(HANSA_CLUSTER_LDFLAGS)" -o bin/hansa-cluster ./member/cmd/hansa-cluster
+
+hansa-pod:
+	$(GO) build -ldflags "-s -w" -o bin/hansa-pod ./member/cmd/hansa-pod
 
 tools: bin/kubectl bin/grpcurl ## kubectl and grpcurl, which the tests use
 
@@ -40,8 +43,8 @@ bin/kubectl: go.mod member/cluster/version.mk
 bin/grpcurl: .ci/tools/go.mod
 	$(GO) build -modfile=.ci/tools/go.mod -o $@ github.com/fullstorydev/grpcurl/cmd/grpcurl
 
-up: build ## start a federation of three members on this machine
-	bin/hansa up
+up: build ## start a federation of three members on this machine; NODES=containerd runs containers, as root
+	bin/hansa up $(if $(NODES),--nodes $(NODES))
 
 down: hansa ## end it
 	bin/hansa down

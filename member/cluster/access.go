@@ -10,21 +10,17 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/hansa-io/hansa/member/cluster/simulated"
+	"github.com/hansa-io/hansa/member/cluster/volumes"
 )
 
-// grantAccess gives the agent and the simulated nodes their rights. The agent
+// grantAccess gives the agent, the simulated nodes and the volumes their rights. The agent
 // lands whatever the hub's users wrote, so it is an administrator, but by a
 // binding that can be seen and taken away.
 func grantAccess(ctx context.Context, client kubernetes.Interface) error {
-	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: userNodes}, Rules: simulated.Rules()}
-	_, err := client.RbacV1().ClusterRoles().Create(ctx, role, metav1.CreateOptions{})
-	if apierrors.IsAlreadyExists(err) {
-		_, err = client.RbacV1().ClusterRoles().Update(ctx, role, metav1.UpdateOptions{})
+	if err := applyRole(ctx, client, userNodes, simulated.Rules()); err != nil {
+		return err
 	}
-	if err != nil {
-		return fmt.Errorf("grant rights to simulated nodes: %w", err)
-	}
-	if err := bind(ctx, client, userNodes, userNodes); err != nil {
+	if err := applyRole(ctx, client, userVolumes, volumes.Rules()); err != nil {
 		return err
 	}
 	if err := bind(ctx, client, userAgent, "cluster-admin"); err != nil {

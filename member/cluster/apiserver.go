@@ -30,6 +30,8 @@ type apiServer struct {
 	listener    net.Listener
 	etcd        string // endpoint
 	serviceCIDR string
+	// advertised is where pods find the API server; empty when pods are simulated.
+	advertised string
 }
 
 // run serves until ctx ends and open requests have ended.
@@ -61,32 +63,45 @@ func (a apiServer) address() string { return a.listener.Addr().(*net.TCPAddr).IP
 // flags end a stopping server quickly: watches are closed at once, and the
 // listener two seconds after the last request at most.
 func (a apiServer) flags() []string {
-	return []string{
-		"--etcd-servers=" + a.etcd,
-		"--bind-address=" + a.address(),
-		"--advertise-address=" + a.address(),
-		"--endpoint-reconciler-type=none",
-		"--service-cluster-ip-range=" + a.serviceCIDR,
+	return append(a.reach(),
+		"--etcd-servers="+a.etcd,
+		"--bind-address="+a.address(),
+		"--service-cluster-ip-range="+a.serviceCIDR,
 		"--authorization-mode=Node,RBAC",
-		"--authentication-config=" + a.dir.Path(authenticationFile),
-		"--client-ca-file=" + a.dir.Path(CAFile),
-		"--tls-cert-file=" + a.dir.Path(serverFiles.certificate),
-		"--tls-private-key-file=" + a.dir.Path(serverFiles.key),
+		"--authentication-config="+a.dir.Path(authenticationFile),
+		"--client-ca-file="+a.dir.Path(CAFile),
+		"--tls-cert-file="+a.dir.Path(serverFiles.certificate),
+		"--tls-private-key-file="+a.dir.Path(serverFiles.key),
 		"--tls-min-version=VersionTLS13",
 		"--service-account-issuer=https://kubernetes.default.svc.cluster.local",
-		"--service-account-key-file=" + a.dir.Path(tokenFiles.certificate),
-		"--service-account-signing-key-file=" + a.dir.Path(tokenFiles.key),
-		"--requestheader-client-ca-file=" + a.dir.Path(proxyCAFiles.certificate),
+		"--service-account-key-file="+a.dir.Path(tokenFiles.certificate),
+		"--service-account-signing-key-file="+a.dir.Path(tokenFiles.key),
+		"--requestheader-client-ca-file="+a.dir.Path(proxyCAFiles.certificate),
 		"--requestheader-allowed-names=front-proxy-client",
 		"--requestheader-username-headers=X-Remote-User",
 		"--requestheader-group-headers=X-Remote-Group",
 		"--requestheader-extra-headers-prefix=X-Remote-Extra-",
-		"--proxy-client-cert-file=" + a.dir.Path(proxyClientFiles.certificate),
-		"--proxy-client-key-file=" + a.dir.Path(proxyClientFiles.key),
+		"--proxy-client-cert-file="+a.dir.Path(proxyClientFiles.certificate),
+		"--proxy-client-key-file="+a.dir.Path(proxyClientFiles.key),
 		"--enable-admission-plugins=NodeRestriction",
 		"--allow-privileged=true",
 		"--profiling=false",
 		"--shutdown-send-retry-after=true",
 		"--shutdown-watch-termination-grace-period=1s",
+	)
+}
+
+// reach says how pods find the API server, and how that finds kubelets.
+func (a apiServer) reach() []string {
+	if a.advertised == "" {
+		return []string{"--advertise-address=" + a.address(), "--endpoint-reconciler-type=none"}
+	}
+	return []string{
+		"--advertise-address=" + a.advertised,
+		"--endpoint-reconciler-type=lease",
+		"--kubelet-certificate-authority=" + a.dir.Path(CAFile),
+		"--kubelet-client-certificate=" + a.dir.Path(kubeletClientFiles.certificate),
+		"--kubelet-client-key=" + a.dir.Path(kubeletClientFiles.key),
+		"--kubelet-preferred-address-types=InternalIP",
 	}
 }

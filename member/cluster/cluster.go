@@ -9,13 +9,14 @@ import (
 	"time"
 
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 	"k8s.io/component-base/version"
 
 	"github.com/hansa-io/hansa/member/cluster/config"
 	"github.com/hansa-io/hansa/member/cluster/datadir"
 	"github.com/hansa-io/hansa/member/cluster/logbridge"
-	"github.com/hansa-io/hansa/member/cluster/simulated"
 	"github.com/hansa-io/hansa/member/cluster/supervise"
+	"github.com/hansa-io/hansa/member/cluster/volumes"
 )
 
 // errStartLimit tells why a start was given up.
@@ -91,7 +92,16 @@ func (c *Cluster) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	at, err := c.prepare(dir, listener)
+	nodes, err := c.newNodes(dir)
+	if err != nil {
+		listener.Close()
+		return err
+	}
+	defer nodes.Close()
+	if listener, err = nodes.listen(listener); err != nil {
+		return err
+	}
+	at, err := c.prepare(ctx, dir, listener, nodes)
 	if err != nil {
 		listener.Close()
 		return err
@@ -104,16 +114,21 @@ type place struct {
 	dir      *datadir.Dir
 	listener net.Listener // the API server closes it
 	admin    kubernetes.Interface
+	config   *rest.Config    // of the administrator
 	logs     *logbridge.Gate // for the components
+	nodes    nodeSet
+	volumes  *volumes.Volumes
 }
 
 // prepare does what comes before the first part.
-func (c *Cluster) prepare(dir *datadir.Dir, listener net.Listener) (place, error) {
+func (c *Cluster) prepare(ctx context.Context, dir *datadir.Dir, listener net.Listener, nodes nodeSet) (place, error) {
 	logs := logbridge.NewGate(c.opts.ComponentLogger.Handler())
 	if err := logbridge.Capture(slog.New(logs)); err != nil {
 		return place{}, err
 	}
-	cfg, err := writeIdentities(dir, c.opts.Config.Name, listener.Addr().String(), c.opts.Config.ServiceCIDR)
+	cfg, err := writeIdentities(dir, c.opts.Config.Name, served{
+		address: listener.Addr().String(), serviceCIDR: c.opts.Config.ServiceCIDR, gateway: nodes.gateway(),
+	})
 	if err != nil {
 		return place{}, err
 	}
@@ -122,7 +137,11 @@ func (c *Cluster) prepare(dir *datadir.Dir, listener net.Listener) (place, error
 	if err != nil {
 		return place{}, fmt.Errorf("create administrator's client: %w", err)
 	}
-	return place{dir: dir, listener: listener, admin: admin, logs: logs}, nil
+	provided, err := newVolumes(ctx, dir, nodes)
+	if err != nil {
+		return place{}, err
+	}
+	return place{dir: dir, listener: listener, admin: admin, config: cfg, logs: logs, nodes: nodes, volumes: provided}, nil
 }
 
 // supervise starts the parts, waits for the end of ctx or of a part, and stops
@@ -177,6 +196,9 @@ func (c *Cluster) startServing(ctx context.Context, parts *supervise.Parts, at p
 	}
 	parts.Start(ctx, "etcd", etcd.run)
 	server := apiServer{dir: at.dir, listener: at.listener, etcd: etcd.endpoint, serviceCIDR: c.opts.Config.ServiceCIDR}
+	if gateway := at.nodes.gateway(); gateway.IsValid() {
+		server.advertised = gateway.String()
+	}
 	parts.Start(ctx, "kube-apiserver", server.run)
 	if err := awaitServing(ctx, at.admin, "/readyz"); err != nil {
 		return err
@@ -187,16 +209,14 @@ func (c *Cluster) startServing(ctx context.Context, parts *supervise.Parts, at p
 // startControllers starts what works through the API server and returns when
 // pods can run.
 func (c *Cluster) startControllers(ctx context.Context, parts *supervise.Parts, at place) error {
-	nodes, err := simulated.New(simulated.Options{
-		Config:     c.opts.Config,
-		Kubeconfig: at.dir.Path(nodesKubeconfig),
-		Version:    version.Get().GitVersion,
-	})
-	if err != nil {
+	if err := at.nodes.prepare(ctx, at); err != nil {
 		return err
 	}
-	parts.Start(ctx, "nodes", nodes.Run)
-	parts.Start(ctx, "kube-controller-manager", func(ctx context.Context) error { return runManager(ctx, at.dir) })
+	parts.Start(ctx, "nodes", at.nodes.Run)
+	parts.Start(ctx, "kube-controller-manager", func(ctx context.Context) error {
+		return runManager(ctx, at.dir, at.nodes.managerFlags())
+	})
+	parts.Start(ctx, "volumes", at.volumes.Run)
 	parts.Start(ctx, "kube-scheduler", func(ctx context.Context) error { return runScheduler(ctx, at.dir) })
 	return awaitUsable(ctx, at.admin, c.opts.Config.Nodes.Count)
 }

@@ -30,6 +30,7 @@ const (
 const (
 	managerKubeconfig     = "kubeconfig/controller-manager.kubeconfig"
 	schedulerKubeconfig   = "kubeconfig/scheduler.kubeconfig"
+	volumesKubeconfig     = "kubeconfig/volumes.kubeconfig"
 	nodesKubeconfig       = "kubeconfig/nodes.kubeconfig"
 	authenticationFile    = "authentication.yaml"
 	groupMasters          = "system:masters"
@@ -37,6 +38,8 @@ const (
 	userNodes             = "hansa:simulated-nodes"
 	userControllerManager = "system:kube-controller-manager"
 	userScheduler         = "system:kube-scheduler"
+	userDNS               = "hansa:dns"
+	userVolumes           = "hansa:volumes"
 )
 
 // pairFiles names the files of a certificate and its key.
@@ -51,6 +54,8 @@ var (
 	proxyClientFiles = pairFiles{"pki/front-proxy-client.crt", "pki/front-proxy-client.key"}
 	serverFiles      = pairFiles{"pki/apiserver.crt", "pki/apiserver.key"}
 	tokenFiles       = pairFiles{"pki/service-account.pub", "pki/service-account.key"}
+	// kubeletClientFiles are those by which kubelets know the API server.
+	kubeletClientFiles = pairFiles{"pki/kubelet-client.crt", "pki/kubelet-client.key"}
 )
 
 // identity is a user of the API server with the kubeconfig it is given.
@@ -69,13 +74,14 @@ func identities() []identity {
 		{managerKubeconfig, userControllerManager, []string{groupMasters}},
 		{schedulerKubeconfig, userScheduler, nil},
 		{nodesKubeconfig, userNodes, nil},
+		{volumesKubeconfig, userVolumes, nil},
 	}
 }
 
 // writeIdentities creates what is missing of the member's keys and writes the
-// certificates and kubeconfigs anew, for the API server at address. It returns
+// certificates and kubeconfigs anew, for the API server as it is served. It returns
 // the administrator's client configuration.
-func writeIdentities(dir *datadir.Dir, member, address, serviceCIDR string) (*rest.Config, error) {
+func writeIdentities(dir *datadir.Dir, member string, at served) (*rest.Config, error) {
 	authority, err := openAuthority(dir, member, caFiles)
 	if err != nil {
 		return nil, err
@@ -84,14 +90,14 @@ func writeIdentities(dir *datadir.Dir, member, address, serviceCIDR string) (*re
 	if err != nil {
 		return nil, err
 	}
-	served, err := serverAddresses(address, serviceCIDR)
+	addresses, err := at.addresses()
 	if err != nil {
 		return nil, err
 	}
-	if err := writeKeys(dir, authority, proxy, served); err != nil {
+	if err := writeKeys(dir, authority, proxy, addresses); err != nil {
 		return nil, err
 	}
-	to := endpoint{member: member, server: "https://" + address}
+	to := endpoint{member: member, server: "https://" + at.address}
 	for _, id := range identities() {
 		if err := issueKubeconfig(dir, authority, id, to); err != nil {
 			return nil, err
@@ -104,20 +110,29 @@ func writeIdentities(dir *datadir.Dir, member, address, serviceCIDR string) (*re
 	return cfg, nil
 }
 
-// serverAddresses are those by which clients reach an API server at address: that
-// one, the loopback, and the ClusterIP of the Service "kubernetes".
-func serverAddresses(address, serviceCIDR string) ([]net.IP, error) {
-	at, err := netip.ParseAddrPort(address)
+// served says how an API server is reached.
+type served struct {
+	address, serviceCIDR string
+	gateway              netip.Addr // where nodes reach it; invalid when they are simulated
+}
+
+// addresses are those by which clients reach the API server: its own, the loopback,
+// the ClusterIP of the Service "kubernetes", and the gateway.
+func (s served) addresses() ([]net.IP, error) {
+	at, err := netip.ParseAddrPort(s.address)
 	if err != nil {
 		return nil, fmt.Errorf("parse address of the API server: %w", err)
 	}
-	service, err := netip.ParsePrefix(serviceCIDR)
+	service, err := netip.ParsePrefix(s.serviceCIDR)
 	if err != nil {
 		return nil, fmt.Errorf("parse serviceCIDR: %w", err)
 	}
 	out := []net.IP{net.IPv4(127, 0, 0, 1), net.IP(service.Addr().Next().AsSlice())}
 	if !at.Addr().IsLoopback() {
 		out = append(out, at.Addr().AsSlice())
+	}
+	if s.gateway.IsValid() {
+		out = append(out, s.gateway.AsSlice())
 	}
 	return out, nil
 }
@@ -179,6 +194,10 @@ func writeKeys(dir *datadir.Dir, authority, proxy *pki.Authority, served []net.I
 	if err := issue(dir, authority, server, serverFiles); err != nil {
 		return err
 	}
+	kubelets := pki.Request{CommonName: "kube-apiserver-kubelet-client", Organizations: []string{groupMasters}}
+	if err := issue(dir, authority, kubelets, kubeletClientFiles); err != nil {
+		return err
+	}
 	client := pki.Request{CommonName: "front-proxy-client"}
 	return issue(dir, proxy, client, proxyClientFiles)
 }
@@ -200,9 +219,17 @@ type endpoint struct {
 }
 
 func issueKubeconfig(dir *datadir.Dir, authority *pki.Authority, id identity, to endpoint) error {
-	pair, err := authority.Issue(pki.Request{CommonName: id.user, Organizations: id.groups})
+	data, err := newKubeconfig(authority, id, to)
 	if err != nil {
 		return err
+	}
+	return dir.Write(id.file, data)
+}
+
+func newKubeconfig(authority *pki.Authority, id identity, to endpoint) ([]byte, error) {
+	pair, err := authority.Issue(pki.Request{CommonName: id.user, Organizations: id.groups})
+	if err != nil {
+		return nil, err
 	}
 	cfg := clientcmdapi.NewConfig()
 	cfg.Clusters[to.member] = &clientcmdapi.Cluster{
@@ -217,7 +244,7 @@ func issueKubeconfig(dir *datadir.Dir, authority *pki.Authority, id identity, to
 	cfg.CurrentContext = to.member
 	data, err := clientcmd.Write(*cfg)
 	if err != nil {
-		return fmt.Errorf("encode kubeconfig of %s: %w", id.user, err)
+		return nil, fmt.Errorf("encode kubeconfig of %s: %w", id.user, err)
 	}
-	return dir.Write(id.file, data)
+	return data, nil
 }

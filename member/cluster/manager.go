@@ -18,8 +18,8 @@ const withoutUse = "-bootstrap-signer-controller,-token-cleaner-controller,-node
 	"-legacy-serviceaccount-token-cleaner-controller,-selinux-warning-controller," +
 	"-certificatesigningrequest-cleaner-controller,-podcertificaterequest-cleaner-controller"
 
-// runManager runs kube-controller-manager until ctx ends.
-func runManager(ctx context.Context, dir *datadir.Dir) error {
+// runManager runs kube-controller-manager, with more flags, until ctx ends.
+func runManager(ctx context.Context, dir *datadir.Dir, more []string) error {
 	opts, err := options.NewKubeControllerManagerOptions()
 	if err != nil {
 		return fmt.Errorf("create options: %w", err)
@@ -38,6 +38,7 @@ func runManager(ctx context.Context, dir *datadir.Dir) error {
 		"--kube-api-burst=400",
 		"--profiling=false",
 	}
+	arguments = append(arguments, more...)
 	if err := parseFlags("kube-controller-manager", opts.Flags(known, disabled, aliases), arguments); err != nil {
 		return err
 	}

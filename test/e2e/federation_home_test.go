@@ -185,7 +185,7 @@ type answer struct {
 	Tiers    []struct {
 		Endpoints []struct {
 			Address, Member, State string
-			AgeMs                  int
+			Port, AgeMs            int
 		}
 	}
 }

@@ -12,12 +12,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hansa-io/hansa/gateway/cli"
+	"github.com/hansa-io/hansa/member/cluster/config"
 )
 
-// Commands returns "up", "down" and the subcommands of
-// "member" and "hub" that act on the processes of a local federation.
+// Commands returns "up", "down", "node", "image" and the subcommands of "member" and
+// "hub" that act on the processes of a local federation.
 func Commands() []*cobra.Command {
-	return []*cobra.Command{upCommand(), downCommand(), memberCommand(), hubCommand()}
+	return []*cobra.Command{upCommand(), downCommand(), memberCommand(), hubCommand(), nodeCommand(), imageCommand()}
 }
 
 type upFlags struct {
@@ -38,7 +39,8 @@ func upCommand() *cobra.Command {
 		Use:   "up",
 		Short: "Start a federation on this machine: bus, hub, gateway and members",
 		Long: `Start a federation on this machine: one process with bus, hub and gateway, and
-one process for each member, a whole Kubernetes cluster with simulated nodes.
+one process for each member, a whole Kubernetes cluster, whose nodes are simulated
+unless --nodes containerd is given.
 Then apply the sample shop and wait until it is ready. May be repeated.`,
 		Example: "  hansa up --members 2 --ports auto",
 		Args:    cobra.NoArgs,
@@ -50,7 +52,7 @@ Then apply the sample shop and wait until it is ready. May be repeated.`,
 	flags.StringVarP(&f.file, "file", "f", "", "what to start (default: configs/local.yaml, built in)")
 	flags.IntVar(&f.hubs, "hubs", 0, "how many hubs: 1, or 3 that make one bus (default: as in the file)")
 	flags.IntVar(&f.members, "members", 0, "how many members (default: those of the file)")
-	flags.StringVar(&f.nodes, "nodes", "", "kind of nodes: simulated")
+	flags.StringVar(&f.nodes, "nodes", "", "kind of nodes: simulated, or containerd, which run containers and need Linux and root")
 	flags.IntVar(&f.nodeCount, "node-count", 0, "nodes of each member (default: as in the file)")
 	flags.StringVar(&f.ports, "ports", "fixed", "fixed: those of the file; auto: free ones, so that several federations run side by side")
 	flags.BoolVar(&f.detach, "detach", false, "return once the processes are started, without waiting for members and sample")
@@ -84,8 +86,8 @@ func (f upFlags) options(cmd *cobra.Command) (UpOptions, error) {
 		return UpOptions{}, cli.Usagef("--hubs %d: want 1 or 3", f.hubs)
 	case f.members < 0 || f.members > 50:
 		return UpOptions{}, cli.Usagef("--members %d: want 1 to 50", f.members)
-	case f.nodes != "" && f.nodes != "simulated":
-		return UpOptions{}, cli.Usagef("--nodes %q: only simulated nodes exist so far", f.nodes)
+	case f.nodes != "" && f.nodes != config.KindSimulated && f.nodes != config.KindContainerd:
+		return UpOptions{}, cli.Usagef("--nodes %q: want simulated or containerd", f.nodes)
 	}
 	home, err := DefaultHome()
 	if err != nil {
@@ -101,9 +103,7 @@ func (f upFlags) options(cmd *cobra.Command) (UpOptions, error) {
 	if f.members > 0 {
 		spec = spec.Resize(f.members)
 	}
-	if f.nodeCount > 0 {
-		spec.Nodes.Count = f.nodeCount
-	}
+	spec = spec.WithNodes(f.nodes, f.nodeCount)
 	hansa, cluster, err := binaries()
 	if err != nil {
 		return UpOptions{}, err

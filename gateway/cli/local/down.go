@@ -92,7 +92,7 @@ func (h Home) FindHub(name string) (Process, error) {
 }
 
 // Down stops all processes of the home: the members first, side by side, so that
-// each can say goodbye, then the hubs. Unless data is kept it then removes
+// each can say goodbye, then the hubs, and removes what containerd nodes left. Unless data is kept it then removes
 // everything that Up made, and the home itself when nothing else is in it.
 func Down(ctx context.Context, h Home, keepData bool) error {
 	processes, err := h.Processes()
@@ -110,6 +110,9 @@ func Down(ctx context.Context, h Home, keepData bool) error {
 		if err := errors.Join(errs...); err != nil {
 			return err
 		}
+	}
+	if err := h.network().Clean(); err != nil {
+		return fmt.Errorf("remove what nodes left on this machine: %w", err)
 	}
 	if keepData {
 		return nil

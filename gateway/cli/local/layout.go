@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"github.com/hansa-io/hansa/member/cluster/host"
 )
 
 // Home is the directory of a local federation.
@@ -22,6 +24,9 @@ func DefaultHome() (Home, error) {
 func (h Home) path(parts ...string) string {
 	return filepath.Join(append([]string{string(h)}, parts...)...)
 }
+
+// network names what the containerd nodes of this home put on the machine.
+func (h Home) network() host.Network { return host.NetworkOf(string(h)) }
 
 // Context is the file that tells clients where the gateway is.
 func (h Home) Context() string { return h.path("config.yaml") }

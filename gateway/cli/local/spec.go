@@ -13,6 +13,7 @@ import (
 	"github.com/hansa-io/hansa/configs"
 	"github.com/hansa-io/hansa/federation"
 	"github.com/hansa-io/hansa/member/cluster/config"
+	"github.com/hansa-io/hansa/member/cluster/host"
 	"github.com/hansa-io/hansa/placement/catalogue"
 )
 
@@ -104,6 +105,47 @@ func (s Spec) Resize(n int) Spec {
 	}
 	s.Members = members[:n]
 	return s
+}
+
+// WithNodes gives the members without nodes of their own another kind and count;
+// an empty kind and a count of 0 keep what the file says. Of containerd nodes, each
+// of which takes its share of this machine, one is enough for a member.
+func (s Spec) WithNodes(kind string, count int) Spec {
+	if kind == config.KindContainerd && s.Nodes.Kind != kind {
+		s.Nodes.Count = 1
+	}
+	if kind != "" {
+		s.Nodes.Kind = kind
+	}
+	if count > 0 {
+		s.Nodes.Count = count
+	}
+	return s
+}
+
+// nodesOf are the nodes of a member.
+func (s Spec) nodesOf(m Member) config.Nodes {
+	if m.Nodes != nil {
+		return *m.Nodes
+	}
+	return s.Nodes
+}
+
+// checkMachine says what this machine lacks for the members whose nodes run
+// containers.
+func (s Spec) checkMachine(home Home, hansaCluster string) error {
+	for i, m := range s.Members {
+		if s.nodesOf(m).Kind != config.KindContainerd {
+			continue
+		}
+		if err := host.Check(hansaCluster); err != nil {
+			return err
+		}
+		if err := home.network().CheckFree(podRange(i), serviceRange(i)); err != nil {
+			return fmt.Errorf("member %s: %w", m.Name, err)
+		}
+	}
+	return nil
 }
 
 var memberName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -79,6 +80,9 @@ func settle(o UpOptions) (Spec, error) {
 	if err := o.Spec.Validate(); err != nil {
 		return Spec{}, err
 	}
+	if err := o.Spec.checkMachine(o.Home, o.HansaCluster); err != nil {
+		return Spec{}, err
+	}
 	spec, err := o.Spec.settlePorts(o.AutoPorts)
 	if err != nil {
 		return Spec{}, err
@@ -125,28 +129,37 @@ func startMember(ctx context.Context, o UpOptions, client *cli.Client, plan memb
 		if err != nil {
 			return fmt.Errorf("create a join token for %s: %w", plan.member.Name, err)
 		}
-		if err := writeYAML(file, plan.config(process.Dir, token.GetToken())); err != nil {
+		if err := writeYAML(file, plan.config(o.Home, token.GetToken())); err != nil {
 			return err
 		}
 	}
 	return process.start(o.HansaCluster, "--config", file)
 }
 
+// serviceRange and podRange are those of a member by its place in the spec.
+func serviceRange(i int) netip.Prefix { return rangeOf(96 + i) }
+func podRange(i int) netip.Prefix     { return rangeOf(160 + i) }
+
+func rangeOf(second int) netip.Prefix {
+	return netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(second)}), 16)
+}
+
 // config is the file of the member's process. Each member has address ranges of
 // its own, so that endpoints of different members never share an address.
-func (p memberPlan) config(dir, token string) config.Config {
+func (p memberPlan) config(home Home, token string) config.Config {
+	dir := home.MemberDir(p.member.Name)
 	place := p.member.place()
-	nodes := p.spec.Nodes
-	if p.member.Nodes != nil {
-		nodes = *p.member.Nodes
+	nodes := p.spec.nodesOf(p.member)
+	if nodes.Kind == config.KindContainerd {
+		nodes.Network = string(home.network())
 	}
 	c := config.Config{
 		Name:        p.member.Name,
 		Place:       config.Place{Region: place.Region, Zone: place.Zone, Latitude: place.Latitude, Longitude: place.Longitude},
 		DataDir:     filepath.Join(dir, "data"),
 		APIPort:     p.member.APIPort,
-		ServiceCIDR: fmt.Sprintf("10.%d.0.0/16", 96+p.index),
-		PodCIDR:     fmt.Sprintf("10.%d.0.0/16", 160+p.index),
+		ServiceCIDR: serviceRange(p.index).String(),
+		PodCIDR:     podRange(p.index).String(),
 		Nodes:       nodes,
 		Labels:      p.member.Labels,
 		Agent:       &config.AgentConfig{JoinToken: token},

@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"path/filepath"
 	"slices"
+
+	"github.com/hansa-io/hansa/member/cluster/host"
 )
 
 // Complete returns a copy of c with every default filled in. It does not
@@ -11,6 +13,9 @@ import (
 func (c Config) Complete() Config {
 	c.Place = c.Place.complete()
 	c.Nodes = c.Nodes.complete(c.Place)
+	if c.Nodes.Kind == KindContainerd {
+		c.Nodes.Network = or(c.Nodes.Network, string(host.NetworkOf(c.DataDir)))
+	}
 	c.APIAddress = or(c.APIAddress, DefaultAPIAddress)
 	c.ServiceCIDR = or(c.ServiceCIDR, DefaultServiceCIDR)
 	c.PodCIDR = or(c.PodCIDR, DefaultPodCIDR)
@@ -36,6 +41,9 @@ func (p Place) complete() Place {
 
 func (n Nodes) complete(place Place) Nodes {
 	n.Kind = or(n.Kind, KindSimulated)
+	if n.Kind == KindContainerd {
+		n.Count = or(n.Count, 1)
+	}
 	n.Count = or(n.Count, DefaultNodeCount)
 	n.CPU = or(n.CPU, DefaultCPU)
 	n.Memory = or(n.Memory, DefaultMemory)

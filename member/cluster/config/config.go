@@ -48,20 +48,29 @@ type Place struct {
 
 // Nodes describes the nodes of a member. All of them are alike.
 type Nodes struct {
-	// Kind says what a node is. Only KindSimulated exists so far.
+	// Kind says what a node is: KindSimulated or KindContainerd.
 	Kind string `yaml:"kind"`
-	// Count of nodes, 1 to MaxNodes. Default DefaultNodeCount.
+	// Count of nodes, 1 to MaxNodes. Default DefaultNodeCount, and one of
+	// KindContainerd.
 	Count int `yaml:"count"`
-	// CPU each node offers, a Kubernetes quantity. Default DefaultCPU.
+	// CPU each node offers, a Kubernetes quantity. Default DefaultCPU. Nodes of
+	// KindContainerd offer what the machine has.
 	CPU string `yaml:"cpu"`
-	// Memory each node offers, a Kubernetes quantity. Default DefaultMemory.
+	// Memory each node offers, as with CPU. Default DefaultMemory.
 	Memory string `yaml:"memory"`
 	// Pods each node takes, 1 to MaxPods. Default DefaultPods.
 	Pods int `yaml:"pods"`
 	// Zones over which the nodes are spread in turn. Default the zone of the
 	// place and the two that follow it.
 	Zones []string `yaml:"zones"`
+	// Network names what nodes of KindContainerd put on the machine: eight
+	// hexadecimal digits, the same for members whose pods reach each other.
+	// Default digits that stand for the data directory.
+	Network string `yaml:"network,omitempty"`
 }
+
+// LabelNodeKind is on every node of an embedded member; its value is the kind.
+const LabelNodeKind = "hansa.io/node-kind"
 
 // AgentConfig is the section of the member's agent. The agent gives it its
 // meaning; here it is only carried.
@@ -78,6 +87,9 @@ type AgentConfig struct {
 const (
 	// KindSimulated nodes accept pods and report them running, but run nothing.
 	KindSimulated = "simulated"
+	// KindContainerd nodes run containerd, a kubelet and a kube-proxy, in
+	// namespaces of their own. They need Linux and root.
+	KindContainerd = "containerd"
 )
 
 // Defaults of the fields that have one.
@@ -100,6 +112,10 @@ const (
 	MaxNodes = 500
 	// MaxPods is as many pods as one node may offer.
 	MaxPods = 500
+	// MaxContainerdNodes and MaxContainerdPods are what the ranges of a node's
+	// addresses have room for.
+	MaxContainerdNodes = 100
+	MaxContainerdPods  = 250
 	// MaxFile is the largest configuration file, in bytes.
 	MaxFile = 1 << 20
 )

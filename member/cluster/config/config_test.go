@@ -56,7 +56,7 @@ func TestValidateRefuses(t *testing.T) {
 		{"latitude that is no number", minimal + "place: {latitude: .nan}\n", "place.latitude: NaN is outside"},
 		{"longitude", minimal + "place: {longitude: -181}\n", "place.longitude: -181 is outside -180 to 180"},
 		{"region", minimal + "place: {region: a b}\n", `place.region: "a b" must be`},
-		{"kind", minimal + "nodes: {kind: real}\n", `nodes.kind: "real" is unknown: only "simulated" exists`},
+		{"kind", minimal + "nodes: {kind: real}\n", `nodes.kind: "real" is unknown: write "simulated" or "containerd"`},
 		{"count", minimal + "nodes: {count: 501}\n", "nodes.count: 501 is outside 1 to 500"},
 		{"negative count", minimal + "nodes: {count: -1}\n", "nodes.count: -1 is outside 1 to 500"},
 		{"cpu", minimal + "nodes: {cpu: four}\n", `nodes.cpu: "four" is no positive quantity`},

@@ -17,7 +17,11 @@ import (
 // Load reads, decodes, completes and validates the file at path. Relative
 // directories in it count from its own directory. The error is one line that
 // begins with the path and, where one is to blame, the line number.
-func Load(path string) (Config, error) {
+func Load(path string) (Config, error) { return LoadWith(path, "") }
+
+// LoadWith is Load with another kind of nodes than the file says; an empty one
+// means what the file says.
+func LoadWith(path, kind string) (Config, error) {
 	data, err := readLimited(path)
 	if err != nil {
 		return Config{}, fmt.Errorf("read configuration: %w", err)
@@ -30,6 +34,7 @@ func Load(path string) (Config, error) {
 	if err != nil {
 		return Config{}, fmt.Errorf("%s: %w", path, err)
 	}
+	cfg.Nodes.Kind = or(kind, cfg.Nodes.Kind)
 	cfg = cfg.Complete()
 	if err := cfg.Validate(); err != nil {
 		return Config{}, fmt.Errorf("%s: %w", path, err)

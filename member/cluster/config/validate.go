@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/hansa-io/hansa/member/cluster/host"
 )
 
 var (
@@ -79,8 +81,12 @@ func validateDomain(p *problems, field, value string) {
 }
 
 func (n Nodes) validate(p *problems) {
-	if n.Kind != KindSimulated {
-		p.add("nodes.kind", "%q is unknown: only %q exists", n.Kind, KindSimulated)
+	switch n.Kind {
+	case KindSimulated:
+	case KindContainerd:
+		n.validateContainerd(p)
+	default:
+		p.add("nodes.kind", "%q is unknown: write %q or %q", n.Kind, KindSimulated, KindContainerd)
 	}
 	if n.Count < 1 || n.Count > MaxNodes {
 		p.add("nodes.count", "%d is outside 1 to %d", n.Count, MaxNodes)
@@ -92,6 +98,18 @@ func (n Nodes) validate(p *problems) {
 	}
 	for i, zone := range n.Zones {
 		validateDomain(p, fmt.Sprintf("nodes.zones[%d]", i), zone)
+	}
+}
+
+func (n Nodes) validateContainerd(p *problems) {
+	if n.Count > MaxContainerdNodes {
+		p.add("nodes.count", "%d is more than the %d containerd nodes of one member", n.Count, MaxContainerdNodes)
+	}
+	if n.Pods > MaxContainerdPods {
+		p.add("nodes.pods", "%d is more than the %d pods of one containerd node", n.Pods, MaxContainerdPods)
+	}
+	if !host.Network(n.Network).Valid() {
+		p.add("nodes.network", "%q must be eight hexadecimal digits", n.Network)
 	}
 }
 
@@ -108,7 +126,9 @@ func (c Config) validateRanges(p *problems) {
 		p.add("serviceCIDR", "%s must be between /12 and /24", service)
 	}
 	pod, podOK := validateCIDR(p, "podCIDR", c.PodCIDR)
-	if podOK && AddressesNeeded(c.Nodes) > 1<<(32-pod.Bits()) {
+	if podOK && c.Nodes.Kind == KindContainerd && (1+c.Nodes.Count)*256 > 1<<(32-pod.Bits()) {
+		p.add("podCIDR", "%s is too small for %d containerd nodes, each of which takes a /24: use a larger range", pod, c.Nodes.Count)
+	} else if podOK && AddressesNeeded(c.Nodes) > 1<<(32-pod.Bits()) {
 		p.add("podCIDR", "%s is too small for %d nodes of %d pods: use a larger range",
 			pod, c.Nodes.Count, c.Nodes.Pods)
 	}

@@ -23,9 +23,9 @@ import (
 // Labels and annotations that mark a simulated node.
 const (
 	// LabelNodeKind is on every node of an embedded member.
-	LabelNodeKind = "hansa.io/node-kind"
+	LabelNodeKind = config.LabelNodeKind
 	// NodeKind is the value of LabelNodeKind on simulated nodes.
-	NodeKind = "simulated"
+	NodeKind = config.KindSimulated
 	// annotationKwok is what users of kwok look for.
 	annotationKwok = "kwok.x-k8s.io/node"
 	instanceType   = "hansa.simulated"

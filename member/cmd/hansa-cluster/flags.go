@@ -17,6 +17,7 @@ Runs one embedded member: etcd, the Kubernetes control plane and its nodes in
 this process, and the agent when the file has an agent section.
 
   --config FILE      configuration of the member (required)
+  --nodes KIND       simulated or containerd, instead of nodes.kind of the file
   --check            print the effective configuration and stop
   --log-level LEVEL  debug, info, warn or error (default info)
   --version          print the version and stop
@@ -27,6 +28,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage.
 // options are the parsed command line.
 type options struct {
 	config  string
+	nodes   string
 	check   bool
 	version bool
 	level   slog.Level
@@ -39,6 +41,7 @@ func parse(arguments []string, stderr io.Writer) (options, error) {
 	flags := flag.NewFlagSet("hansa-cluster", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	flags.StringVar(&opts.config, "config", "", "")
+	flags.StringVar(&opts.nodes, "nodes", "", "")
 	flags.BoolVar(&opts.check, "check", false, "")
 	flags.BoolVar(&opts.version, "version", false, "")
 	flags.TextVar(&opts.level, "log-level", slog.LevelInfo, "")

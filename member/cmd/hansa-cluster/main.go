@@ -39,6 +39,9 @@ func main() {
 
 // execute does what the arguments ask for and returns when that is over.
 func execute(arguments []string, stdout, stderr io.Writer) error {
+	if len(arguments) == 1 && arguments[0] == "node" {
+		return runNode(os.Stdin, stderr)
+	}
 	flags, err := parse(arguments, stderr)
 	if err != nil {
 		return err
@@ -47,7 +50,7 @@ func execute(arguments []string, stdout, stderr io.Writer) error {
 		_, err := fmt.Fprintln(stdout, "hansa-cluster", release, "Kubernetes", version.Get().GitVersion)
 		return err
 	}
-	cfg, err := config.Load(flags.config)
+	cfg, err := config.LoadWith(flags.config, flags.nodes)
 	if err != nil {
 		return err
 	}
