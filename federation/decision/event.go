@@ -331,3 +331,25 @@ func requestOf(ev Event) uint64 {
 	}
 	return 0
 }
+
+// mostTogether bounds how many events one Step takes, so that it does not take long.
+const mostTogether = 256
+
+// Together says how many of the first events may go into one Step, at least one. Reports
+// may, of which many come and each is about little: what follows from them depends on the
+// last, and is worked out once.
+func Together(evs []Event) int {
+	n := 1
+	for n < min(len(evs), mostTogether) && report(evs[n-1]) && report(evs[n]) {
+		n++
+	}
+	return n
+}
+
+func report(ev Event) bool {
+	switch ev.(type) {
+	case StatusChanged, WriteDone, FactsChanged, BeatArrived:
+		return true
+	}
+	return false
+}

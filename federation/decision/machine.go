@@ -135,12 +135,15 @@ func New(opts Options) *Machine {
 	}
 }
 
-// Step applies one event and returns what must be done about it, in order. It
+// Step applies events and returns what must be done about them, in order. It
 // never blocks and reads no clock; equal histories give equal effects. now must
-// not go back.
-func (m *Machine) Step(now time.Time, ev Event) []Effect {
+// not go back. Several events are looked at together when all have been taken: Together
+// says which may be.
+func (m *Machine) Step(now time.Time, evs ...Event) []Effect {
 	m.now, m.out = now, nil
-	m.apply(ev)
+	for _, ev := range evs {
+		m.apply(ev)
+	}
 	if m.ready {
 		m.settle()
 	}

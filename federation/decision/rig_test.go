@@ -34,6 +34,7 @@ type rig struct {
 	lines   []string
 	quiet   map[string]bool
 	gateway bool
+	batched bool                     // reports that come at once are stepped together
 	ways    map[string]time.Duration // "tokyo-virginia" → round trip
 	beat    federation.HubBeat
 }
@@ -143,8 +144,8 @@ func (r *rig) put(k string, v any) federation.Revision {
 }
 
 // step feeds one event and carries out what comes of it.
-func (r *rig) step(ev Event) {
-	out := r.timed(ev)
+func (r *rig) step(evs ...Event) {
+	out := r.timed(evs)
 	for _, e := range out {
 		r.execute(e)
 	}
@@ -152,16 +153,16 @@ func (r *rig) step(ev Event) {
 
 // timed steps the machine and checks it, or, when it is measured, only looks at the
 // clock.
-func (r *rig) timed(ev Event) []Effect {
+func (r *rig) timed(evs []Event) []Effect {
 	if r.clock == nil {
-		out := r.m.Step(r.now, ev)
+		out := r.m.Step(r.now, evs...)
 		if err := r.m.Check(); err != nil {
-			r.t.Fatalf("after %T: %v", ev, err)
+			r.t.Fatalf("after %T: %v", evs, err)
 		}
 		return out
 	}
 	begin := time.Now()
-	out := r.m.Step(r.now, ev)
+	out := r.m.Step(r.now, evs...)
 	took := time.Since(begin)
 	r.clock.all += took
 	r.clock.longest = max(r.clock.longest, took)
@@ -378,9 +379,7 @@ func (r *rig) advance(d time.Duration) {
 func (r *rig) deliver() {
 	for ticks := 0; ; {
 		if i := slices.IndexFunc(r.later, func(l later) bool { return !l.at.After(r.now) }); i >= 0 {
-			ev := r.later[i].ev
-			r.later = slices.Delete(r.later, i, i+1)
-			r.step(ev)
+			r.step(r.due(i)...)
 			continue
 		}
 		at, ok := r.m.Deadline()

@@ -39,19 +39,22 @@ import (
 func TestScenarios(t *testing.T) {
 	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
 		r := newRig(t)
-		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
-			r.lines = nil
-			for _, line := range append([]string{d.Cmd + argText(d)}, strings.Split(d.Input, "\n")...) {
-				if f := strings.Fields(line); len(f) > 0 {
-					r.command(f[0], f[1:])
-				}
-			}
-			if len(r.lines) == 0 {
-				return "ok\n"
-			}
-			return r.nameIDs(strings.Join(r.lines, "\n")) + "\n"
-		})
+		datadriven.RunTest(t, path, func(_ *testing.T, d *datadriven.TestData) string { return r.play(d) })
 	})
+}
+
+// play runs the lines of one test and returns what happened.
+func (r *rig) play(d *datadriven.TestData) string {
+	r.lines = nil
+	for _, line := range append([]string{d.Cmd + argText(d)}, strings.Split(d.Input, "\n")...) {
+		if f := strings.Fields(line); len(f) > 0 {
+			r.command(f[0], f[1:])
+		}
+	}
+	if len(r.lines) == 0 {
+		return "ok\n"
+	}
+	return r.nameIDs(strings.Join(r.lines, "\n")) + "\n"
 }
 
 func argText(d *datadriven.TestData) string {

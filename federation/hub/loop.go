@@ -134,8 +134,10 @@ func (l *leadership) run(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-l.events.Ready():
-			for _, ev := range l.events.Take() {
-				l.step(ctx, ev)
+			for evs := l.events.Take(); len(evs) > 0; {
+				n := decision.Together(evs)
+				l.step(ctx, evs[:n]...)
+				evs = evs[n:]
 			}
 		case <-deadline.C:
 			l.step(ctx, decision.Tick{})
@@ -152,10 +154,10 @@ func (l *leadership) run(ctx context.Context) error {
 	}
 }
 
-// step gives the machine one event and carries out what it returns.
-func (l *leadership) step(ctx context.Context, ev decision.Event) {
+// step gives the machine events and carries out what it returns.
+func (l *leadership) step(ctx context.Context, evs ...decision.Event) {
 	now := time.Now()
-	effects := l.machine.Step(now, ev)
+	effects := l.machine.Step(now, evs...)
 	l.hub.metrics.steps.Observe(time.Since(now).Seconds())
 	for _, effect := range effects {
 		l.hub.metrics.decided(effect)
