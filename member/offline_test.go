@@ -199,6 +199,8 @@ func (s *site) begins(bus *line) (a *Agent, end func()) {
 	must(s.t, a.lander.Prepare(s.t.Context()))
 	ctx, cancel := context.WithCancel(s.t.Context())
 	var roles sync.WaitGroup
+	roles.Go(func() { s.answer(ctx, bus) })
+	synctest.Wait() // the hub listens before the agent speaks
 	for _, role := range []func(context.Context) error{a.decide, a.lander.Run, a.followWorks, a.keepStatuses, a.reports.run} {
 		roles.Go(func() {
 			if err := role(ctx); err != nil {
@@ -206,7 +208,6 @@ func (s *site) begins(bus *line) (a *Agent, end func()) {
 			}
 		})
 	}
-	roles.Go(func() { s.answer(ctx, bus) })
 	return a, func() {
 		cancel()
 		roles.Wait()
@@ -256,6 +257,10 @@ func bubble(t *testing.T, f func(*testing.T)) {
 	synctest.Test(t, f)
 }
 
+// rest waits until nothing happens any more but what happens every second: works that
+// come together are gathered for a while. It takes no time, in a bubble.
+func rest() { <-time.After(500 * time.Millisecond) }
+
 // TestOffline: an agent that restarts without the bus writes nothing, lands again what is
 // deleted, and when the bus is back applies only what is new.
 func TestOffline(t *testing.T) {
@@ -265,7 +270,7 @@ func TestOffline(t *testing.T) {
 		a, end := s.begins(first)
 		a.tell(guard.CachesSynced{})
 		s.beat(a)
-		synctest.Wait()
+		rest()
 		if got := s.cluster.written(); got != "cart web" || first.taken != 2 {
 			t.Fatalf("the first life wrote %q and acknowledged %d", got, first.taken)
 		}
@@ -273,7 +278,7 @@ func TestOffline(t *testing.T) {
 
 		a, end = s.begins(nil)
 		a.tell(guard.CachesSynced{})
-		<-time.After(time.Hour) // of the bubble's clock
+		<-time.After(time.Hour)
 		if got := s.cluster.written(); got != "" {
 			t.Errorf("wrote %q although nothing changed", got)
 		}
@@ -287,7 +292,7 @@ func TestOffline(t *testing.T) {
 
 		third := &line{Bus: inproc.New(), orders: []messaging.Change{work("web", 1, 10), work("cart", 7, 10)}}
 		a, end = s.begins(third)
-		synctest.Wait()
+		rest()
 		if s.hello.Held != 2 || third.taken != 2 {
 			t.Errorf("says that it holds up to %d, and acknowledged %d", s.hello.Held, third.taken)
 		}
@@ -318,14 +323,14 @@ func TestDamagedWorks(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := newSite(t)
 		_, end := s.begins(&line{Bus: inproc.New(), orders: []messaging.Change{work("web", 1, 10)}})
-		synctest.Wait()
+		rest()
 		end()
 		path := s.dir + "/" + worksFile
 		must(t, os.WriteFile(path, []byte(strings.Repeat("damage", 10_000)), 0o600))
 		again := &line{Bus: inproc.New(), orders: []messaging.Change{work("web", 1, 10)}}
 		a, end := s.begins(again)
 		defer end()
-		synctest.Wait()
+		rest()
 		if s.hello.Incarnation != 2 || s.hello.Held != 0 || again.taken != 1 {
 			t.Errorf("hello %+v, %d orders acknowledged", s.hello, again.taken)
 		}
@@ -334,7 +339,7 @@ func TestDamagedWorks(t *testing.T) {
 		}
 		a.tell(guard.CachesSynced{})
 		s.beat(a)
-		synctest.Wait()
+		rest()
 		if s.hello.Held != federation.AllHeld {
 			t.Errorf("says that it holds up to %d after the hub has answered", s.hello.Held)
 		}

@@ -122,10 +122,16 @@ func (s *shards) note(n int, k federation.Key, text string) *shard {
 }
 
 func (s *shards) begin(n int, gather time.Duration) {
-	if at := &s.all[n]; !at.writing && len(at.want) > 0 {
-		at.writing = true
-		time.AfterFunc(gather, func() { s.write(n) })
+	at := &s.all[n]
+	if at.writing || len(at.want) == 0 {
+		return
 	}
+	at.writing = true
+	if gather == 0 {
+		go s.write(n)
+		return
+	}
+	time.AfterFunc(gather, func() { s.write(n) })
 }
 
 // write writes what is wanted of a shard until somebody has to try again, or nothing
