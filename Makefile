@@ -43,6 +43,9 @@ bin/kubectl: go.mod member/cluster/version.mk
 bin/grpcurl: .ci/tools/go.mod
 	$(GO) build -modfile=.ci/tools/go.mod -o $@ github.com/fullstorydev/grpcurl/cmd/grpcurl
 
+bin/helm: .ci/helm/go.mod
+	$(GO) build -modfile=.ci/helm/go.mod -o $@ helm.sh/helm/v4/cmd/helm
+
 up: build ## start a federation of three members on this machine; NODES=containerd runs containers, as root
 	bin/hansa up $(if $(NODES),--nodes $(NODES))
 
