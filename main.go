@@ -54,6 +54,7 @@ func roles() []*cobra.Command {
 		hubbus.Command(),
 		configs.Role("gateway", "Run a gateway in a process of its own", configs.LoadGateway, traced("hansa-gateway", runGateway)),
 		configs.Role("agent", "Run the agent of a cluster that Hansa did not start", configs.LoadAgent, traced("hansa-agent", runAgent)),
+		configs.Join(cli.HomeDir, traced("hansa-agent", runAgent)),
 	}
 }
 

@@ -42,20 +42,8 @@ func (r Rotation) Text() []byte {
 		r.Member, r.ClusterID, r.Key, r.NewKey, r.At.UnixMilli())
 }
 
-// RotationReply has the user that was signed, or says that the member has left.
-type RotationReply struct {
-	UserJWT string
-	Left    Leaving // "" while it is a member
-}
-
-// Leaving is what becomes of what was landed in a member when it leaves.
-type Leaving string
-
-// Retain leaves it where it is, Delete removes it.
-const (
-	Retain Leaving = "retain"
-	Delete Leaving = "delete"
-)
+// RotationReply has the user that was signed.
+type RotationReply struct{ UserJWT string }
 
 // Rotated says which user an agent is connected with.
 type Rotated struct {

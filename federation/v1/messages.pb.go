@@ -3661,12 +3661,10 @@ func (x *Rotation) GetSignature() []byte {
 	return nil
 }
 
-// RotationReply has the user, or says that the member has left.
+// RotationReply has the user.
 type RotationReply struct {
-	state   protoimpl.MessageState `protogen:"open.v1"`
-	UserJwt string                 `protobuf:"bytes,1,opt,name=user_jwt,json=userJwt,proto3" json:"user_jwt,omitempty"`
-	// Set when the member has left: "retain" or "delete".
-	Left          string `protobuf:"bytes,2,opt,name=left,proto3" json:"left,omitempty"`
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	UserJwt       string                 `protobuf:"bytes,1,opt,name=user_jwt,json=userJwt,proto3" json:"user_jwt,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3704,13 +3702,6 @@ func (*RotationReply) Descriptor() ([]byte, []int) {
 func (x *RotationReply) GetUserJwt() string {
 	if x != nil {
 		return x.UserJwt
-	}
-	return ""
-}
-
-func (x *RotationReply) GetLeft() string {
-	if x != nil {
-		return x.Left
 	}
 	return ""
 }
@@ -4144,10 +4135,9 @@ const file_federation_v1_messages_proto_rawDesc = "" +
 	"\x03key\x18\x05 \x01(\tR\x03key\x12\x17\n" +
 	"\anew_key\x18\x06 \x01(\tR\x06newKey\x12*\n" +
 	"\x02at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x1c\n" +
-	"\tsignature\x18\b \x01(\fR\tsignature\">\n" +
+	"\tsignature\x18\b \x01(\fR\tsignature\"*\n" +
 	"\rRotationReply\x12\x19\n" +
-	"\buser_jwt\x18\x01 \x01(\tR\auserJwt\x12\x12\n" +
-	"\x04left\x18\x02 \x01(\tR\x04left\"\x91\x01\n" +
+	"\buser_jwt\x18\x01 \x01(\tR\auserJwt\"\x91\x01\n" +
 	"\aRotated\x12\x16\n" +
 	"\x06member\x18\x01 \x01(\tR\x06member\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\x04R\vincarnation\x12\x1a\n" +

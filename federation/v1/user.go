@@ -35,13 +35,13 @@ func DecodeRotation(b []byte) (federation.Rotation, error) {
 
 // EncodeRotationReply writes a RotationReply.
 func EncodeRotationReply(r federation.RotationReply) []byte {
-	return encode(&RotationReply{UserJwt: r.UserJWT, Left: string(r.Left)})
+	return encode(&RotationReply{UserJwt: r.UserJWT})
 }
 
 // DecodeRotationReply reads what EncodeRotationReply wrote.
 func DecodeRotationReply(b []byte) (federation.RotationReply, error) {
 	return decode("rotation reply", b, &RotationReply{}, func(m *RotationReply) (federation.RotationReply, error) {
-		return federation.RotationReply{UserJWT: m.GetUserJwt(), Left: federation.Leaving(m.GetLeft())}, named("user JWT", m.GetUserJwt()+m.GetLeft())
+		return federation.RotationReply{UserJWT: m.GetUserJwt()}, named("user JWT", m.GetUserJwt())
 	})
 }
 

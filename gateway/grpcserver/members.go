@@ -220,5 +220,5 @@ func (s *Server) Renew(ctx context.Context, r *gatewayv1.RenewRequest) (*gateway
 	if err != nil {
 		return nil, err
 	}
-	return &gatewayv1.RenewResponse{UserJwt: reply.UserJWT, Left: string(reply.Left)}, nil
+	return &gatewayv1.RenewResponse{UserJwt: reply.UserJWT}, nil
 }

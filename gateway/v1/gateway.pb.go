@@ -5234,11 +5234,8 @@ func (x *RenewRequest) GetSignature() []byte {
 // RenewResponse has the agent's credentials.
 type RenewResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// User JWT for new_user_key; empty when the member has left.
-	UserJwt string `protobuf:"bytes,1,opt,name=user_jwt,json=userJwt,proto3" json:"user_jwt,omitempty"`
-	// Set when the member has left the federation: "retain" or "delete", what it has to
-	// do with what was landed in it.
-	Left          string `protobuf:"bytes,2,opt,name=left,proto3" json:"left,omitempty"`
+	// User JWT for new_user_key.
+	UserJwt       string `protobuf:"bytes,1,opt,name=user_jwt,json=userJwt,proto3" json:"user_jwt,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -5276,13 +5273,6 @@ func (*RenewResponse) Descriptor() ([]byte, []int) {
 func (x *RenewResponse) GetUserJwt() string {
 	if x != nil {
 		return x.UserJwt
-	}
-	return ""
-}
-
-func (x *RenewResponse) GetLeft() string {
-	if x != nil {
-		return x.Left
 	}
 	return ""
 }
@@ -8606,10 +8596,9 @@ const file_gateway_v1_gateway_proto_rawDesc = "" +
 	"\fnew_user_key\x18\x04 \x01(\tR\n" +
 	"newUserKey\x12*\n" +
 	"\x02at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x1c\n" +
-	"\tsignature\x18\x06 \x01(\fR\tsignature\">\n" +
+	"\tsignature\x18\x06 \x01(\fR\tsignature\"*\n" +
 	"\rRenewResponse\x12\x19\n" +
-	"\buser_jwt\x18\x01 \x01(\tR\auserJwt\x12\x12\n" +
-	"\x04left\x18\x02 \x01(\tR\x04left\"\xda\x01\n" +
+	"\buser_jwt\x18\x01 \x01(\tR\auserJwt\"\xda\x01\n" +
 	"\x15StartOperationRequest\x12\x12\n" +
 	"\x04verb\x18\x01 \x01(\tR\x04verb\x12\x14\n" +
 	"\x05scope\x18\x02 \x01(\tR\x05scope\x12\x12\n" +

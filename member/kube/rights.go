@@ -40,7 +40,7 @@ func BaseRights() []Right {
 	}
 	out = append(out,
 		Right{Verb: "list", Resource: "serviceimports.multicluster.x-k8s.io"},
-		Right{Verb: "get", Resource: "/readyz"}, Right{Verb: "get", Resource: "/readyz/etcd"},
+		Right{Verb: "get", Resource: "/readyz/etcd"},
 		Right{Verb: "get", Resource: "namespaces", Name: metav1.NamespaceSystem},
 		Right{Verb: "get", Resource: "namespaces", Name: recordsNamespace},
 		Right{Verb: "create", Resource: crdResource},
