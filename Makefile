@@ -32,6 +32,9 @@ hansa:
 hansa-cluster:
 	$(GO) build -ldflags "$(HANSA_CLUSTER_LDFLAGS)" -o bin/hansa-cluster ./member/cmd/hansa-cluster
 
+hansa-pod:
+	$(GO) build -ldflags "-s -w" -o bin/hansa-pod ./member/cmd/hansa-pod
+
 tools: bin/kubectl bin/grpcurl bin/helm ## kubectl, grpcurl and helm, which the tests use
 
 bin/kubectl: go.mod member/cluster/version.mk
