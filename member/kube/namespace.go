@@ -46,7 +46,7 @@ func (c *Client) NamespaceUsers(ctx context.Context, namespace string) (string, 
 
 // automatic: kinds that Kubernetes itself makes for what others own.
 func automatic(kind string) bool {
-	return kind == "Event" || kind == "Lease" || kind == "Endpoints" || kind == "EndpointSlice" || kind == "PodMetrics"
+	return kind == "Event" || kind == "Lease" || kind == "Endpoints" || kind == "EndpointSlice" || kind == "PodMetrics" || kind == "PodCertificateRequest"
 }
 
 func madeByUser(u unstructured.Unstructured) bool {

@@ -79,7 +79,7 @@ func (s *inside) kubectl(arguments ...string) string {
 // awaitOutput waits until kubectl prints what is wanted.
 func (s *inside) awaitOutput(want string, arguments ...string) {
 	s.t.Helper()
-	s.f.await(s.t, time.Minute, func() string {
+	s.f.await(s.t, 20*time.Second, func() string {
 		out, _ := s.f.try(s.t, "kubectl", append([]string{"--kubeconfig", s.kubeconfig}, arguments...)...)
 		if got := strings.TrimSpace(out); got != want {
 			return fmt.Sprintf("%v: %q, want %q", arguments, got, want)
@@ -259,7 +259,7 @@ spec: {members: {required: {matchExpressions: [{key: name, operator: In, values:
 		})
 	}
 	s.awaitOutput("1", "get", "deployment", "-n", "inn", "host", "-o", "jsonpath={.status.readyReplicas}")
-	s.f.run(t, "hansa", "delete", "workload", "inn/host", "--yes")
+	s.f.run(t, "hansa", "delete", "inn/host", "--yes")
 	s.awaitOutput("", "get", "namespace", "inn", "--ignore-not-found", "-o", "name")
 }
 
@@ -273,6 +273,9 @@ func checkRights(t *testing.T, s *inside) {
 	s.f.read(t, &own, "kubectl", "--kubeconfig", s.kubeconfig, "get", "role", "-n", "hansa-system", "hansa-agent", "-o", "json")
 	for _, r := range append(rightsOf(cluster.Rules, ""), rightsOf(own.Rules, "hansa-system")...) {
 		granted[r.String()] = true
+	}
+	if denied := s.proxy.denied(); len(denied) > 0 {
+		t.Errorf("the agent asked for what it may not do: %v", denied)
 	}
 	used := s.proxy.used()
 	for _, r := range kube.BaseRights() {
@@ -340,8 +343,16 @@ type recorder struct {
 	address string
 	ca      []byte
 
-	mu   sync.Mutex
-	seen map[string]bool
+	mu      sync.Mutex
+	seen    map[string]bool
+	refused map[string]bool
+}
+
+// denied are the requests that were not permitted.
+func (r *recorder) denied() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Sorted(maps.Keys(r.refused))
 }
 
 func (r *recorder) used() map[string]bool {
@@ -376,10 +387,18 @@ func record(t *testing.T, kubeconfig string) *recorder {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &recorder{t: t, address: listener.Addr().String(), ca: authority.Pair().Certificate, seen: map[string]bool{}}
+	r := &recorder{t: t, address: listener.Addr().String(), ca: authority.Pair().Certificate, seen: map[string]bool{}, refused: map[string]bool{}}
 	pass := &httputil.ReverseProxy{
 		Rewrite:       func(p *httputil.ProxyRequest) { p.SetURL(at) },
 		FlushInterval: -1,
+		ModifyResponse: func(a *http.Response) error {
+			if a.StatusCode == http.StatusForbidden {
+				r.mu.Lock()
+				defer r.mu.Unlock()
+				r.refused[a.Request.Method+" "+a.Request.URL.Path] = true
+			}
+			return nil
+		},
 		Transport:     &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, MaxIdleConnsPerHost: 64}, // it is on this machine
 	}
 	server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
@@ -424,6 +443,9 @@ func rightsFor(q *http.Request) []kube.Right {
 		}
 	}
 	out := []kube.Right{r, {Verb: r.Verb, Resource: r.Resource, Namespace: r.Namespace}}
+	if q.URL.Query().Get("sendInitialEvents") == "true" { // an older API server is asked to list
+		out = append(out, kube.Right{Verb: "list", Resource: r.Resource, Namespace: r.Namespace})
+	}
 	if strings.Contains(q.Header.Get("Content-Type"), "apply-patch") {
 		out = append(out, kube.Right{Verb: "create", Resource: r.Resource, Namespace: r.Namespace})
 	}
