@@ -57,7 +57,7 @@ func (a *Agent) mark(ctx context.Context) error {
 	case err != nil:
 		return err
 	case found != want && found != (kube.Marker{}) && id.Marked:
-		return fmt.Errorf("the cluster has joined federation %s as %s since: stop this agent, or let the cluster leave and join again with a new token and an empty state directory",
+		return fmt.Errorf("the cluster has joined federation %s as %s since: stop this agent, or join it again with a new token and an empty state directory",
 			found.Federation, found.Member)
 	case found != want:
 		err = a.home.Mark(ctx, want)

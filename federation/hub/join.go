@@ -106,7 +106,7 @@ func (j joins) join(ctx context.Context, r federation.JoinRequest, now time.Time
 func (j joins) strange(ctx context.Context, r federation.JoinRequest) error {
 	if r.Federation != "" && j.federation != "" && r.Federation != j.federation {
 		return messaging.Errorf(messaging.Exists,
-			"join of %s: the cluster belongs to another federation (%s, this is %s): let it leave that one first with \"hansa leave\" there; if that one is no more, delete ConfigMap hansa-system/hansa-member in the cluster",
+			"join of %s: the cluster belongs to another federation (%s, this is %s): remove it there with \"hansa leave\", and then delete ConfigMap hansa-system/hansa-member in the cluster",
 			r.Member, r.Federation, j.federation)
 	}
 	entries, err := snapshot(ctx, j.members, "")

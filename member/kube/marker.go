@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
@@ -49,18 +48,6 @@ func (c *Client) Mark(ctx context.Context, m Marker) error {
 	}}
 	if _, err := c.Apply(ctx, u, false); err != nil {
 		return fmt.Errorf("note which federation the cluster belongs to: %w", err)
-	}
-	return nil
-}
-
-// Unmark removes the marker: the cluster may join another federation.
-func (c *Client) Unmark(ctx context.Context) error {
-	u, err := c.Get(ctx, markerRef())
-	if err == nil {
-		err = c.Delete(ctx, markerRef(), u.GetUID(), metav1.DeletePropagationBackground)
-	}
-	if err != nil && !errors.Is(err, ErrNotFound) {
-		return fmt.Errorf("remove what says which federation the cluster belongs to: %w", err)
 	}
 	return nil
 }

@@ -51,10 +51,7 @@ func BaseRights() []Right {
 	for _, verb := range []string{"create", "list", "patch"} {
 		out = append(out, Right{Verb: verb, Resource: "configmaps", Namespace: recordsNamespace})
 	}
-	for _, verb := range []string{"delete", "get"} {
-		out = append(out, Right{Verb: verb, Resource: "configmaps", Namespace: recordsNamespace, Name: markerName})
-	}
-	return out
+	return append(out, Right{Verb: "get", Resource: "configmaps", Namespace: recordsNamespace, Name: markerName})
 }
 
 const crdResource = "customresourcedefinitions.apiextensions.k8s.io"
