@@ -10,6 +10,8 @@ import (
 
 // home is what an agent asks of its cluster before it works in it.
 type home interface {
+	// ID identifies the cluster.
+	ID(ctx context.Context) (string, error)
 	// CheckRights says what the agent may not do and must.
 	CheckRights(ctx context.Context) error
 	// Marker says whose member the cluster is, and Mark notes it.
@@ -17,16 +19,21 @@ type home interface {
 	Mark(ctx context.Context, m kube.Marker) error
 }
 
-// clusterID waits for the API server: an agent may start before its cluster.
+// clusterID waits for the API server: an agent may start before its cluster. One that
+// has not joined yet, and may not even ask, has to be told so.
 func (a *Agent) clusterID(ctx context.Context) (string, error) {
 	for told := false; ; told = true {
-		id, err := a.cluster.ID(ctx)
-		switch {
-		case err == nil:
+		id, err := a.home.ID(ctx)
+		if err == nil {
 			return id, nil
-		case kube.Denied(err):
-			return "", a.denied(ctx, err)
-		case !told:
+		}
+		if _, joined, _ := a.state.readIdentity(); !joined && kube.Denied(err) {
+			if lacks := a.home.CheckRights(ctx); lacks != nil {
+				err = lacks
+			}
+			return "", notJoined(err)
+		}
+		if !told {
 			a.log.Warn("waiting for the API server", "reason", err)
 		}
 		if !wait(ctx, time.Second) {
@@ -35,13 +42,9 @@ func (a *Agent) clusterID(ctx context.Context) (string, error) {
 	}
 }
 
-// denied names all that the agent may not do, once the first refusal says that there
-// is something.
-func (a *Agent) denied(ctx context.Context, first error) error {
-	if err := a.home.CheckRights(ctx); err != nil {
-		return err
-	}
-	return first
+// notJoined says why, and that another attempt needs no new token.
+func notJoined(err error) error {
+	return fmt.Errorf("not joined, and the join token was not used: %w", err)
 }
 
 // mark has the cluster say whose member it is, once after the join; later it refuses a

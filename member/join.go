@@ -72,7 +72,7 @@ func (a *Agent) admitted(ctx context.Context, clusterID string) (identity, error
 		return id, fmt.Errorf("not joined yet, and there is no join token: make one with \"hansa token create --member %s\"", a.opts.Name)
 	}
 	if err := a.home.CheckRights(ctx); err != nil {
-		return id, fmt.Errorf("not joined, and the join token was not used: %w", err)
+		return id, notJoined(err)
 	}
 	return a.join(ctx, clusterID)
 }

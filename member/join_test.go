@@ -91,6 +91,9 @@ type ground struct {
 	lacks  error
 }
 
+func (g *ground) ID(context.Context) (string, error) {
+	return "c1", nil
+}
 func (g *ground) CheckRights(context.Context) error           { return g.lacks }
 func (g *ground) Marker(context.Context) (kube.Marker, error) { return g.marker, nil }
 func (g *ground) Mark(_ context.Context, m kube.Marker) error { g.marker = m; return nil }

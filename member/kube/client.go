@@ -45,8 +45,9 @@ type Client struct {
 }
 
 // Open reads a kubeconfig file; context "" means its current one. No file means the
-// service account of the pod that this process runs in. It makes no request. The client has no rate limit of its own: the API server's priority and
-// fairness bounds it, and landing is paced by the hub.
+// service account of the pod that this process runs in. It makes no request. The
+// client has no rate limit of its own: the API server's priority and fairness bounds
+// it, and landing is paced by the hub.
 func Open(file, kubeContext string) (*Client, error) {
 	config, err := read(file, kubeContext)
 	if err != nil {
