@@ -16,8 +16,11 @@ func TestOpenOutside(t *testing.T) {
 
 func TestJoinRights(t *testing.T) {
 	got := join([]Right{
-		{Verb: "list", Resource: "nodes"}, {Verb: "get", Resource: "/readyz"}, {Verb: "watch", Resource: "nodes"},
-		{Verb: "create", Resource: "configmaps", Namespace: "hansa-system"}, {Verb: "get", Resource: "namespaces", Name: "kube-system"},
+		{Verb: "list", Resource: "nodes"},
+		{Verb: "get", Resource: "/readyz"},
+		{Verb: "watch", Resource: "nodes"},
+		{Verb: "create", Resource: "configmaps", Namespace: "hansa-system"},
+		{Verb: "get", Resource: "namespaces", Name: "kube-system"},
 	})
 	if want := "list+watch nodes, get /readyz, create configmaps in hansa-system, get namespaces kube-system"; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
