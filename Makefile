@@ -35,13 +35,16 @@ hansa-cluster:
 hansa-pod:
 	$(GO) build -ldflags "-s -w" -o bin/hansa-pod ./member/cmd/hansa-pod
 
-tools: bin/kubectl bin/grpcurl ## kubectl and grpcurl, which the tests use
+tools: bin/kubectl bin/grpcurl bin/helm ## kubectl, grpcurl and helm, which the tests use
 
 bin/kubectl: go.mod member/cluster/version.mk
 	$(GO) build -ldflags "$(HANSA_CLUSTER_LDFLAGS)" -o $@ k8s.io/kubernetes/cmd/kubectl
 
 bin/grpcurl: .ci/tools/go.mod
 	$(GO) build -modfile=.ci/tools/go.mod -o $@ github.com/fullstorydev/grpcurl/cmd/grpcurl
+
+bin/helm: .ci/helm/go.mod
+	$(GO) build -modfile=.ci/helm/go.mod -o $@ helm.sh/helm/v4/cmd/helm
 
 up: build ## start a federation of three members on this machine; NODES=containerd runs containers, as root
 	bin/hansa up $(if $(NODES),--nodes $(NODES))

@@ -54,6 +54,7 @@ func roles() []*cobra.Command {
 		hubbus.Command(),
 		configs.Role("gateway", "Run a gateway in a process of its own", configs.LoadGateway, traced("hansa-gateway", runGateway)),
 		configs.Role("agent", "Run the agent of a cluster that Hansa did not start", configs.LoadAgent, traced("hansa-agent", runAgent)),
+		configs.Join(cli.HomeDir, traced("hansa-agent", runAgent)),
 	}
 }
 
@@ -132,7 +133,7 @@ func runHub(ctx context.Context, c configs.Hub) error {
 	}
 	decides, err := hub.New(hub.Options{
 		Name: c.Name, Instance: instance, Bus: mirroredBus{bus.Conn, records}, Ears: bus.Ears, Accounts: bus.Accounts, Works: bus.Conn, Sealing: sealing,
-		Inspector: bus.Inspector(), Gather: bus.Gather, Suspend: bus.Accounts.Suspend, BusURLs: bus.URLs(), BusCA: bus.CA, Stabilise: c.Stabilise, Metrics: metrics, Log: log,
+		Inspector: bus.Inspector(), Gather: bus.Gather, Suspend: bus.Accounts.Suspend, BusURLs: bus.URLs(), BusCA: bus.CA, Federation: bus.Keys.Federation(), Stabilise: c.Stabilise, Metrics: metrics, Log: log,
 		Brake: limits(c), Full: bus.Full, Version: release, Keys: nats.KeyFiles(c.Bus.KeysDir), DataDir: c.DataDir,
 	})
 	if err != nil {
@@ -294,9 +295,13 @@ func runAgent(ctx context.Context, c configs.Agent) error {
 			return fmt.Errorf("read probeCAFile: %w", err)
 		}
 	}
+	token, err := c.Token()
+	if err != nil {
+		return err
+	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
 	agent, err := member.New(member.Options{
-		Name: c.Name, Place: federation.Place(c.Place), Labels: c.Labels, StateDir: c.StateDir, JoinToken: c.JoinToken,
+		Name: c.Name, Place: federation.Place(c.Place), Labels: c.Labels, StateDir: c.StateDir, JoinToken: token,
 		Kubeconfig: c.Kubeconfig, Context: c.Context, AdmissionListen: c.Admission.Listen, AdmissionURL: c.Admission.URL, ProbeURL: c.ProbeURL, ProbeCA: ca, NoProbe: c.NoProbe, Version: release,
 		Keys:       access.Keys{New: nats.NewUserKey, Sign: nats.Sign, Read: nats.ReadUser},
 		NewSealKey: seal.NewKey, Unseal: seal.Open, Logger: log,

@@ -4,7 +4,10 @@ import (
 	_ "embed" // for the directive below
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
+	"strings"
 )
 
 //go:embed agent.yaml
@@ -22,7 +25,9 @@ type Agent struct {
 	NoProbe     bool              `yaml:"noProbe"`
 	StateDir    string            `yaml:"stateDir"`
 	JoinToken   string            `yaml:"joinToken"`
-	Admission   Admission         `yaml:"admission"`
+	// JoinTokenFile has the token instead.
+	JoinTokenFile string    `yaml:"joinTokenFile"`
+	Admission     Admission `yaml:"admission"`
 }
 
 // Admission says where the cluster's API server asks about pods of at-most-one
@@ -46,7 +51,7 @@ func LoadAgent(path string) (Agent, error) {
 	if err != nil {
 		return Agent{}, fmt.Errorf("%s: %w", path, err)
 	}
-	beside(base, &a.Kubeconfig, &a.ProbeCAFile, &a.StateDir)
+	beside(base, &a.Kubeconfig, &a.ProbeCAFile, &a.StateDir, &a.JoinTokenFile)
 	if err := a.validate(); err != nil {
 		return Agent{}, fmt.Errorf("%s: %w", path, err)
 	}
@@ -59,14 +64,29 @@ func (a Agent) validate() error {
 		return errors.New("name must be set: the name under which the cluster joins")
 	case a.Place.Region == "":
 		return errors.New("place.region must be set, for example eu-central")
-	case a.Kubeconfig == "":
-		return errors.New("kubeconfig must be set: the file by which the agent reaches the cluster")
+	case a.Kubeconfig == "" && a.Context != "":
+		return errors.New("kubeconfig must be set with context: a pod's service account has none")
 	case a.StateDir == "":
 		return errors.New("stateDir must be set")
+	case a.JoinToken != "" && a.JoinTokenFile != "":
+		return errors.New("joinToken and joinTokenFile are both set: remove one")
 	case a.Admission.URL != "" && a.Admission.Listen == "":
 		return errors.New("admission.listen must be set with admission.url")
 	case a.ProbeURL != "" && a.ProbeCAFile == "":
 		return errors.New("probeCAFile must be set with probeURL: the CA that signs the API server's certificate")
 	}
 	return nil
+}
+
+// Token returns the join token. A file that is not there has none: the agent needs it
+// once, and its Secret may be gone later.
+func (a Agent) Token() (string, error) {
+	if a.JoinTokenFile == "" {
+		return a.JoinToken, nil
+	}
+	b, err := os.ReadFile(a.JoinTokenFile)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("read joinTokenFile: %w", err)
+	}
+	return strings.TrimSpace(string(b)), nil
 }

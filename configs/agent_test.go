@@ -12,7 +12,8 @@ func TestLoadAgent(t *testing.T) {
 		{"whole", "name: tokyo\nplace: {region: ap-northeast}\nkubeconfig: kc\nstateDir: state\n", ""},
 		{"no name", "place: {region: x}\nkubeconfig: kc\n", "name must be set"},
 		{"no region", "name: tokyo\nkubeconfig: kc\n", "place.region must be set"},
-		{"no kubeconfig", "name: tokyo\nplace: {region: x}\n", "kubeconfig must be set"},
+		{"context of no kubeconfig", "name: tokyo\nplace: {region: x}\ncontext: a\n", "kubeconfig must be set with context"},
+		{"two tokens", "name: tokyo\nplace: {region: x}\njoinToken: a\njoinTokenFile: b\n", "joinToken and joinTokenFile are both set"},
 		{"unknown field", "nam: tokyo\n", `did you mean "name"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -31,5 +32,21 @@ func TestLoadAgent(t *testing.T) {
 				t.Errorf("got %v, want %q", err, c.want)
 			}
 		})
+	}
+}
+
+// TestAgentToken: the file with the token may be gone once the agent has joined.
+func TestAgentToken(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(file, []byte("line\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		agent Agent
+		want  string
+	}{{Agent{JoinToken: "own"}, "own"}, {Agent{JoinTokenFile: file}, "line"}, {Agent{JoinTokenFile: file + "-gone"}, ""}} {
+		if got, err := c.agent.Token(); err != nil || got != c.want {
+			t.Errorf("%+v: %q, %v", c.agent, got, err)
+		}
 	}
 }

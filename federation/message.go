@@ -115,6 +115,7 @@ type JoinRequest struct {
 	UserKey     string // public nkey of the agent's bus user
 	SealKey     string // public curve key for secrets
 	Version     string
+	Federation  string // that the cluster says it belongs to; "" if to none
 }
 
 // JoinReply has the agent's credentials.
@@ -124,6 +125,8 @@ type JoinReply struct {
 	BusCA     []byte // PEM
 	Account   string
 	ExpiresAt time.Time
+	// Federation identifies the federation.
+	Federation string
 }
 
 // TokenRequest asks for a one-time join token bound to a member's name.

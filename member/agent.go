@@ -57,7 +57,8 @@ type Options struct {
 	Labels map[string]string
 	// StateDir keeps the identity, the incarnation, the guard's state and its orders.
 	StateDir string
-	// Kubeconfig file and, optionally, context of the cluster.
+	// Kubeconfig file and, optionally, context of the cluster; no file means the cluster
+	// that this process is a pod of.
 	Kubeconfig, Context string
 	// ProbeURL and ProbeCA say where others can probe the API server; by default
 	// what the kubeconfig says. NoProbe says that it cannot be reached.
@@ -92,6 +93,7 @@ type Agent struct {
 	log         *slog.Logger
 	state       *stateDir
 	cluster     *kube.Client
+	home        home // cluster
 	book        *book
 	access      *access.Keeper
 	incarnation federation.Incarnation
@@ -178,6 +180,7 @@ func (a *Agent) prepare(ctx context.Context) error {
 	if a.cluster, err = kube.Open(a.opts.Kubeconfig, a.opts.Context); err != nil {
 		return err
 	}
+	a.home = a.cluster
 	clusterID, err := a.clusterID(ctx)
 	if err != nil {
 		return err
@@ -206,6 +209,9 @@ func (a *Agent) prepare(ctx context.Context) error {
 	if err := a.lander.Prepare(ctx); err != nil {
 		return err
 	}
+	if err := a.mark(ctx); err != nil {
+		return err
+	}
 	if err := a.connect(); err != nil {
 		return err
 	}
@@ -217,22 +223,6 @@ func (a *Agent) prepare(ctx context.Context) error {
 	a.vitals.Store(&vitals{})
 	a.log.Info("agent starts", "incarnation", a.incarnation, "cluster", clusterID)
 	return nil
-}
-
-// clusterID waits for the API server: an agent may start before its cluster.
-func (a *Agent) clusterID(ctx context.Context) (string, error) {
-	for told := false; ; told = true {
-		id, err := a.cluster.ID(ctx)
-		if err == nil {
-			return id, nil
-		}
-		if !told {
-			a.log.Warn("waiting for the API server", "reason", err)
-		}
-		if !wait(ctx, time.Second) {
-			return "", ctx.Err()
-		}
-	}
 }
 
 func (a *Agent) openGuard(clusterID string) (*guard.Machine, error) {

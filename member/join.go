@@ -66,9 +66,13 @@ func (a *Agent) admitted(ctx context.Context, clusterID string) (identity, error
 	case joined && id.ClusterID != clusterID:
 		return id, fmt.Errorf("state directory %s belongs to cluster %s, and this is cluster %s: join it under a name of its own", a.opts.StateDir, id.ClusterID, clusterID)
 	case joined:
+		a.tellRights(ctx)
 		return id, nil
 	case a.opts.JoinToken == "":
 		return id, fmt.Errorf("not joined yet, and there is no join token: make one with \"hansa token create --member %s\"", a.opts.Name)
+	}
+	if err := a.home.CheckRights(ctx); err != nil {
+		return id, notJoined(err)
 	}
 	return a.join(ctx, clusterID)
 }
@@ -97,10 +101,15 @@ func (a *Agent) join(ctx context.Context, clusterID string) (identity, error) {
 	if request.ProbeUrl, request.ProbeCa, err = a.probeAddress(); err != nil {
 		return identity{}, err
 	}
+	marker, err := a.home.Marker(ctx)
+	if err != nil {
+		return identity{}, err
+	}
+	request.Federation = marker.Federation
 	for told := false; ; told = true {
 		reply, err := askToJoin(ctx, t, request)
 		if err == nil {
-			id := identity{Member: a.opts.Name, ClusterID: clusterID, SealKeys: []sealKey{sealTo}, Gateway: t.gateway, State: access.State{Credentials: access.Credentials{
+			id := identity{Member: a.opts.Name, ClusterID: clusterID, SealKeys: []sealKey{sealTo}, Federation: reply.GetFederation(), Gateway: t.gateway, State: access.State{Credentials: access.Credentials{
 				BusURLs: reply.GetBusUrls(), BusCA: reply.GetBusCa(), Account: reply.GetAccount(), JWT: reply.GetUserJwt(), Seed: seed,
 			}}}
 			a.log.Info("joined", "bus", strings.Join(id.BusURLs, " "))

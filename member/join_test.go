@@ -23,6 +23,7 @@ import (
 	gatewayv1 "github.com/hansa-io/hansa/gateway/v1"
 	"github.com/hansa-io/hansa/member/access"
 	"github.com/hansa-io/hansa/member/cluster/pki"
+	"github.com/hansa-io/hansa/member/kube"
 	"github.com/hansa-io/hansa/messaging"
 )
 
@@ -80,7 +81,71 @@ func newJoiner(t *testing.T, dir, token string) *Agent {
 	key := func() (string, []byte, error) { return "public", []byte("seed"), nil }
 	return &Agent{
 		opts:  Options{Name: "tokyo", StateDir: dir, JoinToken: token, NoProbe: true, Keys: access.Keys{New: key}, NewSealKey: key},
-		state: state, log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+		state: state, home: &ground{}, log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+	}
+}
+
+// ground is a cluster of the tests that belongs to whom it is told to.
+type ground struct {
+	marker kube.Marker
+	lacks  error
+}
+
+func (g *ground) ID(context.Context) (string, error) {
+	return "c1", nil
+}
+func (g *ground) CheckRights(context.Context) error           { return g.lacks }
+func (g *ground) Marker(context.Context) (kube.Marker, error) { return g.marker, nil }
+func (g *ground) Mark(_ context.Context, m kube.Marker) error { g.marker = m; return nil }
+
+// TestJoinRights: an agent that may not do what it must does not ask, so its token is
+// not used up.
+func TestJoinRights(t *testing.T) {
+	d := newDoor(t)
+	a := newJoiner(t, t.TempDir(), d.token())
+	a.home = &ground{lacks: errors.New("list+watch nodes")}
+	d.answers <- nil
+	if _, err := a.admitted(t.Context(), "c1"); err == nil || err.Error() != "not joined, and the join token was not used: list+watch nodes" {
+		t.Errorf("got %v", err)
+	}
+	if len(d.answers) != 1 {
+		t.Error("the gateway was asked")
+	}
+}
+
+// TestMark: a cluster that was joined says so, also after somebody removed that, and an
+// agent does not go on in a cluster that another agent has joined since.
+func TestMark(t *testing.T) {
+	own := kube.Marker{Federation: "F1", Member: "tokyo"}
+	for _, c := range []struct {
+		name   string
+		found  kube.Marker
+		marked bool
+		want   string
+	}{
+		{"new", kube.Marker{}, false, ""},
+		{"left as another", kube.Marker{Federation: "F1", Member: "osaka"}, false, ""},
+		{"restart", own, true, ""},
+		{"removed", kube.Marker{}, true, ""},
+		{"another name since", kube.Marker{Federation: "F1", Member: "osaka"}, true, "the cluster has joined federation F1 as osaka since"},
+		{"another federation since", kube.Marker{Federation: "F2", Member: "tokyo"}, true, "the cluster has joined federation F2 as tokyo since"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			a := newJoiner(t, t.TempDir(), "")
+			there := &ground{marker: c.found}
+			a.home = there
+			a.book = &book{id: identity{Member: "tokyo", Federation: "F1", Marked: c.marked}, write: a.state.writeIdentity}
+			err := a.mark(t.Context())
+			if c.want != "" {
+				if err == nil || !strings.Contains(err.Error(), c.want) || there.marker != c.found {
+					t.Errorf("got %v, marker %v", err, there.marker)
+				}
+				return
+			}
+			if err != nil || there.marker != own || !a.book.read().Marked {
+				t.Errorf("got %v, marker %v, %+v", err, there.marker, a.book.read())
+			}
+		})
 	}
 }
 

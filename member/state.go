@@ -32,6 +32,10 @@ type identity struct {
 	access.State
 	// SealKeys are those that secrets are or were sealed to, the newest first.
 	SealKeys []sealKey `json:"sealKeys,omitempty"`
+	// Federation identifies the one that was joined; "" when its hub does not say.
+	Federation string `json:"federation,omitempty"`
+	// Marked: the cluster says that it belongs to it.
+	Marked bool `json:"marked,omitempty"`
 	// Gateway is the one by which the agent joined.
 	Gateway gateway `json:"gateway,omitzero"`
 }

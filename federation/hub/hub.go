@@ -55,6 +55,9 @@ type Options struct {
 	// BusURLs and BusCA (PEM) are handed to agents that join.
 	BusURLs []string
 	BusCA   []byte
+	// Federation identifies the federation; clusters that join note it, and those that
+	// note another are refused. Empty: nothing is noted.
+	Federation string
 	// Gather brings what the leader writes near to it; nil: it is near.
 	Gather func(context.Context) error
 	// Inspector looks at the bus; nil: nobody can.

@@ -41,13 +41,14 @@ type WorkBuckets interface {
 
 // joins lets agents join. A join that is refused changes nothing.
 type joins struct {
-	tokens   tokens
-	members  messaging.KV
-	accounts Accounts
-	works    WorkBuckets
-	seal     sealed.Sealer
-	busURLs  []string
-	busCA    []byte
+	tokens     tokens
+	members    messaging.Bucket
+	accounts   Accounts
+	works      WorkBuckets
+	seal       sealed.Sealer
+	busURLs    []string
+	busCA      []byte
+	federation string
 }
 
 // join checks the request, consumes the token, writes the member's record and
@@ -65,6 +66,9 @@ func (j joins) join(ctx context.Context, r federation.JoinRequest, now time.Time
 		if err := checkSealKey(j.seal, r.Member, r.SealKey); err != nil {
 			return federation.JoinReply{}, err
 		}
+	}
+	if err := j.strange(ctx, r); err != nil {
+		return federation.JoinReply{}, err
 	}
 	spec, expected, err := j.known(ctx, r)
 	if err != nil {
@@ -94,7 +98,31 @@ func (j joins) join(ctx context.Context, r federation.JoinRequest, now time.Time
 	if err := j.write(ctx, replaced(joined(spec, r, account, now), federation.BusUser{Key: r.UserKey, IssuedAt: now, ExpiresAt: expires}), expected); err != nil {
 		return federation.JoinReply{}, err
 	}
-	return federation.JoinReply{UserJWT: jwt, BusURLs: j.busURLs, BusCA: j.busCA, Account: account, ExpiresAt: expires}, nil
+	return federation.JoinReply{UserJWT: jwt, BusURLs: j.busURLs, BusCA: j.busCA, Account: account, ExpiresAt: expires, Federation: j.federation}, nil
+}
+
+// strange refuses a cluster that belongs to another federation, or that is a member of
+// this one under another name.
+func (j joins) strange(ctx context.Context, r federation.JoinRequest) error {
+	if r.Federation != "" && j.federation != "" && r.Federation != j.federation {
+		return messaging.Errorf(messaging.Exists,
+			"join of %s: the cluster belongs to another federation (%s, this is %s): remove it there with \"hansa leave\", and then delete ConfigMap hansa-system/hansa-member in the cluster",
+			r.Member, r.Federation, j.federation)
+	}
+	entries, err := snapshot(ctx, j.members, "")
+	if err != nil {
+		return fmt.Errorf("join of %s: list the members: %w", r.Member, err)
+	}
+	for _, e := range entries {
+		spec, err := federationv1.DecodeMemberSpec(e.Value)
+		if err != nil {
+			return err
+		}
+		if spec.ClusterID == r.ClusterID && spec.Name != r.Member {
+			return messaging.Errorf(messaging.Exists, "join of %s: the cluster is a member already, as %s: remove that first with \"hansa leave %s\"", r.Member, spec.Name, spec.Name)
+		}
+	}
+	return nil
 }
 
 // known returns the record that the name has, and its revision; both are zero

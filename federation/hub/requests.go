@@ -22,7 +22,7 @@ func (l *leadership) answers() map[string]handler {
 	t := tokens{bucket: l.buckets[subject.Tokens]}
 	j := joins{
 		tokens: t, members: l.buckets[subject.Members], accounts: l.hub.opts.Accounts, works: l.hub.opts.Works,
-		seal: l.hub.opts.Sealing.Seal, busURLs: l.hub.opts.BusURLs, busCA: l.hub.opts.BusCA,
+		seal: l.hub.opts.Sealing.Seal, busURLs: l.hub.opts.BusURLs, busCA: l.hub.opts.BusCA, federation: l.hub.opts.Federation,
 	}
 	return map[string]handler{
 		subject.HubJoin: answer(federationv1.DecodeJoinRequest, federationv1.EncodeJoinReply,

@@ -40,6 +40,7 @@ func EncodeJoinRequest(r federation.JoinRequest) []byte {
 	return encode(&JoinRequest{
 		TokenId: r.TokenID, TokenSecret: r.TokenSecret, Member: r.Member, Place: fromPlace(r.Place), Labels: r.Labels,
 		ClusterId: r.ClusterID, ProbeUrl: r.ProbeURL, ProbeCa: r.ProbeCA, UserKey: r.UserKey, SealKey: r.SealKey, Version: r.Version,
+		Federation: r.Federation,
 	})
 }
 
@@ -50,6 +51,7 @@ func DecodeJoinRequest(b []byte) (federation.JoinRequest, error) {
 			TokenID: m.GetTokenId(), TokenSecret: m.GetTokenSecret(), Member: m.GetMember(), Place: toPlace(m.GetPlace()),
 			Labels: m.GetLabels(), ClusterID: m.GetClusterId(), ProbeURL: m.GetProbeUrl(), ProbeCA: m.GetProbeCa(),
 			UserKey: m.GetUserKey(), SealKey: m.GetSealKey(), Version: m.GetVersion(),
+			Federation: m.GetFederation(),
 		}, named("member", m.GetMember())
 	})
 }
@@ -58,6 +60,7 @@ func DecodeJoinRequest(b []byte) (federation.JoinRequest, error) {
 func EncodeJoinReply(r federation.JoinReply) []byte {
 	return encode(&JoinReply{
 		UserJwt: r.UserJWT, BusUrls: r.BusURLs, BusCa: r.BusCA, Account: r.Account, ExpiresAt: fromTime(r.ExpiresAt),
+		Federation: r.Federation,
 	})
 }
 
@@ -66,7 +69,7 @@ func DecodeJoinReply(b []byte) (federation.JoinReply, error) {
 	return decode("join reply", b, &JoinReply{}, func(m *JoinReply) (federation.JoinReply, error) {
 		return federation.JoinReply{
 			UserJWT: m.GetUserJwt(), BusURLs: m.GetBusUrls(), BusCA: m.GetBusCa(), Account: m.GetAccount(),
-			ExpiresAt: toTime(m.GetExpiresAt()),
+			ExpiresAt: toTime(m.GetExpiresAt()), Federation: m.GetFederation(),
 		}, named("account", m.GetAccount())
 	})
 }

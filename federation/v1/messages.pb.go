@@ -1110,18 +1110,20 @@ func (x *QueryCount) GetQueries() int64 {
 
 // JoinRequest is passed on by a gateway; see gateway/v1.
 type JoinRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	TokenId       string                 `protobuf:"bytes,1,opt,name=token_id,json=tokenId,proto3" json:"token_id,omitempty"`
-	TokenSecret   string                 `protobuf:"bytes,2,opt,name=token_secret,json=tokenSecret,proto3" json:"token_secret,omitempty"`
-	Member        string                 `protobuf:"bytes,3,opt,name=member,proto3" json:"member,omitempty"`
-	Place         *Place                 `protobuf:"bytes,4,opt,name=place,proto3" json:"place,omitempty"`
-	Labels        map[string]string      `protobuf:"bytes,5,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	ClusterId     string                 `protobuf:"bytes,6,opt,name=cluster_id,json=clusterId,proto3" json:"cluster_id,omitempty"`
-	ProbeUrl      string                 `protobuf:"bytes,7,opt,name=probe_url,json=probeUrl,proto3" json:"probe_url,omitempty"`
-	ProbeCa       []byte                 `protobuf:"bytes,8,opt,name=probe_ca,json=probeCa,proto3" json:"probe_ca,omitempty"`
-	UserKey       string                 `protobuf:"bytes,9,opt,name=user_key,json=userKey,proto3" json:"user_key,omitempty"`
-	SealKey       string                 `protobuf:"bytes,10,opt,name=seal_key,json=sealKey,proto3" json:"seal_key,omitempty"`
-	Version       string                 `protobuf:"bytes,11,opt,name=version,proto3" json:"version,omitempty"`
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	TokenId     string                 `protobuf:"bytes,1,opt,name=token_id,json=tokenId,proto3" json:"token_id,omitempty"`
+	TokenSecret string                 `protobuf:"bytes,2,opt,name=token_secret,json=tokenSecret,proto3" json:"token_secret,omitempty"`
+	Member      string                 `protobuf:"bytes,3,opt,name=member,proto3" json:"member,omitempty"`
+	Place       *Place                 `protobuf:"bytes,4,opt,name=place,proto3" json:"place,omitempty"`
+	Labels      map[string]string      `protobuf:"bytes,5,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	ClusterId   string                 `protobuf:"bytes,6,opt,name=cluster_id,json=clusterId,proto3" json:"cluster_id,omitempty"`
+	ProbeUrl    string                 `protobuf:"bytes,7,opt,name=probe_url,json=probeUrl,proto3" json:"probe_url,omitempty"`
+	ProbeCa     []byte                 `protobuf:"bytes,8,opt,name=probe_ca,json=probeCa,proto3" json:"probe_ca,omitempty"`
+	UserKey     string                 `protobuf:"bytes,9,opt,name=user_key,json=userKey,proto3" json:"user_key,omitempty"`
+	SealKey     string                 `protobuf:"bytes,10,opt,name=seal_key,json=sealKey,proto3" json:"seal_key,omitempty"`
+	Version     string                 `protobuf:"bytes,11,opt,name=version,proto3" json:"version,omitempty"`
+	// The federation that the cluster says it belongs to; empty if to none.
+	Federation    string `protobuf:"bytes,12,opt,name=federation,proto3" json:"federation,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1233,14 +1235,23 @@ func (x *JoinRequest) GetVersion() string {
 	return ""
 }
 
+func (x *JoinRequest) GetFederation() string {
+	if x != nil {
+		return x.Federation
+	}
+	return ""
+}
+
 // JoinReply has the agent's credentials.
 type JoinReply struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	UserJwt       string                 `protobuf:"bytes,1,opt,name=user_jwt,json=userJwt,proto3" json:"user_jwt,omitempty"`
-	BusUrls       []string               `protobuf:"bytes,2,rep,name=bus_urls,json=busUrls,proto3" json:"bus_urls,omitempty"`
-	BusCa         []byte                 `protobuf:"bytes,3,opt,name=bus_ca,json=busCa,proto3" json:"bus_ca,omitempty"`
-	Account       string                 `protobuf:"bytes,4,opt,name=account,proto3" json:"account,omitempty"`
-	ExpiresAt     *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	UserJwt   string                 `protobuf:"bytes,1,opt,name=user_jwt,json=userJwt,proto3" json:"user_jwt,omitempty"`
+	BusUrls   []string               `protobuf:"bytes,2,rep,name=bus_urls,json=busUrls,proto3" json:"bus_urls,omitempty"`
+	BusCa     []byte                 `protobuf:"bytes,3,opt,name=bus_ca,json=busCa,proto3" json:"bus_ca,omitempty"`
+	Account   string                 `protobuf:"bytes,4,opt,name=account,proto3" json:"account,omitempty"`
+	ExpiresAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	// What identifies the federation.
+	Federation    string `protobuf:"bytes,6,opt,name=federation,proto3" json:"federation,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1308,6 +1319,13 @@ func (x *JoinReply) GetExpiresAt() *timestamppb.Timestamp {
 		return x.ExpiresAt
 	}
 	return nil
+}
+
+func (x *JoinReply) GetFederation() string {
+	if x != nil {
+		return x.Federation
+	}
+	return ""
 }
 
 // TokenRequest asks for a join token.
@@ -3913,7 +3931,7 @@ const file_federation_v1_messages_proto_rawDesc = "" +
 	"QueryCount\x122\n" +
 	"\aservice\x18\x01 \x01(\v2\x18.hansa.federation.v1.KeyR\aservice\x12\x0e\n" +
 	"\x02at\x18\x02 \x01(\tR\x02at\x12\x18\n" +
-	"\aqueries\x18\x03 \x01(\x03R\aqueries\"\xbd\x03\n" +
+	"\aqueries\x18\x03 \x01(\x03R\aqueries\"\xdd\x03\n" +
 	"\vJoinRequest\x12\x19\n" +
 	"\btoken_id\x18\x01 \x01(\tR\atokenId\x12!\n" +
 	"\ftoken_secret\x18\x02 \x01(\tR\vtokenSecret\x12\x16\n" +
@@ -3927,17 +3945,23 @@ const file_federation_v1_messages_proto_rawDesc = "" +
 	"\buser_key\x18\t \x01(\tR\auserKey\x12\x19\n" +
 	"\bseal_key\x18\n" +
 	" \x01(\tR\asealKey\x12\x18\n" +
-	"\aversion\x18\v \x01(\tR\aversion\x1a9\n" +
+	"\aversion\x18\v \x01(\tR\aversion\x12\x1e\n" +
+	"\n" +
+	"federation\x18\f \x01(\tR\n" +
+	"federation\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xad\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xcd\x01\n" +
 	"\tJoinReply\x12\x19\n" +
 	"\buser_jwt\x18\x01 \x01(\tR\auserJwt\x12\x19\n" +
 	"\bbus_urls\x18\x02 \x03(\tR\abusUrls\x12\x15\n" +
 	"\x06bus_ca\x18\x03 \x01(\fR\x05busCa\x12\x18\n" +
 	"\aaccount\x18\x04 \x01(\tR\aaccount\x129\n" +
 	"\n" +
-	"expires_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\"S\n" +
+	"expires_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x12\x1e\n" +
+	"\n" +
+	"federation\x18\x06 \x01(\tR\n" +
+	"federation\"S\n" +
 	"\fTokenRequest\x12\x16\n" +
 	"\x06member\x18\x01 \x01(\tR\x06member\x12+\n" +
 	"\x03ttl\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x03ttl\"o\n" +

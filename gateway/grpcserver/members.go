@@ -193,7 +193,7 @@ func (s *Server) Join(ctx context.Context, r *gatewayv1.JoinRequest) (*gatewayv1
 	b, err := s.opts.Hub.Request(ctx, subject.Hub(subject.HubJoin), federationv1.EncodeJoinRequest(federation.JoinRequest{
 		TokenID: r.GetTokenId(), TokenSecret: r.GetTokenSecret(), Member: r.GetMember(), Place: fromPlace(r.GetPlace()),
 		Labels: r.GetLabels(), ClusterID: r.GetClusterId(), ProbeURL: r.GetProbeUrl(), ProbeCA: r.GetProbeCa(),
-		UserKey: r.GetUserKey(), SealKey: r.GetSealKey(), Version: r.GetVersion(),
+		UserKey: r.GetUserKey(), SealKey: r.GetSealKey(), Version: r.GetVersion(), Federation: r.GetFederation(),
 	}))
 	if err != nil {
 		return nil, err
@@ -204,6 +204,7 @@ func (s *Server) Join(ctx context.Context, r *gatewayv1.JoinRequest) (*gatewayv1
 	}
 	return &gatewayv1.JoinResponse{
 		UserJwt: reply.UserJWT, BusUrls: reply.BusURLs, BusCa: reply.BusCA, Account: reply.Account, ExpiresAt: toTime(reply.ExpiresAt),
+		Federation: reply.Federation,
 	}, nil
 }
 

@@ -4932,8 +4932,10 @@ type JoinRequest struct {
 	// Public nkey of the agent's bus user.
 	UserKey string `protobuf:"bytes,9,opt,name=user_key,json=userKey,proto3" json:"user_key,omitempty"`
 	// Public curve key to which secrets are sealed.
-	SealKey       string `protobuf:"bytes,10,opt,name=seal_key,json=sealKey,proto3" json:"seal_key,omitempty"`
-	Version       string `protobuf:"bytes,11,opt,name=version,proto3" json:"version,omitempty"`
+	SealKey string `protobuf:"bytes,10,opt,name=seal_key,json=sealKey,proto3" json:"seal_key,omitempty"`
+	Version string `protobuf:"bytes,11,opt,name=version,proto3" json:"version,omitempty"`
+	// The federation that the cluster says it belongs to; empty if to none.
+	Federation    string `protobuf:"bytes,12,opt,name=federation,proto3" json:"federation,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -5045,6 +5047,13 @@ func (x *JoinRequest) GetVersion() string {
 	return ""
 }
 
+func (x *JoinRequest) GetFederation() string {
+	if x != nil {
+		return x.Federation
+	}
+	return ""
+}
+
 // JoinResponse has the agent's credentials.
 type JoinResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -5054,8 +5063,10 @@ type JoinResponse struct {
 	// PEM of the CA of the bus.
 	BusCa []byte `protobuf:"bytes,3,opt,name=bus_ca,json=busCa,proto3" json:"bus_ca,omitempty"`
 	// Public account key of the member.
-	Account       string                 `protobuf:"bytes,4,opt,name=account,proto3" json:"account,omitempty"`
-	ExpiresAt     *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	Account   string                 `protobuf:"bytes,4,opt,name=account,proto3" json:"account,omitempty"`
+	ExpiresAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	// What identifies the federation.
+	Federation    string `protobuf:"bytes,6,opt,name=federation,proto3" json:"federation,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -5123,6 +5134,13 @@ func (x *JoinResponse) GetExpiresAt() *timestamppb.Timestamp {
 		return x.ExpiresAt
 	}
 	return nil
+}
+
+func (x *JoinResponse) GetFederation() string {
+	if x != nil {
+		return x.Federation
+	}
+	return ""
 }
 
 // RenewRequest is signed by the key of the credentials that have expired.
@@ -8539,7 +8557,7 @@ const file_gateway_v1_gateway_proto_rawDesc = "" +
 	"\n" +
 	"expires_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x12\x12\n" +
 	"\x04used\x18\x04 \x01(\bR\x04used\x12\x18\n" +
-	"\aexpired\x18\x05 \x01(\bR\aexpired\"\xb7\x03\n" +
+	"\aexpired\x18\x05 \x01(\bR\aexpired\"\xd7\x03\n" +
 	"\vJoinRequest\x12\x19\n" +
 	"\btoken_id\x18\x01 \x01(\tR\atokenId\x12!\n" +
 	"\ftoken_secret\x18\x02 \x01(\tR\vtokenSecret\x12\x16\n" +
@@ -8553,17 +8571,23 @@ const file_gateway_v1_gateway_proto_rawDesc = "" +
 	"\buser_key\x18\t \x01(\tR\auserKey\x12\x19\n" +
 	"\bseal_key\x18\n" +
 	" \x01(\tR\asealKey\x12\x18\n" +
-	"\aversion\x18\v \x01(\tR\aversion\x1a9\n" +
+	"\aversion\x18\v \x01(\tR\aversion\x12\x1e\n" +
+	"\n" +
+	"federation\x18\f \x01(\tR\n" +
+	"federation\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xb0\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xd0\x01\n" +
 	"\fJoinResponse\x12\x19\n" +
 	"\buser_jwt\x18\x01 \x01(\tR\auserJwt\x12\x19\n" +
 	"\bbus_urls\x18\x02 \x03(\tR\abusUrls\x12\x15\n" +
 	"\x06bus_ca\x18\x03 \x01(\fR\x05busCa\x12\x18\n" +
 	"\aaccount\x18\x04 \x01(\tR\aaccount\x129\n" +
 	"\n" +
-	"expires_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\"\xcc\x01\n" +
+	"expires_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x12\x1e\n" +
+	"\n" +
+	"federation\x18\x06 \x01(\tR\n" +
+	"federation\"\xcc\x01\n" +
 	"\fRenewRequest\x12\x16\n" +
 	"\x06member\x18\x01 \x01(\tR\x06member\x12\x1d\n" +
 	"\n" +

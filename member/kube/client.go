@@ -32,6 +32,7 @@ const requestLimit = time.Second
 // Client talks to one cluster.
 type Client struct {
 	config  *rest.Config
+	inside  bool // this process is a pod of the cluster
 	typed   kubernetes.Interface
 	dynamic dynamic.Interface
 	cache   discovery.CachedDiscoveryInterface
@@ -43,19 +44,40 @@ type Client struct {
 	endpoint string
 }
 
-// Open reads a kubeconfig file; context "" means its current one. It makes no
-// request. The client has no rate limit of its own: the API server's priority and
-// fairness bounds it, and landing is paced by the hub.
+// Open reads a kubeconfig file; context "" means its current one. No file means the
+// service account of the pod that this process runs in. It makes no request. The
+// client has no rate limit of its own: the API server's priority and fairness bounds
+// it, and landing is paced by the hub.
 func Open(file, kubeContext string) (*Client, error) {
+	config, err := read(file, kubeContext)
+	if err != nil {
+		return nil, err
+	}
+	config.QPS, config.Burst = -1, -1
+	config.UserAgent = "hansa-agent"
+	c, err := open(config)
+	if err != nil {
+		return nil, err
+	}
+	c.inside = file == ""
+	return c, nil
+}
+
+func read(file, kubeContext string) (*rest.Config, error) {
+	if file == "" {
+		config, err := rest.InClusterConfig()
+		if err != nil {
+			return nil, fmt.Errorf("no kubeconfig is set, and this is no pod with a service account (%w): set kubeconfig, or install the agent in the cluster with configs/agent", err)
+		}
+		return config, nil
+	}
 	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(
 		&clientcmd.ClientConfigLoadingRules{ExplicitPath: file},
 		&clientcmd.ConfigOverrides{CurrentContext: kubeContext}).ClientConfig()
 	if err != nil {
 		return nil, fmt.Errorf("read kubeconfig %s: %w", file, err)
 	}
-	config.QPS, config.Burst = -1, -1
-	config.UserAgent = "hansa-agent"
-	return open(config)
+	return config, nil
 }
 
 func open(config *rest.Config) (*Client, error) {
@@ -119,8 +141,11 @@ func (c *Client) Kinds() ([]string, error) {
 }
 
 // Probe returns where the API server can be probed from outside, and the PEM of
-// the CA that signs its certificate.
+// the CA that signs its certificate. A pod does not know where: it returns neither.
 func (c *Client) Probe() (url string, ca []byte, err error) {
+	if c.inside {
+		return "", nil, nil
+	}
 	ca = c.config.CAData
 	if len(ca) == 0 && c.config.CAFile != "" {
 		if ca, err = os.ReadFile(c.config.CAFile); err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -12,7 +13,8 @@ import (
 )
 
 // NamespaceUsers returns an object that lives in the namespace beside what
-// Kubernetes itself puts there, "Deployment shop/web", or "" when there is none.
+// Kubernetes itself puts there, "Deployment shop/web", or "" when there is none. What
+// may not be looked at counts as used.
 func (c *Client) NamespaceUsers(ctx context.Context, namespace string) (string, error) {
 	lists, err := discovery.ServerPreferredNamespacedResources(c.typed.Discovery())
 	if err != nil && !discovery.IsGroupDiscoveryFailedError(err) {
@@ -28,6 +30,9 @@ func (c *Client) NamespaceUsers(ctx context.Context, namespace string) (string, 
 				continue
 			}
 			found, err := c.dynamic.Resource(gv.WithResource(kind.Name)).Namespace(namespace).List(ctx, metav1.ListOptions{Limit: 5})
+			if apierrors.IsForbidden(err) {
+				return kind.Name + " that the agent may not list", nil
+			}
 			if err != nil {
 				return "", fmt.Errorf("look into namespace %s for %s: %w", namespace, kind.Name, err)
 			}
@@ -41,7 +46,7 @@ func (c *Client) NamespaceUsers(ctx context.Context, namespace string) (string, 
 
 // automatic: kinds that Kubernetes itself makes for what others own.
 func automatic(kind string) bool {
-	return kind == "Event" || kind == "Lease" || kind == "Endpoints" || kind == "EndpointSlice" || kind == "PodMetrics"
+	return kind == "Event" || kind == "Lease" || kind == "Endpoints" || kind == "EndpointSlice" || kind == "PodMetrics" || kind == "PodCertificateRequest"
 }
 
 func madeByUser(u unstructured.Unstructured) bool {

@@ -38,6 +38,9 @@ var (
 	ErrImmutable = errors.New("a field cannot be changed")
 )
 
+// Denied reports whether the API server refuses the agent itself what it asked for.
+func Denied(err error) bool { return apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err) }
+
 // mapperAge is how old the list of kinds must be before a miss reads it again.
 const mapperAge = time.Second
 

@@ -167,6 +167,10 @@ func (k *Keys) derive(purpose string) ([]byte, error) {
 	return mac.Sum(nil), nil
 }
 
+// Federation identifies the federation of these keys: the public key of the account in
+// which its records are.
+func (k *Keys) Federation() string { return public(k.hub) }
+
 // routePassword is what the hubs' servers show each other: only who has the keys
 // knows it.
 func (k *Keys) routePassword() (string, error) {

@@ -1,0 +1,116 @@
+package kube
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	authorizationv1 "k8s.io/api/authorization/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Right is one thing that a client may do in a cluster.
+type Right struct {
+	Verb string
+	// Resource is "resource" or "resource.group"; or a path, "/readyz".
+	Resource string
+	// Namespace and Name narrow it; "" means all.
+	Namespace, Name string
+}
+
+// String returns "list services", "get configmaps hansa-system/hansa-member".
+func (r Right) String() string {
+	at := strings.Trim(r.Namespace+"/"+r.Name, "/")
+	if r.Namespace != "" && r.Name == "" {
+		at = "in " + r.Namespace
+	}
+	return strings.TrimSpace(r.Verb + " " + r.Resource + " " + at)
+}
+
+// BaseRights are what an agent needs in every cluster, whatever it lands there.
+// configs/agent grants exactly these, beside the kinds that may be landed.
+func BaseRights() []Right {
+	var out []Right
+	for _, resource := range []string{
+		"nodes", "pods", "resourcequotas", "services", "endpointslices.discovery.k8s.io", "serviceexports.multicluster.x-k8s.io",
+	} {
+		out = append(out, Right{Verb: "list", Resource: resource}, Right{Verb: "watch", Resource: resource})
+	}
+	out = append(out,
+		Right{Verb: "list", Resource: "serviceimports.multicluster.x-k8s.io"},
+		Right{Verb: "get", Resource: "/readyz/etcd"},
+		Right{Verb: "get", Resource: "namespaces", Name: metav1.NamespaceSystem},
+		Right{Verb: "get", Resource: "namespaces", Name: recordsNamespace},
+		Right{Verb: "create", Resource: crdResource},
+	)
+	for _, crd := range []string{"serviceexports.multicluster.x-k8s.io", "serviceimports.multicluster.x-k8s.io"} {
+		out = append(out, Right{Verb: "get", Resource: crdResource, Name: crd}, Right{Verb: "patch", Resource: crdResource, Name: crd})
+	}
+	for _, verb := range []string{"create", "list", "patch"} {
+		out = append(out, Right{Verb: verb, Resource: "configmaps", Namespace: recordsNamespace})
+	}
+	return append(out, Right{Verb: "get", Resource: "configmaps", Namespace: recordsNamespace, Name: markerName})
+}
+
+const crdResource = "customresourcedefinitions.apiextensions.k8s.io"
+
+// Missing asks the API server which of the rights this client does not have.
+func (c *Client) Missing(ctx context.Context, rights []Right) ([]Right, error) {
+	var missing []Right
+	for _, r := range rights {
+		review := &authorizationv1.SelfSubjectAccessReview{Spec: r.spec()}
+		answer, err := c.typed.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx, review, metav1.CreateOptions{})
+		if err != nil {
+			return nil, fmt.Errorf("ask what the agent may do in the cluster: %w", err)
+		}
+		if !answer.Status.Allowed {
+			missing = append(missing, r)
+		}
+	}
+	return missing, nil
+}
+
+func (r Right) spec() authorizationv1.SelfSubjectAccessReviewSpec {
+	if strings.HasPrefix(r.Resource, "/") {
+		return authorizationv1.SelfSubjectAccessReviewSpec{NonResourceAttributes: &authorizationv1.NonResourceAttributes{Path: r.Resource, Verb: r.Verb}}
+	}
+	resource, group, _ := strings.Cut(r.Resource, ".")
+	return authorizationv1.SelfSubjectAccessReviewSpec{ResourceAttributes: &authorizationv1.ResourceAttributes{
+		Verb: r.Verb, Group: group, Resource: resource, Namespace: r.Namespace, Name: r.Name,
+	}}
+}
+
+// CheckRights returns one line that lists what the agent may not do and must. Where
+// its namespace is not there yet, it must be able to make that, too.
+func (c *Client) CheckRights(ctx context.Context) error {
+	needed := BaseRights()
+	_, err := c.Get(ctx, Ref{APIVersion: "v1", Kind: "Namespace", Name: recordsNamespace})
+	if errors.Is(err, ErrNotFound) {
+		needed = append(needed, Right{Verb: "create", Resource: "namespaces"}, Right{Verb: "patch", Resource: "namespaces", Name: recordsNamespace})
+	}
+	missing, err := c.Missing(ctx, needed)
+	if err != nil || len(missing) == 0 {
+		return err
+	}
+	return fmt.Errorf("the agent may not do in this cluster what it must: %s: grant it the ClusterRoles of configs/agent", join(missing))
+}
+
+// join joins rights, those that differ only in the verb as one.
+func join(rights []Right) string {
+	var out []string
+	for len(rights) > 0 {
+		first, verbs := rights[0], []string{}
+		rights = slices.DeleteFunc(slices.Clone(rights), func(r Right) bool {
+			same := r.Resource == first.Resource && r.Namespace == first.Namespace && r.Name == first.Name
+			if same {
+				verbs = append(verbs, r.Verb)
+			}
+			return same
+		})
+		first.Verb = strings.Join(verbs, "+")
+		out = append(out, first.String())
+	}
+	return strings.Join(out, ", ")
+}
