@@ -151,7 +151,12 @@ func (w *world) serveGateways() {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- w.records.ServeGateways(ctx) }()
-	w.t.Cleanup(func() { cancel(); _ = <-done })
+	w.t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
+			w.t.Error(err)
+		}
+	})
 }
 
 // start runs the gateway until the test ends.

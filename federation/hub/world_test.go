@@ -95,7 +95,12 @@ func (w *world) serveGateways() {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- records.ServeGateways(ctx) }()
-	w.t.Cleanup(func() { cancel(); _ = <-done })
+	w.t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
+			w.t.Error(err)
+		}
+	})
 }
 
 // grow starts another server of the same federation. It stands for itself: what is on

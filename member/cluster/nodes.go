@@ -22,11 +22,11 @@ type nodeSet struct {
 // newNodes makes ready what the configuration asks for; nothing runs yet.
 func (c *Cluster) newNodes(dir *datadir.Dir) (nodeSet, error) {
 	if c.opts.Config.Nodes.Kind == config.KindContainerd {
-		real, err := newRealNodes(c.opts.Config, dir, c.opts.Logger)
+		nodes, err := newRealNodes(c.opts.Config, dir, c.opts.Logger)
 		if err != nil {
 			return nodeSet{}, err
 		}
-		return nodeSet{run: real.nodes.Run, real: real}, nil
+		return nodeSet{run: nodes.nodes.Run, real: nodes}, nil
 	}
 	nodes, err := simulated.New(simulated.Options{
 		Config:     c.opts.Config,
