@@ -24,7 +24,10 @@ func TestFiles(t *testing.T) {
 	if _, err := f.Source(); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("without files: %v", err)
 	}
-	put := func(text []byte) { must(t, os.WriteFile(f.CredentialsFile, text, 0o600)) }
+	put := func(text []byte) { // at once, or half of it is read
+		must(t, os.WriteFile(f.CredentialsFile+".new", text, 0o600))
+		must(t, os.Rename(f.CredentialsFile+".new", f.CredentialsFile))
+	}
 	sign := func(name string, ttl time.Duration) Credentials {
 		c, err := w.server.keys.GatewayCredentials(name, ttl)
 		must(t, err)
