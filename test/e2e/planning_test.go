@@ -202,7 +202,7 @@ func checkScores(t *testing.T, f federation) {
 func checkNoNode(t *testing.T, f federation) {
 	f.apply(t, deployment("nowhere", "", "nodeSelector: {no: where}, ", 1))
 	f.await(t, 30*time.Second, func() string {
-		if out := f.run(t, "hansa", "describe", "workload", "plan/nowhere"); !strings.Contains(out, "1 pods find no node here") {
+		if out := f.run(t, "hansa", "describe", "workload", "plan/nowhere"); !strings.Contains(out, "1 pod: Unschedulable: 0/3 nodes are available") {
 			return out
 		}
 		return ""

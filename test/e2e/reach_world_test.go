@@ -175,7 +175,7 @@ func (r reach) second(t *testing.T) (string, map[string]string) {
 	}
 	role := configs.GatewayRole{Name: "second", Gateway: hub.Gateway, Bus: configs.BusClient{
 		URLs: []string{"tls://" + hub.Bus.Listen}, CAFile: hub.Bus.CAFile,
-		CredentialsFile: put("gateway.creds", r.run(t, "hansa", "hub", "credentials", "--config", hubFile)),
+		CredentialsFile: put("gateway.creds", r.run(t, "hansa", "hub", "credentials", "--name", "second", "--config", hubFile)),
 	}}
 	role.Listen, role.MetricsListen, role.TokensFile = freeAddress(t), "", put("tokens.yaml", list)
 	text, err := yaml.Marshal(role)
