@@ -19,15 +19,25 @@ type home interface {
 	Mark(ctx context.Context, m kube.Marker) error
 }
 
+// rulesWithin is how long a cluster that begins may refuse what it grants later: its API
+// server answers before it has read, or even made, its own rules.
+const rulesWithin = 15 * time.Second
+
 // clusterID waits for the API server: an agent may start before its cluster. One that
 // has not joined yet, and may not even ask, has to be told so.
 func (a *Agent) clusterID(ctx context.Context) (string, error) {
+	var denied time.Time // since when it is refused
 	for told := false; ; told = true {
 		id, err := a.home.ID(ctx)
 		if err == nil {
 			return id, nil
 		}
-		if _, joined, _ := a.state.readIdentity(); !joined && kube.Denied(err) {
+		switch _, joined, _ := a.state.readIdentity(); {
+		case joined || !kube.Denied(err):
+			denied = time.Time{}
+		case denied.IsZero():
+			denied = time.Now()
+		case time.Since(denied) > rulesWithin:
 			if lacks := a.home.CheckRights(ctx); lacks != nil {
 				err = lacks
 			}
