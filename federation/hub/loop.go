@@ -194,7 +194,7 @@ func (l *leadership) execute(ctx context.Context, effect decision.Effect) {
 	case decision.Survey:
 		l.survey(e)
 	case decision.Audit:
-		l.group.Go(func() error { l.audit(e); return nil })
+		go l.audit(e) // the end of the term does not wait for it: with many members it takes minutes
 	case decision.Reply:
 		l.pending.answer(e)
 	default:
