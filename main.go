@@ -24,10 +24,10 @@ import (
 	"github.com/hansa-io/hansa/gateway/cli"
 	"github.com/hansa-io/hansa/gateway/cli/local"
 	"github.com/hansa-io/hansa/member"
-	"github.com/hansa-io/hansa/member/access"
 	"github.com/hansa-io/hansa/member/cluster/datadir"
 	"github.com/hansa-io/hansa/member/wrap"
 	"github.com/hansa-io/hansa/messaging"
+	"github.com/hansa-io/hansa/messaging/agentbus"
 	"github.com/hansa-io/hansa/messaging/hubbus"
 	"github.com/hansa-io/hansa/messaging/mirror"
 	"github.com/hansa-io/hansa/messaging/nats"
@@ -300,29 +300,12 @@ func runAgent(ctx context.Context, c configs.Agent) error {
 		return err
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	agent, err := member.New(member.Options{
+	agent, err := member.New(agentbus.Complete(member.Options{
 		Name: c.Name, Place: federation.Place(c.Place), Labels: c.Labels, StateDir: c.StateDir, JoinToken: token,
 		Kubeconfig: c.Kubeconfig, Context: c.Context, AdmissionListen: c.Admission.Listen, AdmissionURL: c.Admission.URL, ProbeURL: c.ProbeURL, ProbeCA: ca, NoProbe: c.NoProbe, Version: release,
-		Keys:       access.Keys{New: nats.NewUserKey, Sign: nats.Sign, Read: nats.ReadUser},
-		NewSealKey: seal.NewKey, Unseal: seal.Open, Logger: log,
-		Dial: func(c member.Connection) (member.Bus, error) { return dialAgent(c, log, true) },
-		Tunnels: func(control member.Bus, bulk member.Connection) messaging.TunnelServer {
-			return nats.NewTunnelServer(control.(*nats.Conn), func() (*nats.Conn, error) { return dialAgent(bulk, log, false) })
-		},
-	})
+	}, log))
 	if err != nil {
 		return err
 	}
 	return agent.Run(ctx)
-}
-
-// dialAgent connects an agent to the bus; patient ones are tried for ever.
-func dialAgent(c member.Connection, log *slog.Logger, patient bool) (*nats.Conn, error) {
-	return nats.Dial(nats.DialOptions{
-		Source: func() (nats.Access, error) {
-			now := c.Credentials()
-			return nats.Access{URLs: now.BusURLs, CA: now.BusCA, Credentials: nats.Credentials{JWT: now.JWT, Seed: now.Seed}}, nil
-		},
-		Name: c.Name, Account: c.Account, First: c.First, Refused: c.Refused, Log: log, Patient: patient,
-	})
 }

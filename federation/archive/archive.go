@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"slices"
 	"time"
 )
@@ -74,6 +75,16 @@ func (s Summary) Records() int64 {
 
 // Buckets lists the buckets that have records, sorted.
 func (s Summary) Buckets() []string { return slices.Sorted(maps.Keys(s.Counts)) }
+
+// VerifyFile is Verify of a file.
+func VerifyFile(name string) (Summary, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return Summary{}, err
+	}
+	defer f.Close()
+	return Verify(f)
+}
 
 // Verify reads a whole backup and keeps nothing of it.
 func Verify(in io.Reader) (Summary, error) {

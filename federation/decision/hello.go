@@ -24,7 +24,7 @@ func (m *Machine) hello(ev HelloArrived) {
 	mem, ok := m.members[h.Member]
 	switch {
 	case !ok:
-		m.refuse(ev.Request, "NotFound", fmt.Sprintf("no member %q; it left or never joined", h.Member))
+		m.refuse(ev.Request, "NotFound", neverJoined(h.Member))
 		return
 	case mem.spec.stored.ClusterID != "" && h.ClusterID != mem.spec.stored.ClusterID:
 		m.refuse(ev.Request, "Denied", fmt.Sprintf("member %s is another cluster (%s); join under another name", h.Member, mem.spec.stored.ClusterID))

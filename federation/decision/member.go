@@ -176,15 +176,30 @@ func (m *Machine) factsChanged(f federation.MemberFacts) {
 // under its name. Before the records are in, they come in any order.
 func (m *Machine) left(name string) bool { return m.ready && m.members[name] == nil }
 
+// steady returns the member whose record a request wants changed. The request is refused
+// when there is none, as gone says, and while another change is being written.
+func (m *Machine) steady(request uint64, name, gone string) *member {
+	mem, ok := m.members[name]
+	switch {
+	case !ok:
+		m.refuse(request, "NotFound", gone)
+		return nil
+	case mem.spec.busy():
+		m.refuse(request, "Unavailable", fmt.Sprintf("another change of member %s is being written; try again", mem.name))
+		return nil
+	}
+	return mem
+}
+
+// neverJoined says to an agent that nobody of its name is a member.
+func neverJoined(name string) string {
+	return fmt.Sprintf("no member %q; it left or never joined", name)
+}
+
 // command changes a member's record as an operator asked.
 func (m *Machine) command(ev MemberCommand) {
-	mem, ok := m.members[ev.Change.Member]
-	if !ok {
-		m.refuse(ev.Request, "NotFound", fmt.Sprintf("no member %q; see: hansa get members", ev.Change.Member))
-		return
-	}
-	if mem.spec.busy() {
-		m.refuse(ev.Request, "Unavailable", fmt.Sprintf("another change of member %s is being written; try again", mem.name))
+	mem := m.steady(ev.Request, ev.Change.Member, fmt.Sprintf("no member %q; see: hansa get members", ev.Change.Member))
+	if mem == nil {
 		return
 	}
 	switch ev.Change.Action {

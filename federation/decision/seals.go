@@ -37,12 +37,9 @@ func (w *workload) unsealable(mem *member) string {
 // sealKeyOffered takes the key that an agent wants secrets sealed to. Its works with
 // secrets are sent again then.
 func (m *Machine) sealKeyOffered(ev SealKeyOffered) {
-	mem, ok := m.members[ev.Offer.Member]
+	mem := m.steady(ev.Request, ev.Offer.Member, neverJoined(ev.Offer.Member))
 	switch {
-	case !ok:
-		m.refuse(ev.Request, "NotFound", fmt.Sprintf("no member %q; it left or never joined", ev.Offer.Member))
-	case mem.spec.busy():
-		m.refuse(ev.Request, "Unavailable", fmt.Sprintf("another change of member %s is being written; try again", mem.name))
+	case mem == nil:
 	case mem.spec.stored.SealKey == ev.Offer.Key:
 		m.reply(ev.Request, federation.SealReply{Settled: mem.spec.stored.SealedTo == ev.Offer.Key})
 	default:

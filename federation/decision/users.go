@@ -117,13 +117,8 @@ func promoted(spec federation.MemberSpec) federation.MemberSpec {
 
 // userSigned hands a new user out once the record names it.
 func (m *Machine) userSigned(ev UserSigned) {
-	mem, ok := m.members[ev.Rotation.Member]
-	switch {
-	case !ok:
-		m.refuse(ev.Request, "NotFound", fmt.Sprintf("%s is no member any more: join again with a new token", ev.Rotation.Member))
-		return
-	case mem.spec.busy():
-		m.refuse(ev.Request, "Unavailable", fmt.Sprintf("another change of member %s is being written; try again", mem.name))
+	mem := m.steady(ev.Request, ev.Rotation.Member, ev.Rotation.Member+" is no member any more: join again with a new token")
+	if mem == nil {
 		return
 	}
 	if no := m.unwilling(mem, ev); no != nil {
@@ -187,13 +182,8 @@ func (m *Machine) noteRival(mem *member, r federation.Rotation) {
 
 // userUsed: the agent is on the bus with this user; the one before it ends.
 func (m *Machine) userUsed(ev UserUsed) {
-	mem, ok := m.members[ev.Used.Member]
-	switch {
-	case !ok:
-		m.refuse(ev.Request, "NotFound", fmt.Sprintf("no member %q; it left or never joined", ev.Used.Member))
-		return
-	case mem.spec.busy():
-		m.refuse(ev.Request, "Unavailable", fmt.Sprintf("another change of member %s is being written; try again", mem.name))
+	mem := m.steady(ev.Request, ev.Used.Member, neverJoined(ev.Used.Member))
+	if mem == nil {
 		return
 	}
 	spec, u := mem.spec.stored, ev.Used.User

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/hansa-io/hansa/federation"
+	"github.com/hansa-io/hansa/federation/archive"
 	"github.com/hansa-io/hansa/federation/lease"
 	federationv1 "github.com/hansa-io/hansa/federation/v1"
 	"github.com/hansa-io/hansa/messaging"
@@ -108,7 +109,7 @@ func (h *Hub) pendingRestore(ctx context.Context) (b begun, err error) {
 	if _, err := os.Stat(file); h.opts.DataDir == "" || errors.Is(err, os.ErrNotExist) {
 		return b, nil
 	}
-	s, err := verifyFile(file)
+	s, err := archive.VerifyFile(file)
 	if err != nil {
 		return b, fmt.Errorf("%w: %s: %w: put a whole one there, or remove it", errUnreadable, file, err)
 	}

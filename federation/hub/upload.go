@@ -167,20 +167,11 @@ func (u *uploads) locate(digest string) (string, bool) {
 		return "", false
 	}
 	for _, file := range []string{u.path(digest), filepath.Join(u.data, PutBack)} {
-		if s, err := verifyFile(file); err == nil && s.Digest == digest {
+		if s, err := archive.VerifyFile(file); err == nil && s.Digest == digest {
 			return file, true
 		}
 	}
 	return "", false
-}
-
-func verifyFile(name string) (archive.Summary, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return archive.Summary{}, err
-	}
-	defer f.Close()
-	return archive.Verify(f)
 }
 
 func syncDir(dir string) error {

@@ -89,7 +89,7 @@ func (c call) backupFile(name string, force bool) error {
 	if err := f.Sync(); err != nil {
 		return fmt.Errorf("backup: %w", err)
 	}
-	s, err := verifyFile(f.Name())
+	s, err := archive.VerifyFile(f.Name())
 	if err != nil {
 		return fmt.Errorf("backup: what was written cannot be read again: %w", err)
 	}
@@ -129,15 +129,6 @@ func (c call) tellBackup(out io.Writer, s archive.Summary) {
 	_ = newGrid(out).print(rows...) // the summary that follows fails the same way
 	fmt.Fprintf(out, "%s, %s bytes, made %s by hansa %s in term %d\nsha256 %s\n",
 		plural(int(s.Records()), "record"), strconv.FormatInt(s.Size, 10), s.Header.At.Format(time.RFC3339), or(s.Header.Version, "devel"), s.Header.Term, s.Digest)
-}
-
-func verifyFile(name string) (archive.Summary, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return archive.Summary{}, err
-	}
-	defer f.Close()
-	return archive.Verify(f)
 }
 
 func (a *app) restoreCommand() *cobra.Command {
@@ -188,7 +179,7 @@ func (a *app) restoreLost(ctx context.Context, config, file string) error {
 	if a.opts.Restore == nil {
 		return Usagef("this command cannot prepare a hub: use the hansa that runs it")
 	}
-	s, err := verifyFile(file)
+	s, err := archive.VerifyFile(file)
 	if err != nil {
 		return fmt.Errorf("restore %s: %w", file, err)
 	}
@@ -201,7 +192,7 @@ func (a *app) restoreLost(ctx context.Context, config, file string) error {
 
 // restore sends the file twice: to be told what would change, and to do it.
 func (c call) restore(file string, dryRun bool) (*gatewayv1.RestoreResponse, error) {
-	s, err := verifyFile(file)
+	s, err := archive.VerifyFile(file)
 	if err != nil {
 		return nil, fmt.Errorf("restore %s: %w", file, err)
 	}

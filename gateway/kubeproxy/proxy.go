@@ -17,10 +17,8 @@ import (
 	"github.com/hansa-io/hansa/gateway/grpcserver"
 	"github.com/hansa-io/hansa/gateway/route"
 	"github.com/hansa-io/hansa/messaging"
+	"github.com/hansa-io/hansa/messaging/subject"
 )
-
-// service is what the agent is asked for; see package member/reach.
-const service = "api"
 
 // Bounds of one gateway.
 const (
@@ -114,7 +112,7 @@ func (p *Proxy) open(ctx context.Context, m route.Member) (messaging.Stream, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	s, err := p.opts.Tunnels.Open(ctx, m.Spec.Account, service)
+	s, err := p.opts.Tunnels.Open(ctx, m.Spec.Account, subject.TunnelAPI)
 	if lost && errors.Is(err, messaging.ErrTimeout) {
 		p.failed.Store(m.Spec.Name, time.Now())
 	}

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/hansa-io/hansa/messaging"
+	"github.com/hansa-io/hansa/messaging/subject"
 )
 
 // listener gives streams to an http.Server as connections.
@@ -28,7 +29,7 @@ func (l listener) Accept() (net.Conn, error) {
 func (listener) Close() error { return nil }
 
 // Addr is that of a tunnel.
-func (listener) Addr() net.Addr { return messaging.StreamAddr{Service: Service} }
+func (listener) Addr() net.Addr { return messaging.StreamAddr{Service: subject.TunnelAPI} }
 
 // conn is a stream that tells when it is closed.
 type conn struct {

@@ -14,10 +14,8 @@ import (
 
 	"github.com/hansa-io/hansa/member/kube"
 	"github.com/hansa-io/hansa/messaging"
+	"github.com/hansa-io/hansa/messaging/subject"
 )
-
-// Service is what a gateway asks a tunnel for.
-const Service = "api"
 
 // Bounds of what gateways may ask for.
 const (
@@ -71,7 +69,7 @@ func (s *Server) Run(ctx context.Context) error {
 
 // answer decides about one connection.
 func (s *Server) answer(ctx context.Context, l listener, service string) (func(messaging.Stream), error) {
-	if service != Service {
+	if service != subject.TunnelAPI {
 		return nil, messaging.Errorf(messaging.NotFound, "the member serves no %q", service)
 	}
 	select {

@@ -14,6 +14,9 @@ type Tunnel struct {
 	Session string // 32 hexadecimal digits
 }
 
+// TunnelAPI is what a gateway asks of a tunnel to reach the member's API server.
+const TunnelAPI = "api"
+
 // Open is where the member hears that the tunnel is asked for.
 func (t Tunnel) Open() string { return t.name("down.open.") }
 

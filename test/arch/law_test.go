@@ -57,7 +57,7 @@ var table = []row{
 	{"member/admit", adapter, nil},
 	{"member/wrap", adapter, []string{"member/admit"}},
 	{"member/store", adapter, nil},
-	{"member/reach", adapter, []string{"member/kube", "messaging"}},
+	{"member/reach", adapter, []string{"member/kube", "messaging", "messaging/subject"}},
 	{"member/access", adapter, []string{"messaging"}},
 	{"member/landing", adapter, []string{"member/admit", "member/kube"}},
 	{"member/cluster/...", adapter, []string{"configs/reach", "member/cluster/..."}},
@@ -82,6 +82,7 @@ var table = []row{
 
 	{"member/cmd/hansa-pod", adapter, nil},
 	{"member/cmd/hansa-cluster", composition, []string{"member/...", "messaging/...", "configs/..."}},
+	{"messaging/agentbus", composition, []string{"member/...", "messaging/..."}},
 	{"messaging/hubbus", composition, []string{"configs", "messaging/nats/..."}},
 	{"test/...", composition, []string{"..."}},
 	{".", composition, []string{"..."}},
