@@ -217,6 +217,29 @@ func BenchmarkReadiness(b *testing.B) {
 	}
 }
 
+// BenchmarkReadinessEverywhere is the same for workloads of which each member has a
+// copy.
+func BenchmarkReadinessEverywhere(b *testing.B) {
+	w := benchWorld(1000)
+	reqs := make([]Request, 100)
+	for i := range reqs {
+		reqs[i] = benchRequest(i, federation.PlacementSpec{Replicas: federation.ReplicaSpec{Mode: "Duplicated"}})
+		reqs[i].Demand = Demand{Kinds: []string{"v1/ConfigMap"}}
+		a := federation.Assignment{Workload: reqs[i].Workload}
+		for _, m := range w.Members {
+			a.Members = append(a.Members, federation.AssignedMember{Member: m.Spec.Name})
+		}
+		w.Assignments = append(w.Assignments, a)
+	}
+	s := benchSnapshot(b, w)
+	defer measured(b)()
+	for b.Loop() {
+		if r := Readiness(s, reqs); r.Score != 100 {
+			b.Fatal(r.Scenarios[0])
+		}
+	}
+}
+
 // BenchmarkMemory is what a planner and its decisions hold for each placed workload.
 func BenchmarkMemory(b *testing.B) {
 	const n = 100_000

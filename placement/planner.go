@@ -97,7 +97,8 @@ func (p *Planner) Reserve(req Request, d Decision) {
 }
 
 func (p *Planner) reserve(req *Request, d *Decision) {
-	current := p.currentOf(req)
+	p.run.sit(p.currentOf(req))
+	defer p.run.rise()
 	need, _ := p.s.needOf(podwise(req.Demand.PerReplica))
 	p.reserved = mix(p.reserved, hashString(d.Workload.String()))
 	for _, m := range d.Members {
@@ -106,7 +107,7 @@ func (p *Planner) reserve(req *Request, d *Decision) {
 			continue
 		}
 		p.reserved = mix(mix(p.reserved, p.s.hashes[i]), uint64(m.Replicas))
-		if more := m.Replicas - replicasIn(current, m.Member); more > 0 {
+		if more := m.Replicas - max(p.run.running[i], 0); more > 0 {
 			p.take(i, need, more)
 			p.takeQuota(d.Workload.Namespace, i, podwise(req.Demand.PerReplica), more)
 		}

@@ -106,6 +106,9 @@ func (p *Planner) failOver(req *Request, displaced int64) (int64, string) {
 	if req.Placement.Failover.Mode == "Never" {
 		return displaced, neverFailsOver
 	}
+	if p.copied(req) {
+		return 0, ""
+	}
 	asked := &p.run.asked
 	*asked = *req
 	asked.Explain = false
@@ -114,4 +117,20 @@ func (p *Planner) failOver(req *Request, displaced int64) (int64, string) {
 		p.reserve(asked, &d)
 	}
 	return min(d.Unmet, displaced), d.Binding
+}
+
+// copied reports a workload that has a copy in each member that it may run in, and
+// still runs somewhere: there is nothing to place again. A lost copy is not short,
+// since no other member could have a second one.
+func (p *Planner) copied(req *Request) bool {
+	spec := &req.Placement
+	if req.Demand.Replicated && spec.Replicas.Mode != "Duplicated" || len(spec.Spread) > 0 || len(spec.Members.Groups) > 1 {
+		return false
+	}
+	for _, m := range p.currentOf(req) {
+		if at, ok := p.s.index[m.Member]; ok && !p.gone.has(at) && p.s.members[at].Health == federation.Healthy {
+			return true
+		}
+	}
+	return false
 }

@@ -20,6 +20,7 @@ type run struct {
 
 	keep, open, refused, scratch bitset
 	running                      []int64 // replicas by member; −1 where not assigned
+	seat                         []int32 // where current tells of the member, if it is assigned
 
 	fits              *fitTable
 	quota             quotaTable // of the workload's namespace; nil without one
@@ -66,7 +67,7 @@ func (r *run) init(p *Planner) {
 	n := len(p.s.members)
 	r.p = p
 	r.keep, r.open, r.refused, r.scratch = newBitset(n), newBitset(n), newBitset(n), newBitset(n)
-	r.running = make([]int64, n)
+	r.running, r.seat = make([]int64, n), make([]int32, n)
 	for i := range r.running {
 		r.running[i] = -1
 	}
@@ -116,12 +117,7 @@ func (r *run) begin(req *Request) error {
 		r.by = "Capacity"
 	}
 	r.hash = hashString(req.Workload.Namespace) ^ mix(1, hashString(req.Workload.Name))
-	r.current = r.p.currentOf(req)
-	for _, m := range r.current {
-		if i, ok := r.p.s.index[m.Member]; ok {
-			r.running[i] = m.Replicas
-		}
-	}
+	r.sit(r.p.currentOf(req))
 	r.want = req.Demand.Replicas
 	if !req.Demand.Replicated {
 		r.want = 1
@@ -136,13 +132,29 @@ func (r *run) begin(req *Request) error {
 	return nil
 }
 
-// end resets what only the members at hand have touched.
-func (r *run) end() {
-	for _, m := range r.current {
-		if i, ok := r.p.s.index[m.Member]; ok {
+// sit notes by member what runs there.
+func (r *run) sit(current []federation.AssignedMember) {
+	r.current = current
+	for k := range current {
+		if i, ok := r.p.s.index[current[k].Member]; ok {
+			r.running[i], r.seat[i] = current[k].Replicas, int32(k)
+		}
+	}
+}
+
+// rise undoes sit.
+func (r *run) rise() {
+	for k := range r.current {
+		if i, ok := r.p.s.index[r.current[k].Member]; ok {
 			r.running[i] = -1
 		}
 	}
+	r.current = nil
+}
+
+// end resets what only the members at hand have touched.
+func (r *run) end() {
+	r.rise()
 	r.cands = r.cands[:0]
 }
 
@@ -244,12 +256,9 @@ func (r *run) chosen(c *candidate) bool {
 }
 
 func (r *run) assigned(c *candidate) federation.AssignedMember {
-	name := r.p.s.members[c.member].Spec.Name
-	a := federation.AssignedMember{Member: name}
-	for i := range r.current {
-		if r.current[i].Member == name {
-			a = r.current[i]
-		}
+	a := federation.AssignedMember{Member: r.p.s.members[c.member].Spec.Name}
+	if r.running[c.member] >= 0 {
+		a = r.current[r.seat[c.member]]
 	}
 	a.Replicas = c.n
 	return a
