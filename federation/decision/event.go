@@ -333,7 +333,7 @@ func requestOf(ev Event) uint64 {
 }
 
 // mostTogether bounds how many events one Step takes, so that it does not take long.
-const mostTogether = 256
+const mostTogether = 4096
 
 // Together says how many of the first events may go into one Step, at least one. Reports
 // may, of which many come and each is about little: what follows from them depends on the

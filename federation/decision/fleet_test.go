@@ -31,3 +31,35 @@ func BenchmarkFleet(b *testing.B) {
 	b.ReportMetric(float64(join.all.Milliseconds())/float64(b.N), "join-ms")
 	b.ReportMetric(idle.all.Seconds()/float64(b.N)/span.Seconds(), "cpu-share")
 }
+
+// BenchmarkEverywhere is what the hub's core does for 100 workloads of which each of
+// 1,000 members has a copy: from the first of them until all are ready.
+func BenchmarkEverywhere(b *testing.B) {
+	var sum stopwatch
+	for b.Loop() {
+		r := newRig(b)
+		r.clock = &stopwatch{}
+		names := make([]string, 1000)
+		for i := range names {
+			names[i] = fmt.Sprintf("m%04d=eu-central", i)
+		}
+		r.cmdMembers(names)
+		r.advance(10 * time.Second)
+		*r.clock, r.batched = stopwatch{}, true
+		for n := range 100 {
+			r.cmdWorkload([]string{fmt.Sprintf("load/w%d", n), "replicas=1", "cpu=1", "duplicated="})
+		}
+		r.advance(10 * time.Second)
+		for _, w := range r.m.workloads {
+			if len(w.record.stored.Members) != 1000 || !r.m.moved(w) {
+				b.Fatalf("%s is not ready everywhere", w.key)
+			}
+		}
+		sum.all += r.clock.all
+		sum.steps += r.clock.steps
+		sum.longest = max(sum.longest, r.clock.longest)
+	}
+	b.ReportMetric(float64(sum.all.Milliseconds())/float64(b.N), "core-ms")
+	b.ReportMetric(float64(sum.steps)/float64(b.N), "steps")
+	b.ReportMetric(float64(sum.longest.Microseconds())/1000, "longest-ms")
+}

@@ -155,7 +155,7 @@ func (m *Machine) Deadline() (time.Time, bool) {
 	if !m.ready {
 		return time.Time{}, false
 	}
-	if m.restless() {
+	if m.restless() || len(m.touched) > 0 {
 		return m.now, true
 	}
 	next := m.beatAt

@@ -109,6 +109,10 @@ func (r *rig) status(a *actor, st federation.WorkStatus, w federation.Work) {
 	st.Unschedulable = min(a.nodeless[w.Workload], st.Replicas)
 	st.Ready = max(0, min(st.Ready, st.Replicas-st.Unschedulable-a.sick[w.Workload]))
 	r.put("status:"+a.name+"/"+w.Workload.String(), st)
+	if r.batched && r.clock != nil {
+		r.soon(StatusChanged{st}) // with the others that come now
+		return
+	}
 	r.step(StatusChanged{st})
 	r.facts(a) // newer than the status, so they count its pods
 }

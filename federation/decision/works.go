@@ -34,10 +34,19 @@ type order struct {
 // retryWork is how long a work waits whose write has no known outcome.
 const retryWork = time.Second
 
+// mostHanded bounds how many works one step makes, so that it does not take long; the
+// last workload is handed out whole.
+const mostHanded = 4096
+
 // stepWorks hands out what the touched workloads' assignments ask for and
-// members do not have yet.
+// members do not have yet. What is left over is for the next step, which Deadline asks
+// for at once.
 func (m *Machine) stepWorks() {
+	begun := len(m.out)
 	for _, k := range m.byTier(m.touched) {
+		if len(m.out)-begun > mostHanded {
+			return
+		}
 		if w := m.workloads[k]; w != nil {
 			m.handOut(w)
 		}
@@ -82,8 +91,9 @@ func (m *Machine) handOut(w *workload) {
 		return
 	}
 	moved := m.moved(w)
+	h := &handing{w: w, keeps: !moved && !w.once()}
 	for _, s := range w.record.stored.Members {
-		m.hand(w, s, moved)
+		m.hand(h, s)
 	}
 	for _, name := range m.strays(w) {
 		if m.mayTakeBack(w, name, moved) {
@@ -129,17 +139,24 @@ func running(s federation.WorkStatus) bool {
 	return s.State != federation.WorkRemoved && s.State != federation.WorkHeld
 }
 
-// hand gives a member its share. While a move is under way, a share that shrinks
-// keeps its old size, unless the workload must run at most once.
-func (m *Machine) hand(w *workload, s federation.AssignedMember, moved bool) {
+// handing is one pass over the members of a workload.
+type handing struct {
+	w        *workload
+	keeps    bool                // while a move is under way, what shrinks keeps its size, unless it runs at most once
+	rendered []federation.Object // the same for every member; nil until one is made, or when they differ
+}
+
+// hand gives a member its share.
+func (m *Machine) hand(h *handing, s federation.AssignedMember) {
+	w := h.w
 	mem, ok := m.members[s.Member]
 	if !ok || m.maskOf(s.Member) != "" {
 		return
 	}
-	a := w.record.stored
+	a := &w.record.stored
 	want := order{epoch: a.Epoch, revision: a.WorkloadRevision, replicas: s.Replicas, key: w.keyIn(mem.spec.stored.SealKey)}
-	if had := w.had(s.Member); !moved && had > want.replicas && w.failover().Continuity != federation.AtMostOne {
-		want.replicas = had
+	if h.keeps {
+		want.replicas = max(want.replicas, w.had(s.Member))
 	}
 	wk := w.works[s.Member]
 	if wk == nil {
@@ -152,7 +169,7 @@ func (m *Machine) hand(w *workload, s federation.AssignedMember, moved bool) {
 	if wk.order == want && wk.retryAt.IsZero() || !wk.free(m.now) {
 		return
 	}
-	m.putWork(w, wk, mem, want)
+	m.putWork(h, wk, mem, want)
 }
 
 // free reports whether another write of the work may start.
@@ -172,33 +189,40 @@ func (w *workload) had(member string) int64 {
 	return -1
 }
 
-func (m *Machine) putWork(w *workload, wk *work, mem *member, want order) {
-	a := w.record.stored
-	if why := w.unsealable(mem); why != "" {
-		wk.order = want
+func (m *Machine) putWork(h *handing, wk *work, mem *member, want order) {
+	w, a := h.w, &h.w.record.stored
+	wk.order = want
+	why := w.unsealable(mem)
+	if why == "" {
+		if err := h.render(mem, want.replicas); err != nil {
+			why = err.Error()
+		}
+	}
+	if why != "" {
 		m.fail(w, wk, mem.name, why)
 		return
 	}
-	shares := append([]federation.AssignedMember(nil), a.Members...)
-	for i := range shares {
-		if shares[i].Member == mem.name {
-			shares[i].Replicas = want.replicas
-		}
-	}
-	objects, err := manifest.Render(*w.spec, manifest.Target{
-		Member: mem.spec.stored, Facts: mem.facts, Shares: shares, Epoch: a.Epoch,
-	})
-	if err != nil {
-		wk.order = want
-		m.fail(w, wk, mem.name, err.Error())
-		return
-	}
 	p := w.spec.Placement.Defaulted()
-	wk.order = want
 	m.sendWork(wk, mem, federation.Work{
 		Workload: w.key, Member: mem.name, Epoch: a.Epoch, WorkloadRevision: a.WorkloadRevision, Replicas: want.replicas,
-		Landing: p.Landing, Continuity: p.Failover.Continuity, Tier: p.Failover.Tier, Objects: objects,
+		Landing: p.Landing, Continuity: p.Failover.Continuity, Tier: p.Failover.Tier, Objects: h.rendered,
 	})
+}
+
+// render makes the objects for a member, unless those of the one before are the same.
+func (h *handing) render(mem *member, replicas int64) error {
+	w, a := h.w, &h.w.record.stored
+	if h.rendered != nil && manifest.Alike(w.spec) {
+		return nil
+	}
+	shares := a.Members
+	if at := slices.IndexFunc(shares, func(s federation.AssignedMember) bool { return s.Member == mem.name }); shares[at].Replicas != replicas {
+		shares = slices.Clone(shares)
+		shares[at].Replicas = replicas
+	}
+	var err error
+	h.rendered, err = manifest.Render(*w.spec, manifest.Target{Member: mem.spec.stored, Facts: mem.facts, Shares: shares, Epoch: a.Epoch})
+	return err
 }
 
 func (m *Machine) sendWork(wk *work, mem *member, v federation.Work) {
@@ -216,6 +240,9 @@ func (m *Machine) fail(w *workload, wk *work, member, why string) {
 // strays lists the members outside the assignment that hold, or may hold,
 // something of the workload, sorted.
 func (m *Machine) strays(w *workload) []string {
+	if w.within() {
+		return nil
+	}
 	names := map[string]bool{}
 	for name := range w.statuses {
 		names[name] = true
@@ -233,6 +260,21 @@ func (m *Machine) strays(w *workload) []string {
 		}
 	}
 	return out
+}
+
+// within reports the usual case: only members of the assignment have anything of it.
+func (w *workload) within() bool {
+	statuses, works := 0, 0
+	for i := range w.record.stored.Members {
+		name := w.record.stored.Members[i].Member
+		if _, known := w.statuses[name]; known {
+			statuses++
+		}
+		if _, known := w.works[name]; known {
+			works++
+		}
+	}
+	return statuses == len(w.statuses) && works == len(w.works)
 }
 
 // mayTakeBack: a move takes away only once the replacement stands; what must run at
@@ -313,12 +355,12 @@ func (m *Machine) workDone(wr writing, ev WriteDone) {
 	}
 	wk := w.works[wr.name]
 	wk.write = 0
-	m.touched[wr.key], m.timed[wr.key], m.lookAgain = true, true, true
+	m.touched[wr.key], m.lookAgain = true, true
 	switch {
 	case ev.Outcome == Rejected:
 		m.fail(w, wk, wr.name, ev.Detail)
 	case ev.Outcome != Written:
-		wk.retryAt, wk.drop = m.now.Add(retryWork), false
+		wk.retryAt, wk.drop, m.timed[wr.key] = m.now.Add(retryWork), false, true
 	case wk.drop:
 		wk.order = order{}
 		m.noteSealed(wr.key, wr.name, "")

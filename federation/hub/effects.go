@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/hansa-io/hansa/federation"
 	"github.com/hansa-io/hansa/federation/decision"
 	"github.com/hansa-io/hansa/federation/probe"
@@ -158,7 +160,7 @@ func (l *leadership) enqueue(ctx context.Context, bucket string, w write) {
 }
 
 func (l *leadership) enqueueWork(ctx context.Context, account string, w write) {
-	l.writer(ctx, opener{name: subject.WorkBucket(account), label: "works", open: func() (messaging.Bucket, error) {
+	l.writer(ctx, opener{name: subject.WorkBucket(account), label: "works", gate: l.works, open: func() (messaging.Bucket, error) {
 		return l.hub.workBucket(ctx, account)
 	}}, w)
 }
@@ -167,6 +169,7 @@ func (l *leadership) enqueueWork(ctx context.Context, account string, w write) {
 type opener struct {
 	name, label string
 	open        func() (messaging.Bucket, error)
+	gate        *semaphore.Weighted // nil: none
 }
 
 // writer gives w to the bucket's writer; the first call starts it.
@@ -189,7 +192,7 @@ func (l *leadership) startWriter(ctx context.Context, o opener) *mailbox.Box[wri
 			return err
 		}
 		return writer{
-			bucket: bucket, queue: queue, done: func(d decision.WriteDone) { l.events.Put(d) },
+			bucket: bucket, queue: queue, gate: o.gate, done: func(d decision.WriteDone) { l.events.Put(d) },
 			count: func(w write, ended decision.Outcome) { l.hub.metrics.written(o.label, w, ended) },
 			wrote: func(r federation.Revision) { l.wrote(o, r) },
 		}.run(ctx)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/hansa-io/hansa/federation"
 	"github.com/hansa-io/hansa/federation/decision"
@@ -40,6 +41,7 @@ type leadership struct {
 	events    *mailbox.Box[decision.Event]
 	dir       *directory
 	buckets   map[string]messaging.Bucket
+	works     *semaphore.Weighted            // for those that write works
 	writers   map[string]*mailbox.Box[write] // by bucket; owned by the loop
 	stores    map[string]*mailbox.Box[write] // those of what members report; never changed
 	group     *errgroup.Group                // everything the term started
@@ -61,6 +63,7 @@ func (h *Hub) lead(ctx context.Context, term uint64, outranked func(uint64)) err
 		hub: h, log: h.log.With("term", term), term: term, outranked: outranked,
 		machine: decision.New(decision.Options{Term: term, Stabilise: h.opts.Stabilise, Brake: h.opts.Brake}),
 		events:  mailbox.New[decision.Event](), dir: newDirectory(),
+		works:   semaphore.NewWeighted(mostWriters),
 		writers: map[string]*mailbox.Box[write]{}, stores: map[string]*mailbox.Box[write]{},
 		group: group, pending: newPending(), quotas: newQuotas(), told: map[string]federation.OperationState{},
 		backups: newBackups(),
@@ -134,7 +137,7 @@ func (l *leadership) run(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-l.events.Ready():
-			for evs := l.events.Take(); len(evs) > 0; {
+			for evs := l.events.Take(); len(evs) > 0 && ctx.Err() == nil; {
 				n := decision.Together(evs)
 				l.step(ctx, evs[:n]...)
 				evs = evs[n:]

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/hansa-io/hansa/federation"
 	"github.com/hansa-io/hansa/federation/decision"
 	"github.com/hansa-io/hansa/messaging"
@@ -18,6 +20,11 @@ const (
 	maxBatch      = 500
 	maxBatchBytes = 4 << 20
 )
+
+// mostWriters bounds how many members' works are written at once. The bus's disk takes no
+// more of them per second when more wait for it, while everything else that is written,
+// the hub's own lease among it, waits behind them.
+const mostWriters = 32
 
 // write is one effect on one bucket. id is 0 when nobody waits for the outcome.
 type write struct {
@@ -35,6 +42,7 @@ type write struct {
 type writer struct {
 	bucket messaging.Bucket
 	queue  *mailbox.Box[write]
+	gate   *semaphore.Weighted // bounds how many write at once; nil: nothing does
 	done   func(decision.WriteDone)
 	count  func(write, decision.Outcome)
 	wrote  func(federation.Revision) // is told the revision of each write
@@ -47,8 +55,25 @@ func (w writer) run(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-w.queue.Ready():
+			if err := w.enter(ctx); err != nil {
+				return err
+			}
 			w.writeAll(ctx, w.queue.Take())
+			w.leave()
 		}
+	}
+}
+
+func (w writer) enter(ctx context.Context) error {
+	if w.gate == nil {
+		return nil
+	}
+	return w.gate.Acquire(ctx, 1)
+}
+
+func (w writer) leave() {
+	if w.gate != nil {
+		w.gate.Release(1)
 	}
 }
 

@@ -63,6 +63,11 @@ func Render(w federation.Workload, t Target) ([]federation.Object, error) {
 	return out, nil
 }
 
+// Alike reports that Render makes the same for every member, whatever its share.
+func Alike(w *federation.Workload) bool {
+	return w.Placement.Replicas.Mode == "Duplicated" && len(w.Placement.Overrides) == 0
+}
+
 // document is an object as decoded JSON; numbers keep their text.
 type document = map[string]any
 
