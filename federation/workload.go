@@ -185,6 +185,8 @@ type Work struct {
 	// Sealed has the Secrets among Objects on the way to the member; what Objects has
 	// of them then are their names. See package federation/sealed.
 	Sealed Sealed
+	// StatusRules are those for kinds among Objects, by name, with Name and Spec only.
+	StatusRules []StatusRule
 	// Removed asks the member to remove what it runs of the workload under an
 	// epoch up to Epoch. Objects is empty then.
 	Removed bool
@@ -204,9 +206,11 @@ type WorkStatus struct {
 	Ready            int64       `json:"ready"`
 	// Unschedulable counts the pods of the work that the member's own scheduler
 	// finds no node for.
-	Unschedulable int64          `json:"unschedulable,omitempty"`
-	Objects       []ObjectStatus `json:"objects,omitempty"`
-	ObservedAt    time.Time      `json:"observedAt"`
+	Unschedulable int64 `json:"unschedulable,omitempty"`
+	// RulesDigest is that of the rules which the states were told by.
+	RulesDigest string         `json:"rulesDigest,omitempty"`
+	Objects     []ObjectStatus `json:"objects,omitempty"`
+	ObservedAt  time.Time      `json:"observedAt"`
 }
 
 // ObjectStatus is the state of one landed object.

@@ -58,6 +58,7 @@ func codecs() []codec {
 		of("ReplayRequest", EncodeReplayRequest, DecodeReplayRequest),
 		of("Replay", EncodeReplay, DecodeReplay),
 		of("Feed", EncodeFeed, DecodeFeed),
+		of("StatusRule", EncodeStatusRule, DecodeStatusRule),
 		of("Simulation", EncodeSimulation, DecodeSimulation),
 		of("ProbeRequest", EncodeProbeRequest, DecodeProbeRequest),
 		of("ProbeReply", EncodeProbeReply, DecodeProbeReply),
@@ -191,7 +192,7 @@ func fillKnown(rng *rand.Rand, v reflect.Value) bool {
 // leftOut names the fields that do not travel.
 func leftOut(t reflect.Type, field string) bool {
 	switch t {
-	case reflect.TypeFor[federation.Workload](), reflect.TypeFor[federation.Event]():
+	case reflect.TypeFor[federation.Workload](), reflect.TypeFor[federation.Event](), reflect.TypeFor[federation.StatusRule]():
 		return field == "Revision"
 	}
 	return false

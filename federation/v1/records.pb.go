@@ -1687,8 +1687,11 @@ type Work struct {
 	// 0 lands first … 4 last.
 	Tier int32 `protobuf:"varint,12,opt,name=tier,proto3" json:"tier,omitempty"`
 	// The Secrets among the objects, of which objects_zstd has only the names.
-	Sealed        *Sealed `protobuf:"bytes,13,opt,name=sealed,proto3" json:"sealed,omitempty"`
-	Immutable     string  `protobuf:"bytes,14,opt,name=immutable,proto3" json:"immutable,omitempty"`
+	Sealed    *Sealed `protobuf:"bytes,13,opt,name=sealed,proto3" json:"sealed,omitempty"`
+	Immutable string  `protobuf:"bytes,14,opt,name=immutable,proto3" json:"immutable,omitempty"`
+	// How to read the state of the kinds among the objects that have a rule; only name and
+	// spec are set.
+	StatusRules   []*StatusRule `protobuf:"bytes,15,rep,name=status_rules,json=statusRules,proto3" json:"status_rules,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1821,6 +1824,147 @@ func (x *Work) GetImmutable() string {
 	return ""
 }
 
+func (x *Work) GetStatusRules() []*StatusRule {
+	if x != nil {
+		return x.StatusRules
+	}
+	return nil
+}
+
+// StatusRule tells the state of the objects of one kind, in bucket "statusrules".
+type StatusRule struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Group string                 `protobuf:"bytes,2,opt,name=group,proto3" json:"group,omitempty"`
+	Kind  string                 `protobuf:"bytes,3,opt,name=kind,proto3" json:"kind,omitempty"`
+	// CEL expressions over "object"; empty ones are not given.
+	Ready         string                 `protobuf:"bytes,4,opt,name=ready,proto3" json:"ready,omitempty"`
+	Progressing   string                 `protobuf:"bytes,5,opt,name=progressing,proto3" json:"progressing,omitempty"`
+	Failed        string                 `protobuf:"bytes,6,opt,name=failed,proto3" json:"failed,omitempty"`
+	Replicas      string                 `protobuf:"bytes,7,opt,name=replicas,proto3" json:"replicas,omitempty"`
+	ReadyReplicas string                 `protobuf:"bytes,8,opt,name=ready_replicas,json=readyReplicas,proto3" json:"ready_replicas,omitempty"`
+	Message       string                 `protobuf:"bytes,9,opt,name=message,proto3" json:"message,omitempty"`
+	Source        string                 `protobuf:"bytes,10,opt,name=source,proto3" json:"source,omitempty"`
+	AppliedAt     *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=applied_at,json=appliedAt,proto3" json:"applied_at,omitempty"`
+	AppliedBy     string                 `protobuf:"bytes,12,opt,name=applied_by,json=appliedBy,proto3" json:"applied_by,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StatusRule) Reset() {
+	*x = StatusRule{}
+	mi := &file_federation_v1_records_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StatusRule) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StatusRule) ProtoMessage() {}
+
+func (x *StatusRule) ProtoReflect() protoreflect.Message {
+	mi := &file_federation_v1_records_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StatusRule.ProtoReflect.Descriptor instead.
+func (*StatusRule) Descriptor() ([]byte, []int) {
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *StatusRule) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *StatusRule) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
+func (x *StatusRule) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *StatusRule) GetReady() string {
+	if x != nil {
+		return x.Ready
+	}
+	return ""
+}
+
+func (x *StatusRule) GetProgressing() string {
+	if x != nil {
+		return x.Progressing
+	}
+	return ""
+}
+
+func (x *StatusRule) GetFailed() string {
+	if x != nil {
+		return x.Failed
+	}
+	return ""
+}
+
+func (x *StatusRule) GetReplicas() string {
+	if x != nil {
+		return x.Replicas
+	}
+	return ""
+}
+
+func (x *StatusRule) GetReadyReplicas() string {
+	if x != nil {
+		return x.ReadyReplicas
+	}
+	return ""
+}
+
+func (x *StatusRule) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+func (x *StatusRule) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *StatusRule) GetAppliedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.AppliedAt
+	}
+	return nil
+}
+
+func (x *StatusRule) GetAppliedBy() string {
+	if x != nil {
+		return x.AppliedBy
+	}
+	return ""
+}
+
 // Sealed is a Secrets that only the holder of one curve key can read.
 type Sealed struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1836,7 +1980,7 @@ type Sealed struct {
 
 func (x *Sealed) Reset() {
 	*x = Sealed{}
-	mi := &file_federation_v1_records_proto_msgTypes[20]
+	mi := &file_federation_v1_records_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1848,7 +1992,7 @@ func (x *Sealed) String() string {
 func (*Sealed) ProtoMessage() {}
 
 func (x *Sealed) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[20]
+	mi := &file_federation_v1_records_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1861,7 +2005,7 @@ func (x *Sealed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Sealed.ProtoReflect.Descriptor instead.
 func (*Sealed) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{20}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Sealed) GetRecipient() string {
@@ -1901,7 +2045,7 @@ type Secrets struct {
 
 func (x *Secrets) Reset() {
 	*x = Secrets{}
-	mi := &file_federation_v1_records_proto_msgTypes[21]
+	mi := &file_federation_v1_records_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1913,7 +2057,7 @@ func (x *Secrets) String() string {
 func (*Secrets) ProtoMessage() {}
 
 func (x *Secrets) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[21]
+	mi := &file_federation_v1_records_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1926,7 +2070,7 @@ func (x *Secrets) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Secrets.ProtoReflect.Descriptor instead.
 func (*Secrets) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{21}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Secrets) GetMember() string {
@@ -1980,13 +2124,15 @@ type WorkStatus struct {
 	Objects          []*ObjectStatus        `protobuf:"bytes,11,rep,name=objects,proto3" json:"objects,omitempty"`
 	ObservedAt       *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=observed_at,json=observedAt,proto3" json:"observed_at,omitempty"`
 	Unschedulable    int64                  `protobuf:"varint,13,opt,name=unschedulable,proto3" json:"unschedulable,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// Digest of the rules that the work came with; empty when it had none.
+	RulesDigest   string `protobuf:"bytes,14,opt,name=rules_digest,json=rulesDigest,proto3" json:"rules_digest,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *WorkStatus) Reset() {
 	*x = WorkStatus{}
-	mi := &file_federation_v1_records_proto_msgTypes[22]
+	mi := &file_federation_v1_records_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1998,7 +2144,7 @@ func (x *WorkStatus) String() string {
 func (*WorkStatus) ProtoMessage() {}
 
 func (x *WorkStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[22]
+	mi := &file_federation_v1_records_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2011,7 +2157,7 @@ func (x *WorkStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkStatus.ProtoReflect.Descriptor instead.
 func (*WorkStatus) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{22}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *WorkStatus) GetWorkload() *Key {
@@ -2105,6 +2251,13 @@ func (x *WorkStatus) GetUnschedulable() int64 {
 	return 0
 }
 
+func (x *WorkStatus) GetRulesDigest() string {
+	if x != nil {
+		return x.RulesDigest
+	}
+	return ""
+}
+
 // Feed is a score from outside, in bucket "scores".
 type Feed struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2119,7 +2272,7 @@ type Feed struct {
 
 func (x *Feed) Reset() {
 	*x = Feed{}
-	mi := &file_federation_v1_records_proto_msgTypes[23]
+	mi := &file_federation_v1_records_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2131,7 +2284,7 @@ func (x *Feed) String() string {
 func (*Feed) ProtoMessage() {}
 
 func (x *Feed) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[23]
+	mi := &file_federation_v1_records_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2144,7 +2297,7 @@ func (x *Feed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Feed.ProtoReflect.Descriptor instead.
 func (*Feed) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{23}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Feed) GetName() string {
@@ -2197,7 +2350,7 @@ type ObjectStatus struct {
 
 func (x *ObjectStatus) Reset() {
 	*x = ObjectStatus{}
-	mi := &file_federation_v1_records_proto_msgTypes[24]
+	mi := &file_federation_v1_records_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2209,7 +2362,7 @@ func (x *ObjectStatus) String() string {
 func (*ObjectStatus) ProtoMessage() {}
 
 func (x *ObjectStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[24]
+	mi := &file_federation_v1_records_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2222,7 +2375,7 @@ func (x *ObjectStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectStatus.ProtoReflect.Descriptor instead.
 func (*ObjectStatus) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{24}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ObjectStatus) GetId() string {
@@ -2273,7 +2426,7 @@ type FieldDrift struct {
 
 func (x *FieldDrift) Reset() {
 	*x = FieldDrift{}
-	mi := &file_federation_v1_records_proto_msgTypes[25]
+	mi := &file_federation_v1_records_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2285,7 +2438,7 @@ func (x *FieldDrift) String() string {
 func (*FieldDrift) ProtoMessage() {}
 
 func (x *FieldDrift) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[25]
+	mi := &file_federation_v1_records_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2298,7 +2451,7 @@ func (x *FieldDrift) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FieldDrift.ProtoReflect.Descriptor instead.
 func (*FieldDrift) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{25}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *FieldDrift) GetPath() string {
@@ -2348,7 +2501,7 @@ type Export struct {
 
 func (x *Export) Reset() {
 	*x = Export{}
-	mi := &file_federation_v1_records_proto_msgTypes[26]
+	mi := &file_federation_v1_records_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2360,7 +2513,7 @@ func (x *Export) String() string {
 func (*Export) ProtoMessage() {}
 
 func (x *Export) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[26]
+	mi := &file_federation_v1_records_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2373,7 +2526,7 @@ func (x *Export) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Export.ProtoReflect.Descriptor instead.
 func (*Export) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{26}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Export) GetMember() string {
@@ -2460,7 +2613,7 @@ type Port struct {
 
 func (x *Port) Reset() {
 	*x = Port{}
-	mi := &file_federation_v1_records_proto_msgTypes[27]
+	mi := &file_federation_v1_records_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2472,7 +2625,7 @@ func (x *Port) String() string {
 func (*Port) ProtoMessage() {}
 
 func (x *Port) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[27]
+	mi := &file_federation_v1_records_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2485,7 +2638,7 @@ func (x *Port) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Port.ProtoReflect.Descriptor instead.
 func (*Port) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{27}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Port) GetName() string {
@@ -2539,7 +2692,7 @@ type Endpoint struct {
 
 func (x *Endpoint) Reset() {
 	*x = Endpoint{}
-	mi := &file_federation_v1_records_proto_msgTypes[28]
+	mi := &file_federation_v1_records_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2551,7 +2704,7 @@ func (x *Endpoint) String() string {
 func (*Endpoint) ProtoMessage() {}
 
 func (x *Endpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[28]
+	mi := &file_federation_v1_records_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2564,7 +2717,7 @@ func (x *Endpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Endpoint.ProtoReflect.Descriptor instead.
 func (*Endpoint) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{28}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Endpoint) GetAddress() string {
@@ -2642,7 +2795,7 @@ type Operation struct {
 
 func (x *Operation) Reset() {
 	*x = Operation{}
-	mi := &file_federation_v1_records_proto_msgTypes[29]
+	mi := &file_federation_v1_records_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2654,7 +2807,7 @@ func (x *Operation) String() string {
 func (*Operation) ProtoMessage() {}
 
 func (x *Operation) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[29]
+	mi := &file_federation_v1_records_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2667,7 +2820,7 @@ func (x *Operation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Operation.ProtoReflect.Descriptor instead.
 func (*Operation) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{29}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Operation) GetId() string {
@@ -2803,7 +2956,7 @@ type OperationRequest struct {
 
 func (x *OperationRequest) Reset() {
 	*x = OperationRequest{}
-	mi := &file_federation_v1_records_proto_msgTypes[30]
+	mi := &file_federation_v1_records_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2815,7 +2968,7 @@ func (x *OperationRequest) String() string {
 func (*OperationRequest) ProtoMessage() {}
 
 func (x *OperationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[30]
+	mi := &file_federation_v1_records_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2828,7 +2981,7 @@ func (x *OperationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperationRequest.ProtoReflect.Descriptor instead.
 func (*OperationRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{30}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *OperationRequest) GetVerb() string {
@@ -2905,7 +3058,7 @@ type Objective struct {
 
 func (x *Objective) Reset() {
 	*x = Objective{}
-	mi := &file_federation_v1_records_proto_msgTypes[31]
+	mi := &file_federation_v1_records_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2917,7 +3070,7 @@ func (x *Objective) String() string {
 func (*Objective) ProtoMessage() {}
 
 func (x *Objective) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[31]
+	mi := &file_federation_v1_records_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2930,7 +3083,7 @@ func (x *Objective) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Objective.ProtoReflect.Descriptor instead.
 func (*Objective) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{31}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Objective) GetRto() *durationpb.Duration {
@@ -2959,7 +3112,7 @@ type Achieved struct {
 
 func (x *Achieved) Reset() {
 	*x = Achieved{}
-	mi := &file_federation_v1_records_proto_msgTypes[32]
+	mi := &file_federation_v1_records_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2971,7 +3124,7 @@ func (x *Achieved) String() string {
 func (*Achieved) ProtoMessage() {}
 
 func (x *Achieved) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[32]
+	mi := &file_federation_v1_records_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2984,7 +3137,7 @@ func (x *Achieved) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Achieved.ProtoReflect.Descriptor instead.
 func (*Achieved) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{32}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Achieved) GetRto() *durationpb.Duration {
@@ -3027,7 +3180,7 @@ type WorkloadReport struct {
 
 func (x *WorkloadReport) Reset() {
 	*x = WorkloadReport{}
-	mi := &file_federation_v1_records_proto_msgTypes[33]
+	mi := &file_federation_v1_records_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3039,7 +3192,7 @@ func (x *WorkloadReport) String() string {
 func (*WorkloadReport) ProtoMessage() {}
 
 func (x *WorkloadReport) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[33]
+	mi := &file_federation_v1_records_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3052,7 +3205,7 @@ func (x *WorkloadReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkloadReport.ProtoReflect.Descriptor instead.
 func (*WorkloadReport) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{33}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *WorkloadReport) GetWorkload() *Key {
@@ -3136,7 +3289,7 @@ type TimelineEntry struct {
 
 func (x *TimelineEntry) Reset() {
 	*x = TimelineEntry{}
-	mi := &file_federation_v1_records_proto_msgTypes[34]
+	mi := &file_federation_v1_records_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3148,7 +3301,7 @@ func (x *TimelineEntry) String() string {
 func (*TimelineEntry) ProtoMessage() {}
 
 func (x *TimelineEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[34]
+	mi := &file_federation_v1_records_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3161,7 +3314,7 @@ func (x *TimelineEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TimelineEntry.ProtoReflect.Descriptor instead.
 func (*TimelineEntry) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{34}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *TimelineEntry) GetAt() *timestamppb.Timestamp {
@@ -3194,7 +3347,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_federation_v1_records_proto_msgTypes[35]
+	mi := &file_federation_v1_records_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3206,7 +3359,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[35]
+	mi := &file_federation_v1_records_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3219,7 +3372,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{35}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Event) GetAt() *timestamppb.Timestamp {
@@ -3428,7 +3581,7 @@ const file_federation_v1_records_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x01R\x05value\x12\x16\n" +
 	"\x06weight\x18\x03 \x01(\x01R\x06weight\x12\x16\n" +
-	"\x06detail\x18\x04 \x01(\tR\x06detail\"\xc5\x03\n" +
+	"\x06detail\x18\x04 \x01(\tR\x06detail\"\x89\x04\n" +
 	"\x04Work\x124\n" +
 	"\bworkload\x18\x01 \x01(\v2\x18.hansa.federation.v1.KeyR\bworkload\x12\x16\n" +
 	"\x06member\x18\x02 \x01(\tR\x06member\x12\x14\n" +
@@ -3446,7 +3599,25 @@ const file_federation_v1_records_proto_rawDesc = "" +
 	"\aremoved\x18\v \x01(\bR\aremoved\x12\x12\n" +
 	"\x04tier\x18\f \x01(\x05R\x04tier\x123\n" +
 	"\x06sealed\x18\r \x01(\v2\x1b.hansa.federation.v1.SealedR\x06sealed\x12\x1c\n" +
-	"\timmutable\x18\x0e \x01(\tR\timmutable\"P\n" +
+	"\timmutable\x18\x0e \x01(\tR\timmutable\x12B\n" +
+	"\fstatus_rules\x18\x0f \x03(\v2\x1f.hansa.federation.v1.StatusRuleR\vstatusRules\"\xe9\x02\n" +
+	"\n" +
+	"StatusRule\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05group\x18\x02 \x01(\tR\x05group\x12\x12\n" +
+	"\x04kind\x18\x03 \x01(\tR\x04kind\x12\x14\n" +
+	"\x05ready\x18\x04 \x01(\tR\x05ready\x12 \n" +
+	"\vprogressing\x18\x05 \x01(\tR\vprogressing\x12\x16\n" +
+	"\x06failed\x18\x06 \x01(\tR\x06failed\x12\x1a\n" +
+	"\breplicas\x18\a \x01(\tR\breplicas\x12%\n" +
+	"\x0eready_replicas\x18\b \x01(\tR\rreadyReplicas\x12\x18\n" +
+	"\amessage\x18\t \x01(\tR\amessage\x12\x16\n" +
+	"\x06source\x18\n" +
+	" \x01(\tR\x06source\x129\n" +
+	"\n" +
+	"applied_at\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\tappliedAt\x12\x1d\n" +
+	"\n" +
+	"applied_by\x18\f \x01(\tR\tappliedBy\"P\n" +
 	"\x06Sealed\x12\x1c\n" +
 	"\trecipient\x18\x01 \x01(\tR\trecipient\x12\x16\n" +
 	"\x06sender\x18\x02 \x01(\tR\x06sender\x12\x10\n" +
@@ -3456,7 +3627,7 @@ const file_federation_v1_records_proto_rawDesc = "" +
 	"\bworkload\x18\x02 \x01(\v2\x18.hansa.federation.v1.KeyR\bworkload\x12\x14\n" +
 	"\x05epoch\x18\x03 \x01(\x04R\x05epoch\x12+\n" +
 	"\x11workload_revision\x18\x04 \x01(\x04R\x10workloadRevision\x125\n" +
-	"\aobjects\x18\x05 \x03(\v2\x1b.hansa.federation.v1.ObjectR\aobjects\"\xdd\x03\n" +
+	"\aobjects\x18\x05 \x03(\v2\x1b.hansa.federation.v1.ObjectR\aobjects\"\x80\x04\n" +
 	"\n" +
 	"WorkStatus\x124\n" +
 	"\bworkload\x18\x01 \x01(\v2\x18.hansa.federation.v1.KeyR\bworkload\x12\x16\n" +
@@ -3473,7 +3644,8 @@ const file_federation_v1_records_proto_rawDesc = "" +
 	"\aobjects\x18\v \x03(\v2!.hansa.federation.v1.ObjectStatusR\aobjects\x12;\n" +
 	"\vobserved_at\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"observedAt\x12$\n" +
-	"\runschedulable\x18\r \x01(\x03R\runschedulable\"\x9d\x02\n" +
+	"\runschedulable\x18\r \x01(\x03R\runschedulable\x12!\n" +
+	"\frules_digest\x18\x0e \x01(\tR\vrulesDigest\"\x9d\x02\n" +
 	"\x04Feed\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12=\n" +
 	"\x06values\x18\x02 \x03(\v2%.hansa.federation.v1.Feed.ValuesEntryR\x06values\x122\n" +
@@ -3603,7 +3775,7 @@ func file_federation_v1_records_proto_rawDescGZIP() []byte {
 	return file_federation_v1_records_proto_rawDescData
 }
 
-var file_federation_v1_records_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
+var file_federation_v1_records_proto_msgTypes = make([]protoimpl.MessageInfo, 43)
 var file_federation_v1_records_proto_goTypes = []any{
 	(*Key)(nil),                   // 0: hansa.federation.v1.Key
 	(*Place)(nil),                 // 1: hansa.federation.v1.Place
@@ -3625,109 +3797,112 @@ var file_federation_v1_records_proto_goTypes = []any{
 	(*MemberExplanation)(nil),     // 17: hansa.federation.v1.MemberExplanation
 	(*Score)(nil),                 // 18: hansa.federation.v1.Score
 	(*Work)(nil),                  // 19: hansa.federation.v1.Work
-	(*Sealed)(nil),                // 20: hansa.federation.v1.Sealed
-	(*Secrets)(nil),               // 21: hansa.federation.v1.Secrets
-	(*WorkStatus)(nil),            // 22: hansa.federation.v1.WorkStatus
-	(*Feed)(nil),                  // 23: hansa.federation.v1.Feed
-	(*ObjectStatus)(nil),          // 24: hansa.federation.v1.ObjectStatus
-	(*FieldDrift)(nil),            // 25: hansa.federation.v1.FieldDrift
-	(*Export)(nil),                // 26: hansa.federation.v1.Export
-	(*Port)(nil),                  // 27: hansa.federation.v1.Port
-	(*Endpoint)(nil),              // 28: hansa.federation.v1.Endpoint
-	(*Operation)(nil),             // 29: hansa.federation.v1.Operation
-	(*OperationRequest)(nil),      // 30: hansa.federation.v1.OperationRequest
-	(*Objective)(nil),             // 31: hansa.federation.v1.Objective
-	(*Achieved)(nil),              // 32: hansa.federation.v1.Achieved
-	(*WorkloadReport)(nil),        // 33: hansa.federation.v1.WorkloadReport
-	(*TimelineEntry)(nil),         // 34: hansa.federation.v1.TimelineEntry
-	(*Event)(nil),                 // 35: hansa.federation.v1.Event
-	nil,                           // 36: hansa.federation.v1.Resources.ExtendedEntry
-	nil,                           // 37: hansa.federation.v1.MemberSpec.LabelsEntry
-	nil,                           // 38: hansa.federation.v1.Quota.FreeEntry
-	nil,                           // 39: hansa.federation.v1.Feed.ValuesEntry
-	nil,                           // 40: hansa.federation.v1.Operation.MarksEntry
-	nil,                           // 41: hansa.federation.v1.WorkloadReport.MarksEntry
-	(*timestamppb.Timestamp)(nil), // 42: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 43: google.protobuf.Duration
+	(*StatusRule)(nil),            // 20: hansa.federation.v1.StatusRule
+	(*Sealed)(nil),                // 21: hansa.federation.v1.Sealed
+	(*Secrets)(nil),               // 22: hansa.federation.v1.Secrets
+	(*WorkStatus)(nil),            // 23: hansa.federation.v1.WorkStatus
+	(*Feed)(nil),                  // 24: hansa.federation.v1.Feed
+	(*ObjectStatus)(nil),          // 25: hansa.federation.v1.ObjectStatus
+	(*FieldDrift)(nil),            // 26: hansa.federation.v1.FieldDrift
+	(*Export)(nil),                // 27: hansa.federation.v1.Export
+	(*Port)(nil),                  // 28: hansa.federation.v1.Port
+	(*Endpoint)(nil),              // 29: hansa.federation.v1.Endpoint
+	(*Operation)(nil),             // 30: hansa.federation.v1.Operation
+	(*OperationRequest)(nil),      // 31: hansa.federation.v1.OperationRequest
+	(*Objective)(nil),             // 32: hansa.federation.v1.Objective
+	(*Achieved)(nil),              // 33: hansa.federation.v1.Achieved
+	(*WorkloadReport)(nil),        // 34: hansa.federation.v1.WorkloadReport
+	(*TimelineEntry)(nil),         // 35: hansa.federation.v1.TimelineEntry
+	(*Event)(nil),                 // 36: hansa.federation.v1.Event
+	nil,                           // 37: hansa.federation.v1.Resources.ExtendedEntry
+	nil,                           // 38: hansa.federation.v1.MemberSpec.LabelsEntry
+	nil,                           // 39: hansa.federation.v1.Quota.FreeEntry
+	nil,                           // 40: hansa.federation.v1.Feed.ValuesEntry
+	nil,                           // 41: hansa.federation.v1.Operation.MarksEntry
+	nil,                           // 42: hansa.federation.v1.WorkloadReport.MarksEntry
+	(*timestamppb.Timestamp)(nil), // 43: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 44: google.protobuf.Duration
 }
 var file_federation_v1_records_proto_depIdxs = []int32{
-	36, // 0: hansa.federation.v1.Resources.extended:type_name -> hansa.federation.v1.Resources.ExtendedEntry
+	37, // 0: hansa.federation.v1.Resources.extended:type_name -> hansa.federation.v1.Resources.ExtendedEntry
 	2,  // 1: hansa.federation.v1.NodeClass.allocatable:type_name -> hansa.federation.v1.Resources
 	2,  // 2: hansa.federation.v1.NodeClass.free:type_name -> hansa.federation.v1.Resources
 	2,  // 3: hansa.federation.v1.NodeClass.room:type_name -> hansa.federation.v1.Resources
 	1,  // 4: hansa.federation.v1.MemberSpec.place:type_name -> hansa.federation.v1.Place
-	37, // 5: hansa.federation.v1.MemberSpec.labels:type_name -> hansa.federation.v1.MemberSpec.LabelsEntry
+	38, // 5: hansa.federation.v1.MemberSpec.labels:type_name -> hansa.federation.v1.MemberSpec.LabelsEntry
 	4,  // 6: hansa.federation.v1.MemberSpec.taints:type_name -> hansa.federation.v1.Taint
-	42, // 7: hansa.federation.v1.MemberSpec.joined_at:type_name -> google.protobuf.Timestamp
+	43, // 7: hansa.federation.v1.MemberSpec.joined_at:type_name -> google.protobuf.Timestamp
 	6,  // 8: hansa.federation.v1.MemberSpec.user:type_name -> hansa.federation.v1.BusUser
 	6,  // 9: hansa.federation.v1.MemberSpec.next_user:type_name -> hansa.federation.v1.BusUser
-	42, // 10: hansa.federation.v1.MemberSpec.rotate_by:type_name -> google.protobuf.Timestamp
-	42, // 11: hansa.federation.v1.BusUser.issued_at:type_name -> google.protobuf.Timestamp
-	42, // 12: hansa.federation.v1.BusUser.expires_at:type_name -> google.protobuf.Timestamp
+	43, // 10: hansa.federation.v1.MemberSpec.rotate_by:type_name -> google.protobuf.Timestamp
+	43, // 11: hansa.federation.v1.BusUser.issued_at:type_name -> google.protobuf.Timestamp
+	43, // 12: hansa.federation.v1.BusUser.expires_at:type_name -> google.protobuf.Timestamp
 	2,  // 13: hansa.federation.v1.MemberFacts.allocatable:type_name -> hansa.federation.v1.Resources
 	2,  // 14: hansa.federation.v1.MemberFacts.free:type_name -> hansa.federation.v1.Resources
 	3,  // 15: hansa.federation.v1.MemberFacts.classes:type_name -> hansa.federation.v1.NodeClass
-	42, // 16: hansa.federation.v1.MemberFacts.observed_at:type_name -> google.protobuf.Timestamp
+	43, // 16: hansa.federation.v1.MemberFacts.observed_at:type_name -> google.protobuf.Timestamp
 	8,  // 17: hansa.federation.v1.MemberFacts.quotas:type_name -> hansa.federation.v1.Quota
-	38, // 18: hansa.federation.v1.Quota.free:type_name -> hansa.federation.v1.Quota.FreeEntry
-	42, // 19: hansa.federation.v1.HealthRecord.since:type_name -> google.protobuf.Timestamp
+	39, // 18: hansa.federation.v1.Quota.free:type_name -> hansa.federation.v1.Quota.FreeEntry
+	43, // 19: hansa.federation.v1.HealthRecord.since:type_name -> google.protobuf.Timestamp
 	10, // 20: hansa.federation.v1.Objects.objects:type_name -> hansa.federation.v1.Object
 	0,  // 21: hansa.federation.v1.Workload.key:type_name -> hansa.federation.v1.Key
-	42, // 22: hansa.federation.v1.Workload.applied_at:type_name -> google.protobuf.Timestamp
-	20, // 23: hansa.federation.v1.Workload.sealed:type_name -> hansa.federation.v1.Sealed
+	43, // 22: hansa.federation.v1.Workload.applied_at:type_name -> google.protobuf.Timestamp
+	21, // 23: hansa.federation.v1.Workload.sealed:type_name -> hansa.federation.v1.Sealed
 	0,  // 24: hansa.federation.v1.Assignment.workload:type_name -> hansa.federation.v1.Key
 	14, // 25: hansa.federation.v1.Assignment.members:type_name -> hansa.federation.v1.AssignedMember
 	15, // 26: hansa.federation.v1.Assignment.explanation:type_name -> hansa.federation.v1.Explanation
-	42, // 27: hansa.federation.v1.Assignment.decided_at:type_name -> google.protobuf.Timestamp
-	43, // 28: hansa.federation.v1.Assignment.ready_in:type_name -> google.protobuf.Duration
+	43, // 27: hansa.federation.v1.Assignment.decided_at:type_name -> google.protobuf.Timestamp
+	44, // 28: hansa.federation.v1.Assignment.ready_in:type_name -> google.protobuf.Duration
 	17, // 29: hansa.federation.v1.Explanation.members:type_name -> hansa.federation.v1.MemberExplanation
 	16, // 30: hansa.federation.v1.Explanation.changes:type_name -> hansa.federation.v1.Difference
 	18, // 31: hansa.federation.v1.MemberExplanation.scores:type_name -> hansa.federation.v1.Score
 	0,  // 32: hansa.federation.v1.Work.workload:type_name -> hansa.federation.v1.Key
-	20, // 33: hansa.federation.v1.Work.sealed:type_name -> hansa.federation.v1.Sealed
-	0,  // 34: hansa.federation.v1.Secrets.workload:type_name -> hansa.federation.v1.Key
-	10, // 35: hansa.federation.v1.Secrets.objects:type_name -> hansa.federation.v1.Object
-	0,  // 36: hansa.federation.v1.WorkStatus.workload:type_name -> hansa.federation.v1.Key
-	24, // 37: hansa.federation.v1.WorkStatus.objects:type_name -> hansa.federation.v1.ObjectStatus
-	42, // 38: hansa.federation.v1.WorkStatus.observed_at:type_name -> google.protobuf.Timestamp
-	39, // 39: hansa.federation.v1.Feed.values:type_name -> hansa.federation.v1.Feed.ValuesEntry
-	43, // 40: hansa.federation.v1.Feed.max_age:type_name -> google.protobuf.Duration
-	42, // 41: hansa.federation.v1.Feed.reported_at:type_name -> google.protobuf.Timestamp
-	25, // 42: hansa.federation.v1.ObjectStatus.drift:type_name -> hansa.federation.v1.FieldDrift
-	42, // 43: hansa.federation.v1.ObjectStatus.corrected_at:type_name -> google.protobuf.Timestamp
-	0,  // 44: hansa.federation.v1.Export.service:type_name -> hansa.federation.v1.Key
-	27, // 45: hansa.federation.v1.Export.ports:type_name -> hansa.federation.v1.Port
-	28, // 46: hansa.federation.v1.Export.endpoints:type_name -> hansa.federation.v1.Endpoint
-	42, // 47: hansa.federation.v1.Export.exported_at:type_name -> google.protobuf.Timestamp
-	42, // 48: hansa.federation.v1.Export.observed_at:type_name -> google.protobuf.Timestamp
-	30, // 49: hansa.federation.v1.Operation.request:type_name -> hansa.federation.v1.OperationRequest
-	40, // 50: hansa.federation.v1.Operation.marks:type_name -> hansa.federation.v1.Operation.MarksEntry
-	33, // 51: hansa.federation.v1.Operation.workloads:type_name -> hansa.federation.v1.WorkloadReport
-	34, // 52: hansa.federation.v1.Operation.timeline:type_name -> hansa.federation.v1.TimelineEntry
-	31, // 53: hansa.federation.v1.Operation.objective:type_name -> hansa.federation.v1.Objective
-	32, // 54: hansa.federation.v1.Operation.achieved:type_name -> hansa.federation.v1.Achieved
-	42, // 55: hansa.federation.v1.Operation.created_at:type_name -> google.protobuf.Timestamp
-	43, // 56: hansa.federation.v1.OperationRequest.hold:type_name -> google.protobuf.Duration
-	43, // 57: hansa.federation.v1.Objective.rto:type_name -> google.protobuf.Duration
-	43, // 58: hansa.federation.v1.Objective.rpo:type_name -> google.protobuf.Duration
-	43, // 59: hansa.federation.v1.Achieved.rto:type_name -> google.protobuf.Duration
-	43, // 60: hansa.federation.v1.Achieved.downtime:type_name -> google.protobuf.Duration
-	43, // 61: hansa.federation.v1.Achieved.detect:type_name -> google.protobuf.Duration
-	0,  // 62: hansa.federation.v1.WorkloadReport.workload:type_name -> hansa.federation.v1.Key
-	41, // 63: hansa.federation.v1.WorkloadReport.marks:type_name -> hansa.federation.v1.WorkloadReport.MarksEntry
-	31, // 64: hansa.federation.v1.WorkloadReport.objective:type_name -> hansa.federation.v1.Objective
-	32, // 65: hansa.federation.v1.WorkloadReport.achieved:type_name -> hansa.federation.v1.Achieved
-	14, // 66: hansa.federation.v1.WorkloadReport.before:type_name -> hansa.federation.v1.AssignedMember
-	14, // 67: hansa.federation.v1.WorkloadReport.after:type_name -> hansa.federation.v1.AssignedMember
-	42, // 68: hansa.federation.v1.TimelineEntry.at:type_name -> google.protobuf.Timestamp
-	42, // 69: hansa.federation.v1.Event.at:type_name -> google.protobuf.Timestamp
-	42, // 70: hansa.federation.v1.Operation.MarksEntry.value:type_name -> google.protobuf.Timestamp
-	42, // 71: hansa.federation.v1.WorkloadReport.MarksEntry.value:type_name -> google.protobuf.Timestamp
-	72, // [72:72] is the sub-list for method output_type
-	72, // [72:72] is the sub-list for method input_type
-	72, // [72:72] is the sub-list for extension type_name
-	72, // [72:72] is the sub-list for extension extendee
-	0,  // [0:72] is the sub-list for field type_name
+	21, // 33: hansa.federation.v1.Work.sealed:type_name -> hansa.federation.v1.Sealed
+	20, // 34: hansa.federation.v1.Work.status_rules:type_name -> hansa.federation.v1.StatusRule
+	43, // 35: hansa.federation.v1.StatusRule.applied_at:type_name -> google.protobuf.Timestamp
+	0,  // 36: hansa.federation.v1.Secrets.workload:type_name -> hansa.federation.v1.Key
+	10, // 37: hansa.federation.v1.Secrets.objects:type_name -> hansa.federation.v1.Object
+	0,  // 38: hansa.federation.v1.WorkStatus.workload:type_name -> hansa.federation.v1.Key
+	25, // 39: hansa.federation.v1.WorkStatus.objects:type_name -> hansa.federation.v1.ObjectStatus
+	43, // 40: hansa.federation.v1.WorkStatus.observed_at:type_name -> google.protobuf.Timestamp
+	40, // 41: hansa.federation.v1.Feed.values:type_name -> hansa.federation.v1.Feed.ValuesEntry
+	44, // 42: hansa.federation.v1.Feed.max_age:type_name -> google.protobuf.Duration
+	43, // 43: hansa.federation.v1.Feed.reported_at:type_name -> google.protobuf.Timestamp
+	26, // 44: hansa.federation.v1.ObjectStatus.drift:type_name -> hansa.federation.v1.FieldDrift
+	43, // 45: hansa.federation.v1.ObjectStatus.corrected_at:type_name -> google.protobuf.Timestamp
+	0,  // 46: hansa.federation.v1.Export.service:type_name -> hansa.federation.v1.Key
+	28, // 47: hansa.federation.v1.Export.ports:type_name -> hansa.federation.v1.Port
+	29, // 48: hansa.federation.v1.Export.endpoints:type_name -> hansa.federation.v1.Endpoint
+	43, // 49: hansa.federation.v1.Export.exported_at:type_name -> google.protobuf.Timestamp
+	43, // 50: hansa.federation.v1.Export.observed_at:type_name -> google.protobuf.Timestamp
+	31, // 51: hansa.federation.v1.Operation.request:type_name -> hansa.federation.v1.OperationRequest
+	41, // 52: hansa.federation.v1.Operation.marks:type_name -> hansa.federation.v1.Operation.MarksEntry
+	34, // 53: hansa.federation.v1.Operation.workloads:type_name -> hansa.federation.v1.WorkloadReport
+	35, // 54: hansa.federation.v1.Operation.timeline:type_name -> hansa.federation.v1.TimelineEntry
+	32, // 55: hansa.federation.v1.Operation.objective:type_name -> hansa.federation.v1.Objective
+	33, // 56: hansa.federation.v1.Operation.achieved:type_name -> hansa.federation.v1.Achieved
+	43, // 57: hansa.federation.v1.Operation.created_at:type_name -> google.protobuf.Timestamp
+	44, // 58: hansa.federation.v1.OperationRequest.hold:type_name -> google.protobuf.Duration
+	44, // 59: hansa.federation.v1.Objective.rto:type_name -> google.protobuf.Duration
+	44, // 60: hansa.federation.v1.Objective.rpo:type_name -> google.protobuf.Duration
+	44, // 61: hansa.federation.v1.Achieved.rto:type_name -> google.protobuf.Duration
+	44, // 62: hansa.federation.v1.Achieved.downtime:type_name -> google.protobuf.Duration
+	44, // 63: hansa.federation.v1.Achieved.detect:type_name -> google.protobuf.Duration
+	0,  // 64: hansa.federation.v1.WorkloadReport.workload:type_name -> hansa.federation.v1.Key
+	42, // 65: hansa.federation.v1.WorkloadReport.marks:type_name -> hansa.federation.v1.WorkloadReport.MarksEntry
+	32, // 66: hansa.federation.v1.WorkloadReport.objective:type_name -> hansa.federation.v1.Objective
+	33, // 67: hansa.federation.v1.WorkloadReport.achieved:type_name -> hansa.federation.v1.Achieved
+	14, // 68: hansa.federation.v1.WorkloadReport.before:type_name -> hansa.federation.v1.AssignedMember
+	14, // 69: hansa.federation.v1.WorkloadReport.after:type_name -> hansa.federation.v1.AssignedMember
+	43, // 70: hansa.federation.v1.TimelineEntry.at:type_name -> google.protobuf.Timestamp
+	43, // 71: hansa.federation.v1.Event.at:type_name -> google.protobuf.Timestamp
+	43, // 72: hansa.federation.v1.Operation.MarksEntry.value:type_name -> google.protobuf.Timestamp
+	43, // 73: hansa.federation.v1.WorkloadReport.MarksEntry.value:type_name -> google.protobuf.Timestamp
+	74, // [74:74] is the sub-list for method output_type
+	74, // [74:74] is the sub-list for method input_type
+	74, // [74:74] is the sub-list for extension type_name
+	74, // [74:74] is the sub-list for extension extendee
+	0,  // [0:74] is the sub-list for field type_name
 }
 
 func init() { file_federation_v1_records_proto_init() }
@@ -3741,7 +3916,7 @@ func file_federation_v1_records_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_federation_v1_records_proto_rawDesc), len(file_federation_v1_records_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   42,
+			NumMessages:   43,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -585,6 +585,41 @@ func local_request_WorkloadsService_ListScores_0(ctx context.Context, marshaler 
 	return msg, metadata, err
 }
 
+var filter_WorkloadsService_ListStatusRules_0 = &utilities.DoubleArray{Encoding: map[string]int{}, Base: []int(nil), Check: []int(nil)}
+
+func request_WorkloadsService_ListStatusRules_0(ctx context.Context, marshaler runtime.Marshaler, client WorkloadsServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq ListStatusRulesRequest
+		metadata runtime.ServerMetadata
+	)
+	if err := req.ParseForm(); err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	if err := runtime.PopulateQueryParameters(&protoReq, req.Form, filter_WorkloadsService_ListStatusRules_0); err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	if req.Body != nil {
+		_, _ = io.Copy(io.Discard, req.Body)
+	}
+	msg, err := client.ListStatusRules(ctx, &protoReq, grpc.Header(&metadata.HeaderMD), grpc.Trailer(&metadata.TrailerMD))
+	return msg, metadata, err
+}
+
+func local_request_WorkloadsService_ListStatusRules_0(ctx context.Context, marshaler runtime.Marshaler, server WorkloadsServiceServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq ListStatusRulesRequest
+		metadata runtime.ServerMetadata
+	)
+	if err := req.ParseForm(); err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	if err := runtime.PopulateQueryParameters(&protoReq, req.Form, filter_WorkloadsService_ListStatusRules_0); err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	msg, err := server.ListStatusRules(ctx, &protoReq)
+	return msg, metadata, err
+}
+
 func request_MembersService_ListMembers_0(ctx context.Context, marshaler runtime.Marshaler, client MembersServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
 	var (
 		protoReq ListMembersRequest
@@ -1462,6 +1497,26 @@ func RegisterWorkloadsServiceHandlerServer(ctx context.Context, mux *runtime.Ser
 		}
 		forward_WorkloadsService_ListScores_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
 	})
+	mux.Handle(http.MethodGet, pattern_WorkloadsService_ListStatusRules_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		var stream runtime.ServerTransportStream
+		ctx = grpc.NewContextWithServerTransportStream(ctx, &stream)
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateIncomingContext(ctx, mux, req, "/hansa.gateway.v1.WorkloadsService/ListStatusRules", runtime.WithHTTPPathPattern("/v1/statusrules"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := local_request_WorkloadsService_ListStatusRules_0(annotatedContext, inboundMarshaler, server, req, pathParams)
+		md.HeaderMD, md.TrailerMD = metadata.Join(md.HeaderMD, stream.Header()), metadata.Join(md.TrailerMD, stream.Trailer())
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_WorkloadsService_ListStatusRules_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
+	})
 
 	return nil
 }
@@ -2168,37 +2223,56 @@ func RegisterWorkloadsServiceHandlerClient(ctx context.Context, mux *runtime.Ser
 		}
 		forward_WorkloadsService_ListScores_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
 	})
+	mux.Handle(http.MethodGet, pattern_WorkloadsService_ListStatusRules_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateContext(ctx, mux, req, "/hansa.gateway.v1.WorkloadsService/ListStatusRules", runtime.WithHTTPPathPattern("/v1/statusrules"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := request_WorkloadsService_ListStatusRules_0(annotatedContext, inboundMarshaler, client, req, pathParams)
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_WorkloadsService_ListStatusRules_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
+	})
 	return nil
 }
 
 var (
-	pattern_WorkloadsService_Apply_0          = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "workloads"}, "apply"))
-	pattern_WorkloadsService_Delete_0         = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "workloads"}, "delete"))
-	pattern_WorkloadsService_ListWorkloads_0  = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "workloads"}, ""))
-	pattern_WorkloadsService_GetWorkload_0    = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2, 1, 0, 4, 1, 5, 3}, []string{"v1", "workloads", "namespace", "name"}, ""))
-	pattern_WorkloadsService_WatchWorkloads_0 = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "workloads"}, "watch"))
-	pattern_WorkloadsService_Explain_0        = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2, 1, 0, 4, 1, 5, 3, 2, 4}, []string{"v1", "workloads", "namespace", "name", "explain"}, ""))
-	pattern_WorkloadsService_Simulate_0       = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "simulate"}, ""))
-	pattern_WorkloadsService_GetReadiness_0   = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "readiness"}, ""))
-	pattern_WorkloadsService_Rebalance_0      = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "rebalance"}, ""))
-	pattern_WorkloadsService_Replay_0         = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2, 1, 0, 4, 1, 5, 3, 2, 4}, []string{"v1", "workloads", "namespace", "name", "replay"}, ""))
-	pattern_WorkloadsService_SetScore_0       = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "scores", "name"}, ""))
-	pattern_WorkloadsService_ListScores_0     = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "scores"}, ""))
+	pattern_WorkloadsService_Apply_0           = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "workloads"}, "apply"))
+	pattern_WorkloadsService_Delete_0          = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "workloads"}, "delete"))
+	pattern_WorkloadsService_ListWorkloads_0   = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "workloads"}, ""))
+	pattern_WorkloadsService_GetWorkload_0     = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2, 1, 0, 4, 1, 5, 3}, []string{"v1", "workloads", "namespace", "name"}, ""))
+	pattern_WorkloadsService_WatchWorkloads_0  = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "workloads"}, "watch"))
+	pattern_WorkloadsService_Explain_0         = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2, 1, 0, 4, 1, 5, 3, 2, 4}, []string{"v1", "workloads", "namespace", "name", "explain"}, ""))
+	pattern_WorkloadsService_Simulate_0        = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "simulate"}, ""))
+	pattern_WorkloadsService_GetReadiness_0    = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "readiness"}, ""))
+	pattern_WorkloadsService_Rebalance_0       = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "rebalance"}, ""))
+	pattern_WorkloadsService_Replay_0          = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2, 1, 0, 4, 1, 5, 3, 2, 4}, []string{"v1", "workloads", "namespace", "name", "replay"}, ""))
+	pattern_WorkloadsService_SetScore_0        = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "scores", "name"}, ""))
+	pattern_WorkloadsService_ListScores_0      = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "scores"}, ""))
+	pattern_WorkloadsService_ListStatusRules_0 = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "statusrules"}, ""))
 )
 
 var (
-	forward_WorkloadsService_Apply_0          = runtime.ForwardResponseMessage
-	forward_WorkloadsService_Delete_0         = runtime.ForwardResponseMessage
-	forward_WorkloadsService_ListWorkloads_0  = runtime.ForwardResponseMessage
-	forward_WorkloadsService_GetWorkload_0    = runtime.ForwardResponseMessage
-	forward_WorkloadsService_WatchWorkloads_0 = runtime.ForwardResponseStream
-	forward_WorkloadsService_Explain_0        = runtime.ForwardResponseMessage
-	forward_WorkloadsService_Simulate_0       = runtime.ForwardResponseMessage
-	forward_WorkloadsService_GetReadiness_0   = runtime.ForwardResponseMessage
-	forward_WorkloadsService_Rebalance_0      = runtime.ForwardResponseMessage
-	forward_WorkloadsService_Replay_0         = runtime.ForwardResponseMessage
-	forward_WorkloadsService_SetScore_0       = runtime.ForwardResponseMessage
-	forward_WorkloadsService_ListScores_0     = runtime.ForwardResponseMessage
+	forward_WorkloadsService_Apply_0           = runtime.ForwardResponseMessage
+	forward_WorkloadsService_Delete_0          = runtime.ForwardResponseMessage
+	forward_WorkloadsService_ListWorkloads_0   = runtime.ForwardResponseMessage
+	forward_WorkloadsService_GetWorkload_0     = runtime.ForwardResponseMessage
+	forward_WorkloadsService_WatchWorkloads_0  = runtime.ForwardResponseStream
+	forward_WorkloadsService_Explain_0         = runtime.ForwardResponseMessage
+	forward_WorkloadsService_Simulate_0        = runtime.ForwardResponseMessage
+	forward_WorkloadsService_GetReadiness_0    = runtime.ForwardResponseMessage
+	forward_WorkloadsService_Rebalance_0       = runtime.ForwardResponseMessage
+	forward_WorkloadsService_Replay_0          = runtime.ForwardResponseMessage
+	forward_WorkloadsService_SetScore_0        = runtime.ForwardResponseMessage
+	forward_WorkloadsService_ListScores_0      = runtime.ForwardResponseMessage
+	forward_WorkloadsService_ListStatusRules_0 = runtime.ForwardResponseMessage
 )
 
 // RegisterMembersServiceHandlerFromEndpoint is same as RegisterMembersServiceHandler but

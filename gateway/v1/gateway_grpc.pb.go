@@ -224,18 +224,19 @@ var DiscoveryService_ServiceDesc = grpc.ServiceDesc{
 }
 
 const (
-	WorkloadsService_Apply_FullMethodName          = "/hansa.gateway.v1.WorkloadsService/Apply"
-	WorkloadsService_Delete_FullMethodName         = "/hansa.gateway.v1.WorkloadsService/Delete"
-	WorkloadsService_ListWorkloads_FullMethodName  = "/hansa.gateway.v1.WorkloadsService/ListWorkloads"
-	WorkloadsService_GetWorkload_FullMethodName    = "/hansa.gateway.v1.WorkloadsService/GetWorkload"
-	WorkloadsService_WatchWorkloads_FullMethodName = "/hansa.gateway.v1.WorkloadsService/WatchWorkloads"
-	WorkloadsService_Explain_FullMethodName        = "/hansa.gateway.v1.WorkloadsService/Explain"
-	WorkloadsService_Simulate_FullMethodName       = "/hansa.gateway.v1.WorkloadsService/Simulate"
-	WorkloadsService_GetReadiness_FullMethodName   = "/hansa.gateway.v1.WorkloadsService/GetReadiness"
-	WorkloadsService_Rebalance_FullMethodName      = "/hansa.gateway.v1.WorkloadsService/Rebalance"
-	WorkloadsService_Replay_FullMethodName         = "/hansa.gateway.v1.WorkloadsService/Replay"
-	WorkloadsService_SetScore_FullMethodName       = "/hansa.gateway.v1.WorkloadsService/SetScore"
-	WorkloadsService_ListScores_FullMethodName     = "/hansa.gateway.v1.WorkloadsService/ListScores"
+	WorkloadsService_Apply_FullMethodName           = "/hansa.gateway.v1.WorkloadsService/Apply"
+	WorkloadsService_Delete_FullMethodName          = "/hansa.gateway.v1.WorkloadsService/Delete"
+	WorkloadsService_ListWorkloads_FullMethodName   = "/hansa.gateway.v1.WorkloadsService/ListWorkloads"
+	WorkloadsService_GetWorkload_FullMethodName     = "/hansa.gateway.v1.WorkloadsService/GetWorkload"
+	WorkloadsService_WatchWorkloads_FullMethodName  = "/hansa.gateway.v1.WorkloadsService/WatchWorkloads"
+	WorkloadsService_Explain_FullMethodName         = "/hansa.gateway.v1.WorkloadsService/Explain"
+	WorkloadsService_Simulate_FullMethodName        = "/hansa.gateway.v1.WorkloadsService/Simulate"
+	WorkloadsService_GetReadiness_FullMethodName    = "/hansa.gateway.v1.WorkloadsService/GetReadiness"
+	WorkloadsService_Rebalance_FullMethodName       = "/hansa.gateway.v1.WorkloadsService/Rebalance"
+	WorkloadsService_Replay_FullMethodName          = "/hansa.gateway.v1.WorkloadsService/Replay"
+	WorkloadsService_SetScore_FullMethodName        = "/hansa.gateway.v1.WorkloadsService/SetScore"
+	WorkloadsService_ListScores_FullMethodName      = "/hansa.gateway.v1.WorkloadsService/ListScores"
+	WorkloadsService_ListStatusRules_FullMethodName = "/hansa.gateway.v1.WorkloadsService/ListStatusRules"
 )
 
 // WorkloadsServiceClient is the client API for WorkloadsService service.
@@ -268,6 +269,8 @@ type WorkloadsServiceClient interface {
 	SetScore(ctx context.Context, in *SetScoreRequest, opts ...grpc.CallOption) (*SetScoreResponse, error)
 	// ListScores lists the scores from outside with their age.
 	ListScores(ctx context.Context, in *ListScoresRequest, opts ...grpc.CallOption) (*ListScoresResponse, error)
+	// ListStatusRules lists the rules by which members tell the state of objects.
+	ListStatusRules(ctx context.Context, in *ListStatusRulesRequest, opts ...grpc.CallOption) (*ListStatusRulesResponse, error)
 }
 
 type workloadsServiceClient struct {
@@ -407,6 +410,16 @@ func (c *workloadsServiceClient) ListScores(ctx context.Context, in *ListScoresR
 	return out, nil
 }
 
+func (c *workloadsServiceClient) ListStatusRules(ctx context.Context, in *ListStatusRulesRequest, opts ...grpc.CallOption) (*ListStatusRulesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListStatusRulesResponse)
+	err := c.cc.Invoke(ctx, WorkloadsService_ListStatusRules_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // WorkloadsServiceServer is the server API for WorkloadsService service.
 // All implementations must embed UnimplementedWorkloadsServiceServer
 // for forward compatibility.
@@ -437,6 +450,8 @@ type WorkloadsServiceServer interface {
 	SetScore(context.Context, *SetScoreRequest) (*SetScoreResponse, error)
 	// ListScores lists the scores from outside with their age.
 	ListScores(context.Context, *ListScoresRequest) (*ListScoresResponse, error)
+	// ListStatusRules lists the rules by which members tell the state of objects.
+	ListStatusRules(context.Context, *ListStatusRulesRequest) (*ListStatusRulesResponse, error)
 	mustEmbedUnimplementedWorkloadsServiceServer()
 }
 
@@ -482,6 +497,9 @@ func (UnimplementedWorkloadsServiceServer) SetScore(context.Context, *SetScoreRe
 }
 func (UnimplementedWorkloadsServiceServer) ListScores(context.Context, *ListScoresRequest) (*ListScoresResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListScores not implemented")
+}
+func (UnimplementedWorkloadsServiceServer) ListStatusRules(context.Context, *ListStatusRulesRequest) (*ListStatusRulesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListStatusRules not implemented")
 }
 func (UnimplementedWorkloadsServiceServer) mustEmbedUnimplementedWorkloadsServiceServer() {}
 func (UnimplementedWorkloadsServiceServer) testEmbeddedByValue()                          {}
@@ -713,6 +731,24 @@ func _WorkloadsService_ListScores_Handler(srv interface{}, ctx context.Context, 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _WorkloadsService_ListStatusRules_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListStatusRulesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WorkloadsServiceServer).ListStatusRules(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: WorkloadsService_ListStatusRules_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WorkloadsServiceServer).ListStatusRules(ctx, req.(*ListStatusRulesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // WorkloadsService_ServiceDesc is the grpc.ServiceDesc for WorkloadsService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -763,6 +799,10 @@ var WorkloadsService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListScores",
 			Handler:    _WorkloadsService_ListScores_Handler,
+		},
+		{
+			MethodName: "ListStatusRules",
+			Handler:    _WorkloadsService_ListStatusRules_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

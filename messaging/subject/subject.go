@@ -41,6 +41,7 @@ const root = "hansa.v1."
 const (
 	Workloads   = "workloads"   // desired state, written by gateways: federation.Workload
 	Scores      = "scores"      // desired state, written by gateways: federation.Feed
+	StatusRules = "statusrules" // desired state, written by gateways: federation.StatusRule
 	Members     = "members"     // desired state, written by the hub: federation.MemberSpec
 	Assignments = "assignments" // decisions: federation.Assignment
 	Health      = "health"      // decisions: federation.HealthRecord
@@ -57,14 +58,14 @@ const (
 // Durable lists the buckets that are kept on disk with fsync, in the order in
 // which a backup must write them.
 func Durable() []string {
-	return []string{Workloads, Scores, Members, Assignments, Health, Operations, Grants, Tokens, Leases, Events}
+	return []string{Workloads, Scores, StatusRules, Members, Assignments, Health, Operations, Grants, Tokens, Leases, Events}
 }
 
 // Rebuilt lists the buckets that live in memory and are refilled from agents.
 func Rebuilt() []string { return []string{Facts, Status, Exports} }
 
 // Desired lists the buckets that gateways write.
-func Desired() []string { return []string{Workloads, Scores} }
+func Desired() []string { return []string{Workloads, Scores, StatusRules} }
 
 // Shown lists the buckets that gateways read.
 func Shown() []string {
