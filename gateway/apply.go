@@ -2,9 +2,7 @@ package gateway
 
 import (
 	"bytes"
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -12,6 +10,7 @@ import (
 	federationv1 "github.com/hansa-io/hansa/federation/v1"
 	"github.com/hansa-io/hansa/gateway/document"
 	"github.com/hansa-io/hansa/gateway/grpcserver"
+	"github.com/hansa-io/hansa/gateway/route"
 	"github.com/hansa-io/hansa/messaging"
 	"github.com/hansa-io/hansa/messaging/subject"
 	"github.com/hansa-io/hansa/messaging/trace"
@@ -29,41 +28,32 @@ const unknownFor = 15 * time.Second
 // Apply checks all files and then writes what differs. When anything is wrong
 // nothing is written.
 func (g *Gateway) Apply(ctx context.Context, r grpcserver.Apply) ([]grpcserver.Applied, error) {
-	workloads, err := document.Read(r.Files)
+	desired, err := document.Read(r.Files)
 	if err != nil {
 		return nil, messaging.Errorf(messaging.Invalid, "%v", err)
 	}
 	if err := g.room(); err != nil && !r.DryRun {
 		return nil, err
 	}
+	if err := g.prepare(ctx, desired, r); err != nil {
+		return nil, err
+	}
+	pruned := g.leftBehind(r, desired.Workloads)
+	if err := g.guardDeletion(desired.Workloads, pruned, r.Confirmed || r.DryRun); err != nil {
+		return nil, err
+	}
+	out, err := g.applyRules(ctx, desired.StatusRules, r)
+	if err != nil {
+		return out, err
+	}
 	bucket, err := g.opts.Bus.Bucket(ctx, subject.Workloads)
 	if err != nil {
-		return nil, err
+		return out, err
 	}
-	for i := range workloads {
-		workloads[i].Source, workloads[i].AppliedBy, workloads[i].AppliedAt = r.Source, r.Who, time.Now()
-	}
-	if err := g.seal(ctx, workloads); err != nil {
-		return nil, err
-	}
-	for i := range workloads {
-		if size := len(federationv1.EncodeWorkload(workloads[i])); size > maxRecord {
-			return nil, messaging.Errorf(messaging.Invalid, "workload %s is %.1f MB with its Secrets, the rest compressed: the bus takes %.1f MB: split it",
-				workloads[i].Key, float64(size)/1e6, maxRecord/1e6)
-		}
-	}
-	if err := g.checkOwners(workloads); err != nil {
-		return nil, err
-	}
-	pruned := g.leftBehind(r, workloads)
-	if err := g.guardDeletion(workloads, pruned, r.Confirmed || r.DryRun); err != nil {
-		return nil, err
-	}
-	var out []grpcserver.Applied
-	for _, w := range workloads {
+	for i, w := range desired.Workloads {
 		done, err := applyOne(ctx, bucket, w, r)
 		if err != nil {
-			return out, fmt.Errorf("apply %s (%d of %d workloads were applied): %w", w.Key, len(out), len(workloads), err)
+			return out, fmt.Errorf("apply %s (%d of %d workloads were applied): %w", w.Key, i, len(desired.Workloads), err)
 		}
 		out = append(out, done)
 	}
@@ -75,10 +65,33 @@ func (g *Gateway) Apply(ctx context.Context, r grpcserver.Apply) ([]grpcserver.A
 		out = append(out, done)
 	}
 	if !r.DryRun {
-		g.log.Info("applied", "workloads", len(out), "source", r.Source, "who", r.Who, trace.Attr(trace.ID(ctx)))
+		g.log.Info("applied", "records", len(out), "source", r.Source, "who", r.Who, trace.Attr(trace.ID(ctx)))
 		g.awaitOwn(ctx, out)
 	}
 	return out, nil
+}
+
+// prepare makes the records ready to be written, and says what others have against it.
+func (g *Gateway) prepare(ctx context.Context, d document.Desired, r grpcserver.Apply) error {
+	for i := range d.StatusRules {
+		d.StatusRules[i].Source, d.StatusRules[i].AppliedBy, d.StatusRules[i].AppliedAt = r.Source, r.Who, time.Now()
+	}
+	for i := range d.Workloads {
+		d.Workloads[i].Source, d.Workloads[i].AppliedBy, d.Workloads[i].AppliedAt = r.Source, r.Who, time.Now()
+	}
+	if err := g.seal(ctx, d.Workloads); err != nil {
+		return err
+	}
+	for _, w := range d.Workloads {
+		if size := len(federationv1.EncodeWorkload(w)); size > maxRecord {
+			return messaging.Errorf(messaging.Invalid, "workload %s is %.1f MB with its Secrets, the rest compressed: the bus takes %.1f MB: split it",
+				w.Key, float64(size)/1e6, maxRecord/1e6)
+		}
+	}
+	if err := g.checkOwners(d.Workloads); err != nil {
+		return err
+	}
+	return g.checkRules(d.StatusRules, r)
 }
 
 // room refuses what would be written while the bus's disk has little room. What is
@@ -101,8 +114,8 @@ func (g *Gateway) awaitOwn(ctx context.Context, written []grpcserver.Applied) {
 	for _, a := range written {
 		for {
 			changed := g.Changed()
-			w, there := g.Table().Workloads[a.Key]
-			if a.Action == "pruned" && !there || a.Action != "pruned" && w.Revision >= a.Revision {
+			revision, there := revisionIn(g.Table(), a)
+			if a.Action == "pruned" && !there || a.Action != "pruned" && revision >= a.Revision {
 				break
 			}
 			select {
@@ -112,6 +125,16 @@ func (g *Gateway) awaitOwn(ctx context.Context, written []grpcserver.Applied) {
 			}
 		}
 	}
+}
+
+// revisionIn is the revision that the table has of a record.
+func revisionIn(table *route.Table, a grpcserver.Applied) (federation.Revision, bool) {
+	if a.Kind == ruleKind {
+		r, there := table.StatusRules[a.Key.Name]
+		return r.Revision, there
+	}
+	w, there := table.Workloads[a.Key]
+	return w.Revision, there
 }
 
 // maxRecord is the largest workload record, in bytes: the bus takes 8 MiB.
@@ -152,42 +175,14 @@ func shared(o federation.Object) bool {
 	return false
 }
 
-// applyOne writes one workload unless it is already as wanted. A write whose outcome is
-// not known is looked up and, if need be, made again: a bus that lost a server elects.
+// applyOne writes one workload unless it is already as wanted.
 func applyOne(ctx context.Context, bucket messaging.KV, w federation.Workload, r grpcserver.Apply) (grpcserver.Applied, error) {
-	key := subject.WorkloadKey(w.Key)
-	done := grpcserver.Applied{Key: w.Key, Objects: len(w.Objects)}
-	action, unknown := "", time.Time{}
-	for conflicts := 0; conflicts < conflictTries; {
-		entry, err := bucket.Get(ctx, key)
-		switch {
-		case errors.Is(err, messaging.ErrNotFound):
-			done.Action, entry.Revision = "created", 0
-		case err != nil:
-			return done, err
-		case same(entry.Value, w, r.Prune):
-			done.Action, done.Revision = cmp.Or(action, "unchanged"), entry.Revision
-			return done, nil
-		default:
-			done.Action = "configured"
-		}
-		if r.DryRun {
-			return done, nil
-		}
-		done.Revision, err = bucket.Put(ctx, key, federationv1.EncodeWorkload(w), entry.Revision)
-		switch {
-		case errors.Is(err, messaging.ErrConflict):
-			conflicts++
-		case errors.Is(err, messaging.ErrUnknown) && (unknown.IsZero() || time.Since(unknown) < unknownFor):
-			action = done.Action // if the write is there after all
-			if unknown.IsZero() {
-				unknown = time.Now()
-			}
-		default:
-			return done, err
-		}
-	}
-	return done, messaging.Errorf(messaging.Conflict, "workload %s is being changed by others: try again", w.Key)
+	done := grpcserver.Applied{Kind: "Workload", Key: w.Key, Objects: len(w.Objects)}
+	err := write(ctx, bucket, record{
+		about: "workload " + w.Key.String(), key: subject.WorkloadKey(w.Key), value: federationv1.EncodeWorkload(w),
+		same: func(stored []byte) bool { return same(stored, w, r.Prune) },
+	}, r.DryRun, &done)
+	return done, err
 }
 
 // same reports whether the stored record asks for the same thing; from which
@@ -224,18 +219,26 @@ func (g *Gateway) leftBehind(r grpcserver.Apply, now []federation.Workload) []fe
 	return out
 }
 
-// Delete removes one workload, or the workloads of the files.
+// Delete removes one record, or those of the files.
 func (g *Gateway) Delete(ctx context.Context, r grpcserver.Delete) ([]grpcserver.Applied, error) {
-	keys := []federation.Key{r.Key}
-	if len(r.Files) > 0 {
-		workloads, err := document.Read(r.Files)
+	var keys []federation.Key
+	var rules []string
+	switch {
+	case len(r.Files) > 0:
+		desired, err := document.Read(r.Files)
 		if err != nil {
 			return nil, messaging.Errorf(messaging.Invalid, "%v", err)
 		}
-		keys = nil
-		for _, w := range workloads {
+		for _, w := range desired.Workloads {
 			keys = append(keys, w.Key)
 		}
+		for _, rule := range desired.StatusRules {
+			rules = append(rules, rule.Name)
+		}
+	case r.Kind == ruleKind:
+		rules = []string{r.Key.Name}
+	default:
+		keys = []federation.Key{r.Key}
 	}
 	if err := g.guardDeletion(nil, keys, r.Confirmed || r.DryRun); err != nil {
 		return nil, err
@@ -252,6 +255,11 @@ func (g *Gateway) Delete(ctx context.Context, r grpcserver.Delete) ([]grpcserver
 		}
 		out = append(out, done)
 	}
+	gone, err := g.deleteRules(ctx, rules, r.DryRun)
+	out = append(out, gone...)
+	if err != nil {
+		return out, err
+	}
 	if !r.DryRun {
 		g.awaitOwn(ctx, out)
 	}
@@ -259,22 +267,7 @@ func (g *Gateway) Delete(ctx context.Context, r grpcserver.Delete) ([]grpcserver
 }
 
 func deleteOne(ctx context.Context, bucket messaging.KV, k federation.Key, dryRun bool) (grpcserver.Applied, error) {
-	key := subject.WorkloadKey(k)
-	done := grpcserver.Applied{Key: k, Action: "pruned"}
-	for began, tried := time.Now(), false; ; tried = true {
-		_, err := bucket.Get(ctx, key)
-		if errors.Is(err, messaging.ErrNotFound) && tried {
-			return done, nil
-		}
-		if err == nil && !dryRun {
-			err = bucket.Delete(ctx, key, messaging.AnyRevision)
-		}
-		switch {
-		case errors.Is(err, messaging.ErrNotFound) && !tried:
-			return done, messaging.Errorf(messaging.NotFound, "workload %s does not exist: see \"hansa get workloads\"", k)
-		case errors.Is(err, messaging.ErrUnknown) && time.Since(began) < unknownFor, errors.Is(err, messaging.ErrConflict):
-			continue
-		}
-		return done, err
-	}
+	return grpcserver.Applied{Kind: "Workload", Key: k, Action: "pruned"}, remove(ctx, bucket, record{
+		about: "workload " + k.String(), key: subject.WorkloadKey(k), list: "hansa get workloads",
+	}, dryRun)
 }

@@ -35,6 +35,7 @@ func followed() map[string]applier {
 		subject.Assignments: applyAssignment,
 		subject.Status:      applyStatus,
 		subject.Scores:      applyScore,
+		subject.StatusRules: applyStatusRule,
 		subject.Operations:  keep(federationv1.DecodeOperation, (*route.Builder).SetOperation),
 		subject.Events:      applyEvent,
 	}
@@ -195,6 +196,22 @@ func applyScore(b *route.Builder, e messaging.Entry) error {
 	f, err := federationv1.DecodeFeed(e.Value)
 	if err == nil {
 		b.SetScore(f)
+	}
+	return err
+}
+
+func applyStatusRule(b *route.Builder, e messaging.Entry) error {
+	if e.Deleted {
+		name, err := subject.Untoken(e.Key)
+		if err == nil {
+			b.RemoveStatusRule(name)
+		}
+		return err
+	}
+	r, err := federationv1.DecodeStatusRule(e.Value)
+	if err == nil {
+		r.Revision = e.Revision
+		b.SetStatusRule(r)
 	}
 	return err
 }

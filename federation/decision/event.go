@@ -27,13 +27,14 @@ const (
 	SourceFacts       Source = "facts"
 	SourceStatus      Source = "status"
 	SourceScores      Source = "scores"
+	SourceRules       Source = "statusrules"
 )
 
 // Sources lists every source, in an order in which they may be fed.
 func Sources() []Source {
 	return []Source{
 		SourceMembers, SourceWorkloads, SourceAssignments, SourceHealth,
-		SourceOperations, SourceFacts, SourceStatus, SourceScores,
+		SourceOperations, SourceFacts, SourceStatus, SourceScores, SourceRules,
 	}
 }
 
@@ -70,6 +71,12 @@ type FeedChanged struct{ Feed federation.Feed }
 
 // FeedRemoved: the score of that name is gone.
 type FeedRemoved struct{ Name string }
+
+// RuleChanged: a status rule was written.
+type RuleChanged struct{ Rule federation.StatusRule }
+
+// RuleRemoved: the status rule of that name is gone.
+type RuleRemoved struct{ Name string }
 
 // AssignmentLoaded: what the store has under Key; Revision 0 means nothing.
 type AssignmentLoaded struct {
@@ -265,6 +272,8 @@ func (FactsChanged) event()       {}
 func (StatusChanged) event()      {}
 func (FeedChanged) event()        {}
 func (FeedRemoved) event()        {}
+func (RuleChanged) event()        {}
+func (RuleRemoved) event()        {}
 func (ReadinessRequested) event() {}
 func (RebalanceRequested) event() {}
 func (ReplayRequested) event()    {}

@@ -88,6 +88,7 @@ type Machine struct {
 	audit       audit
 	batches     []*batch                   // inputs of the last runs of placement, oldest first
 	feeds       map[string]federation.Feed // scores from outside, by name
+	rules       map[string]federation.StatusRule
 	survey      survey
 	observed    map[federation.Key]*observed // demand by service
 	patienceAt  time.Time                    // when a toleration or the wait for a node ends
@@ -130,6 +131,7 @@ func New(opts Options) *Machine {
 		unrecorded: map[federation.Key]bool{},
 		writes:     map[uint64]writing{},
 		feeds:      map[string]federation.Feed{},
+		rules:      map[string]federation.StatusRule{},
 		survey:     survey{trips: map[regions]*trip{}},
 		observed:   map[federation.Key]*observed{},
 	}
@@ -231,6 +233,10 @@ func (m *Machine) apply(ev Event) {
 		m.feedChanged(ev.Feed)
 	case FeedRemoved:
 		m.feedRemoved(ev.Name)
+	case RuleChanged:
+		m.ruleChanged(ev.Rule)
+	case RuleRemoved:
+		m.ruleRemoved(ev.Name)
 	case Audited:
 		m.audited(ev.Report)
 	case Measured:

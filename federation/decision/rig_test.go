@@ -124,6 +124,8 @@ func (r *rig) loaded(k string) Event {
 		return FactsChanged{v}
 	case federation.WorkStatus:
 		return StatusChanged{v}
+	case federation.StatusRule:
+		return RuleChanged{v}
 	}
 	switch bucket {
 	case "assignments":
@@ -276,7 +278,7 @@ func (r *rig) putWork(e PutWork) {
 		r.soon(WriteDone{ID: e.ID, Outcome: Lost})
 		return
 	}
-	r.logf("work %s to %s epoch %d: %s%s", e.Work.Workload, e.Work.Member, e.Work.Epoch, what, sealedTo(e))
+	r.logf("work %s to %s epoch %d: %s%s", e.Work.Workload, e.Work.Member, e.Work.Epoch, what, sealedTo(e)+withRules(e))
 	r.members[e.Work.Member].inbox[e.Work.Workload] = e.Work
 	r.soon(WriteDone{ID: e.ID})
 }

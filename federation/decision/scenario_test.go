@@ -30,6 +30,7 @@ import (
 //	rebalance [NS/NAME] [dry] [budget=N]   replay NS/NAME   readiness   diff NS/NAME
 //	busy NAME MILLI              the member reports that so much CPU is taken
 //	feed NAME age=D MEMBER=V...  a score from outside
+//	rule NAME [KIND READY]       a status rule; without a kind it is removed
 //	renew NAME NS/NAME EPOCH [held]
 //	spoil NS/NAME                its record cannot be read any more
 //	seal NAME KEY                an agent offers a key; rejoin NAME KEY: one that lost its state
@@ -94,7 +95,7 @@ func (r *rig) command(cmd string, args []string) {
 		"member": r.cmdMember, "renew": r.cmdRenew, "show": r.cmdShow, "hello": r.cmdHello,
 		"sick": r.cmdSick, "stuck": r.cmdStuck, "rebalance": r.cmdRebalance, "replay": r.cmdReplay, "readiness": r.cmdReadiness, "feed": r.cmdFeed, "diff": r.cmdDiff, "busy": r.cmdBusy,
 		"way": r.cmdWay, "ways": r.cmdWays, "queries": r.cmdQueries, "safety": r.cmdSafety, "seal": r.cmdSeal, "rejoin": r.cmdRejoin, "spoil": r.cmdSpoil,
-		"rotate": r.cmdRotate, "using": r.cmdUsing,
+		"rotate": r.cmdRotate, "using": r.cmdUsing, "rule": r.cmdRule,
 	}
 	run, ok := commands[cmd]
 	if !ok {

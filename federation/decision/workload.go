@@ -20,6 +20,10 @@ type workload struct {
 	secret string // the first of its Secrets; empty when it has none
 	fault  string // why the demand cannot be told; shown in its explanation
 
+	kinds       map[federation.GroupKind]bool // of its objects
+	rules       []federation.StatusRule       // for these kinds, by name
+	rulesDigest string
+
 	record record[federation.Assignment]
 	// before has the shares of the assignment before the present one; nil when
 	// it is not known, after a restart.
@@ -177,7 +181,8 @@ func (m *Machine) workloadChanged(spec federation.Workload) {
 	if err != nil {
 		w.fault = err.Error()
 	}
-	w.demand, w.changedAt = demand, m.now
+	w.demand, w.changedAt, w.kinds = demand, m.now, kindsOf(spec.Objects)
+	m.rule(w)
 	m.wait()
 	m.touch(spec.Key)
 }

@@ -29,6 +29,13 @@ type order struct {
 	replicas int64
 	removed  bool
 	key      string // that its secrets are sealed to; empty when it has none
+	rules    string // digest of the status rules that come with it
+}
+
+// share is what the member has to run, whatever comes with it.
+func (o order) share() order {
+	o.key, o.rules = "", ""
+	return o
 }
 
 // retryWork is how long a work waits whose write has no known outcome.
@@ -154,7 +161,7 @@ func (m *Machine) hand(h *handing, s federation.AssignedMember) {
 		return
 	}
 	a := &w.record.stored
-	want := order{epoch: a.Epoch, revision: a.WorkloadRevision, replicas: s.Replicas, key: w.keyIn(mem.spec.stored.SealKey)}
+	want := order{epoch: a.Epoch, revision: a.WorkloadRevision, replicas: s.Replicas, key: w.keyIn(mem.spec.stored.SealKey), rules: w.rulesDigest}
 	if h.keeps {
 		want.replicas = max(want.replicas, w.had(s.Member))
 	}
@@ -163,7 +170,7 @@ func (m *Machine) hand(h *handing, s federation.AssignedMember) {
 		wk = &work{}
 		w.works[s.Member] = wk
 		if st, known := w.statuses[s.Member]; known && running(st) {
-			wk.order = order{epoch: st.Epoch, revision: st.WorkloadRevision, replicas: st.Replicas, key: w.keyIn(mem.spec.stored.SealedTo)}
+			wk.order = order{epoch: st.Epoch, revision: st.WorkloadRevision, replicas: st.Replicas, key: w.keyIn(mem.spec.stored.SealedTo), rules: st.RulesDigest}
 		}
 	}
 	if wk.order == want && wk.retryAt.IsZero() || !wk.free(m.now) {
@@ -191,6 +198,7 @@ func (w *workload) had(member string) int64 {
 
 func (m *Machine) putWork(h *handing, wk *work, mem *member, want order) {
 	w, a := h.w, &h.w.record.stored
+	same, at := wk.order.share() == want.share(), wk.at
 	wk.order = want
 	why := w.unsealable(mem)
 	if why == "" {
@@ -205,8 +213,11 @@ func (m *Machine) putWork(h *handing, wk *work, mem *member, want order) {
 	p := w.spec.Placement.Defaulted()
 	m.sendWork(wk, mem, federation.Work{
 		Workload: w.key, Member: mem.name, Epoch: a.Epoch, WorkloadRevision: a.WorkloadRevision, Replicas: want.replicas,
-		Landing: p.Landing, Continuity: p.Failover.Continuity, Tier: p.Failover.Tier, Objects: h.rendered,
+		Landing: p.Landing, Continuity: p.Failover.Continuity, Tier: p.Failover.Tier, Objects: h.rendered, StatusRules: w.rules,
 	})
+	if same {
+		wk.at = at // nothing starts anew
+	}
 }
 
 // render makes the objects for a member, unless those of the one before are the same.

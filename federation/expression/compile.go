@@ -8,7 +8,6 @@ import (
 	"github.com/google/cel-go/cel"
 	"github.com/google/cel-go/common/types"
 	"github.com/google/cel-go/ext"
-	"k8s.io/apiserver/pkg/cel/library"
 )
 
 // Bounds of an expression.
@@ -44,7 +43,7 @@ func dialect() []cel.EnvOption {
 	return []cel.EnvOption{
 		cel.OptionalTypes(), cel.CrossTypeNumericComparisons(true), cel.DefaultUTCTimeZone(true),
 		cel.EagerlyValidateDeclarations(true), cel.ExtendedValidations(), cel.ParserRecursionLimit(maxDepth), cel.ParserExpressionSizeLimit(MaxText),
-		ext.Strings(ext.StringsVersion(2)), ext.Sets(), library.Lists(), library.Regex(), library.Quantity(), library.URLs(), object(),
+		ext.Strings(), ext.Lists(), ext.Sets(), ext.Math(), ext.Regex(), object(),
 	}
 }
 
@@ -82,7 +81,7 @@ func compile(env *cel.Env, name, text string, want *cel.Type) (program, error) {
 	if got := ast.OutputType(); got.Kind() != types.DynKind && !want.IsAssignableType(got) {
 		return program{}, fmt.Errorf("%s returns %s: want %s", name, got, want)
 	}
-	run, err := env.Program(ast, cel.CostLimit(maxCost), cel.CostTracking(&library.CostEstimator{}))
+	run, err := env.Program(ast, cel.CostLimit(maxCost))
 	if err != nil {
 		return program{}, fmt.Errorf("%s: %s", name, plain(err))
 	}

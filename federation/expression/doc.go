@@ -1,6 +1,8 @@
 // Package expression compiles and evaluates the expressions that users write, in the
-// Common Expression Language as Kubernetes has it: CEL's standard library with optional
-// values, and Kubernetes' functions on lists, texts, quantities and URLs.
+// Common Expression Language: its standard library with optional values, as Kubernetes
+// has it, and its extensions for texts, lists, sets, numbers and regular expressions.
+// Kubernetes' own functions (quantity, url, …) are not there: they would bring parts of
+// an API server into a binary that links none.
 //
 // There are two uses. A rule (federation.StatusRule) tells the state of an object; its
 // expressions know the variable "object". A condition says for which objects in which

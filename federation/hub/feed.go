@@ -114,6 +114,8 @@ func loaded(bucket string, e messaging.Entry) (decision.Event, error) {
 		return loadedOperation(e)
 	case subject.Scores:
 		return loadedFeed(e)
+	case subject.StatusRules:
+		return loadedRule(e)
 	case subject.Facts:
 		if e.Deleted {
 			return nil, nil
@@ -156,6 +158,15 @@ func loadedFeed(e messaging.Entry) (decision.Event, error) {
 	}
 	feed, err := federationv1.DecodeFeed(e.Value)
 	return either(decision.FeedChanged{Feed: feed}, err)
+}
+
+func loadedRule(e messaging.Entry) (decision.Event, error) {
+	name, err := subject.Untoken(e.Key)
+	if err != nil || e.Deleted {
+		return either(decision.RuleRemoved{Name: name}, err)
+	}
+	rule, err := federationv1.DecodeStatusRule(e.Value)
+	return either(decision.RuleChanged{Rule: rule}, err)
 }
 
 func loadedMember(e messaging.Entry) (decision.Event, error) {

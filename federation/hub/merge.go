@@ -55,6 +55,8 @@ func (r *restorer) merged(ctx context.Context, record archive.Record) ([]byte, e
 		}
 	case subject.Scores:
 		r.tell("score", record.Key, there, same)
+	case subject.StatusRules:
+		r.tell("statusrule", record.Key, there, same)
 	}
 	if same {
 		return nil, nil
@@ -244,6 +246,9 @@ func (r *restorer) remove(ctx context.Context, bucket, key string) error {
 	case subject.Scores:
 		name, _ := subject.Untoken(key)
 		r.note(federation.Change{Kind: "score", Name: cmp.Or(name, key), Do: removed})
+	case subject.StatusRules:
+		name, _ := subject.Untoken(key)
+		r.note(federation.Change{Kind: "statusrule", Name: cmp.Or(name, key), Do: removed})
 	}
 	return r.delete(ctx, bucket, key)
 }

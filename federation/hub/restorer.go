@@ -21,7 +21,7 @@ import (
 // agree with it. It holds a hash of each record of the store, and one batch of writes.
 // Running it again, over what an earlier run left half done, comes to the same end.
 //
-// What is desired (workloads, scores, members, tokens, grants) and decided
+// What is desired (workloads, scores, status rules, members, tokens, grants) and decided
 // (assignments) becomes that of the backup, and records that it does not have are
 // removed. What is about the present or a record of what happened (health, operations,
 // events) stays as the store has it, and the backup fills in what is missing: a verdict
@@ -222,7 +222,7 @@ func (r *restorer) finish(ctx context.Context) error {
 	if err := cmp.Or(r.checkKeys(), r.flush(ctx)); err != nil {
 		return err
 	}
-	for _, bucket := range []string{subject.Assignments, subject.Workloads, subject.Scores, subject.Members, subject.Grants, subject.Tokens} {
+	for _, bucket := range []string{subject.Assignments, subject.Workloads, subject.Scores, subject.StatusRules, subject.Members, subject.Grants, subject.Tokens} {
 		for _, key := range sortedKeys(r.present[bucket]) {
 			if r.seen[bucket][key] {
 				continue

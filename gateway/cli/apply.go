@@ -27,9 +27,9 @@ func (a *app) applyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "apply -f FILE|FOLDER|-",
 		Short: "Write workloads: Placements and the Kubernetes objects they select",
-		Long: `Write workloads: Placements and the Kubernetes objects they select. All files
-are checked first; when one is wrong nothing is written. Applying again changes
-what differs.`,
+		Long: `Write workloads: Placements and the Kubernetes objects they select, and
+StatusRules. All files are checked first; when one is wrong nothing is written.
+Applying again changes what differs.`,
 		Example: `  hansa apply -f configs/samples/shop --wait
   hansa apply -f shop/ --prune
   cat web.yaml | hansa apply -f - --dry-run`,

@@ -16,13 +16,16 @@ func (a *app) deleteCommand() *cobra.Command {
 		Use:   "delete NS/NAME... | -f FILE|FOLDER|-",
 		Short: "Remove workloads, and their objects from every member",
 		Example: `  hansa delete shop/web --yes
-  hansa delete -f configs/samples/shop --dry-run`,
+  hansa delete -f configs/samples/shop --dry-run
+  hansa delete statusrule databases`,
+		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: a.completeWorkloads(),
 	}
 	out := outputFlag(cmd, formatText, formatJSON, formatYAML)
 	cmd.Flags().StringArrayVarP(&files, "file", "f", nil, "file, folder, or - for standard input: the workloads in it; may be repeated")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "say what would be removed")
 	YesFlag(cmd)
+	cmd.AddCommand(a.deleteStatusRule())
 	cmd.PreRunE = func(_ *cobra.Command, args []string) error { return checkDeletion(args, files) }
 	cmd.RunE = a.asking(func(c call, args []string) error {
 		requests, err := deletions(c, args, files)

@@ -19,12 +19,12 @@ const recentEvents = 10
 func (a *app) describeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "describe",
-		Short: "All that is known about one member, workload or operation",
+		Short: "All that is known about one member, workload, operation or statusrule",
 		Example: `  hansa describe member frankfurt
   hansa describe workload shop/web
   hansa describe operation 7f3a`,
 	}
-	cmd.AddCommand(a.describeMember(), a.describeWorkload(), a.describeOperation())
+	cmd.AddCommand(a.describeMember(), a.describeWorkload(), a.describeOperation(), a.describeStatusRule())
 	return cmd
 }
 

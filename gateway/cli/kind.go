@@ -13,6 +13,7 @@ import (
 // kind is one kind of thing that "hansa get" shows.
 type kind[T proto.Message] struct {
 	name     string // "member"
+	title    string // in JSON; empty: name with a capital
 	argument string // of one: "NAME"
 	short    string
 	listed   string // the command that lists them; empty: "get" and the plural
@@ -154,7 +155,7 @@ func (s show[T]) document(items []T, single bool) any {
 	if single && len(list) == 1 {
 		return list[0]
 	}
-	title := strings.ToUpper(s.kind.name[:1]) + s.kind.name[1:]
+	title := or(s.kind.title, strings.ToUpper(s.kind.name[:1])+s.kind.name[1:])
 	return object{{"apiVersion", apiVersion}, {"kind", title + "List"}, {"items", list}}
 }
 

@@ -70,9 +70,17 @@ type object struct {
 	federation.Object
 }
 
+// ruleAt is a StatusRule as written, and where.
+type ruleAt struct {
+	at   located
+	name string
+	spec federation.StatusRuleSpec
+}
+
 // input is everything that was read.
 type input struct {
 	placements []placementAt
+	rules      []ruleAt
 	objects    []object
 }
 
@@ -162,28 +170,23 @@ func (in *input) addOwn(d located, h header) error {
 	if h.APIVersion != Group {
 		return d.errorf(d.line, "apiVersion %q is not known: want %s", h.APIVersion, Group)
 	}
-	if h.Kind != "Placement" {
-		hint := ""
-		if configs.Nearest(h.Kind, []string{"Placement"}) != "" {
-			hint = ": did you mean \"Placement\"?"
-		}
-		return d.errorf(d.line, "kind %q is not known in %s%s", h.Kind, Group, hint)
+	switch h.Kind {
+	case "Placement":
+		return in.addPlacement(d, h)
+	case "StatusRule":
+		return in.addRule(d, h)
 	}
-	var doc struct {
-		APIVersion string                   `json:"apiVersion"`
-		Kind       string                   `json:"kind"`
-		Metadata   ownMetadata              `json:"metadata"`
-		Spec       federation.PlacementSpec `json:"spec"`
+	hint := ""
+	if near := configs.Nearest(h.Kind, []string{"Placement", "StatusRule"}); near != "" {
+		hint = fmt.Sprintf(": did you mean %q?", near)
 	}
-	if err := configs.CheckFields(d.node, reflect.TypeOf(doc), "json"); err != nil {
-		return fmt.Errorf("%s:%w", d.file, err)
-	}
-	raw, err := toJSON(d)
+	return d.errorf(d.line, "kind %q is not known in %s%s", h.Kind, Group, hint)
+}
+
+func (in *input) addPlacement(d located, h header) error {
+	doc, err := readOwn[federation.PlacementSpec](d, h)
 	if err != nil {
 		return err
-	}
-	if err := json.Unmarshal(raw, &doc); err != nil {
-		return d.errorf(d.line, "Placement %s/%s: %s", h.Metadata.Namespace, h.Metadata.Name, plainJSONError(err))
 	}
 	if h.Metadata.Namespace == "" {
 		return d.errorf(d.line, "Placement %s: metadata.namespace must be set: a workload is named NAMESPACE/NAME", h.Metadata.Name)
@@ -191,6 +194,30 @@ func (in *input) addOwn(d located, h header) error {
 	key := federation.Key{Namespace: h.Metadata.Namespace, Name: h.Metadata.Name}
 	in.placements = append(in.placements, placementAt{at: d, key: key, spec: doc.Spec, labels: doc.Metadata.Labels})
 	return nil
+}
+
+// own is a document of our own group.
+type own[S any] struct {
+	APIVersion string      `json:"apiVersion"`
+	Kind       string      `json:"kind"`
+	Metadata   ownMetadata `json:"metadata"`
+	Spec       S           `json:"spec"`
+}
+
+// readOwn decodes a document of our own group strictly.
+func readOwn[S any](d located, h header) (own[S], error) {
+	var doc own[S]
+	if err := configs.CheckFields(d.node, reflect.TypeOf(doc), "json"); err != nil {
+		return doc, fmt.Errorf("%s:%w", d.file, err)
+	}
+	raw, err := toJSON(d)
+	if err != nil {
+		return doc, err
+	}
+	if err := json.Unmarshal(raw, &doc); err != nil {
+		return doc, d.errorf(d.line, "%s %s: %s", h.Kind, strings.TrimPrefix(h.Metadata.Namespace+"/"+h.Metadata.Name, "/"), plainJSONError(err))
+	}
+	return doc, nil
 }
 
 // ownMetadata is what our documents take of a Kubernetes object's metadata.

@@ -46,7 +46,7 @@ func ids(objects []federation.Object) []string {
 }
 
 func TestReadGroups(t *testing.T) {
-	ws, err := Read([]File{{Name: "a.yaml", Content: []byte(good)}})
+	ws, err := readWorkloads([]File{{Name: "a.yaml", Content: []byte(good)}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +74,7 @@ func TestSamples(t *testing.T) {
 			}
 			files = append(files, File{Name: filepath.Base(p), Content: b})
 		}
-		ws, err := Read(files)
+		ws, err := readWorkloads(files)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -89,7 +89,7 @@ func TestSamples(t *testing.T) {
 }
 
 func TestDefaultSelection(t *testing.T) {
-	ws, err := Read([]File{{Name: "a.yaml", Content: []byte(strings.Replace(good,
+	ws, err := readWorkloads([]File{{Name: "a.yaml", Content: []byte(strings.Replace(good,
 		"  resources: [{apiVersion: apps/v1, kind: Deployment, name: web}]\n", "  replicas: {mode: Duplicated}\n", 1))}})
 	if err != nil {
 		t.Fatal(err)
@@ -128,7 +128,7 @@ func TestRefusals(t *testing.T) {
 		{"large object", edit("{a: b}", "{a: "+strings.Repeat("x", 3_000_000)+"}"), "v1/ConfigMap shop/settings is 3.0 MB: Kubernetes takes at most 1.5 MB: split it"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			ws, err := Read([]File{{Name: "a.yaml", Content: []byte(c.in)}})
+			ws, err := readWorkloads([]File{{Name: "a.yaml", Content: []byte(c.in)}})
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Fatalf("got %v, want %q in it", err, c.want)
 			}
@@ -139,11 +139,17 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// readWorkloads is Read where only workloads are of interest.
+func readWorkloads(files []File) ([]federation.Workload, error) {
+	d, err := Read(files)
+	return d.Workloads, err
+}
+
 func FuzzRead(f *testing.F) {
 	f.Add([]byte(good))
 	f.Add([]byte("apiVersion: v1\nkind: List\nitems: [{}, 1]\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		ws, err := Read([]File{{Name: "a", Content: b}})
+		ws, err := readWorkloads([]File{{Name: "a", Content: b}})
 		if err != nil && (ws != nil || strings.Contains(err.Error(), "\n")) {
 			t.Fatalf("a refusal with a result, or of more than one line: %q", err)
 		}
@@ -162,7 +168,7 @@ func BenchmarkRead(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if ws, err := Read(files); err != nil || len(ws) != len(files) {
+				if ws, err := readWorkloads(files); err != nil || len(ws) != len(files) {
 					b.Fatal(len(ws), err)
 				}
 			}

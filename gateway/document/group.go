@@ -15,19 +15,35 @@ import (
 // bus carries them compressed in one message of at most 8 MiB.
 const MaxWorkload = 24 << 20
 
-// Read decodes the files and groups what they hold into workloads, sorted by
-// key. Revision, Source, AppliedAt and AppliedBy are the caller's to set.
-func Read(files []File) ([]federation.Workload, error) {
+// Desired is what files ask for. Revision, Source, AppliedAt and AppliedBy are the
+// caller's to set.
+type Desired struct {
+	Workloads   []federation.Workload   // by key
+	StatusRules []federation.StatusRule // by name
+}
+
+// Read decodes the files and groups their objects into workloads.
+func Read(files []File) (Desired, error) {
 	in, err := read(files)
 	if err != nil {
-		return nil, err
+		return Desired{}, err
 	}
 	if err := in.checkTwice(); err != nil {
-		return nil, err
+		return Desired{}, err
 	}
-	if len(in.placements) == 0 {
-		return nil, fmt.Errorf("no Placement in %s: add one that says where the objects run", names(files))
+	rules, err := in.statusRules()
+	if err != nil {
+		return Desired{}, err
 	}
+	if len(in.placements) == 0 && (len(rules) == 0 || len(in.objects) > 0) {
+		return Desired{}, fmt.Errorf("no Placement in %s: add one that says where the objects run", names(files))
+	}
+	workloads, err := in.workloads()
+	return Desired{Workloads: workloads, StatusRules: rules}, err
+}
+
+// workloads groups the objects by the Placements that select them.
+func (in input) workloads() ([]federation.Workload, error) {
 	owner, err := in.owners()
 	if err != nil {
 		return nil, err
@@ -63,6 +79,11 @@ func (in input) checkTwice() error {
 	}
 	for _, p := range in.placements {
 		if err := check("Placement "+p.key.String(), p.at); err != nil {
+			return err
+		}
+	}
+	for _, r := range in.rules {
+		if err := check("StatusRule "+r.name, r.at); err != nil {
 			return err
 		}
 	}

@@ -26,6 +26,10 @@ func ReadPlacements(files []File) (map[federation.Key]federation.PlacementSpec, 
 		o := in.objects[0]
 		return nil, o.at.errorf(o.at.line, "%s is not a Placement", o.ID())
 	}
+	if len(in.rules) > 0 {
+		r := in.rules[0]
+		return nil, r.at.errorf(r.at.line, "StatusRule %s is not a Placement", r.name)
+	}
 	out := make(map[federation.Key]federation.PlacementSpec, len(in.placements))
 	for _, p := range in.placements {
 		out[p.key] = p.spec

@@ -42,18 +42,19 @@ type Apply struct {
 	Who       string
 }
 
-// Delete asks to remove one workload, or those of the files.
+// Delete asks to remove one record, or those of the files.
 type Delete struct {
-	Key    federation.Key
+	Kind   string         // Workload, or StatusRule
+	Key    federation.Key // a StatusRule's has no namespace
 	Files  []document.File
 	DryRun bool
 	// Confirmed: whoever asks knows that much is taken away.
 	Confirmed bool
 }
 
-// Applied says what was done to one workload: created, configured, unchanged or
-// pruned.
+// Applied says what was done to one record: created, configured, unchanged or pruned.
 type Applied struct {
+	Kind     string // Workload, or StatusRule
 	Key      federation.Key
 	Action   string
 	Objects  int

@@ -2,6 +2,7 @@ package grpcserver
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"strconv"
@@ -32,7 +33,7 @@ func toResults(applied []Applied) []*gatewayv1.ApplyResult {
 	var out []*gatewayv1.ApplyResult
 	for _, a := range applied {
 		out = append(out, &gatewayv1.ApplyResult{
-			Kind: "Workload", Namespace: a.Key.Namespace, Name: a.Key.Name, Action: a.Action,
+			Kind: a.Kind, Namespace: a.Key.Namespace, Name: a.Key.Name, Action: a.Action,
 			Objects: int32(a.Objects), Revision: uint64(a.Revision),
 		})
 	}
@@ -59,10 +60,15 @@ func (s *Server) Apply(ctx context.Context, r *gatewayv1.ApplyRequest) (*gateway
 // Delete hands the request to the gateway.
 func (s *Server) Delete(ctx context.Context, r *gatewayv1.DeleteRequest) (*gatewayv1.DeleteResponse, error) {
 	key := federation.Key{Namespace: r.GetNamespace(), Name: r.GetName()}
-	if len(r.GetFiles()) == 0 && (key.Namespace == "" || key.Name == "") {
+	kind := cmp.Or(r.GetKind(), "Workload")
+	switch {
+	case len(r.GetFiles()) > 0:
+	case kind != "Workload" && kind != "StatusRule":
+		return nil, messaging.Errorf(messaging.Invalid, "kind %q cannot be deleted: want Workload or StatusRule", kind)
+	case key.Name == "" || kind == "Workload" && key.Namespace == "":
 		return nil, messaging.Errorf(messaging.Invalid, "nothing to delete: name a workload as NAMESPACE/NAME, or give files")
 	}
-	done, err := s.opts.Desired.Delete(ctx, Delete{Key: key, Files: fromFiles(r.GetFiles()), DryRun: r.GetDryRun(), Confirmed: r.GetConfirmed()})
+	done, err := s.opts.Desired.Delete(ctx, Delete{Kind: kind, Key: key, Files: fromFiles(r.GetFiles()), DryRun: r.GetDryRun(), Confirmed: r.GetConfirmed()})
 	if err != nil {
 		return nil, err
 	}

@@ -56,7 +56,8 @@ type Table struct {
 	Assignments map[federation.Key]federation.Assignment
 	Operations  map[string]federation.Operation // by id
 	Scores      map[string]federation.Feed      // from outside, by name
-	Events      []federation.Event              // oldest first, at most MaxEvents
+	StatusRules map[string]federation.StatusRule
+	Events      []federation.Event // oldest first, at most MaxEvents
 	statuses    map[federation.Key]map[string]federation.WorkStatus
 }
 
@@ -100,7 +101,8 @@ func NewBuilder() *Builder {
 		next: Table{
 			Members: map[string]Member{}, services: map[federation.Key]map[string]Export{},
 			Workloads: map[federation.Key]federation.Workload{}, Assignments: map[federation.Key]federation.Assignment{},
-			Operations: map[string]federation.Operation{}, Scores: map[string]federation.Feed{}, statuses: map[federation.Key]map[string]federation.WorkStatus{},
+			Operations: map[string]federation.Operation{}, Scores: map[string]federation.Feed{}, StatusRules: map[string]federation.StatusRule{},
+			statuses: map[federation.Key]map[string]federation.WorkStatus{},
 		},
 		touched: map[federation.Key]bool{}, reported: map[federation.Key]bool{},
 		read: map[string]*progress{},
@@ -113,7 +115,7 @@ func (b *Builder) Table() *Table {
 	b.next.Withdrawn = b.withdrawn()
 	b.next.Lacks = b.lacks()
 	t := b.next
-	b.shared = shared{true, true, true, true, true, true, true}
+	b.shared = shared{true, true, true, true, true, true, true, true}
 	clear(b.touched)
 	clear(b.reported)
 	return &t
@@ -132,7 +134,7 @@ func (b *Builder) withdrawn() []string {
 
 // shared says of each map of a table whether the last table has it too.
 type shared struct {
-	members, services, workloads, assignments, operations, scores, statuses bool
+	members, services, workloads, assignments, operations, scores, rules, statuses bool
 }
 
 // own returns a map to change: a copy if the last table has it too.

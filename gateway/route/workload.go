@@ -112,6 +112,16 @@ func (b *Builder) RemoveScore(name string) {
 	delete(own(&b.next.Scores, &b.shared.scores), name)
 }
 
+// SetStatusRule takes a record of bucket "statusrules".
+func (b *Builder) SetStatusRule(r federation.StatusRule) {
+	own(&b.next.StatusRules, &b.shared.rules)[r.Name] = r
+}
+
+// RemoveStatusRule forgets a rule.
+func (b *Builder) RemoveStatusRule(name string) {
+	delete(own(&b.next.StatusRules, &b.shared.rules), name)
+}
+
 // AddEvent takes a record of bucket "events". Records that arrive twice or out
 // of order are put where they belong.
 func (b *Builder) AddEvent(e federation.Event) {

@@ -184,7 +184,7 @@ func (l *Lander) Correct(k federation.Key, now time.Time, careful bool) (later t
 	if inv.Landing.Drift == driftReport {
 		o.Do = Look
 	}
-	l.Give(o)
+	l.give(o)
 	return time.Time{}
 }
 

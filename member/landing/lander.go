@@ -112,6 +112,7 @@ type Lander struct {
 	pace   *pacer
 	shards *shards
 	spaces spaces
+	rules  compiler
 
 	mu    sync.Mutex
 	ctx   context.Context // of Run; nil outside
@@ -127,6 +128,7 @@ type work struct {
 	cancel    context.CancelFunc
 	last      *Order // the last Land that was carried out; drift is measured by it
 	failure   string // of the last attempt
+	rules     *rules // that came with the last order from outside
 	corrected time.Time
 	marks     map[kube.Ref]marks  // that the objects should have
 	drifts    map[kube.Ref]drift  // what close looks have found
@@ -162,6 +164,16 @@ func (l *Lander) Run(ctx context.Context) error {
 // Give hands over an order. It supersedes what waits or is under way for the
 // workload, unless that is the very same order.
 func (l *Lander) Give(o Order) {
+	if o.Do == Land {
+		ruled := l.rules.compile(o.Work.StatusRules)
+		l.mu.Lock()
+		l.work(o.Work.Workload).rules = ruled
+		l.mu.Unlock()
+	}
+	l.give(o)
+}
+
+func (l *Lander) give(o Order) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	w := l.work(o.Work.Workload)

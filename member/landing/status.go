@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/fluxcd/cli-utils/pkg/kstatus/status"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/hansa-io/hansa/federation"
@@ -27,8 +26,9 @@ func (l *Lander) Status(k federation.Key) (s federation.WorkStatus, ok bool) {
 		return pending(w), true
 	}
 	inv, failure, removing := w.inventory.clone(), w.failure, w.now != nil && w.now.Do == Remove
+	rules := w.rules
 	l.mu.Unlock()
-	s = l.statusOf(inv)
+	s = l.statusOf(inv, rules)
 	switch {
 	case removing:
 		s.State, s.Message = federation.WorkRemoving, failure
@@ -45,7 +45,7 @@ func pending(w *work) federation.WorkStatus {
 	o := w.now.Work
 	s := federation.WorkStatus{
 		Workload: o.Workload, Epoch: o.Epoch, WorkloadRevision: o.WorkloadRevision, Replicas: o.Replicas,
-		State: federation.WorkPending, Message: w.failure,
+		State: federation.WorkPending, Message: w.failure, RulesDigest: w.rules.name(),
 	}
 	if w.failure != "" {
 		s.State = federation.WorkFailed
@@ -54,9 +54,10 @@ func pending(w *work) federation.WorkStatus {
 }
 
 // statusOf sums the objects of an inventory up: the worst state counts.
-func (l *Lander) statusOf(inv Inventory) federation.WorkStatus {
+func (l *Lander) statusOf(inv Inventory, rules *rules) federation.WorkStatus {
 	s := federation.WorkStatus{
 		Workload: inv.Workload, Epoch: inv.Epoch, WorkloadRevision: inv.WorkloadRevision, Replicas: inv.Replicas, State: federation.WorkReady,
+		RulesDigest: rules.name(),
 	}
 	for _, item := range inv.Items {
 		u, seen := l.look(item)
@@ -72,8 +73,9 @@ func (l *Lander) statusOf(inv Inventory) federation.WorkStatus {
 		case u == nil:
 			o.State, o.Message = federation.WorkFailed, "it was deleted in the cluster"
 		default:
-			o.State, o.Message = stateOf(u)
-			s.Ready += readyOf(u)
+			v := rules.judge(u)
+			o.State, o.Message = v.state, v.message
+			s.Ready += v.ready
 			s.Unschedulable += l.opts.Views.Unscheduled(item.Ref)
 			l.detail(inv.Workload, item.Ref, u, &o)
 		}
@@ -139,40 +141,4 @@ func severity(s federation.WorkState) int {
 		return 1
 	}
 	return 0
-}
-
-// stateOf maps what kstatus computes.
-func stateOf(u *unstructured.Unstructured) (federation.WorkState, string) {
-	r, err := status.Compute(u)
-	if err != nil {
-		return federation.WorkProgressing, err.Error()
-	}
-	switch r.Status {
-	case status.CurrentStatus:
-		return federation.WorkReady, ""
-	case status.FailedStatus:
-		return federation.WorkFailed, r.Message
-	case status.TerminatingStatus:
-		return federation.WorkRemoving, r.Message
-	}
-	return federation.WorkProgressing, r.Message
-}
-
-// readyOf counts the ready pods of an object that makes pods.
-func readyOf(u *unstructured.Unstructured) int64 {
-	field := ""
-	switch u.GetKind() {
-	case "Deployment", "StatefulSet", "ReplicaSet", "ReplicationController":
-		field = "readyReplicas"
-	case "DaemonSet":
-		field = "numberReady"
-	case "Job":
-		ready, _, _ := unstructured.NestedInt64(u.Object, "status", "ready")
-		succeeded, _, _ := unstructured.NestedInt64(u.Object, "status", "succeeded")
-		return ready + succeeded
-	default:
-		return 0
-	}
-	n, _, _ := unstructured.NestedInt64(u.Object, "status", field)
-	return n
 }

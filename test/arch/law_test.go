@@ -27,6 +27,7 @@ var table = []row{
 	{"federation/lease", pure, nil},
 	{"federation/recovery", pure, nil},
 	{"federation/rollout", pure, nil},
+	{"federation/expression", pure, nil},
 	{"federation/decision", pure, []string{
 		"federation/membership", "federation/lease", "federation/recovery", "federation/rollout", "placement", "placement/manifest",
 		"placement/catalogue",
@@ -45,7 +46,7 @@ var table = []row{
 	{"federation/v1", adapter, nil},
 	{"federation/sealed", adapter, []string{"federation/v1"}},
 	{"gateway/v1", adapter, nil},
-	{"gateway/document", adapter, []string{"configs", "placement", "placement/manifest", "placement/catalogue"}},
+	{"gateway/document", adapter, []string{"configs", "federation/expression", "placement", "placement/manifest", "placement/catalogue"}},
 	{"messaging", adapter, nil},
 	{"messaging/tunnel", adapter, []string{"messaging", "messaging/flow", "messaging/subject"}},
 	{"messaging/trace/...", adapter, nil},
@@ -59,7 +60,7 @@ var table = []row{
 	{"member/store", adapter, nil},
 	{"member/reach", adapter, []string{"member/kube", "messaging", "messaging/subject"}},
 	{"member/access", adapter, []string{"messaging"}},
-	{"member/landing", adapter, []string{"member/admit", "member/kube"}},
+	{"member/landing", adapter, []string{"federation/expression", "member/admit", "member/kube"}},
 	{"member/cluster/...", adapter, []string{"configs/reach", "member/cluster/..."}},
 	{"federation/probe", adapter, nil},
 	{"federation/archive", adapter, nil},
@@ -127,6 +128,8 @@ var dependencies = []dependency{
 	{"go.etcd.io/etcd", []string{"member/cluster/..."}, "etcd belongs to the embedded cluster"},
 	{"go.yaml.in/yaml", []string{"configs", "gateway/cli/...", "gateway/document", "member/cluster/..."}, "documents and configuration files end where they are decoded"},
 	{"sigs.k8s.io/yaml", []string{".", "federation/hub", "gateway", "gateway/cli/...", "gateway/document", "gateway/v1", "member", "member/cluster/...", "member/cmd/hansa-cluster"}, "documents and configuration files end where they are decoded"},
+
+	{"github.com/google/cel-go", []string{"federation/expression"}, "one package knows the language of users' expressions"},
 
 	{"google.golang.org/grpc", []string{".", "gateway/...", "member", "messaging/trace/otlp"}, "the public API, the agent that joins by it, and the collector of traces in a test"},
 	{"go.opentelemetry.io", []string{"messaging/trace/..."}, "everybody else knows a text that travels"},
