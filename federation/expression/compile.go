@@ -96,7 +96,7 @@ func plain(err error) string {
 		if line == "" || strings.HasPrefix(line, "|") {
 			continue
 		}
-		line = strings.TrimPrefix(line, "ERROR: <input>:")
+		line = strings.ReplaceAll(strings.TrimPrefix(line, "ERROR: <input>:"), " (in container '')", "")
 		out = append(out, line)
 	}
 	return strings.Join(out, "; ")

@@ -27,7 +27,13 @@ func (l *Lander) repeats(old Inventory, o Order) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	last := l.work(o.Work.Workload).last
-	return last != nil && old.settled(*last) && reflect.DeepEqual(last.Work, o.Work)
+	return last != nil && old.settled(*last) && reflect.DeepEqual(landedOf(last.Work), landedOf(o.Work))
+}
+
+// landedOf is what of a work is written into the cluster: how its state is told is not.
+func landedOf(w federation.Work) federation.Work {
+	w.StatusRules = nil
+	return w
 }
 
 // rename notes under which revision what stands was ordered last.

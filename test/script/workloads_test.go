@@ -41,6 +41,9 @@ func (s workloads) Apply(_ context.Context, request *gatewayv1.ApplyRequest) (*g
 
 func (s workloads) Delete(_ context.Context, request *gatewayv1.DeleteRequest) (*gatewayv1.DeleteResponse, error) {
 	name := request.GetName()
+	if request.GetKind() == "StatusRule" && name == "databases" {
+		return &gatewayv1.DeleteResponse{Results: []*gatewayv1.ApplyResult{{Kind: "StatusRule", Name: name, Action: "pruned"}}}, nil
+	}
 	if len(request.GetFiles()) > 0 {
 		name = "web"
 	}
@@ -50,6 +53,27 @@ func (s workloads) Delete(_ context.Context, request *gatewayv1.DeleteRequest) (
 	return &gatewayv1.DeleteResponse{Results: []*gatewayv1.ApplyResult{
 		{Kind: "Workload", Namespace: "shop", Name: name, Action: "deleted", Objects: 3, Revision: 14},
 	}}, nil
+}
+
+// ListStatusRules has one rule, of which one member tells something.
+func (s workloads) ListStatusRules(_ context.Context, request *gatewayv1.ListStatusRulesRequest) (*gatewayv1.ListStatusRulesResponse, error) {
+	if request.GetName() != "" && request.GetName() != "databases" {
+		return nil, status.Error(codes.NotFound, "no such rule")
+	}
+	rule := &gatewayv1.StatusRule{
+		ApiVersion: "hansa.io/v1alpha1", Kind: "StatusRule", Metadata: &gatewayv1.Metadata{Name: "databases"},
+		Spec: &gatewayv1.StatusRuleSpec{
+			Target: &gatewayv1.StatusRuleTarget{Group: "db.example.com", Kind: "Database"},
+			Ready:  `object.status.phase == "Running"`, Source: "/srv/rules",
+		},
+		Status: &gatewayv1.StatusRuleStatus{Workloads: 1},
+	}
+	if request.GetName() != "" {
+		rule.Status.Objects = []*gatewayv1.RuledObject{{
+			Workload: "shop/db", Member: "tokyo", Id: "db.example.com/v1/Database shop/db", State: "Progressing", Message: "StatusRule databases: ready: no such key: status",
+		}}
+	}
+	return &gatewayv1.ListStatusRulesResponse{Items: []*gatewayv1.StatusRule{rule}}, nil
 }
 
 func (s workloads) find(namespace, name string) *gatewayv1.Workload {

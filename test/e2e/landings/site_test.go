@@ -48,6 +48,8 @@ func TestLanding(t *testing.T) {
 		{"deletion", checkDeletion},
 		{"namespaces", checkNamespaces},
 		{"pods", checkPods},
+		{"rules", checkRules},
+		{"sets", checkSets},
 		{"charts", checkCharts},
 	} {
 		t.Run(rule.name, func(t *testing.T) { rule.check(t, s) })
