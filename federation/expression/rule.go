@@ -64,7 +64,7 @@ func (c *Compiler) Rule(s federation.StatusRuleSpec) (*Rule, error) {
 }
 
 // Evaluate tells the state of an object. With an error the outcome has what could be
-// told all the same, and its state is not Ready.
+// told all the same; its state is not Ready unless only the message went wrong.
 func (r *Rule) Evaluate(object map[string]any) (Outcome, error) {
 	vars := map[string]any{"object": object}
 	var out Outcome

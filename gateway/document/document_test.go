@@ -61,7 +61,7 @@ func TestReadGroups(t *testing.T) {
 
 // TestSamples: what the repository ships can be applied.
 func TestSamples(t *testing.T) {
-	for sample, want := range map[string]string{"shop": "shop/cart shop/web", "ledger": "ledger/writer", "careful": "careful/catalogue"} {
+	for sample, want := range map[string]string{"shop": "shop/cart shop/web", "ledger": "ledger/writer", "careful": "careful/catalogue", "database": "data/orders"} {
 		paths, err := filepath.Glob("../../configs/samples/" + sample + "/*.yaml")
 		if err != nil || len(paths) == 0 {
 			t.Fatalf("no sample %s: %v", sample, err)

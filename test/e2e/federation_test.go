@@ -31,6 +31,7 @@ func TestFederation(t *testing.T) {
 		{"resolve", checkResolve},
 		{"refusals", checkRefusals},
 		{"planning", checkPlanning},
+		{"status rules", checkStatusRules},
 		{"drill", checkDrill},
 		{"kill", checkKill},
 		{"return", checkReturn},
