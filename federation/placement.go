@@ -140,10 +140,14 @@ type AffinitySpec struct {
 
 // Override changes the objects of a work in the members that match.
 type Override struct {
-	Members LabelSelector   `json:"members"`
-	Images  []ImageOverride `json:"images,omitempty"`
-	Env     []EnvOverride   `json:"env,omitempty"`
-	Args    []ArgsOverride  `json:"args,omitempty"`
+	Members LabelSelector `json:"members"`
+	// When is a CEL expression over "member" and "object", the object as it is for that
+	// member before this override: it counts for the objects for which it is true. Empty:
+	// for all.
+	When   string          `json:"when,omitempty"`
+	Images []ImageOverride `json:"images,omitempty"`
+	Env    []EnvOverride   `json:"env,omitempty"`
+	Args   []ArgsOverride  `json:"args,omitempty"`
 	// Labels and Annotations are set on every object of the work; pod templates and
 	// selectors stay as they are.
 	Labels      map[string]string `json:"labels,omitempty"`

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/hansa-io/hansa/federation"
+	"github.com/hansa-io/hansa/federation/expression"
 	"github.com/hansa-io/hansa/federation/lease"
 	"github.com/hansa-io/hansa/federation/membership"
 	"github.com/hansa-io/hansa/federation/recovery"
@@ -89,6 +90,7 @@ type Machine struct {
 	batches     []*batch                   // inputs of the last runs of placement, oldest first
 	feeds       map[string]federation.Feed // scores from outside, by name
 	rules       map[string]federation.StatusRule
+	expressions expression.Compiler // of overrides' conditions
 	survey      survey
 	observed    map[federation.Key]*observed // demand by service
 	patienceAt  time.Time                    // when a toleration or the wait for a node ends

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/hansa-io/hansa/federation"
+	"github.com/hansa-io/hansa/federation/expression"
 	"github.com/hansa-io/hansa/placement/manifest"
 )
 
@@ -202,7 +203,7 @@ func (m *Machine) putWork(h *handing, wk *work, mem *member, want order) {
 	wk.order = want
 	why := w.unsealable(mem)
 	if why == "" {
-		if err := h.render(mem, want.replicas); err != nil {
+		if err := h.render(mem, want.replicas, &m.expressions); err != nil {
 			why = err.Error()
 		}
 	}
@@ -221,7 +222,7 @@ func (m *Machine) putWork(h *handing, wk *work, mem *member, want order) {
 }
 
 // render makes the objects for a member, unless those of the one before are the same.
-func (h *handing) render(mem *member, replicas int64) error {
+func (h *handing) render(mem *member, replicas int64, compiler *expression.Compiler) error {
 	w, a := h.w, &h.w.record.stored
 	if h.rendered != nil && manifest.Alike(w.spec) {
 		return nil
@@ -232,7 +233,7 @@ func (h *handing) render(mem *member, replicas int64) error {
 		shares[at].Replicas = replicas
 	}
 	var err error
-	h.rendered, err = manifest.Render(*w.spec, manifest.Target{Member: mem.spec.stored, Facts: mem.facts, Shares: shares, Epoch: a.Epoch})
+	h.rendered, err = manifest.Render(*w.spec, manifest.Target{Member: mem.spec.stored, Facts: mem.facts, Shares: shares, Epoch: a.Epoch, Expressions: compiler})
 	return err
 }
 

@@ -1,28 +1,91 @@
 package manifest
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/hansa-io/hansa/federation"
+	"github.com/hansa-io/hansa/federation/expression"
 	"github.com/hansa-io/hansa/placement"
 )
 
 // override applies, in their order, the overrides that select the member. One
-// that finds nothing to change is an error: it is a misspelt name.
-func override(w *federation.Workload, t Target, docs []document) error {
+// that finds nothing to change is an error: it is a misspelt name. told, if it is not
+// nil, is called after each with its index and the documents as they were before.
+func override(w *federation.Workload, t Target, docs []document, told func(int, []document)) error {
 	for i := range w.Placement.Overrides {
 		o := &w.Placement.Overrides[i]
-		ok, err := placement.Match(o.Members, t.Member, t.Facts)
+		at, err := t.countsFor(o, w.Objects, docs)
 		if err != nil {
-			return fmt.Errorf("overrides[%d].members: %w", i, err)
+			return fmt.Errorf("overrides[%d]%w", i, err)
 		}
-		if !ok {
+		if len(at) == 0 {
 			continue
 		}
-		if err := applyOverride(o, w.Objects, docs); err != nil {
+		var before []document
+		if told != nil {
+			before = copies(docs)
+		}
+		if err := applyAt(o, at, w.Objects, docs); err != nil {
 			return fmt.Errorf("overrides[%d]: %w", i, err)
 		}
+		if told != nil {
+			told(i, before)
+		}
+	}
+	return nil
+}
+
+// countsFor lists the objects that the override counts for in the member.
+func (t Target) countsFor(o *federation.Override, objects []federation.Object, docs []document) ([]int, error) {
+	ok, err := placement.Match(o.Members, t.Member, t.Facts)
+	if err != nil {
+		return nil, fmt.Errorf(".members: %w", err)
+	}
+	if !ok {
+		return nil, nil
+	}
+	var condition *expression.Condition
+	if o.When != "" {
+		if condition, err = t.compiler().Condition(o.When); err != nil {
+			return nil, fmt.Errorf(": %w", err)
+		}
+	}
+	member := expression.MemberOf(t.Member, t.Facts)
+	var at []int
+	for i := range docs {
+		counts := condition == nil
+		if !counts {
+			if counts, err = condition.Holds(member, docs[i]); err != nil {
+				return nil, fmt.Errorf(": %s: %w", objects[i].ID(), err)
+			}
+		}
+		if counts {
+			at = append(at, i)
+		}
+	}
+	return at, nil
+}
+
+func (t Target) compiler() *expression.Compiler {
+	if t.Expressions == nil {
+		return &expression.Compiler{}
+	}
+	return t.Expressions
+}
+
+// applyAt changes the objects at some indexes.
+func applyAt(o *federation.Override, at []int, objects []federation.Object, docs []document) error {
+	some, theirs := make([]federation.Object, len(at)), make([]document, len(at))
+	for i, j := range at {
+		some[i], theirs[i] = objects[j], docs[j]
+	}
+	if err := applyOverride(o, some, theirs); err != nil && !(o.When != "" && isMissing(err)) {
+		return err
+	}
+	for i, j := range at {
+		docs[j] = theirs[i]
 	}
 	return nil
 }
@@ -32,7 +95,13 @@ func override(w *federation.Workload, t Target, docs []document) error {
 // by itself, or after all that come before it.
 func CheckOverrides(w federation.Workload) error {
 	var all []document
+	var compiler expression.Compiler
 	for i := range w.Placement.Overrides {
+		if when := w.Placement.Overrides[i].When; when != "" {
+			if _, err := compiler.Condition(when); err != nil {
+				return fmt.Errorf("overrides[%d]: %w", i, err)
+			}
+		}
 		alone, err := decodeAll(w.Objects)
 		if err != nil {
 			return err
@@ -51,39 +120,42 @@ func CheckOverrides(w federation.Workload) error {
 	return nil
 }
 
+// missing says that an override finds nothing to change.
+type missing struct{ error }
+
+func isMissing(err error) bool {
+	var m missing
+	return errors.As(err, &m)
+}
+
+// applyOverride makes the changes of an override. What finds nothing to change keeps no
+// other from being made; the error is a missing one if nothing else went wrong.
 func applyOverride(o *federation.Override, objects []federation.Object, docs []document) error {
+	var wrong error
+	note := func(err error, format string, args ...any) {
+		if err != nil && (wrong == nil || isMissing(wrong) && !isMissing(err)) {
+			wrong = fmt.Errorf(format+": %w", append(args, err)...)
+		}
+	}
 	for _, image := range o.Images {
-		err := eachContainer(objects, docs, image.Container, func(c document) error {
+		note(eachContainer(objects, docs, image.Container, func(c document) error {
 			c["image"] = image.Image
 			return nil
-		})
-		if err != nil {
-			return fmt.Errorf("image %s: %w", image.Image, err)
-		}
+		}), "image %s", image.Image)
 	}
 	for _, env := range o.Env {
-		err := eachContainer(objects, docs, env.Container, func(c document) error { return setEnv(c, env) })
-		if err != nil {
-			return fmt.Errorf("env %s: %w", env.Name, err)
-		}
+		note(eachContainer(objects, docs, env.Container, func(c document) error { return setEnv(c, env) }), "env %s", env.Name)
 	}
 	for _, args := range o.Args {
-		err := eachContainer(objects, docs, args.Container, func(c document) error { return setArgs(c, args) })
-		if err != nil {
-			return fmt.Errorf("args of %s: %w", args.Container, err)
-		}
+		note(eachContainer(objects, docs, args.Container, func(c document) error { return setArgs(c, args) }), "args of %s", args.Container)
 	}
 	for i := range docs {
-		if err := setMarks(docs[i], o); err != nil {
-			return fmt.Errorf("%s: %w", objects[i].ID(), err)
-		}
+		note(setMarks(docs[i], o), "%s", objects[i].ID())
 	}
 	for i := range o.Patches {
-		if err := applyPatches(&o.Patches[i], objects, docs); err != nil {
-			return fmt.Errorf("patches[%d]: %w", i, err)
-		}
+		note(applyPatches(&o.Patches[i], objects, docs), "patches[%d]", i)
 	}
-	return nil
+	return wrong
 }
 
 // eachContainer calls f with every container and init container of that name in
@@ -109,7 +181,7 @@ func eachContainer(objects []federation.Object, docs []document, name string, f 
 		}
 	}
 	if !found {
-		return fmt.Errorf("no pod template has a container %q", name)
+		return missing{fmt.Errorf("no pod template has a container %q", name)}
 	}
 	return nil
 }
@@ -203,7 +275,7 @@ func applyPatches(o *federation.PatchOverride, objects []federation.Object, docs
 		}
 	}
 	if !found {
-		return fmt.Errorf("no object is %s/%s %s", o.Target.APIVersion, o.Target.Kind, o.Target.Name)
+		return missing{fmt.Errorf("no object is %s/%s %s", o.Target.APIVersion, o.Target.Kind, o.Target.Name)}
 	}
 	return nil
 }

@@ -110,3 +110,73 @@ func TestOverrideProperties(t *testing.T) {
 		}
 	})
 }
+
+const web, settings = `{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"web","namespace":"shop"},"spec":{"replicas":4,"template":{"spec":{"containers":[{"name":"main","image":"web:1"}]}}}}`,
+	`{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"settings","namespace":"shop"},"data":{"a":"b"}}`
+
+func conditional(overrides ...federation.Override) federation.Workload {
+	return federation.Workload{
+		Key: federation.Key{Namespace: "shop", Name: "web"}, Placement: federation.PlacementSpec{Overrides: overrides}.Defaulted(),
+		Objects: []federation.Object{
+			{APIVersion: "apps/v1", Kind: "Deployment", Namespace: "shop", Name: "web", Raw: json.RawMessage(web)},
+			{APIVersion: "v1", Kind: "ConfigMap", Namespace: "shop", Name: "settings", Raw: json.RawMessage(settings)},
+		},
+	}
+}
+
+func target(member string) Target {
+	return Target{
+		Member: federation.MemberSpec{Name: member, Place: federation.Place{Region: "region-" + member}, Labels: map[string]string{"tier": member}},
+		Epoch:  1, Shares: []federation.AssignedMember{{Member: "a", Replicas: 3}, {Member: "b", Replicas: 1}},
+	}
+}
+
+// TestWhen: an override counts where its condition is true, object by object, and what
+// it changes is told field by field.
+func TestWhen(t *testing.T) {
+	labels := map[string]string{"site": "x"}
+	const labelled, imaged = `Deployment shop/web metadata.labels  {"site":"x"}`, `Deployment shop/web spec.template.spec.containers[name="main"].image "web:1" "web:2"`
+	for _, c := range []struct {
+		name     string
+		override federation.Override
+		a, b     string // what it changes in the two members
+		wrong    string
+	}{
+		{"always", federation.Override{Labels: labels}, labelled + "\nConfigMap shop/settings metadata.labels  " + `{"site":"x"}`, labelled + "\nConfigMap shop/settings metadata.labels  " + `{"site":"x"}`, ""},
+		{"by member", federation.Override{When: `member.region == "region-a"`, Images: []federation.ImageOverride{{Container: "main", Image: "web:2"}}}, imaged, "", ""},
+		{"by label", federation.Override{When: `member.labels.tier == "b" && object.kind == "ConfigMap"`, Labels: labels}, "", `ConfigMap shop/settings metadata.labels  {"site":"x"}`, ""},
+		{"by the member's replicas", federation.Override{When: `object.kind == "Deployment" && object.spec.replicas > 2`, Labels: labels}, labelled, "", ""},
+		{"by an object that has no containers", federation.Override{When: `object.kind == "ConfigMap"`, Images: []federation.ImageOverride{{Container: "main", Image: "web:2"}}}, "", "", ""},
+		{"what is there of it", federation.Override{When: `object.kind == "ConfigMap"`, Images: []federation.ImageOverride{{Container: "main", Image: "web:2"}}, Labels: labels}, `ConfigMap shop/settings metadata.labels  {"site":"x"}`, `ConfigMap shop/settings metadata.labels  {"site":"x"}`, ""},
+		{"a field that is not there", federation.Override{When: `object.spec.replicas > 2`, Labels: labels}, "", "", "overrides[0]: v1/ConfigMap shop/settings: when: no such key: spec"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := conditional(c.override)
+			if err := CheckOverrides(w); err != nil {
+				t.Fatal(err)
+			}
+			for member, want := range map[string]string{"a": c.a, "b": c.b} {
+				effects, err := Overridden(w, target(member))
+				var lines []string
+				for _, e := range effects {
+					lines = append(lines, strings.Join([]string{e.Object[strings.LastIndex(e.Object, "/v1/")+4:], e.Path, e.From, e.To}, " "))
+				}
+				if got := strings.ReplaceAll(strings.Join(lines, "\n"), "v1/", ""); got != want {
+					t.Errorf("%s: got\n%s\nwant\n%s", member, got, want)
+				}
+				_, renderErr := Render(w, target(member))
+				if (err == nil) != (renderErr == nil) || c.wrong == "" && err != nil || c.wrong != "" && (err == nil || err.Error() != c.wrong) {
+					t.Errorf("%s: got %v and %v, want %q", member, err, renderErr, c.wrong)
+				}
+			}
+		})
+	}
+	for when, want := range map[string]string{
+		`member.regon == "eu"`: "overrides[0]: when: 1:7: undefined field 'regon'",
+		`1 + 1`:                "overrides[0]: when returns int: want bool",
+	} {
+		if err := CheckOverrides(conditional(federation.Override{When: when, Labels: labels})); err == nil || err.Error() != want {
+			t.Errorf("%s: got %v, want %s", when, err, want)
+		}
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/hansa-io/hansa/federation"
+	"github.com/hansa-io/hansa/federation/expression"
 	"github.com/hansa-io/hansa/placement"
 )
 
@@ -25,6 +26,8 @@ type Target struct {
 	Facts  federation.MemberFacts // for overrides that select by facts
 	Shares []federation.AssignedMember
 	Epoch  federation.Epoch
+	// Expressions compiles the conditions of overrides; nil: one is made.
+	Expressions *expression.Compiler
 }
 
 // Render returns the workload's objects as they shall be in the target's member,
@@ -43,7 +46,7 @@ func Render(w federation.Workload, t Target) ([]federation.Object, error) {
 	if err != nil {
 		return nil, fmt.Errorf("render %s: %w", w.Key, err)
 	}
-	if err := override(&w, t, docs); err != nil {
+	if err := override(&w, t, docs, nil); err != nil {
 		return nil, fmt.Errorf("render %s for %s: %w", w.Key, t.Member.Name, err)
 	}
 	out := make([]federation.Object, 0, len(docs))

@@ -1,0 +1,151 @@
+package manifest
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/hansa-io/hansa/federation"
+)
+
+// Effect is one field that an override changes in the target's member.
+type Effect struct {
+	Override int    // index in the Placement
+	Object   string // its ID
+	Path     string // "spec.template.spec.containers[name=\"web\"].image"
+	From, To string // JSON, cut off where it is long; empty where there is nothing
+}
+
+// maxValue bounds how much of a value is told, in bytes.
+const maxValue = 120
+
+// Overridden lists what Render changes by overrides for the target, override by override.
+// Objects whose content is not here, since it is sealed, are left out. With an error it
+// has what was changed before that.
+func Overridden(w federation.Workload, t Target) ([]Effect, error) {
+	if len(w.Placement.Overrides) == 0 {
+		return nil, nil
+	}
+	at := slices.IndexFunc(t.Shares, func(m federation.AssignedMember) bool { return m.Member == t.Member.Name })
+	if at < 0 {
+		return nil, fmt.Errorf("member %s is not in the assignment", t.Member.Name)
+	}
+	if len(w.Sealed.Box) > 0 {
+		w.Objects = slices.DeleteFunc(slices.Clone(w.Objects), func(o federation.Object) bool { return o.APIVersion == "v1" && o.Kind == "Secret" })
+	}
+	docs, err := decodeAll(w.Objects)
+	if err != nil {
+		return nil, err
+	}
+	absent, err := divide(&w, t.Shares, at, docs)
+	if err != nil {
+		return nil, err
+	}
+	var out []Effect
+	err = override(&w, t, docs, func(i int, before []document) {
+		for j, o := range w.Objects {
+			if absent[j] {
+				continue
+			}
+			c := comparison{override: i, object: o.ID(), secret: o.Kind == "Secret"}
+			c.compare("", before[j], docs[j])
+			out = append(out, c.effects...)
+		}
+	})
+	return out, err
+}
+
+// comparison collects what differs in one object.
+type comparison struct {
+	override int
+	object   string
+	secret   bool
+	effects  []Effect
+}
+
+func (c *comparison) compare(path string, from, to any) {
+	if reflect.DeepEqual(from, to) {
+		return
+	}
+	f, t := parts(path, from), parts(path, to)
+	if f == nil || t == nil {
+		c.effects = append(c.effects, Effect{Override: c.override, Object: c.object, Path: path, From: c.text(path, from), To: c.text(path, to)})
+		return
+	}
+	all := maps.Clone(f)
+	maps.Copy(all, t)
+	for _, at := range slices.Sorted(maps.Keys(all)) {
+		c.compare(at, f[at], t[at])
+	}
+}
+
+// parts maps the paths of what a value consists of to it; nil for a plain value and for
+// a list whose elements have no names.
+func parts(path string, v any) map[string]any {
+	out := map[string]any{}
+	switch v := v.(type) {
+	case document:
+		for name, field := range v {
+			out[strings.TrimPrefix(path+"."+name, ".")] = field
+		}
+		return out
+	case []any:
+		for _, item := range v {
+			fields, _ := item.(document)
+			name, named := fields["name"].(string)
+			if !named {
+				return nil
+			}
+			out[fmt.Sprintf("%s[name=%q]", path, name)] = item
+		}
+		return out
+	}
+	return nil
+}
+
+func (c *comparison) text(path string, v any) string {
+	if v == nil {
+		return ""
+	}
+	if c.secret && (strings.HasPrefix(path, "data") || strings.HasPrefix(path, "stringData")) {
+		return "(secret)"
+	}
+	b, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Sprint(v)
+	}
+	if len(b) > maxValue {
+		return strings.ToValidUTF8(string(b[:maxValue]), "") + "…"
+	}
+	return string(b)
+}
+
+// copies are deep ones.
+func copies(docs []document) []document {
+	out := make([]document, len(docs))
+	for i, d := range docs {
+		out[i], _ = copyOf(d).(document)
+	}
+	return out
+}
+
+func copyOf(v any) any {
+	switch v := v.(type) {
+	case document:
+		out := make(document, len(v))
+		for name, field := range v {
+			out[name] = copyOf(field)
+		}
+		return out
+	case []any:
+		out := make([]any, len(v))
+		for i, item := range v {
+			out[i] = copyOf(item)
+		}
+		return out
+	}
+	return v
+}
