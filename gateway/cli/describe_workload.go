@@ -39,6 +39,7 @@ func (a *app) describeWorkload() *cobra.Command {
 		section(w, "Members", shareRows(workload)...)
 		section(w, "Objects", objectRows(workload)...)
 		section(w, "Drift", driftRows(workload)...)
+		section(w, "Overrides", overrideRows(overridesOf(workload))...)
 		section(w, "Events", eventRows(history)...)
 		return nil
 	})

@@ -117,6 +117,9 @@ func printSimulation(c call, s *gatewayv1.SimulateResponse) error {
 	if err := printUnmet(w, s.GetUnmet()); err != nil {
 		return err
 	}
+	if err := printOverrides(w, s); err != nil {
+		return err
+	}
 	for _, rule := range s.GetRules() {
 		fmt.Fprintf(w, "\nrule: %s", rule)
 	}

@@ -69,7 +69,13 @@ func (s *Server) Simulate(ctx context.Context, r *gatewayv1.SimulateRequest) (*g
 	if err != nil {
 		return nil, err
 	}
-	return toSimulation(result), nil
+	out := toSimulation(result)
+	if table, err := s.table(); err == nil {
+		var unlisted int
+		out.Overrides, unlisted = simulated(table, request, result)
+		out.OverridesUnlisted = int32(unlisted)
+	}
+	return out, nil
 }
 
 func fromSimulateRequest(r *gatewayv1.SimulateRequest) (federation.SimulationRequest, error) {

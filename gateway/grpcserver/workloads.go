@@ -100,7 +100,9 @@ func (s *Server) GetWorkload(_ context.Context, r *gatewayv1.GetWorkloadRequest)
 	if err != nil {
 		return nil, err
 	}
-	return &gatewayv1.GetWorkloadResponse{Workload: toWorkload(table, key, time.Now(), true)}, nil
+	out := toWorkload(table, key, time.Now(), true)
+	addOverrides(table, key, out.GetStatus().GetMembers())
+	return &gatewayv1.GetWorkloadResponse{Workload: out}, nil
 }
 
 func known(table *route.Table, namespace, name string) (federation.Key, error) {

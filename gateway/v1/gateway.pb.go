@@ -1767,7 +1767,9 @@ type WorkloadMember struct {
 	Message    string                 `protobuf:"bytes,9,opt,name=message,proto3" json:"message,omitempty"`
 	Objects    []*ObjectState         `protobuf:"bytes,10,rep,name=objects,proto3" json:"objects,omitempty"`
 	// True while the endpoints of this member carry no traffic.
-	Shifted       bool `protobuf:"varint,11,opt,name=shifted,proto3" json:"shifted,omitempty"`
+	Shifted bool `protobuf:"varint,11,opt,name=shifted,proto3" json:"shifted,omitempty"`
+	// What overrides change in this member; only where one workload is asked for.
+	Overrides     []*OverrideEffect `protobuf:"bytes,12,rep,name=overrides,proto3" json:"overrides,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1879,6 +1881,131 @@ func (x *WorkloadMember) GetShifted() bool {
 	return false
 }
 
+func (x *WorkloadMember) GetOverrides() []*OverrideEffect {
+	if x != nil {
+		return x.Overrides
+	}
+	return nil
+}
+
+// OverrideEffect is one field that an override of a Placement changes in a member.
+// Values are JSON; those of Secrets are not told.
+type OverrideEffect struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "namespace/name".
+	Workload string `protobuf:"bytes,1,opt,name=workload,proto3" json:"workload,omitempty"`
+	Member   string `protobuf:"bytes,2,opt,name=member,proto3" json:"member,omitempty"`
+	// Index among the overrides of the Placement.
+	Override int32 `protobuf:"varint,3,opt,name=override,proto3" json:"override,omitempty"`
+	// The condition of the override, if it has one.
+	When string `protobuf:"bytes,4,opt,name=when,proto3" json:"when,omitempty"`
+	// "apps/v1/Deployment shop/web".
+	Object string `protobuf:"bytes,5,opt,name=object,proto3" json:"object,omitempty"`
+	// "spec.template.spec.containers[name=\"web\"].image"
+	Path string `protobuf:"bytes,6,opt,name=path,proto3" json:"path,omitempty"`
+	// Empty when the field is not there.
+	From string `protobuf:"bytes,7,opt,name=from,proto3" json:"from,omitempty"`
+	To   string `protobuf:"bytes,8,opt,name=to,proto3" json:"to,omitempty"`
+	// Why the overrides of the workload cannot be carried out in the member; only member
+	// and workload are set besides.
+	Error         string `protobuf:"bytes,9,opt,name=error,proto3" json:"error,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OverrideEffect) Reset() {
+	*x = OverrideEffect{}
+	mi := &file_gateway_v1_gateway_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OverrideEffect) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OverrideEffect) ProtoMessage() {}
+
+func (x *OverrideEffect) ProtoReflect() protoreflect.Message {
+	mi := &file_gateway_v1_gateway_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OverrideEffect.ProtoReflect.Descriptor instead.
+func (*OverrideEffect) Descriptor() ([]byte, []int) {
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *OverrideEffect) GetWorkload() string {
+	if x != nil {
+		return x.Workload
+	}
+	return ""
+}
+
+func (x *OverrideEffect) GetMember() string {
+	if x != nil {
+		return x.Member
+	}
+	return ""
+}
+
+func (x *OverrideEffect) GetOverride() int32 {
+	if x != nil {
+		return x.Override
+	}
+	return 0
+}
+
+func (x *OverrideEffect) GetWhen() string {
+	if x != nil {
+		return x.When
+	}
+	return ""
+}
+
+func (x *OverrideEffect) GetObject() string {
+	if x != nil {
+		return x.Object
+	}
+	return ""
+}
+
+func (x *OverrideEffect) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *OverrideEffect) GetFrom() string {
+	if x != nil {
+		return x.From
+	}
+	return ""
+}
+
+func (x *OverrideEffect) GetTo() string {
+	if x != nil {
+		return x.To
+	}
+	return ""
+}
+
+func (x *OverrideEffect) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
 // ObjectState is the state of one landed object.
 type ObjectState struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
@@ -1895,7 +2022,7 @@ type ObjectState struct {
 
 func (x *ObjectState) Reset() {
 	*x = ObjectState{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[25]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1907,7 +2034,7 @@ func (x *ObjectState) String() string {
 func (*ObjectState) ProtoMessage() {}
 
 func (x *ObjectState) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[25]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1920,7 +2047,7 @@ func (x *ObjectState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectState.ProtoReflect.Descriptor instead.
 func (*ObjectState) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{25}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ObjectState) GetId() string {
@@ -1974,7 +2101,7 @@ type FieldDrift struct {
 
 func (x *FieldDrift) Reset() {
 	*x = FieldDrift{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[26]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1986,7 +2113,7 @@ func (x *FieldDrift) String() string {
 func (*FieldDrift) ProtoMessage() {}
 
 func (x *FieldDrift) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[26]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1999,7 +2126,7 @@ func (x *FieldDrift) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FieldDrift.ProtoReflect.Descriptor instead.
 func (*FieldDrift) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{26}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *FieldDrift) GetPath() string {
@@ -2040,7 +2167,7 @@ type ListWorkloadsRequest struct {
 
 func (x *ListWorkloadsRequest) Reset() {
 	*x = ListWorkloadsRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[27]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2052,7 +2179,7 @@ func (x *ListWorkloadsRequest) String() string {
 func (*ListWorkloadsRequest) ProtoMessage() {}
 
 func (x *ListWorkloadsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[27]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2065,7 +2192,7 @@ func (x *ListWorkloadsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListWorkloadsRequest.ProtoReflect.Descriptor instead.
 func (*ListWorkloadsRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{27}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ListWorkloadsRequest) GetNamespace() string {
@@ -2085,7 +2212,7 @@ type ListWorkloadsResponse struct {
 
 func (x *ListWorkloadsResponse) Reset() {
 	*x = ListWorkloadsResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[28]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2097,7 +2224,7 @@ func (x *ListWorkloadsResponse) String() string {
 func (*ListWorkloadsResponse) ProtoMessage() {}
 
 func (x *ListWorkloadsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[28]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2110,7 +2237,7 @@ func (x *ListWorkloadsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListWorkloadsResponse.ProtoReflect.Descriptor instead.
 func (*ListWorkloadsResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{28}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ListWorkloadsResponse) GetItems() []*Workload {
@@ -2131,7 +2258,7 @@ type GetWorkloadRequest struct {
 
 func (x *GetWorkloadRequest) Reset() {
 	*x = GetWorkloadRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[29]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2143,7 +2270,7 @@ func (x *GetWorkloadRequest) String() string {
 func (*GetWorkloadRequest) ProtoMessage() {}
 
 func (x *GetWorkloadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[29]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2156,7 +2283,7 @@ func (x *GetWorkloadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetWorkloadRequest.ProtoReflect.Descriptor instead.
 func (*GetWorkloadRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{29}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *GetWorkloadRequest) GetNamespace() string {
@@ -2183,7 +2310,7 @@ type GetWorkloadResponse struct {
 
 func (x *GetWorkloadResponse) Reset() {
 	*x = GetWorkloadResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[30]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2195,7 +2322,7 @@ func (x *GetWorkloadResponse) String() string {
 func (*GetWorkloadResponse) ProtoMessage() {}
 
 func (x *GetWorkloadResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[30]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2208,7 +2335,7 @@ func (x *GetWorkloadResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetWorkloadResponse.ProtoReflect.Descriptor instead.
 func (*GetWorkloadResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{30}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *GetWorkloadResponse) GetWorkload() *Workload {
@@ -2229,7 +2356,7 @@ type WatchWorkloadsRequest struct {
 
 func (x *WatchWorkloadsRequest) Reset() {
 	*x = WatchWorkloadsRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[31]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2241,7 +2368,7 @@ func (x *WatchWorkloadsRequest) String() string {
 func (*WatchWorkloadsRequest) ProtoMessage() {}
 
 func (x *WatchWorkloadsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[31]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2254,7 +2381,7 @@ func (x *WatchWorkloadsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchWorkloadsRequest.ProtoReflect.Descriptor instead.
 func (*WatchWorkloadsRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{31}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *WatchWorkloadsRequest) GetNamespace() string {
@@ -2284,7 +2411,7 @@ type WatchWorkloadsResponse struct {
 
 func (x *WatchWorkloadsResponse) Reset() {
 	*x = WatchWorkloadsResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[32]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2296,7 +2423,7 @@ func (x *WatchWorkloadsResponse) String() string {
 func (*WatchWorkloadsResponse) ProtoMessage() {}
 
 func (x *WatchWorkloadsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[32]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2309,7 +2436,7 @@ func (x *WatchWorkloadsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchWorkloadsResponse.ProtoReflect.Descriptor instead.
 func (*WatchWorkloadsResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{32}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *WatchWorkloadsResponse) GetWorkload() *Workload {
@@ -2344,7 +2471,7 @@ type ExplainRequest struct {
 
 func (x *ExplainRequest) Reset() {
 	*x = ExplainRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[33]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2356,7 +2483,7 @@ func (x *ExplainRequest) String() string {
 func (*ExplainRequest) ProtoMessage() {}
 
 func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[33]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2369,7 +2496,7 @@ func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainRequest.ProtoReflect.Descriptor instead.
 func (*ExplainRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{33}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ExplainRequest) GetNamespace() string {
@@ -2406,7 +2533,7 @@ type ExplainResponse struct {
 
 func (x *ExplainResponse) Reset() {
 	*x = ExplainResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[34]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2418,7 +2545,7 @@ func (x *ExplainResponse) String() string {
 func (*ExplainResponse) ProtoMessage() {}
 
 func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[34]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2431,7 +2558,7 @@ func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainResponse.ProtoReflect.Descriptor instead.
 func (*ExplainResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{34}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ExplainResponse) GetWorkload() string {
@@ -2519,7 +2646,7 @@ type Difference struct {
 
 func (x *Difference) Reset() {
 	*x = Difference{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[35]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2531,7 +2658,7 @@ func (x *Difference) String() string {
 func (*Difference) ProtoMessage() {}
 
 func (x *Difference) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[35]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2544,7 +2671,7 @@ func (x *Difference) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Difference.ProtoReflect.Descriptor instead.
 func (*Difference) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{35}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Difference) GetMember() string {
@@ -2600,7 +2727,7 @@ type MemberExplanation struct {
 
 func (x *MemberExplanation) Reset() {
 	*x = MemberExplanation{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[36]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2612,7 +2739,7 @@ func (x *MemberExplanation) String() string {
 func (*MemberExplanation) ProtoMessage() {}
 
 func (x *MemberExplanation) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[36]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2625,7 +2752,7 @@ func (x *MemberExplanation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MemberExplanation.ProtoReflect.Descriptor instead.
 func (*MemberExplanation) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{36}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *MemberExplanation) GetMember() string {
@@ -2704,7 +2831,7 @@ type Score struct {
 
 func (x *Score) Reset() {
 	*x = Score{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[37]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2716,7 +2843,7 @@ func (x *Score) String() string {
 func (*Score) ProtoMessage() {}
 
 func (x *Score) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[37]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2729,7 +2856,7 @@ func (x *Score) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Score.ProtoReflect.Descriptor instead.
 func (*Score) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{37}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Score) GetName() string {
@@ -2777,7 +2904,7 @@ type SimulateRequest struct {
 
 func (x *SimulateRequest) Reset() {
 	*x = SimulateRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[38]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2789,7 +2916,7 @@ func (x *SimulateRequest) String() string {
 func (*SimulateRequest) ProtoMessage() {}
 
 func (x *SimulateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[38]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2802,7 +2929,7 @@ func (x *SimulateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SimulateRequest.ProtoReflect.Descriptor instead.
 func (*SimulateRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{38}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *SimulateRequest) GetLose() []string {
@@ -2840,17 +2967,22 @@ type SimulateResponse struct {
 	Unmet []*Unmet               `protobuf:"bytes,2,rep,name=unmet,proto3" json:"unmet,omitempty"`
 	Fits  bool                   `protobuf:"varint,3,opt,name=fits,proto3" json:"fits,omitempty"`
 	// Free share of CPU left over the remaining members, 0 to 1.
-	Headroom      float64  `protobuf:"fixed64,4,opt,name=headroom,proto3" json:"headroom,omitempty"`
-	Lost          []string `protobuf:"bytes,5,rep,name=lost,proto3" json:"lost,omitempty"`
-	Rules         []string `protobuf:"bytes,6,rep,name=rules,proto3" json:"rules,omitempty"`
-	SnapshotHash  string   `protobuf:"bytes,7,opt,name=snapshot_hash,json=snapshotHash,proto3" json:"snapshot_hash,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Headroom     float64  `protobuf:"fixed64,4,opt,name=headroom,proto3" json:"headroom,omitempty"`
+	Lost         []string `protobuf:"bytes,5,rep,name=lost,proto3" json:"lost,omitempty"`
+	Rules        []string `protobuf:"bytes,6,rep,name=rules,proto3" json:"rules,omitempty"`
+	SnapshotHash string   `protobuf:"bytes,7,opt,name=snapshot_hash,json=snapshotHash,proto3" json:"snapshot_hash,omitempty"`
+	// What overrides change in the members that are new to a workload, and, of workloads
+	// with a Placement among the policies, in all of their members.
+	Overrides []*OverrideEffect `protobuf:"bytes,8,rep,name=overrides,proto3" json:"overrides,omitempty"`
+	// How many more there are than are listed.
+	OverridesUnlisted int32 `protobuf:"varint,9,opt,name=overrides_unlisted,json=overridesUnlisted,proto3" json:"overrides_unlisted,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *SimulateResponse) Reset() {
 	*x = SimulateResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[39]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2862,7 +2994,7 @@ func (x *SimulateResponse) String() string {
 func (*SimulateResponse) ProtoMessage() {}
 
 func (x *SimulateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[39]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2875,7 +3007,7 @@ func (x *SimulateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SimulateResponse.ProtoReflect.Descriptor instead.
 func (*SimulateResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{39}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *SimulateResponse) GetMoves() []*Move {
@@ -2927,6 +3059,20 @@ func (x *SimulateResponse) GetSnapshotHash() string {
 	return ""
 }
 
+func (x *SimulateResponse) GetOverrides() []*OverrideEffect {
+	if x != nil {
+		return x.Overrides
+	}
+	return nil
+}
+
+func (x *SimulateResponse) GetOverridesUnlisted() int32 {
+	if x != nil {
+		return x.OverridesUnlisted
+	}
+	return 0
+}
+
 // GetReadinessRequest asks for the newest audit.
 type GetReadinessRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2936,7 +3082,7 @@ type GetReadinessRequest struct {
 
 func (x *GetReadinessRequest) Reset() {
 	*x = GetReadinessRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[40]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2948,7 +3094,7 @@ func (x *GetReadinessRequest) String() string {
 func (*GetReadinessRequest) ProtoMessage() {}
 
 func (x *GetReadinessRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[40]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2961,7 +3107,7 @@ func (x *GetReadinessRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetReadinessRequest.ProtoReflect.Descriptor instead.
 func (*GetReadinessRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{40}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{41}
 }
 
 // GetReadinessResponse has the scenarios, worst first.
@@ -2978,7 +3124,7 @@ type GetReadinessResponse struct {
 
 func (x *GetReadinessResponse) Reset() {
 	*x = GetReadinessResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[41]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2990,7 +3136,7 @@ func (x *GetReadinessResponse) String() string {
 func (*GetReadinessResponse) ProtoMessage() {}
 
 func (x *GetReadinessResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[41]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3003,7 +3149,7 @@ func (x *GetReadinessResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetReadinessResponse.ProtoReflect.Descriptor instead.
 func (*GetReadinessResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{41}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *GetReadinessResponse) GetScore() float64 {
@@ -3055,7 +3201,7 @@ type Scenario struct {
 
 func (x *Scenario) Reset() {
 	*x = Scenario{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[42]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3067,7 +3213,7 @@ func (x *Scenario) String() string {
 func (*Scenario) ProtoMessage() {}
 
 func (x *Scenario) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[42]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3080,7 +3226,7 @@ func (x *Scenario) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Scenario.ProtoReflect.Descriptor instead.
 func (*Scenario) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{42}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *Scenario) GetLost() string {
@@ -3139,7 +3285,7 @@ type RebalanceRequest struct {
 
 func (x *RebalanceRequest) Reset() {
 	*x = RebalanceRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[43]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3151,7 +3297,7 @@ func (x *RebalanceRequest) String() string {
 func (*RebalanceRequest) ProtoMessage() {}
 
 func (x *RebalanceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[43]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3164,7 +3310,7 @@ func (x *RebalanceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RebalanceRequest.ProtoReflect.Descriptor instead.
 func (*RebalanceRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{43}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *RebalanceRequest) GetNamespace() string {
@@ -3207,7 +3353,7 @@ type RebalanceResponse struct {
 
 func (x *RebalanceResponse) Reset() {
 	*x = RebalanceResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[44]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3219,7 +3365,7 @@ func (x *RebalanceResponse) String() string {
 func (*RebalanceResponse) ProtoMessage() {}
 
 func (x *RebalanceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[44]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3232,7 +3378,7 @@ func (x *RebalanceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RebalanceResponse.ProtoReflect.Descriptor instead.
 func (*RebalanceResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{44}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *RebalanceResponse) GetMoves() []*Move {
@@ -3267,7 +3413,7 @@ type ReplayRequest struct {
 
 func (x *ReplayRequest) Reset() {
 	*x = ReplayRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[45]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3279,7 +3425,7 @@ func (x *ReplayRequest) String() string {
 func (*ReplayRequest) ProtoMessage() {}
 
 func (x *ReplayRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[45]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3292,7 +3438,7 @@ func (x *ReplayRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReplayRequest.ProtoReflect.Descriptor instead.
 func (*ReplayRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{45}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *ReplayRequest) GetNamespace() string {
@@ -3323,7 +3469,7 @@ type ReplayResponse struct {
 
 func (x *ReplayResponse) Reset() {
 	*x = ReplayResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[46]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3335,7 +3481,7 @@ func (x *ReplayResponse) String() string {
 func (*ReplayResponse) ProtoMessage() {}
 
 func (x *ReplayResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[46]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3348,7 +3494,7 @@ func (x *ReplayResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReplayResponse.ProtoReflect.Descriptor instead.
 func (*ReplayResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{46}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *ReplayResponse) GetWorkload() string {
@@ -3401,7 +3547,7 @@ type SetScoreRequest struct {
 
 func (x *SetScoreRequest) Reset() {
 	*x = SetScoreRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[47]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3413,7 +3559,7 @@ func (x *SetScoreRequest) String() string {
 func (*SetScoreRequest) ProtoMessage() {}
 
 func (x *SetScoreRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[47]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3426,7 +3572,7 @@ func (x *SetScoreRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetScoreRequest.ProtoReflect.Descriptor instead.
 func (*SetScoreRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{47}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *SetScoreRequest) GetName() string {
@@ -3460,7 +3606,7 @@ type SetScoreResponse struct {
 
 func (x *SetScoreResponse) Reset() {
 	*x = SetScoreResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[48]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3472,7 +3618,7 @@ func (x *SetScoreResponse) String() string {
 func (*SetScoreResponse) ProtoMessage() {}
 
 func (x *SetScoreResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[48]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3485,7 +3631,7 @@ func (x *SetScoreResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetScoreResponse.ProtoReflect.Descriptor instead.
 func (*SetScoreResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{48}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *SetScoreResponse) GetScore() *ExternalScore {
@@ -3504,7 +3650,7 @@ type ListScoresRequest struct {
 
 func (x *ListScoresRequest) Reset() {
 	*x = ListScoresRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[49]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3516,7 +3662,7 @@ func (x *ListScoresRequest) String() string {
 func (*ListScoresRequest) ProtoMessage() {}
 
 func (x *ListScoresRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[49]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3529,7 +3675,7 @@ func (x *ListScoresRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListScoresRequest.ProtoReflect.Descriptor instead.
 func (*ListScoresRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{49}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{50}
 }
 
 // ListScoresResponse has them by name.
@@ -3542,7 +3688,7 @@ type ListScoresResponse struct {
 
 func (x *ListScoresResponse) Reset() {
 	*x = ListScoresResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[50]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3554,7 +3700,7 @@ func (x *ListScoresResponse) String() string {
 func (*ListScoresResponse) ProtoMessage() {}
 
 func (x *ListScoresResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[50]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3567,7 +3713,7 @@ func (x *ListScoresResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListScoresResponse.ProtoReflect.Descriptor instead.
 func (*ListScoresResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{50}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *ListScoresResponse) GetScores() []*ExternalScore {
@@ -3594,7 +3740,7 @@ type ExternalScore struct {
 
 func (x *ExternalScore) Reset() {
 	*x = ExternalScore{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[51]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3606,7 +3752,7 @@ func (x *ExternalScore) String() string {
 func (*ExternalScore) ProtoMessage() {}
 
 func (x *ExternalScore) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[51]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3619,7 +3765,7 @@ func (x *ExternalScore) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExternalScore.ProtoReflect.Descriptor instead.
 func (*ExternalScore) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{51}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *ExternalScore) GetName() string {
@@ -3675,7 +3821,7 @@ type ListStatusRulesRequest struct {
 
 func (x *ListStatusRulesRequest) Reset() {
 	*x = ListStatusRulesRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[52]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3687,7 +3833,7 @@ func (x *ListStatusRulesRequest) String() string {
 func (*ListStatusRulesRequest) ProtoMessage() {}
 
 func (x *ListStatusRulesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[52]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3700,7 +3846,7 @@ func (x *ListStatusRulesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListStatusRulesRequest.ProtoReflect.Descriptor instead.
 func (*ListStatusRulesRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{52}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *ListStatusRulesRequest) GetName() string {
@@ -3720,7 +3866,7 @@ type ListStatusRulesResponse struct {
 
 func (x *ListStatusRulesResponse) Reset() {
 	*x = ListStatusRulesResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[53]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3732,7 +3878,7 @@ func (x *ListStatusRulesResponse) String() string {
 func (*ListStatusRulesResponse) ProtoMessage() {}
 
 func (x *ListStatusRulesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[53]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3745,7 +3891,7 @@ func (x *ListStatusRulesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListStatusRulesResponse.ProtoReflect.Descriptor instead.
 func (*ListStatusRulesResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{53}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *ListStatusRulesResponse) GetItems() []*StatusRule {
@@ -3769,7 +3915,7 @@ type StatusRule struct {
 
 func (x *StatusRule) Reset() {
 	*x = StatusRule{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[54]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3781,7 +3927,7 @@ func (x *StatusRule) String() string {
 func (*StatusRule) ProtoMessage() {}
 
 func (x *StatusRule) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[54]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3794,7 +3940,7 @@ func (x *StatusRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusRule.ProtoReflect.Descriptor instead.
 func (*StatusRule) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{54}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *StatusRule) GetApiVersion() string {
@@ -3849,7 +3995,7 @@ type StatusRuleSpec struct {
 
 func (x *StatusRuleSpec) Reset() {
 	*x = StatusRuleSpec{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[55]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3861,7 +4007,7 @@ func (x *StatusRuleSpec) String() string {
 func (*StatusRuleSpec) ProtoMessage() {}
 
 func (x *StatusRuleSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[55]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3874,7 +4020,7 @@ func (x *StatusRuleSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusRuleSpec.ProtoReflect.Descriptor instead.
 func (*StatusRuleSpec) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{55}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *StatusRuleSpec) GetTarget() *StatusRuleTarget {
@@ -3944,7 +4090,7 @@ type StatusRuleTarget struct {
 
 func (x *StatusRuleTarget) Reset() {
 	*x = StatusRuleTarget{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[56]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3956,7 +4102,7 @@ func (x *StatusRuleTarget) String() string {
 func (*StatusRuleTarget) ProtoMessage() {}
 
 func (x *StatusRuleTarget) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[56]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3969,7 +4115,7 @@ func (x *StatusRuleTarget) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusRuleTarget.ProtoReflect.Descriptor instead.
 func (*StatusRuleTarget) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{56}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *StatusRuleTarget) GetGroup() string {
@@ -3999,7 +4145,7 @@ type StatusRuleStatus struct {
 
 func (x *StatusRuleStatus) Reset() {
 	*x = StatusRuleStatus{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[57]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4011,7 +4157,7 @@ func (x *StatusRuleStatus) String() string {
 func (*StatusRuleStatus) ProtoMessage() {}
 
 func (x *StatusRuleStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[57]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4024,7 +4170,7 @@ func (x *StatusRuleStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusRuleStatus.ProtoReflect.Descriptor instead.
 func (*StatusRuleStatus) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{57}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *StatusRuleStatus) GetWorkloads() int32 {
@@ -4057,7 +4203,7 @@ type RuledObject struct {
 
 func (x *RuledObject) Reset() {
 	*x = RuledObject{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[58]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4069,7 +4215,7 @@ func (x *RuledObject) String() string {
 func (*RuledObject) ProtoMessage() {}
 
 func (x *RuledObject) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[58]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4082,7 +4228,7 @@ func (x *RuledObject) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RuledObject.ProtoReflect.Descriptor instead.
 func (*RuledObject) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{58}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *RuledObject) GetWorkload() string {
@@ -4133,7 +4279,7 @@ type Move struct {
 
 func (x *Move) Reset() {
 	*x = Move{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[59]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4145,7 +4291,7 @@ func (x *Move) String() string {
 func (*Move) ProtoMessage() {}
 
 func (x *Move) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[59]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4158,7 +4304,7 @@ func (x *Move) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Move.ProtoReflect.Descriptor instead.
 func (*Move) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{59}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *Move) GetWorkload() string {
@@ -4202,7 +4348,7 @@ type Unmet struct {
 
 func (x *Unmet) Reset() {
 	*x = Unmet{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[60]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4214,7 +4360,7 @@ func (x *Unmet) String() string {
 func (*Unmet) ProtoMessage() {}
 
 func (x *Unmet) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[60]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4227,7 +4373,7 @@ func (x *Unmet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Unmet.ProtoReflect.Descriptor instead.
 func (*Unmet) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{60}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *Unmet) GetWorkload() string {
@@ -4272,7 +4418,7 @@ type Member struct {
 
 func (x *Member) Reset() {
 	*x = Member{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[61]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4284,7 +4430,7 @@ func (x *Member) String() string {
 func (*Member) ProtoMessage() {}
 
 func (x *Member) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[61]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4297,7 +4443,7 @@ func (x *Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Member.ProtoReflect.Descriptor instead.
 func (*Member) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{61}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *Member) GetApiVersion() string {
@@ -4348,7 +4494,7 @@ type MemberSpec struct {
 
 func (x *MemberSpec) Reset() {
 	*x = MemberSpec{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[62]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4360,7 +4506,7 @@ func (x *MemberSpec) String() string {
 func (*MemberSpec) ProtoMessage() {}
 
 func (x *MemberSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[62]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4373,7 +4519,7 @@ func (x *MemberSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MemberSpec.ProtoReflect.Descriptor instead.
 func (*MemberSpec) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{62}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *MemberSpec) GetPlace() *Place {
@@ -4416,7 +4562,7 @@ type Taint struct {
 
 func (x *Taint) Reset() {
 	*x = Taint{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[63]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4428,7 +4574,7 @@ func (x *Taint) String() string {
 func (*Taint) ProtoMessage() {}
 
 func (x *Taint) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[63]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4441,7 +4587,7 @@ func (x *Taint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Taint.ProtoReflect.Descriptor instead.
 func (*Taint) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{63}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *Taint) GetKey() string {
@@ -4498,7 +4644,7 @@ type MemberStatus struct {
 
 func (x *MemberStatus) Reset() {
 	*x = MemberStatus{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[64]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4510,7 +4656,7 @@ func (x *MemberStatus) String() string {
 func (*MemberStatus) ProtoMessage() {}
 
 func (x *MemberStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[64]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4523,7 +4669,7 @@ func (x *MemberStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MemberStatus.ProtoReflect.Descriptor instead.
 func (*MemberStatus) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{64}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *MemberStatus) GetHealth() string {
@@ -4654,7 +4800,7 @@ type ListMembersRequest struct {
 
 func (x *ListMembersRequest) Reset() {
 	*x = ListMembersRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[65]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4666,7 +4812,7 @@ func (x *ListMembersRequest) String() string {
 func (*ListMembersRequest) ProtoMessage() {}
 
 func (x *ListMembersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[65]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4679,7 +4825,7 @@ func (x *ListMembersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMembersRequest.ProtoReflect.Descriptor instead.
 func (*ListMembersRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{65}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{66}
 }
 
 // ListMembersResponse lists members sorted by name.
@@ -4694,7 +4840,7 @@ type ListMembersResponse struct {
 
 func (x *ListMembersResponse) Reset() {
 	*x = ListMembersResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[66]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4706,7 +4852,7 @@ func (x *ListMembersResponse) String() string {
 func (*ListMembersResponse) ProtoMessage() {}
 
 func (x *ListMembersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[66]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4719,7 +4865,7 @@ func (x *ListMembersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMembersResponse.ProtoReflect.Descriptor instead.
 func (*ListMembersResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{66}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *ListMembersResponse) GetItems() []*Member {
@@ -4746,7 +4892,7 @@ type GetMemberRequest struct {
 
 func (x *GetMemberRequest) Reset() {
 	*x = GetMemberRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[67]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4758,7 +4904,7 @@ func (x *GetMemberRequest) String() string {
 func (*GetMemberRequest) ProtoMessage() {}
 
 func (x *GetMemberRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[67]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4771,7 +4917,7 @@ func (x *GetMemberRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetMemberRequest.ProtoReflect.Descriptor instead.
 func (*GetMemberRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{67}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *GetMemberRequest) GetName() string {
@@ -4793,7 +4939,7 @@ type GetMemberResponse struct {
 
 func (x *GetMemberResponse) Reset() {
 	*x = GetMemberResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[68]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4805,7 +4951,7 @@ func (x *GetMemberResponse) String() string {
 func (*GetMemberResponse) ProtoMessage() {}
 
 func (x *GetMemberResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[68]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4818,7 +4964,7 @@ func (x *GetMemberResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetMemberResponse.ProtoReflect.Descriptor instead.
 func (*GetMemberResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{68}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *GetMemberResponse) GetMember() *Member {
@@ -4851,7 +4997,7 @@ type Evidence struct {
 
 func (x *Evidence) Reset() {
 	*x = Evidence{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[69]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4863,7 +5009,7 @@ func (x *Evidence) String() string {
 func (*Evidence) ProtoMessage() {}
 
 func (x *Evidence) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[69]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4876,7 +5022,7 @@ func (x *Evidence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Evidence.ProtoReflect.Descriptor instead.
 func (*Evidence) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{69}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *Evidence) GetObserver() string {
@@ -4930,7 +5076,7 @@ type UpdateMemberRequest struct {
 
 func (x *UpdateMemberRequest) Reset() {
 	*x = UpdateMemberRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[70]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4942,7 +5088,7 @@ func (x *UpdateMemberRequest) String() string {
 func (*UpdateMemberRequest) ProtoMessage() {}
 
 func (x *UpdateMemberRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[70]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4955,7 +5101,7 @@ func (x *UpdateMemberRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateMemberRequest.ProtoReflect.Descriptor instead.
 func (*UpdateMemberRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{70}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *UpdateMemberRequest) GetName() string {
@@ -4989,7 +5135,7 @@ type UpdateMemberResponse struct {
 
 func (x *UpdateMemberResponse) Reset() {
 	*x = UpdateMemberResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[71]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5001,7 +5147,7 @@ func (x *UpdateMemberResponse) String() string {
 func (*UpdateMemberResponse) ProtoMessage() {}
 
 func (x *UpdateMemberResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[71]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5014,7 +5160,7 @@ func (x *UpdateMemberResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateMemberResponse.ProtoReflect.Descriptor instead.
 func (*UpdateMemberResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{71}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *UpdateMemberResponse) GetMember() *Member {
@@ -5035,7 +5181,7 @@ type CreateTokenRequest struct {
 
 func (x *CreateTokenRequest) Reset() {
 	*x = CreateTokenRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[72]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5047,7 +5193,7 @@ func (x *CreateTokenRequest) String() string {
 func (*CreateTokenRequest) ProtoMessage() {}
 
 func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[72]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5060,7 +5206,7 @@ func (x *CreateTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenRequest.ProtoReflect.Descriptor instead.
 func (*CreateTokenRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{72}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *CreateTokenRequest) GetMember() string {
@@ -5088,7 +5234,7 @@ type CreateTokenResponse struct {
 
 func (x *CreateTokenResponse) Reset() {
 	*x = CreateTokenResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[73]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5100,7 +5246,7 @@ func (x *CreateTokenResponse) String() string {
 func (*CreateTokenResponse) ProtoMessage() {}
 
 func (x *CreateTokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[73]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5113,7 +5259,7 @@ func (x *CreateTokenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTokenResponse.ProtoReflect.Descriptor instead.
 func (*CreateTokenResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{73}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *CreateTokenResponse) GetToken() string {
@@ -5139,7 +5285,7 @@ type ListTokensRequest struct {
 
 func (x *ListTokensRequest) Reset() {
 	*x = ListTokensRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[74]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5151,7 +5297,7 @@ func (x *ListTokensRequest) String() string {
 func (*ListTokensRequest) ProtoMessage() {}
 
 func (x *ListTokensRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[74]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5164,7 +5310,7 @@ func (x *ListTokensRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTokensRequest.ProtoReflect.Descriptor instead.
 func (*ListTokensRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{74}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{75}
 }
 
 // ListTokensResponse has the join tokens by member and expiry.
@@ -5177,7 +5323,7 @@ type ListTokensResponse struct {
 
 func (x *ListTokensResponse) Reset() {
 	*x = ListTokensResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[75]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5189,7 +5335,7 @@ func (x *ListTokensResponse) String() string {
 func (*ListTokensResponse) ProtoMessage() {}
 
 func (x *ListTokensResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[75]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5202,7 +5348,7 @@ func (x *ListTokensResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTokensResponse.ProtoReflect.Descriptor instead.
 func (*ListTokensResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{75}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *ListTokensResponse) GetTokens() []*Token {
@@ -5222,7 +5368,7 @@ type RevokeTokenRequest struct {
 
 func (x *RevokeTokenRequest) Reset() {
 	*x = RevokeTokenRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[76]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5234,7 +5380,7 @@ func (x *RevokeTokenRequest) String() string {
 func (*RevokeTokenRequest) ProtoMessage() {}
 
 func (x *RevokeTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[76]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5247,7 +5393,7 @@ func (x *RevokeTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeTokenRequest.ProtoReflect.Descriptor instead.
 func (*RevokeTokenRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{76}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *RevokeTokenRequest) GetId() string {
@@ -5267,7 +5413,7 @@ type RevokeTokenResponse struct {
 
 func (x *RevokeTokenResponse) Reset() {
 	*x = RevokeTokenResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[77]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5279,7 +5425,7 @@ func (x *RevokeTokenResponse) String() string {
 func (*RevokeTokenResponse) ProtoMessage() {}
 
 func (x *RevokeTokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[77]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5292,7 +5438,7 @@ func (x *RevokeTokenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeTokenResponse.ProtoReflect.Descriptor instead.
 func (*RevokeTokenResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{77}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *RevokeTokenResponse) GetTokens() []*Token {
@@ -5317,7 +5463,7 @@ type Token struct {
 
 func (x *Token) Reset() {
 	*x = Token{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[78]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5329,7 +5475,7 @@ func (x *Token) String() string {
 func (*Token) ProtoMessage() {}
 
 func (x *Token) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[78]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5342,7 +5488,7 @@ func (x *Token) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Token.ProtoReflect.Descriptor instead.
 func (*Token) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{78}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *Token) GetId() string {
@@ -5407,7 +5553,7 @@ type JoinRequest struct {
 
 func (x *JoinRequest) Reset() {
 	*x = JoinRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[79]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5419,7 +5565,7 @@ func (x *JoinRequest) String() string {
 func (*JoinRequest) ProtoMessage() {}
 
 func (x *JoinRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[79]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5432,7 +5578,7 @@ func (x *JoinRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinRequest.ProtoReflect.Descriptor instead.
 func (*JoinRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{79}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *JoinRequest) GetTokenId() string {
@@ -5538,7 +5684,7 @@ type JoinResponse struct {
 
 func (x *JoinResponse) Reset() {
 	*x = JoinResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[80]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5550,7 +5696,7 @@ func (x *JoinResponse) String() string {
 func (*JoinResponse) ProtoMessage() {}
 
 func (x *JoinResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[80]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5563,7 +5709,7 @@ func (x *JoinResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinResponse.ProtoReflect.Descriptor instead.
 func (*JoinResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{80}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *JoinResponse) GetUserJwt() string {
@@ -5626,7 +5772,7 @@ type RenewRequest struct {
 
 func (x *RenewRequest) Reset() {
 	*x = RenewRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[81]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5638,7 +5784,7 @@ func (x *RenewRequest) String() string {
 func (*RenewRequest) ProtoMessage() {}
 
 func (x *RenewRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[81]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5651,7 +5797,7 @@ func (x *RenewRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenewRequest.ProtoReflect.Descriptor instead.
 func (*RenewRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{81}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *RenewRequest) GetMember() string {
@@ -5707,7 +5853,7 @@ type RenewResponse struct {
 
 func (x *RenewResponse) Reset() {
 	*x = RenewResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[82]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5719,7 +5865,7 @@ func (x *RenewResponse) String() string {
 func (*RenewResponse) ProtoMessage() {}
 
 func (x *RenewResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[82]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5732,7 +5878,7 @@ func (x *RenewResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenewResponse.ProtoReflect.Descriptor instead.
 func (*RenewResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{82}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *RenewResponse) GetUserJwt() string {
@@ -5765,7 +5911,7 @@ type StartOperationRequest struct {
 
 func (x *StartOperationRequest) Reset() {
 	*x = StartOperationRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[83]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5777,7 +5923,7 @@ func (x *StartOperationRequest) String() string {
 func (*StartOperationRequest) ProtoMessage() {}
 
 func (x *StartOperationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[83]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5790,7 +5936,7 @@ func (x *StartOperationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartOperationRequest.ProtoReflect.Descriptor instead.
 func (*StartOperationRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{83}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *StartOperationRequest) GetVerb() string {
@@ -5859,7 +6005,7 @@ type StartOperationResponse struct {
 
 func (x *StartOperationResponse) Reset() {
 	*x = StartOperationResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[84]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5871,7 +6017,7 @@ func (x *StartOperationResponse) String() string {
 func (*StartOperationResponse) ProtoMessage() {}
 
 func (x *StartOperationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[84]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5884,7 +6030,7 @@ func (x *StartOperationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartOperationResponse.ProtoReflect.Descriptor instead.
 func (*StartOperationResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{84}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *StartOperationResponse) GetOperation() *Operation {
@@ -5925,7 +6071,7 @@ type Operation struct {
 
 func (x *Operation) Reset() {
 	*x = Operation{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[85]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5937,7 +6083,7 @@ func (x *Operation) String() string {
 func (*Operation) ProtoMessage() {}
 
 func (x *Operation) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[85]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5950,7 +6096,7 @@ func (x *Operation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Operation.ProtoReflect.Descriptor instead.
 func (*Operation) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{85}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *Operation) GetId() string {
@@ -6096,7 +6242,7 @@ type ApproveOperationRequest struct {
 
 func (x *ApproveOperationRequest) Reset() {
 	*x = ApproveOperationRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[86]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6108,7 +6254,7 @@ func (x *ApproveOperationRequest) String() string {
 func (*ApproveOperationRequest) ProtoMessage() {}
 
 func (x *ApproveOperationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[86]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6121,7 +6267,7 @@ func (x *ApproveOperationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApproveOperationRequest.ProtoReflect.Descriptor instead.
 func (*ApproveOperationRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{86}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *ApproveOperationRequest) GetId() string {
@@ -6141,7 +6287,7 @@ type ApproveOperationResponse struct {
 
 func (x *ApproveOperationResponse) Reset() {
 	*x = ApproveOperationResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[87]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6153,7 +6299,7 @@ func (x *ApproveOperationResponse) String() string {
 func (*ApproveOperationResponse) ProtoMessage() {}
 
 func (x *ApproveOperationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[87]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6166,7 +6312,7 @@ func (x *ApproveOperationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApproveOperationResponse.ProtoReflect.Descriptor instead.
 func (*ApproveOperationResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{87}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{88}
 }
 
 func (x *ApproveOperationResponse) GetOperation() *Operation {
@@ -6187,7 +6333,7 @@ type FreezeRequest struct {
 
 func (x *FreezeRequest) Reset() {
 	*x = FreezeRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[88]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6199,7 +6345,7 @@ func (x *FreezeRequest) String() string {
 func (*FreezeRequest) ProtoMessage() {}
 
 func (x *FreezeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[88]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6212,7 +6358,7 @@ func (x *FreezeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FreezeRequest.ProtoReflect.Descriptor instead.
 func (*FreezeRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{88}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{89}
 }
 
 func (x *FreezeRequest) GetFrozen() bool {
@@ -6239,7 +6385,7 @@ type FreezeResponse struct {
 
 func (x *FreezeResponse) Reset() {
 	*x = FreezeResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[89]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[90]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6251,7 +6397,7 @@ func (x *FreezeResponse) String() string {
 func (*FreezeResponse) ProtoMessage() {}
 
 func (x *FreezeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[89]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[90]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6264,7 +6410,7 @@ func (x *FreezeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FreezeResponse.ProtoReflect.Descriptor instead.
 func (*FreezeResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{89}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{90}
 }
 
 func (x *FreezeResponse) GetOperation() *Operation {
@@ -6286,7 +6432,7 @@ type Achieved struct {
 
 func (x *Achieved) Reset() {
 	*x = Achieved{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[90]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[91]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6298,7 +6444,7 @@ func (x *Achieved) String() string {
 func (*Achieved) ProtoMessage() {}
 
 func (x *Achieved) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[90]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[91]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6311,7 +6457,7 @@ func (x *Achieved) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Achieved.ProtoReflect.Descriptor instead.
 func (*Achieved) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{90}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{91}
 }
 
 func (x *Achieved) GetRtoMs() float64 {
@@ -6346,7 +6492,7 @@ type Objective struct {
 
 func (x *Objective) Reset() {
 	*x = Objective{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[91]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[92]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6358,7 +6504,7 @@ func (x *Objective) String() string {
 func (*Objective) ProtoMessage() {}
 
 func (x *Objective) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[91]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[92]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6371,7 +6517,7 @@ func (x *Objective) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Objective.ProtoReflect.Descriptor instead.
 func (*Objective) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{91}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{92}
 }
 
 func (x *Objective) GetRtoMs() float64 {
@@ -6405,7 +6551,7 @@ type WorkloadReport struct {
 
 func (x *WorkloadReport) Reset() {
 	*x = WorkloadReport{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[92]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[93]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6417,7 +6563,7 @@ func (x *WorkloadReport) String() string {
 func (*WorkloadReport) ProtoMessage() {}
 
 func (x *WorkloadReport) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[92]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[93]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6430,7 +6576,7 @@ func (x *WorkloadReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkloadReport.ProtoReflect.Descriptor instead.
 func (*WorkloadReport) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{92}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{93}
 }
 
 func (x *WorkloadReport) GetWorkload() string {
@@ -6500,7 +6646,7 @@ type TimelineEntry struct {
 
 func (x *TimelineEntry) Reset() {
 	*x = TimelineEntry{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[93]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[94]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6512,7 +6658,7 @@ func (x *TimelineEntry) String() string {
 func (*TimelineEntry) ProtoMessage() {}
 
 func (x *TimelineEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[93]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[94]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6525,7 +6671,7 @@ func (x *TimelineEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TimelineEntry.ProtoReflect.Descriptor instead.
 func (*TimelineEntry) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{93}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{94}
 }
 
 func (x *TimelineEntry) GetAt() *timestamppb.Timestamp {
@@ -6552,7 +6698,7 @@ type GetOperationRequest struct {
 
 func (x *GetOperationRequest) Reset() {
 	*x = GetOperationRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[94]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[95]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6564,7 +6710,7 @@ func (x *GetOperationRequest) String() string {
 func (*GetOperationRequest) ProtoMessage() {}
 
 func (x *GetOperationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[94]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[95]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6577,7 +6723,7 @@ func (x *GetOperationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetOperationRequest.ProtoReflect.Descriptor instead.
 func (*GetOperationRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{94}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{95}
 }
 
 func (x *GetOperationRequest) GetId() string {
@@ -6597,7 +6743,7 @@ type GetOperationResponse struct {
 
 func (x *GetOperationResponse) Reset() {
 	*x = GetOperationResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[95]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[96]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6609,7 +6755,7 @@ func (x *GetOperationResponse) String() string {
 func (*GetOperationResponse) ProtoMessage() {}
 
 func (x *GetOperationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[95]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[96]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6622,7 +6768,7 @@ func (x *GetOperationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetOperationResponse.ProtoReflect.Descriptor instead.
 func (*GetOperationResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{95}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{96}
 }
 
 func (x *GetOperationResponse) GetOperation() *Operation {
@@ -6641,7 +6787,7 @@ type ListOperationsRequest struct {
 
 func (x *ListOperationsRequest) Reset() {
 	*x = ListOperationsRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[96]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[97]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6653,7 +6799,7 @@ func (x *ListOperationsRequest) String() string {
 func (*ListOperationsRequest) ProtoMessage() {}
 
 func (x *ListOperationsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[96]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[97]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6666,7 +6812,7 @@ func (x *ListOperationsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListOperationsRequest.ProtoReflect.Descriptor instead.
 func (*ListOperationsRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{96}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{97}
 }
 
 // ListOperationsResponse lists operations, newest first.
@@ -6679,7 +6825,7 @@ type ListOperationsResponse struct {
 
 func (x *ListOperationsResponse) Reset() {
 	*x = ListOperationsResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[97]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[98]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6691,7 +6837,7 @@ func (x *ListOperationsResponse) String() string {
 func (*ListOperationsResponse) ProtoMessage() {}
 
 func (x *ListOperationsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[97]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[98]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6704,7 +6850,7 @@ func (x *ListOperationsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListOperationsResponse.ProtoReflect.Descriptor instead.
 func (*ListOperationsResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{97}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{98}
 }
 
 func (x *ListOperationsResponse) GetItems() []*Operation {
@@ -6724,7 +6870,7 @@ type WatchOperationRequest struct {
 
 func (x *WatchOperationRequest) Reset() {
 	*x = WatchOperationRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[98]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[99]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6736,7 +6882,7 @@ func (x *WatchOperationRequest) String() string {
 func (*WatchOperationRequest) ProtoMessage() {}
 
 func (x *WatchOperationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[98]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[99]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6749,7 +6895,7 @@ func (x *WatchOperationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchOperationRequest.ProtoReflect.Descriptor instead.
 func (*WatchOperationRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{98}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{99}
 }
 
 func (x *WatchOperationRequest) GetId() string {
@@ -6769,7 +6915,7 @@ type WatchOperationResponse struct {
 
 func (x *WatchOperationResponse) Reset() {
 	*x = WatchOperationResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[99]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[100]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6781,7 +6927,7 @@ func (x *WatchOperationResponse) String() string {
 func (*WatchOperationResponse) ProtoMessage() {}
 
 func (x *WatchOperationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[99]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[100]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6794,7 +6940,7 @@ func (x *WatchOperationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchOperationResponse.ProtoReflect.Descriptor instead.
 func (*WatchOperationResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{99}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{100}
 }
 
 func (x *WatchOperationResponse) GetOperation() *Operation {
@@ -6815,7 +6961,7 @@ type AbortOperationRequest struct {
 
 func (x *AbortOperationRequest) Reset() {
 	*x = AbortOperationRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[100]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[101]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6827,7 +6973,7 @@ func (x *AbortOperationRequest) String() string {
 func (*AbortOperationRequest) ProtoMessage() {}
 
 func (x *AbortOperationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[100]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[101]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6840,7 +6986,7 @@ func (x *AbortOperationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AbortOperationRequest.ProtoReflect.Descriptor instead.
 func (*AbortOperationRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{100}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{101}
 }
 
 func (x *AbortOperationRequest) GetId() string {
@@ -6867,7 +7013,7 @@ type AbortOperationResponse struct {
 
 func (x *AbortOperationResponse) Reset() {
 	*x = AbortOperationResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[101]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[102]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6879,7 +7025,7 @@ func (x *AbortOperationResponse) String() string {
 func (*AbortOperationResponse) ProtoMessage() {}
 
 func (x *AbortOperationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[101]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[102]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6892,7 +7038,7 @@ func (x *AbortOperationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AbortOperationResponse.ProtoReflect.Descriptor instead.
 func (*AbortOperationResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{101}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{102}
 }
 
 func (x *AbortOperationResponse) GetOperation() *Operation {
@@ -6913,7 +7059,7 @@ type ListEventsRequest struct {
 
 func (x *ListEventsRequest) Reset() {
 	*x = ListEventsRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[102]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[103]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6925,7 +7071,7 @@ func (x *ListEventsRequest) String() string {
 func (*ListEventsRequest) ProtoMessage() {}
 
 func (x *ListEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[102]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[103]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6938,7 +7084,7 @@ func (x *ListEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEventsRequest.ProtoReflect.Descriptor instead.
 func (*ListEventsRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{102}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{103}
 }
 
 func (x *ListEventsRequest) GetAbout() string {
@@ -6965,7 +7111,7 @@ type ListEventsResponse struct {
 
 func (x *ListEventsResponse) Reset() {
 	*x = ListEventsResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[103]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[104]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6977,7 +7123,7 @@ func (x *ListEventsResponse) String() string {
 func (*ListEventsResponse) ProtoMessage() {}
 
 func (x *ListEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[103]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[104]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6990,7 +7136,7 @@ func (x *ListEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEventsResponse.ProtoReflect.Descriptor instead.
 func (*ListEventsResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{103}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{104}
 }
 
 func (x *ListEventsResponse) GetItems() []*Event {
@@ -7016,7 +7162,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[104]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[105]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7028,7 +7174,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[104]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[105]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7041,7 +7187,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{104}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{105}
 }
 
 func (x *Event) GetAt() *timestamppb.Timestamp {
@@ -7095,7 +7241,7 @@ type GetStatusRequest struct {
 
 func (x *GetStatusRequest) Reset() {
 	*x = GetStatusRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[105]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[106]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7107,7 +7253,7 @@ func (x *GetStatusRequest) String() string {
 func (*GetStatusRequest) ProtoMessage() {}
 
 func (x *GetStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[105]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[106]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7120,7 +7266,7 @@ func (x *GetStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatusRequest.ProtoReflect.Descriptor instead.
 func (*GetStatusRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{105}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{106}
 }
 
 // GetStatusResponse says how hub, bus and gateway are.
@@ -7149,7 +7295,7 @@ type GetStatusResponse struct {
 
 func (x *GetStatusResponse) Reset() {
 	*x = GetStatusResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[106]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[107]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7161,7 +7307,7 @@ func (x *GetStatusResponse) String() string {
 func (*GetStatusResponse) ProtoMessage() {}
 
 func (x *GetStatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[106]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[107]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7174,7 +7320,7 @@ func (x *GetStatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatusResponse.ProtoReflect.Descriptor instead.
 func (*GetStatusResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{106}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{107}
 }
 
 func (x *GetStatusResponse) GetVersion() string {
@@ -7282,7 +7428,7 @@ type BucketLag struct {
 
 func (x *BucketLag) Reset() {
 	*x = BucketLag{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[107]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[108]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7294,7 +7440,7 @@ func (x *BucketLag) String() string {
 func (*BucketLag) ProtoMessage() {}
 
 func (x *BucketLag) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[107]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[108]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7307,7 +7453,7 @@ func (x *BucketLag) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BucketLag.ProtoReflect.Descriptor instead.
 func (*BucketLag) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{107}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{108}
 }
 
 func (x *BucketLag) GetBucket() string {
@@ -7340,7 +7486,7 @@ type GetBusRequest struct {
 
 func (x *GetBusRequest) Reset() {
 	*x = GetBusRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[108]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[109]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7352,7 +7498,7 @@ func (x *GetBusRequest) String() string {
 func (*GetBusRequest) ProtoMessage() {}
 
 func (x *GetBusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[108]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[109]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7365,7 +7511,7 @@ func (x *GetBusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetBusRequest.ProtoReflect.Descriptor instead.
 func (*GetBusRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{108}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{109}
 }
 
 // GetBusResponse is how the hub that leads found it.
@@ -7391,7 +7537,7 @@ type GetBusResponse struct {
 
 func (x *GetBusResponse) Reset() {
 	*x = GetBusResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[109]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[110]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7403,7 +7549,7 @@ func (x *GetBusResponse) String() string {
 func (*GetBusResponse) ProtoMessage() {}
 
 func (x *GetBusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[109]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[110]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7416,7 +7562,7 @@ func (x *GetBusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetBusResponse.ProtoReflect.Descriptor instead.
 func (*GetBusResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{109}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{110}
 }
 
 func (x *GetBusResponse) GetAt() *timestamppb.Timestamp {
@@ -7521,7 +7667,7 @@ type BusServer struct {
 
 func (x *BusServer) Reset() {
 	*x = BusServer{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[110]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[111]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7533,7 +7679,7 @@ func (x *BusServer) String() string {
 func (*BusServer) ProtoMessage() {}
 
 func (x *BusServer) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[110]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[111]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7546,7 +7692,7 @@ func (x *BusServer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BusServer.ProtoReflect.Descriptor instead.
 func (*BusServer) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{110}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{111}
 }
 
 func (x *BusServer) GetName() string {
@@ -7680,7 +7826,7 @@ type BusRoute struct {
 
 func (x *BusRoute) Reset() {
 	*x = BusRoute{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[111]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[112]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7692,7 +7838,7 @@ func (x *BusRoute) String() string {
 func (*BusRoute) ProtoMessage() {}
 
 func (x *BusRoute) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[111]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[112]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7705,7 +7851,7 @@ func (x *BusRoute) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BusRoute.ProtoReflect.Descriptor instead.
 func (*BusRoute) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{111}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{112}
 }
 
 func (x *BusRoute) GetServer() string {
@@ -7744,7 +7890,7 @@ type BusStore struct {
 
 func (x *BusStore) Reset() {
 	*x = BusStore{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[112]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[113]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7756,7 +7902,7 @@ func (x *BusStore) String() string {
 func (*BusStore) ProtoMessage() {}
 
 func (x *BusStore) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[112]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[113]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7769,7 +7915,7 @@ func (x *BusStore) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BusStore.ProtoReflect.Descriptor instead.
 func (*BusStore) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{112}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{113}
 }
 
 func (x *BusStore) GetEnabled() bool {
@@ -7834,7 +7980,7 @@ type BusStream struct {
 
 func (x *BusStream) Reset() {
 	*x = BusStream{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[113]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[114]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7846,7 +7992,7 @@ func (x *BusStream) String() string {
 func (*BusStream) ProtoMessage() {}
 
 func (x *BusStream) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[113]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[114]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7859,7 +8005,7 @@ func (x *BusStream) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BusStream.ProtoReflect.Descriptor instead.
 func (*BusStream) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{113}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{114}
 }
 
 func (x *BusStream) GetBucket() string {
@@ -7939,7 +8085,7 @@ type BusReplica struct {
 
 func (x *BusReplica) Reset() {
 	*x = BusReplica{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[114]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[115]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7951,7 +8097,7 @@ func (x *BusReplica) String() string {
 func (*BusReplica) ProtoMessage() {}
 
 func (x *BusReplica) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[114]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[115]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7964,7 +8110,7 @@ func (x *BusReplica) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BusReplica.ProtoReflect.Descriptor instead.
 func (*BusReplica) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{114}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{115}
 }
 
 func (x *BusReplica) GetServer() string {
@@ -8014,7 +8160,7 @@ type BusConsumer struct {
 
 func (x *BusConsumer) Reset() {
 	*x = BusConsumer{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[115]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[116]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8026,7 +8172,7 @@ func (x *BusConsumer) String() string {
 func (*BusConsumer) ProtoMessage() {}
 
 func (x *BusConsumer) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[115]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[116]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8039,7 +8185,7 @@ func (x *BusConsumer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BusConsumer.ProtoReflect.Descriptor instead.
 func (*BusConsumer) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{115}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{116}
 }
 
 func (x *BusConsumer) GetBucket() string {
@@ -8124,7 +8270,7 @@ type BusConnection struct {
 
 func (x *BusConnection) Reset() {
 	*x = BusConnection{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[116]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[117]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8136,7 +8282,7 @@ func (x *BusConnection) String() string {
 func (*BusConnection) ProtoMessage() {}
 
 func (x *BusConnection) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[116]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[117]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8149,7 +8295,7 @@ func (x *BusConnection) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BusConnection.ProtoReflect.Descriptor instead.
 func (*BusConnection) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{116}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{117}
 }
 
 func (x *BusConnection) GetServer() string {
@@ -8264,7 +8410,7 @@ type BusFinding struct {
 
 func (x *BusFinding) Reset() {
 	*x = BusFinding{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[117]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[118]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8276,7 +8422,7 @@ func (x *BusFinding) String() string {
 func (*BusFinding) ProtoMessage() {}
 
 func (x *BusFinding) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[117]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[118]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8289,7 +8435,7 @@ func (x *BusFinding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BusFinding.ProtoReflect.Descriptor instead.
 func (*BusFinding) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{117}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{118}
 }
 
 func (x *BusFinding) GetCheck() string {
@@ -8336,7 +8482,7 @@ type BackupRequest struct {
 
 func (x *BackupRequest) Reset() {
 	*x = BackupRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[118]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[119]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8348,7 +8494,7 @@ func (x *BackupRequest) String() string {
 func (*BackupRequest) ProtoMessage() {}
 
 func (x *BackupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[118]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[119]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8361,7 +8507,7 @@ func (x *BackupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupRequest.ProtoReflect.Descriptor instead.
 func (*BackupRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{118}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{119}
 }
 
 // BackupResponse is the next part of a backup.
@@ -8374,7 +8520,7 @@ type BackupResponse struct {
 
 func (x *BackupResponse) Reset() {
 	*x = BackupResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[119]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[120]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8386,7 +8532,7 @@ func (x *BackupResponse) String() string {
 func (*BackupResponse) ProtoMessage() {}
 
 func (x *BackupResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[119]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[120]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8399,7 +8545,7 @@ func (x *BackupResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupResponse.ProtoReflect.Descriptor instead.
 func (*BackupResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{119}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{120}
 }
 
 func (x *BackupResponse) GetData() []byte {
@@ -8421,7 +8567,7 @@ type RestoreRequest struct {
 
 func (x *RestoreRequest) Reset() {
 	*x = RestoreRequest{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[120]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[121]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8433,7 +8579,7 @@ func (x *RestoreRequest) String() string {
 func (*RestoreRequest) ProtoMessage() {}
 
 func (x *RestoreRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[120]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[121]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8446,7 +8592,7 @@ func (x *RestoreRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreRequest.ProtoReflect.Descriptor instead.
 func (*RestoreRequest) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{120}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{121}
 }
 
 func (x *RestoreRequest) GetData() []byte {
@@ -8483,7 +8629,7 @@ type RestoreResponse struct {
 
 func (x *RestoreResponse) Reset() {
 	*x = RestoreResponse{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[121]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[122]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8495,7 +8641,7 @@ func (x *RestoreResponse) String() string {
 func (*RestoreResponse) ProtoMessage() {}
 
 func (x *RestoreResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[121]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[122]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8508,7 +8654,7 @@ func (x *RestoreResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreResponse.ProtoReflect.Descriptor instead.
 func (*RestoreResponse) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{121}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{122}
 }
 
 func (x *RestoreResponse) GetMadeAt() *timestamppb.Timestamp {
@@ -8576,7 +8722,7 @@ type RestoreChange struct {
 
 func (x *RestoreChange) Reset() {
 	*x = RestoreChange{}
-	mi := &file_gateway_v1_gateway_proto_msgTypes[122]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[123]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -8588,7 +8734,7 @@ func (x *RestoreChange) String() string {
 func (*RestoreChange) ProtoMessage() {}
 
 func (x *RestoreChange) ProtoReflect() protoreflect.Message {
-	mi := &file_gateway_v1_gateway_proto_msgTypes[122]
+	mi := &file_gateway_v1_gateway_proto_msgTypes[123]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -8601,7 +8747,7 @@ func (x *RestoreChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreChange.ProtoReflect.Descriptor instead.
 func (*RestoreChange) Descriptor() ([]byte, []int) {
-	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{122}
+	return file_gateway_v1_gateway_proto_rawDescGZIP(), []int{123}
 }
 
 func (x *RestoreChange) GetKind() string {
@@ -8771,7 +8917,7 @@ const file_gateway_v1_gateway_proto_rawDesc = "" +
 	"\amessage\x18\a \x01(\tR\amessage\x129\n" +
 	"\n" +
 	"decided_at\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\tdecidedAt\x12\x16\n" +
-	"\x06reason\x18\t \x01(\tR\x06reason\"\xdf\x02\n" +
+	"\x06reason\x18\t \x01(\tR\x06reason\"\x9f\x03\n" +
 	"\x0eWorkloadMember\x12\x16\n" +
 	"\x06member\x18\x01 \x01(\tR\x06member\x12\x16\n" +
 	"\x06region\x18\x02 \x01(\tR\x06region\x12\x1a\n" +
@@ -8785,7 +8931,18 @@ const file_gateway_v1_gateway_proto_rawDesc = "" +
 	"\amessage\x18\t \x01(\tR\amessage\x127\n" +
 	"\aobjects\x18\n" +
 	" \x03(\v2\x1d.hansa.gateway.v1.ObjectStateR\aobjects\x12\x18\n" +
-	"\ashifted\x18\v \x01(\bR\ashifted\"\xc0\x01\n" +
+	"\ashifted\x18\v \x01(\bR\ashifted\x12>\n" +
+	"\toverrides\x18\f \x03(\v2 .hansa.gateway.v1.OverrideEffectR\toverrides\"\xda\x01\n" +
+	"\x0eOverrideEffect\x12\x1a\n" +
+	"\bworkload\x18\x01 \x01(\tR\bworkload\x12\x16\n" +
+	"\x06member\x18\x02 \x01(\tR\x06member\x12\x1a\n" +
+	"\boverride\x18\x03 \x01(\x05R\boverride\x12\x12\n" +
+	"\x04when\x18\x04 \x01(\tR\x04when\x12\x16\n" +
+	"\x06object\x18\x05 \x01(\tR\x06object\x12\x12\n" +
+	"\x04path\x18\x06 \x01(\tR\x04path\x12\x12\n" +
+	"\x04from\x18\a \x01(\tR\x04from\x12\x0e\n" +
+	"\x02to\x18\b \x01(\tR\x02to\x12\x14\n" +
+	"\x05error\x18\t \x01(\tR\x05error\"\xc0\x01\n" +
 	"\vObjectState\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05state\x18\x02 \x01(\tR\x05state\x12\x18\n" +
@@ -8863,7 +9020,7 @@ const file_gateway_v1_gateway_proto_rawDesc = "" +
 	"\n" +
 	"ScaleEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x05R\x05value:\x028\x01\"\xee\x01\n" +
+	"\x05value\x18\x02 \x01(\x05R\x05value:\x028\x01\"\xdd\x02\n" +
 	"\x10SimulateResponse\x12,\n" +
 	"\x05moves\x18\x01 \x03(\v2\x16.hansa.gateway.v1.MoveR\x05moves\x12-\n" +
 	"\x05unmet\x18\x02 \x03(\v2\x17.hansa.gateway.v1.UnmetR\x05unmet\x12\x12\n" +
@@ -8871,7 +9028,9 @@ const file_gateway_v1_gateway_proto_rawDesc = "" +
 	"\bheadroom\x18\x04 \x01(\x01R\bheadroom\x12\x12\n" +
 	"\x04lost\x18\x05 \x03(\tR\x04lost\x12\x14\n" +
 	"\x05rules\x18\x06 \x03(\tR\x05rules\x12#\n" +
-	"\rsnapshot_hash\x18\a \x01(\tR\fsnapshotHash\"\x15\n" +
+	"\rsnapshot_hash\x18\a \x01(\tR\fsnapshotHash\x12>\n" +
+	"\toverrides\x18\b \x03(\v2 .hansa.gateway.v1.OverrideEffectR\toverrides\x12-\n" +
+	"\x12overrides_unlisted\x18\t \x01(\x05R\x11overridesUnlisted\"\x15\n" +
 	"\x13GetReadinessRequest\"\xc6\x01\n" +
 	"\x14GetReadinessResponse\x12\x14\n" +
 	"\x05score\x18\x01 \x01(\x01R\x05score\x128\n" +
@@ -9394,7 +9553,7 @@ func file_gateway_v1_gateway_proto_rawDescGZIP() []byte {
 	return file_gateway_v1_gateway_proto_rawDescData
 }
 
-var file_gateway_v1_gateway_proto_msgTypes = make([]protoimpl.MessageInfo, 133)
+var file_gateway_v1_gateway_proto_msgTypes = make([]protoimpl.MessageInfo, 134)
 var file_gateway_v1_gateway_proto_goTypes = []any{
 	(*Metadata)(nil),                 // 0: hansa.gateway.v1.Metadata
 	(*Place)(nil),                    // 1: hansa.gateway.v1.Place
@@ -9421,125 +9580,126 @@ var file_gateway_v1_gateway_proto_goTypes = []any{
 	(*ObjectRef)(nil),                // 22: hansa.gateway.v1.ObjectRef
 	(*WorkloadStatus)(nil),           // 23: hansa.gateway.v1.WorkloadStatus
 	(*WorkloadMember)(nil),           // 24: hansa.gateway.v1.WorkloadMember
-	(*ObjectState)(nil),              // 25: hansa.gateway.v1.ObjectState
-	(*FieldDrift)(nil),               // 26: hansa.gateway.v1.FieldDrift
-	(*ListWorkloadsRequest)(nil),     // 27: hansa.gateway.v1.ListWorkloadsRequest
-	(*ListWorkloadsResponse)(nil),    // 28: hansa.gateway.v1.ListWorkloadsResponse
-	(*GetWorkloadRequest)(nil),       // 29: hansa.gateway.v1.GetWorkloadRequest
-	(*GetWorkloadResponse)(nil),      // 30: hansa.gateway.v1.GetWorkloadResponse
-	(*WatchWorkloadsRequest)(nil),    // 31: hansa.gateway.v1.WatchWorkloadsRequest
-	(*WatchWorkloadsResponse)(nil),   // 32: hansa.gateway.v1.WatchWorkloadsResponse
-	(*ExplainRequest)(nil),           // 33: hansa.gateway.v1.ExplainRequest
-	(*ExplainResponse)(nil),          // 34: hansa.gateway.v1.ExplainResponse
-	(*Difference)(nil),               // 35: hansa.gateway.v1.Difference
-	(*MemberExplanation)(nil),        // 36: hansa.gateway.v1.MemberExplanation
-	(*Score)(nil),                    // 37: hansa.gateway.v1.Score
-	(*SimulateRequest)(nil),          // 38: hansa.gateway.v1.SimulateRequest
-	(*SimulateResponse)(nil),         // 39: hansa.gateway.v1.SimulateResponse
-	(*GetReadinessRequest)(nil),      // 40: hansa.gateway.v1.GetReadinessRequest
-	(*GetReadinessResponse)(nil),     // 41: hansa.gateway.v1.GetReadinessResponse
-	(*Scenario)(nil),                 // 42: hansa.gateway.v1.Scenario
-	(*RebalanceRequest)(nil),         // 43: hansa.gateway.v1.RebalanceRequest
-	(*RebalanceResponse)(nil),        // 44: hansa.gateway.v1.RebalanceResponse
-	(*ReplayRequest)(nil),            // 45: hansa.gateway.v1.ReplayRequest
-	(*ReplayResponse)(nil),           // 46: hansa.gateway.v1.ReplayResponse
-	(*SetScoreRequest)(nil),          // 47: hansa.gateway.v1.SetScoreRequest
-	(*SetScoreResponse)(nil),         // 48: hansa.gateway.v1.SetScoreResponse
-	(*ListScoresRequest)(nil),        // 49: hansa.gateway.v1.ListScoresRequest
-	(*ListScoresResponse)(nil),       // 50: hansa.gateway.v1.ListScoresResponse
-	(*ExternalScore)(nil),            // 51: hansa.gateway.v1.ExternalScore
-	(*ListStatusRulesRequest)(nil),   // 52: hansa.gateway.v1.ListStatusRulesRequest
-	(*ListStatusRulesResponse)(nil),  // 53: hansa.gateway.v1.ListStatusRulesResponse
-	(*StatusRule)(nil),               // 54: hansa.gateway.v1.StatusRule
-	(*StatusRuleSpec)(nil),           // 55: hansa.gateway.v1.StatusRuleSpec
-	(*StatusRuleTarget)(nil),         // 56: hansa.gateway.v1.StatusRuleTarget
-	(*StatusRuleStatus)(nil),         // 57: hansa.gateway.v1.StatusRuleStatus
-	(*RuledObject)(nil),              // 58: hansa.gateway.v1.RuledObject
-	(*Move)(nil),                     // 59: hansa.gateway.v1.Move
-	(*Unmet)(nil),                    // 60: hansa.gateway.v1.Unmet
-	(*Member)(nil),                   // 61: hansa.gateway.v1.Member
-	(*MemberSpec)(nil),               // 62: hansa.gateway.v1.MemberSpec
-	(*Taint)(nil),                    // 63: hansa.gateway.v1.Taint
-	(*MemberStatus)(nil),             // 64: hansa.gateway.v1.MemberStatus
-	(*ListMembersRequest)(nil),       // 65: hansa.gateway.v1.ListMembersRequest
-	(*ListMembersResponse)(nil),      // 66: hansa.gateway.v1.ListMembersResponse
-	(*GetMemberRequest)(nil),         // 67: hansa.gateway.v1.GetMemberRequest
-	(*GetMemberResponse)(nil),        // 68: hansa.gateway.v1.GetMemberResponse
-	(*Evidence)(nil),                 // 69: hansa.gateway.v1.Evidence
-	(*UpdateMemberRequest)(nil),      // 70: hansa.gateway.v1.UpdateMemberRequest
-	(*UpdateMemberResponse)(nil),     // 71: hansa.gateway.v1.UpdateMemberResponse
-	(*CreateTokenRequest)(nil),       // 72: hansa.gateway.v1.CreateTokenRequest
-	(*CreateTokenResponse)(nil),      // 73: hansa.gateway.v1.CreateTokenResponse
-	(*ListTokensRequest)(nil),        // 74: hansa.gateway.v1.ListTokensRequest
-	(*ListTokensResponse)(nil),       // 75: hansa.gateway.v1.ListTokensResponse
-	(*RevokeTokenRequest)(nil),       // 76: hansa.gateway.v1.RevokeTokenRequest
-	(*RevokeTokenResponse)(nil),      // 77: hansa.gateway.v1.RevokeTokenResponse
-	(*Token)(nil),                    // 78: hansa.gateway.v1.Token
-	(*JoinRequest)(nil),              // 79: hansa.gateway.v1.JoinRequest
-	(*JoinResponse)(nil),             // 80: hansa.gateway.v1.JoinResponse
-	(*RenewRequest)(nil),             // 81: hansa.gateway.v1.RenewRequest
-	(*RenewResponse)(nil),            // 82: hansa.gateway.v1.RenewResponse
-	(*StartOperationRequest)(nil),    // 83: hansa.gateway.v1.StartOperationRequest
-	(*StartOperationResponse)(nil),   // 84: hansa.gateway.v1.StartOperationResponse
-	(*Operation)(nil),                // 85: hansa.gateway.v1.Operation
-	(*ApproveOperationRequest)(nil),  // 86: hansa.gateway.v1.ApproveOperationRequest
-	(*ApproveOperationResponse)(nil), // 87: hansa.gateway.v1.ApproveOperationResponse
-	(*FreezeRequest)(nil),            // 88: hansa.gateway.v1.FreezeRequest
-	(*FreezeResponse)(nil),           // 89: hansa.gateway.v1.FreezeResponse
-	(*Achieved)(nil),                 // 90: hansa.gateway.v1.Achieved
-	(*Objective)(nil),                // 91: hansa.gateway.v1.Objective
-	(*WorkloadReport)(nil),           // 92: hansa.gateway.v1.WorkloadReport
-	(*TimelineEntry)(nil),            // 93: hansa.gateway.v1.TimelineEntry
-	(*GetOperationRequest)(nil),      // 94: hansa.gateway.v1.GetOperationRequest
-	(*GetOperationResponse)(nil),     // 95: hansa.gateway.v1.GetOperationResponse
-	(*ListOperationsRequest)(nil),    // 96: hansa.gateway.v1.ListOperationsRequest
-	(*ListOperationsResponse)(nil),   // 97: hansa.gateway.v1.ListOperationsResponse
-	(*WatchOperationRequest)(nil),    // 98: hansa.gateway.v1.WatchOperationRequest
-	(*WatchOperationResponse)(nil),   // 99: hansa.gateway.v1.WatchOperationResponse
-	(*AbortOperationRequest)(nil),    // 100: hansa.gateway.v1.AbortOperationRequest
-	(*AbortOperationResponse)(nil),   // 101: hansa.gateway.v1.AbortOperationResponse
-	(*ListEventsRequest)(nil),        // 102: hansa.gateway.v1.ListEventsRequest
-	(*ListEventsResponse)(nil),       // 103: hansa.gateway.v1.ListEventsResponse
-	(*Event)(nil),                    // 104: hansa.gateway.v1.Event
-	(*GetStatusRequest)(nil),         // 105: hansa.gateway.v1.GetStatusRequest
-	(*GetStatusResponse)(nil),        // 106: hansa.gateway.v1.GetStatusResponse
-	(*BucketLag)(nil),                // 107: hansa.gateway.v1.BucketLag
-	(*GetBusRequest)(nil),            // 108: hansa.gateway.v1.GetBusRequest
-	(*GetBusResponse)(nil),           // 109: hansa.gateway.v1.GetBusResponse
-	(*BusServer)(nil),                // 110: hansa.gateway.v1.BusServer
-	(*BusRoute)(nil),                 // 111: hansa.gateway.v1.BusRoute
-	(*BusStore)(nil),                 // 112: hansa.gateway.v1.BusStore
-	(*BusStream)(nil),                // 113: hansa.gateway.v1.BusStream
-	(*BusReplica)(nil),               // 114: hansa.gateway.v1.BusReplica
-	(*BusConsumer)(nil),              // 115: hansa.gateway.v1.BusConsumer
-	(*BusConnection)(nil),            // 116: hansa.gateway.v1.BusConnection
-	(*BusFinding)(nil),               // 117: hansa.gateway.v1.BusFinding
-	(*BackupRequest)(nil),            // 118: hansa.gateway.v1.BackupRequest
-	(*BackupResponse)(nil),           // 119: hansa.gateway.v1.BackupResponse
-	(*RestoreRequest)(nil),           // 120: hansa.gateway.v1.RestoreRequest
-	(*RestoreResponse)(nil),          // 121: hansa.gateway.v1.RestoreResponse
-	(*RestoreChange)(nil),            // 122: hansa.gateway.v1.RestoreChange
-	nil,                              // 123: hansa.gateway.v1.Metadata.LabelsEntry
-	nil,                              // 124: hansa.gateway.v1.SimulateRequest.ScaleEntry
-	nil,                              // 125: hansa.gateway.v1.SetScoreRequest.ValuesEntry
-	nil,                              // 126: hansa.gateway.v1.ExternalScore.ValuesEntry
-	nil,                              // 127: hansa.gateway.v1.MemberStatus.CapacityEntry
-	nil,                              // 128: hansa.gateway.v1.MemberStatus.FreeEntry
-	nil,                              // 129: hansa.gateway.v1.JoinRequest.LabelsEntry
-	nil,                              // 130: hansa.gateway.v1.Operation.MarksEntry
-	nil,                              // 131: hansa.gateway.v1.WorkloadReport.MarksEntry
-	nil,                              // 132: hansa.gateway.v1.RestoreResponse.RecordsEntry
-	(*timestamppb.Timestamp)(nil),    // 133: google.protobuf.Timestamp
-	(*structpb.Struct)(nil),          // 134: google.protobuf.Struct
-	(*durationpb.Duration)(nil),      // 135: google.protobuf.Duration
+	(*OverrideEffect)(nil),           // 25: hansa.gateway.v1.OverrideEffect
+	(*ObjectState)(nil),              // 26: hansa.gateway.v1.ObjectState
+	(*FieldDrift)(nil),               // 27: hansa.gateway.v1.FieldDrift
+	(*ListWorkloadsRequest)(nil),     // 28: hansa.gateway.v1.ListWorkloadsRequest
+	(*ListWorkloadsResponse)(nil),    // 29: hansa.gateway.v1.ListWorkloadsResponse
+	(*GetWorkloadRequest)(nil),       // 30: hansa.gateway.v1.GetWorkloadRequest
+	(*GetWorkloadResponse)(nil),      // 31: hansa.gateway.v1.GetWorkloadResponse
+	(*WatchWorkloadsRequest)(nil),    // 32: hansa.gateway.v1.WatchWorkloadsRequest
+	(*WatchWorkloadsResponse)(nil),   // 33: hansa.gateway.v1.WatchWorkloadsResponse
+	(*ExplainRequest)(nil),           // 34: hansa.gateway.v1.ExplainRequest
+	(*ExplainResponse)(nil),          // 35: hansa.gateway.v1.ExplainResponse
+	(*Difference)(nil),               // 36: hansa.gateway.v1.Difference
+	(*MemberExplanation)(nil),        // 37: hansa.gateway.v1.MemberExplanation
+	(*Score)(nil),                    // 38: hansa.gateway.v1.Score
+	(*SimulateRequest)(nil),          // 39: hansa.gateway.v1.SimulateRequest
+	(*SimulateResponse)(nil),         // 40: hansa.gateway.v1.SimulateResponse
+	(*GetReadinessRequest)(nil),      // 41: hansa.gateway.v1.GetReadinessRequest
+	(*GetReadinessResponse)(nil),     // 42: hansa.gateway.v1.GetReadinessResponse
+	(*Scenario)(nil),                 // 43: hansa.gateway.v1.Scenario
+	(*RebalanceRequest)(nil),         // 44: hansa.gateway.v1.RebalanceRequest
+	(*RebalanceResponse)(nil),        // 45: hansa.gateway.v1.RebalanceResponse
+	(*ReplayRequest)(nil),            // 46: hansa.gateway.v1.ReplayRequest
+	(*ReplayResponse)(nil),           // 47: hansa.gateway.v1.ReplayResponse
+	(*SetScoreRequest)(nil),          // 48: hansa.gateway.v1.SetScoreRequest
+	(*SetScoreResponse)(nil),         // 49: hansa.gateway.v1.SetScoreResponse
+	(*ListScoresRequest)(nil),        // 50: hansa.gateway.v1.ListScoresRequest
+	(*ListScoresResponse)(nil),       // 51: hansa.gateway.v1.ListScoresResponse
+	(*ExternalScore)(nil),            // 52: hansa.gateway.v1.ExternalScore
+	(*ListStatusRulesRequest)(nil),   // 53: hansa.gateway.v1.ListStatusRulesRequest
+	(*ListStatusRulesResponse)(nil),  // 54: hansa.gateway.v1.ListStatusRulesResponse
+	(*StatusRule)(nil),               // 55: hansa.gateway.v1.StatusRule
+	(*StatusRuleSpec)(nil),           // 56: hansa.gateway.v1.StatusRuleSpec
+	(*StatusRuleTarget)(nil),         // 57: hansa.gateway.v1.StatusRuleTarget
+	(*StatusRuleStatus)(nil),         // 58: hansa.gateway.v1.StatusRuleStatus
+	(*RuledObject)(nil),              // 59: hansa.gateway.v1.RuledObject
+	(*Move)(nil),                     // 60: hansa.gateway.v1.Move
+	(*Unmet)(nil),                    // 61: hansa.gateway.v1.Unmet
+	(*Member)(nil),                   // 62: hansa.gateway.v1.Member
+	(*MemberSpec)(nil),               // 63: hansa.gateway.v1.MemberSpec
+	(*Taint)(nil),                    // 64: hansa.gateway.v1.Taint
+	(*MemberStatus)(nil),             // 65: hansa.gateway.v1.MemberStatus
+	(*ListMembersRequest)(nil),       // 66: hansa.gateway.v1.ListMembersRequest
+	(*ListMembersResponse)(nil),      // 67: hansa.gateway.v1.ListMembersResponse
+	(*GetMemberRequest)(nil),         // 68: hansa.gateway.v1.GetMemberRequest
+	(*GetMemberResponse)(nil),        // 69: hansa.gateway.v1.GetMemberResponse
+	(*Evidence)(nil),                 // 70: hansa.gateway.v1.Evidence
+	(*UpdateMemberRequest)(nil),      // 71: hansa.gateway.v1.UpdateMemberRequest
+	(*UpdateMemberResponse)(nil),     // 72: hansa.gateway.v1.UpdateMemberResponse
+	(*CreateTokenRequest)(nil),       // 73: hansa.gateway.v1.CreateTokenRequest
+	(*CreateTokenResponse)(nil),      // 74: hansa.gateway.v1.CreateTokenResponse
+	(*ListTokensRequest)(nil),        // 75: hansa.gateway.v1.ListTokensRequest
+	(*ListTokensResponse)(nil),       // 76: hansa.gateway.v1.ListTokensResponse
+	(*RevokeTokenRequest)(nil),       // 77: hansa.gateway.v1.RevokeTokenRequest
+	(*RevokeTokenResponse)(nil),      // 78: hansa.gateway.v1.RevokeTokenResponse
+	(*Token)(nil),                    // 79: hansa.gateway.v1.Token
+	(*JoinRequest)(nil),              // 80: hansa.gateway.v1.JoinRequest
+	(*JoinResponse)(nil),             // 81: hansa.gateway.v1.JoinResponse
+	(*RenewRequest)(nil),             // 82: hansa.gateway.v1.RenewRequest
+	(*RenewResponse)(nil),            // 83: hansa.gateway.v1.RenewResponse
+	(*StartOperationRequest)(nil),    // 84: hansa.gateway.v1.StartOperationRequest
+	(*StartOperationResponse)(nil),   // 85: hansa.gateway.v1.StartOperationResponse
+	(*Operation)(nil),                // 86: hansa.gateway.v1.Operation
+	(*ApproveOperationRequest)(nil),  // 87: hansa.gateway.v1.ApproveOperationRequest
+	(*ApproveOperationResponse)(nil), // 88: hansa.gateway.v1.ApproveOperationResponse
+	(*FreezeRequest)(nil),            // 89: hansa.gateway.v1.FreezeRequest
+	(*FreezeResponse)(nil),           // 90: hansa.gateway.v1.FreezeResponse
+	(*Achieved)(nil),                 // 91: hansa.gateway.v1.Achieved
+	(*Objective)(nil),                // 92: hansa.gateway.v1.Objective
+	(*WorkloadReport)(nil),           // 93: hansa.gateway.v1.WorkloadReport
+	(*TimelineEntry)(nil),            // 94: hansa.gateway.v1.TimelineEntry
+	(*GetOperationRequest)(nil),      // 95: hansa.gateway.v1.GetOperationRequest
+	(*GetOperationResponse)(nil),     // 96: hansa.gateway.v1.GetOperationResponse
+	(*ListOperationsRequest)(nil),    // 97: hansa.gateway.v1.ListOperationsRequest
+	(*ListOperationsResponse)(nil),   // 98: hansa.gateway.v1.ListOperationsResponse
+	(*WatchOperationRequest)(nil),    // 99: hansa.gateway.v1.WatchOperationRequest
+	(*WatchOperationResponse)(nil),   // 100: hansa.gateway.v1.WatchOperationResponse
+	(*AbortOperationRequest)(nil),    // 101: hansa.gateway.v1.AbortOperationRequest
+	(*AbortOperationResponse)(nil),   // 102: hansa.gateway.v1.AbortOperationResponse
+	(*ListEventsRequest)(nil),        // 103: hansa.gateway.v1.ListEventsRequest
+	(*ListEventsResponse)(nil),       // 104: hansa.gateway.v1.ListEventsResponse
+	(*Event)(nil),                    // 105: hansa.gateway.v1.Event
+	(*GetStatusRequest)(nil),         // 106: hansa.gateway.v1.GetStatusRequest
+	(*GetStatusResponse)(nil),        // 107: hansa.gateway.v1.GetStatusResponse
+	(*BucketLag)(nil),                // 108: hansa.gateway.v1.BucketLag
+	(*GetBusRequest)(nil),            // 109: hansa.gateway.v1.GetBusRequest
+	(*GetBusResponse)(nil),           // 110: hansa.gateway.v1.GetBusResponse
+	(*BusServer)(nil),                // 111: hansa.gateway.v1.BusServer
+	(*BusRoute)(nil),                 // 112: hansa.gateway.v1.BusRoute
+	(*BusStore)(nil),                 // 113: hansa.gateway.v1.BusStore
+	(*BusStream)(nil),                // 114: hansa.gateway.v1.BusStream
+	(*BusReplica)(nil),               // 115: hansa.gateway.v1.BusReplica
+	(*BusConsumer)(nil),              // 116: hansa.gateway.v1.BusConsumer
+	(*BusConnection)(nil),            // 117: hansa.gateway.v1.BusConnection
+	(*BusFinding)(nil),               // 118: hansa.gateway.v1.BusFinding
+	(*BackupRequest)(nil),            // 119: hansa.gateway.v1.BackupRequest
+	(*BackupResponse)(nil),           // 120: hansa.gateway.v1.BackupResponse
+	(*RestoreRequest)(nil),           // 121: hansa.gateway.v1.RestoreRequest
+	(*RestoreResponse)(nil),          // 122: hansa.gateway.v1.RestoreResponse
+	(*RestoreChange)(nil),            // 123: hansa.gateway.v1.RestoreChange
+	nil,                              // 124: hansa.gateway.v1.Metadata.LabelsEntry
+	nil,                              // 125: hansa.gateway.v1.SimulateRequest.ScaleEntry
+	nil,                              // 126: hansa.gateway.v1.SetScoreRequest.ValuesEntry
+	nil,                              // 127: hansa.gateway.v1.ExternalScore.ValuesEntry
+	nil,                              // 128: hansa.gateway.v1.MemberStatus.CapacityEntry
+	nil,                              // 129: hansa.gateway.v1.MemberStatus.FreeEntry
+	nil,                              // 130: hansa.gateway.v1.JoinRequest.LabelsEntry
+	nil,                              // 131: hansa.gateway.v1.Operation.MarksEntry
+	nil,                              // 132: hansa.gateway.v1.WorkloadReport.MarksEntry
+	nil,                              // 133: hansa.gateway.v1.RestoreResponse.RecordsEntry
+	(*timestamppb.Timestamp)(nil),    // 134: google.protobuf.Timestamp
+	(*structpb.Struct)(nil),          // 135: google.protobuf.Struct
+	(*durationpb.Duration)(nil),      // 136: google.protobuf.Duration
 }
 var file_gateway_v1_gateway_proto_depIdxs = []int32{
-	123, // 0: hansa.gateway.v1.Metadata.labels:type_name -> hansa.gateway.v1.Metadata.LabelsEntry
-	133, // 1: hansa.gateway.v1.Metadata.creation_timestamp:type_name -> google.protobuf.Timestamp
+	124, // 0: hansa.gateway.v1.Metadata.labels:type_name -> hansa.gateway.v1.Metadata.LabelsEntry
+	134, // 1: hansa.gateway.v1.Metadata.creation_timestamp:type_name -> google.protobuf.Timestamp
 	1,   // 2: hansa.gateway.v1.ResolveResponse.place:type_name -> hansa.gateway.v1.Place
 	4,   // 3: hansa.gateway.v1.ResolveResponse.tiers:type_name -> hansa.gateway.v1.Tier
 	5,   // 4: hansa.gateway.v1.Tier.endpoints:type_name -> hansa.gateway.v1.ResolvedEndpoint
-	133, // 5: hansa.gateway.v1.ResolvedEndpoint.observed_at:type_name -> google.protobuf.Timestamp
+	134, // 5: hansa.gateway.v1.ResolvedEndpoint.observed_at:type_name -> google.protobuf.Timestamp
 	2,   // 6: hansa.gateway.v1.WatchResolveRequest.query:type_name -> hansa.gateway.v1.ResolveRequest
 	3,   // 7: hansa.gateway.v1.WatchResolveResponse.answer:type_name -> hansa.gateway.v1.ResolveResponse
 	10,  // 8: hansa.gateway.v1.ListServicesResponse.items:type_name -> hansa.gateway.v1.Service
@@ -9547,7 +9707,7 @@ var file_gateway_v1_gateway_proto_depIdxs = []int32{
 	11,  // 10: hansa.gateway.v1.Service.status:type_name -> hansa.gateway.v1.ServiceStatus
 	12,  // 11: hansa.gateway.v1.ServiceStatus.ports:type_name -> hansa.gateway.v1.ServicePort
 	13,  // 12: hansa.gateway.v1.ServiceStatus.members:type_name -> hansa.gateway.v1.ServiceMember
-	133, // 13: hansa.gateway.v1.ServiceMember.observed_at:type_name -> google.protobuf.Timestamp
+	134, // 13: hansa.gateway.v1.ServiceMember.observed_at:type_name -> google.protobuf.Timestamp
 	14,  // 14: hansa.gateway.v1.ApplyRequest.files:type_name -> hansa.gateway.v1.File
 	17,  // 15: hansa.gateway.v1.ApplyResponse.results:type_name -> hansa.gateway.v1.ApplyResult
 	14,  // 16: hansa.gateway.v1.DeleteRequest.files:type_name -> hansa.gateway.v1.File
@@ -9555,185 +9715,187 @@ var file_gateway_v1_gateway_proto_depIdxs = []int32{
 	0,   // 18: hansa.gateway.v1.Workload.metadata:type_name -> hansa.gateway.v1.Metadata
 	21,  // 19: hansa.gateway.v1.Workload.spec:type_name -> hansa.gateway.v1.WorkloadSpec
 	23,  // 20: hansa.gateway.v1.Workload.status:type_name -> hansa.gateway.v1.WorkloadStatus
-	134, // 21: hansa.gateway.v1.WorkloadSpec.placement:type_name -> google.protobuf.Struct
+	135, // 21: hansa.gateway.v1.WorkloadSpec.placement:type_name -> google.protobuf.Struct
 	22,  // 22: hansa.gateway.v1.WorkloadSpec.objects:type_name -> hansa.gateway.v1.ObjectRef
 	24,  // 23: hansa.gateway.v1.WorkloadStatus.members:type_name -> hansa.gateway.v1.WorkloadMember
-	133, // 24: hansa.gateway.v1.WorkloadStatus.decided_at:type_name -> google.protobuf.Timestamp
-	133, // 25: hansa.gateway.v1.WorkloadMember.observed_at:type_name -> google.protobuf.Timestamp
-	25,  // 26: hansa.gateway.v1.WorkloadMember.objects:type_name -> hansa.gateway.v1.ObjectState
-	26,  // 27: hansa.gateway.v1.ObjectState.drift:type_name -> hansa.gateway.v1.FieldDrift
-	133, // 28: hansa.gateway.v1.ObjectState.corrected_at:type_name -> google.protobuf.Timestamp
-	20,  // 29: hansa.gateway.v1.ListWorkloadsResponse.items:type_name -> hansa.gateway.v1.Workload
-	20,  // 30: hansa.gateway.v1.GetWorkloadResponse.workload:type_name -> hansa.gateway.v1.Workload
-	20,  // 31: hansa.gateway.v1.WatchWorkloadsResponse.workload:type_name -> hansa.gateway.v1.Workload
-	36,  // 32: hansa.gateway.v1.ExplainResponse.members:type_name -> hansa.gateway.v1.MemberExplanation
-	133, // 33: hansa.gateway.v1.ExplainResponse.decided_at:type_name -> google.protobuf.Timestamp
-	35,  // 34: hansa.gateway.v1.ExplainResponse.changes:type_name -> hansa.gateway.v1.Difference
-	37,  // 35: hansa.gateway.v1.MemberExplanation.scores:type_name -> hansa.gateway.v1.Score
-	124, // 36: hansa.gateway.v1.SimulateRequest.scale:type_name -> hansa.gateway.v1.SimulateRequest.ScaleEntry
-	14,  // 37: hansa.gateway.v1.SimulateRequest.policies:type_name -> hansa.gateway.v1.File
-	14,  // 38: hansa.gateway.v1.SimulateRequest.add:type_name -> hansa.gateway.v1.File
-	59,  // 39: hansa.gateway.v1.SimulateResponse.moves:type_name -> hansa.gateway.v1.Move
-	60,  // 40: hansa.gateway.v1.SimulateResponse.unmet:type_name -> hansa.gateway.v1.Unmet
-	42,  // 41: hansa.gateway.v1.GetReadinessResponse.scenarios:type_name -> hansa.gateway.v1.Scenario
-	133, // 42: hansa.gateway.v1.GetReadinessResponse.checked_at:type_name -> google.protobuf.Timestamp
-	60,  // 43: hansa.gateway.v1.Scenario.unmet:type_name -> hansa.gateway.v1.Unmet
-	59,  // 44: hansa.gateway.v1.RebalanceResponse.moves:type_name -> hansa.gateway.v1.Move
-	60,  // 45: hansa.gateway.v1.RebalanceResponse.unmet:type_name -> hansa.gateway.v1.Unmet
-	125, // 46: hansa.gateway.v1.SetScoreRequest.values:type_name -> hansa.gateway.v1.SetScoreRequest.ValuesEntry
-	135, // 47: hansa.gateway.v1.SetScoreRequest.max_age:type_name -> google.protobuf.Duration
-	51,  // 48: hansa.gateway.v1.SetScoreResponse.score:type_name -> hansa.gateway.v1.ExternalScore
-	51,  // 49: hansa.gateway.v1.ListScoresResponse.scores:type_name -> hansa.gateway.v1.ExternalScore
-	126, // 50: hansa.gateway.v1.ExternalScore.values:type_name -> hansa.gateway.v1.ExternalScore.ValuesEntry
-	135, // 51: hansa.gateway.v1.ExternalScore.max_age:type_name -> google.protobuf.Duration
-	133, // 52: hansa.gateway.v1.ExternalScore.reported_at:type_name -> google.protobuf.Timestamp
-	54,  // 53: hansa.gateway.v1.ListStatusRulesResponse.items:type_name -> hansa.gateway.v1.StatusRule
-	0,   // 54: hansa.gateway.v1.StatusRule.metadata:type_name -> hansa.gateway.v1.Metadata
-	55,  // 55: hansa.gateway.v1.StatusRule.spec:type_name -> hansa.gateway.v1.StatusRuleSpec
-	57,  // 56: hansa.gateway.v1.StatusRule.status:type_name -> hansa.gateway.v1.StatusRuleStatus
-	56,  // 57: hansa.gateway.v1.StatusRuleSpec.target:type_name -> hansa.gateway.v1.StatusRuleTarget
-	58,  // 58: hansa.gateway.v1.StatusRuleStatus.objects:type_name -> hansa.gateway.v1.RuledObject
-	0,   // 59: hansa.gateway.v1.Member.metadata:type_name -> hansa.gateway.v1.Metadata
-	62,  // 60: hansa.gateway.v1.Member.spec:type_name -> hansa.gateway.v1.MemberSpec
-	64,  // 61: hansa.gateway.v1.Member.status:type_name -> hansa.gateway.v1.MemberStatus
-	1,   // 62: hansa.gateway.v1.MemberSpec.place:type_name -> hansa.gateway.v1.Place
-	63,  // 63: hansa.gateway.v1.MemberSpec.taints:type_name -> hansa.gateway.v1.Taint
-	133, // 64: hansa.gateway.v1.MemberStatus.since:type_name -> google.protobuf.Timestamp
-	127, // 65: hansa.gateway.v1.MemberStatus.capacity:type_name -> hansa.gateway.v1.MemberStatus.CapacityEntry
-	128, // 66: hansa.gateway.v1.MemberStatus.free:type_name -> hansa.gateway.v1.MemberStatus.FreeEntry
-	133, // 67: hansa.gateway.v1.MemberStatus.observed_at:type_name -> google.protobuf.Timestamp
-	133, // 68: hansa.gateway.v1.MemberStatus.credentials_expire_at:type_name -> google.protobuf.Timestamp
-	61,  // 69: hansa.gateway.v1.ListMembersResponse.items:type_name -> hansa.gateway.v1.Member
-	61,  // 70: hansa.gateway.v1.GetMemberResponse.member:type_name -> hansa.gateway.v1.Member
-	69,  // 71: hansa.gateway.v1.GetMemberResponse.evidence:type_name -> hansa.gateway.v1.Evidence
-	61,  // 72: hansa.gateway.v1.UpdateMemberResponse.member:type_name -> hansa.gateway.v1.Member
-	135, // 73: hansa.gateway.v1.CreateTokenRequest.ttl:type_name -> google.protobuf.Duration
-	133, // 74: hansa.gateway.v1.CreateTokenResponse.expires_at:type_name -> google.protobuf.Timestamp
-	78,  // 75: hansa.gateway.v1.ListTokensResponse.tokens:type_name -> hansa.gateway.v1.Token
-	78,  // 76: hansa.gateway.v1.RevokeTokenResponse.tokens:type_name -> hansa.gateway.v1.Token
-	133, // 77: hansa.gateway.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
-	1,   // 78: hansa.gateway.v1.JoinRequest.place:type_name -> hansa.gateway.v1.Place
-	129, // 79: hansa.gateway.v1.JoinRequest.labels:type_name -> hansa.gateway.v1.JoinRequest.LabelsEntry
-	133, // 80: hansa.gateway.v1.JoinResponse.expires_at:type_name -> google.protobuf.Timestamp
-	133, // 81: hansa.gateway.v1.RenewRequest.at:type_name -> google.protobuf.Timestamp
-	135, // 82: hansa.gateway.v1.StartOperationRequest.hold:type_name -> google.protobuf.Duration
-	85,  // 83: hansa.gateway.v1.StartOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
-	130, // 84: hansa.gateway.v1.Operation.marks:type_name -> hansa.gateway.v1.Operation.MarksEntry
-	90,  // 85: hansa.gateway.v1.Operation.achieved:type_name -> hansa.gateway.v1.Achieved
-	91,  // 86: hansa.gateway.v1.Operation.objective:type_name -> hansa.gateway.v1.Objective
-	92,  // 87: hansa.gateway.v1.Operation.workloads:type_name -> hansa.gateway.v1.WorkloadReport
-	93,  // 88: hansa.gateway.v1.Operation.timeline:type_name -> hansa.gateway.v1.TimelineEntry
-	133, // 89: hansa.gateway.v1.Operation.created_at:type_name -> google.protobuf.Timestamp
-	39,  // 90: hansa.gateway.v1.Operation.plan:type_name -> hansa.gateway.v1.SimulateResponse
-	85,  // 91: hansa.gateway.v1.ApproveOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
-	85,  // 92: hansa.gateway.v1.FreezeResponse.operation:type_name -> hansa.gateway.v1.Operation
-	131, // 93: hansa.gateway.v1.WorkloadReport.marks:type_name -> hansa.gateway.v1.WorkloadReport.MarksEntry
-	90,  // 94: hansa.gateway.v1.WorkloadReport.achieved:type_name -> hansa.gateway.v1.Achieved
-	91,  // 95: hansa.gateway.v1.WorkloadReport.objective:type_name -> hansa.gateway.v1.Objective
-	133, // 96: hansa.gateway.v1.TimelineEntry.at:type_name -> google.protobuf.Timestamp
-	85,  // 97: hansa.gateway.v1.GetOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
-	85,  // 98: hansa.gateway.v1.ListOperationsResponse.items:type_name -> hansa.gateway.v1.Operation
-	85,  // 99: hansa.gateway.v1.WatchOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
-	85,  // 100: hansa.gateway.v1.AbortOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
-	104, // 101: hansa.gateway.v1.ListEventsResponse.items:type_name -> hansa.gateway.v1.Event
-	133, // 102: hansa.gateway.v1.Event.at:type_name -> google.protobuf.Timestamp
-	107, // 103: hansa.gateway.v1.GetStatusResponse.behind:type_name -> hansa.gateway.v1.BucketLag
-	133, // 104: hansa.gateway.v1.GetBusResponse.at:type_name -> google.protobuf.Timestamp
-	110, // 105: hansa.gateway.v1.GetBusResponse.servers:type_name -> hansa.gateway.v1.BusServer
-	113, // 106: hansa.gateway.v1.GetBusResponse.streams:type_name -> hansa.gateway.v1.BusStream
-	115, // 107: hansa.gateway.v1.GetBusResponse.consumers:type_name -> hansa.gateway.v1.BusConsumer
-	116, // 108: hansa.gateway.v1.GetBusResponse.connections:type_name -> hansa.gateway.v1.BusConnection
-	117, // 109: hansa.gateway.v1.GetBusResponse.findings:type_name -> hansa.gateway.v1.BusFinding
-	133, // 110: hansa.gateway.v1.BusServer.started:type_name -> google.protobuf.Timestamp
-	111, // 111: hansa.gateway.v1.BusServer.routes:type_name -> hansa.gateway.v1.BusRoute
-	112, // 112: hansa.gateway.v1.BusServer.jet_stream:type_name -> hansa.gateway.v1.BusStore
-	133, // 113: hansa.gateway.v1.BusServer.certificate_ends:type_name -> google.protobuf.Timestamp
-	114, // 114: hansa.gateway.v1.BusStream.replicas:type_name -> hansa.gateway.v1.BusReplica
-	133, // 115: hansa.gateway.v1.BusConnection.since:type_name -> google.protobuf.Timestamp
-	133, // 116: hansa.gateway.v1.BusConnection.expires:type_name -> google.protobuf.Timestamp
-	133, // 117: hansa.gateway.v1.BusConnection.closed:type_name -> google.protobuf.Timestamp
-	133, // 118: hansa.gateway.v1.RestoreResponse.made_at:type_name -> google.protobuf.Timestamp
-	132, // 119: hansa.gateway.v1.RestoreResponse.records:type_name -> hansa.gateway.v1.RestoreResponse.RecordsEntry
-	122, // 120: hansa.gateway.v1.RestoreResponse.changes:type_name -> hansa.gateway.v1.RestoreChange
-	133, // 121: hansa.gateway.v1.Operation.MarksEntry.value:type_name -> google.protobuf.Timestamp
-	133, // 122: hansa.gateway.v1.WorkloadReport.MarksEntry.value:type_name -> google.protobuf.Timestamp
-	2,   // 123: hansa.gateway.v1.DiscoveryService.Resolve:input_type -> hansa.gateway.v1.ResolveRequest
-	6,   // 124: hansa.gateway.v1.DiscoveryService.WatchResolve:input_type -> hansa.gateway.v1.WatchResolveRequest
-	8,   // 125: hansa.gateway.v1.DiscoveryService.ListServices:input_type -> hansa.gateway.v1.ListServicesRequest
-	15,  // 126: hansa.gateway.v1.WorkloadsService.Apply:input_type -> hansa.gateway.v1.ApplyRequest
-	18,  // 127: hansa.gateway.v1.WorkloadsService.Delete:input_type -> hansa.gateway.v1.DeleteRequest
-	27,  // 128: hansa.gateway.v1.WorkloadsService.ListWorkloads:input_type -> hansa.gateway.v1.ListWorkloadsRequest
-	29,  // 129: hansa.gateway.v1.WorkloadsService.GetWorkload:input_type -> hansa.gateway.v1.GetWorkloadRequest
-	31,  // 130: hansa.gateway.v1.WorkloadsService.WatchWorkloads:input_type -> hansa.gateway.v1.WatchWorkloadsRequest
-	33,  // 131: hansa.gateway.v1.WorkloadsService.Explain:input_type -> hansa.gateway.v1.ExplainRequest
-	38,  // 132: hansa.gateway.v1.WorkloadsService.Simulate:input_type -> hansa.gateway.v1.SimulateRequest
-	40,  // 133: hansa.gateway.v1.WorkloadsService.GetReadiness:input_type -> hansa.gateway.v1.GetReadinessRequest
-	43,  // 134: hansa.gateway.v1.WorkloadsService.Rebalance:input_type -> hansa.gateway.v1.RebalanceRequest
-	45,  // 135: hansa.gateway.v1.WorkloadsService.Replay:input_type -> hansa.gateway.v1.ReplayRequest
-	47,  // 136: hansa.gateway.v1.WorkloadsService.SetScore:input_type -> hansa.gateway.v1.SetScoreRequest
-	49,  // 137: hansa.gateway.v1.WorkloadsService.ListScores:input_type -> hansa.gateway.v1.ListScoresRequest
-	52,  // 138: hansa.gateway.v1.WorkloadsService.ListStatusRules:input_type -> hansa.gateway.v1.ListStatusRulesRequest
-	65,  // 139: hansa.gateway.v1.MembersService.ListMembers:input_type -> hansa.gateway.v1.ListMembersRequest
-	67,  // 140: hansa.gateway.v1.MembersService.GetMember:input_type -> hansa.gateway.v1.GetMemberRequest
-	70,  // 141: hansa.gateway.v1.MembersService.UpdateMember:input_type -> hansa.gateway.v1.UpdateMemberRequest
-	72,  // 142: hansa.gateway.v1.MembersService.CreateToken:input_type -> hansa.gateway.v1.CreateTokenRequest
-	74,  // 143: hansa.gateway.v1.MembersService.ListTokens:input_type -> hansa.gateway.v1.ListTokensRequest
-	76,  // 144: hansa.gateway.v1.MembersService.RevokeToken:input_type -> hansa.gateway.v1.RevokeTokenRequest
-	79,  // 145: hansa.gateway.v1.JoinService.Join:input_type -> hansa.gateway.v1.JoinRequest
-	81,  // 146: hansa.gateway.v1.JoinService.Renew:input_type -> hansa.gateway.v1.RenewRequest
-	83,  // 147: hansa.gateway.v1.RecoveryService.StartOperation:input_type -> hansa.gateway.v1.StartOperationRequest
-	94,  // 148: hansa.gateway.v1.RecoveryService.GetOperation:input_type -> hansa.gateway.v1.GetOperationRequest
-	96,  // 149: hansa.gateway.v1.RecoveryService.ListOperations:input_type -> hansa.gateway.v1.ListOperationsRequest
-	98,  // 150: hansa.gateway.v1.RecoveryService.WatchOperation:input_type -> hansa.gateway.v1.WatchOperationRequest
-	100, // 151: hansa.gateway.v1.RecoveryService.AbortOperation:input_type -> hansa.gateway.v1.AbortOperationRequest
-	86,  // 152: hansa.gateway.v1.RecoveryService.ApproveOperation:input_type -> hansa.gateway.v1.ApproveOperationRequest
-	88,  // 153: hansa.gateway.v1.RecoveryService.Freeze:input_type -> hansa.gateway.v1.FreezeRequest
-	102, // 154: hansa.gateway.v1.EventsService.ListEvents:input_type -> hansa.gateway.v1.ListEventsRequest
-	105, // 155: hansa.gateway.v1.EventsService.GetStatus:input_type -> hansa.gateway.v1.GetStatusRequest
-	108, // 156: hansa.gateway.v1.EventsService.GetBus:input_type -> hansa.gateway.v1.GetBusRequest
-	118, // 157: hansa.gateway.v1.BackupService.Backup:input_type -> hansa.gateway.v1.BackupRequest
-	120, // 158: hansa.gateway.v1.BackupService.Restore:input_type -> hansa.gateway.v1.RestoreRequest
-	3,   // 159: hansa.gateway.v1.DiscoveryService.Resolve:output_type -> hansa.gateway.v1.ResolveResponse
-	7,   // 160: hansa.gateway.v1.DiscoveryService.WatchResolve:output_type -> hansa.gateway.v1.WatchResolveResponse
-	9,   // 161: hansa.gateway.v1.DiscoveryService.ListServices:output_type -> hansa.gateway.v1.ListServicesResponse
-	16,  // 162: hansa.gateway.v1.WorkloadsService.Apply:output_type -> hansa.gateway.v1.ApplyResponse
-	19,  // 163: hansa.gateway.v1.WorkloadsService.Delete:output_type -> hansa.gateway.v1.DeleteResponse
-	28,  // 164: hansa.gateway.v1.WorkloadsService.ListWorkloads:output_type -> hansa.gateway.v1.ListWorkloadsResponse
-	30,  // 165: hansa.gateway.v1.WorkloadsService.GetWorkload:output_type -> hansa.gateway.v1.GetWorkloadResponse
-	32,  // 166: hansa.gateway.v1.WorkloadsService.WatchWorkloads:output_type -> hansa.gateway.v1.WatchWorkloadsResponse
-	34,  // 167: hansa.gateway.v1.WorkloadsService.Explain:output_type -> hansa.gateway.v1.ExplainResponse
-	39,  // 168: hansa.gateway.v1.WorkloadsService.Simulate:output_type -> hansa.gateway.v1.SimulateResponse
-	41,  // 169: hansa.gateway.v1.WorkloadsService.GetReadiness:output_type -> hansa.gateway.v1.GetReadinessResponse
-	44,  // 170: hansa.gateway.v1.WorkloadsService.Rebalance:output_type -> hansa.gateway.v1.RebalanceResponse
-	46,  // 171: hansa.gateway.v1.WorkloadsService.Replay:output_type -> hansa.gateway.v1.ReplayResponse
-	48,  // 172: hansa.gateway.v1.WorkloadsService.SetScore:output_type -> hansa.gateway.v1.SetScoreResponse
-	50,  // 173: hansa.gateway.v1.WorkloadsService.ListScores:output_type -> hansa.gateway.v1.ListScoresResponse
-	53,  // 174: hansa.gateway.v1.WorkloadsService.ListStatusRules:output_type -> hansa.gateway.v1.ListStatusRulesResponse
-	66,  // 175: hansa.gateway.v1.MembersService.ListMembers:output_type -> hansa.gateway.v1.ListMembersResponse
-	68,  // 176: hansa.gateway.v1.MembersService.GetMember:output_type -> hansa.gateway.v1.GetMemberResponse
-	71,  // 177: hansa.gateway.v1.MembersService.UpdateMember:output_type -> hansa.gateway.v1.UpdateMemberResponse
-	73,  // 178: hansa.gateway.v1.MembersService.CreateToken:output_type -> hansa.gateway.v1.CreateTokenResponse
-	75,  // 179: hansa.gateway.v1.MembersService.ListTokens:output_type -> hansa.gateway.v1.ListTokensResponse
-	77,  // 180: hansa.gateway.v1.MembersService.RevokeToken:output_type -> hansa.gateway.v1.RevokeTokenResponse
-	80,  // 181: hansa.gateway.v1.JoinService.Join:output_type -> hansa.gateway.v1.JoinResponse
-	82,  // 182: hansa.gateway.v1.JoinService.Renew:output_type -> hansa.gateway.v1.RenewResponse
-	84,  // 183: hansa.gateway.v1.RecoveryService.StartOperation:output_type -> hansa.gateway.v1.StartOperationResponse
-	95,  // 184: hansa.gateway.v1.RecoveryService.GetOperation:output_type -> hansa.gateway.v1.GetOperationResponse
-	97,  // 185: hansa.gateway.v1.RecoveryService.ListOperations:output_type -> hansa.gateway.v1.ListOperationsResponse
-	99,  // 186: hansa.gateway.v1.RecoveryService.WatchOperation:output_type -> hansa.gateway.v1.WatchOperationResponse
-	101, // 187: hansa.gateway.v1.RecoveryService.AbortOperation:output_type -> hansa.gateway.v1.AbortOperationResponse
-	87,  // 188: hansa.gateway.v1.RecoveryService.ApproveOperation:output_type -> hansa.gateway.v1.ApproveOperationResponse
-	89,  // 189: hansa.gateway.v1.RecoveryService.Freeze:output_type -> hansa.gateway.v1.FreezeResponse
-	103, // 190: hansa.gateway.v1.EventsService.ListEvents:output_type -> hansa.gateway.v1.ListEventsResponse
-	106, // 191: hansa.gateway.v1.EventsService.GetStatus:output_type -> hansa.gateway.v1.GetStatusResponse
-	109, // 192: hansa.gateway.v1.EventsService.GetBus:output_type -> hansa.gateway.v1.GetBusResponse
-	119, // 193: hansa.gateway.v1.BackupService.Backup:output_type -> hansa.gateway.v1.BackupResponse
-	121, // 194: hansa.gateway.v1.BackupService.Restore:output_type -> hansa.gateway.v1.RestoreResponse
-	159, // [159:195] is the sub-list for method output_type
-	123, // [123:159] is the sub-list for method input_type
-	123, // [123:123] is the sub-list for extension type_name
-	123, // [123:123] is the sub-list for extension extendee
-	0,   // [0:123] is the sub-list for field type_name
+	134, // 24: hansa.gateway.v1.WorkloadStatus.decided_at:type_name -> google.protobuf.Timestamp
+	134, // 25: hansa.gateway.v1.WorkloadMember.observed_at:type_name -> google.protobuf.Timestamp
+	26,  // 26: hansa.gateway.v1.WorkloadMember.objects:type_name -> hansa.gateway.v1.ObjectState
+	25,  // 27: hansa.gateway.v1.WorkloadMember.overrides:type_name -> hansa.gateway.v1.OverrideEffect
+	27,  // 28: hansa.gateway.v1.ObjectState.drift:type_name -> hansa.gateway.v1.FieldDrift
+	134, // 29: hansa.gateway.v1.ObjectState.corrected_at:type_name -> google.protobuf.Timestamp
+	20,  // 30: hansa.gateway.v1.ListWorkloadsResponse.items:type_name -> hansa.gateway.v1.Workload
+	20,  // 31: hansa.gateway.v1.GetWorkloadResponse.workload:type_name -> hansa.gateway.v1.Workload
+	20,  // 32: hansa.gateway.v1.WatchWorkloadsResponse.workload:type_name -> hansa.gateway.v1.Workload
+	37,  // 33: hansa.gateway.v1.ExplainResponse.members:type_name -> hansa.gateway.v1.MemberExplanation
+	134, // 34: hansa.gateway.v1.ExplainResponse.decided_at:type_name -> google.protobuf.Timestamp
+	36,  // 35: hansa.gateway.v1.ExplainResponse.changes:type_name -> hansa.gateway.v1.Difference
+	38,  // 36: hansa.gateway.v1.MemberExplanation.scores:type_name -> hansa.gateway.v1.Score
+	125, // 37: hansa.gateway.v1.SimulateRequest.scale:type_name -> hansa.gateway.v1.SimulateRequest.ScaleEntry
+	14,  // 38: hansa.gateway.v1.SimulateRequest.policies:type_name -> hansa.gateway.v1.File
+	14,  // 39: hansa.gateway.v1.SimulateRequest.add:type_name -> hansa.gateway.v1.File
+	60,  // 40: hansa.gateway.v1.SimulateResponse.moves:type_name -> hansa.gateway.v1.Move
+	61,  // 41: hansa.gateway.v1.SimulateResponse.unmet:type_name -> hansa.gateway.v1.Unmet
+	25,  // 42: hansa.gateway.v1.SimulateResponse.overrides:type_name -> hansa.gateway.v1.OverrideEffect
+	43,  // 43: hansa.gateway.v1.GetReadinessResponse.scenarios:type_name -> hansa.gateway.v1.Scenario
+	134, // 44: hansa.gateway.v1.GetReadinessResponse.checked_at:type_name -> google.protobuf.Timestamp
+	61,  // 45: hansa.gateway.v1.Scenario.unmet:type_name -> hansa.gateway.v1.Unmet
+	60,  // 46: hansa.gateway.v1.RebalanceResponse.moves:type_name -> hansa.gateway.v1.Move
+	61,  // 47: hansa.gateway.v1.RebalanceResponse.unmet:type_name -> hansa.gateway.v1.Unmet
+	126, // 48: hansa.gateway.v1.SetScoreRequest.values:type_name -> hansa.gateway.v1.SetScoreRequest.ValuesEntry
+	136, // 49: hansa.gateway.v1.SetScoreRequest.max_age:type_name -> google.protobuf.Duration
+	52,  // 50: hansa.gateway.v1.SetScoreResponse.score:type_name -> hansa.gateway.v1.ExternalScore
+	52,  // 51: hansa.gateway.v1.ListScoresResponse.scores:type_name -> hansa.gateway.v1.ExternalScore
+	127, // 52: hansa.gateway.v1.ExternalScore.values:type_name -> hansa.gateway.v1.ExternalScore.ValuesEntry
+	136, // 53: hansa.gateway.v1.ExternalScore.max_age:type_name -> google.protobuf.Duration
+	134, // 54: hansa.gateway.v1.ExternalScore.reported_at:type_name -> google.protobuf.Timestamp
+	55,  // 55: hansa.gateway.v1.ListStatusRulesResponse.items:type_name -> hansa.gateway.v1.StatusRule
+	0,   // 56: hansa.gateway.v1.StatusRule.metadata:type_name -> hansa.gateway.v1.Metadata
+	56,  // 57: hansa.gateway.v1.StatusRule.spec:type_name -> hansa.gateway.v1.StatusRuleSpec
+	58,  // 58: hansa.gateway.v1.StatusRule.status:type_name -> hansa.gateway.v1.StatusRuleStatus
+	57,  // 59: hansa.gateway.v1.StatusRuleSpec.target:type_name -> hansa.gateway.v1.StatusRuleTarget
+	59,  // 60: hansa.gateway.v1.StatusRuleStatus.objects:type_name -> hansa.gateway.v1.RuledObject
+	0,   // 61: hansa.gateway.v1.Member.metadata:type_name -> hansa.gateway.v1.Metadata
+	63,  // 62: hansa.gateway.v1.Member.spec:type_name -> hansa.gateway.v1.MemberSpec
+	65,  // 63: hansa.gateway.v1.Member.status:type_name -> hansa.gateway.v1.MemberStatus
+	1,   // 64: hansa.gateway.v1.MemberSpec.place:type_name -> hansa.gateway.v1.Place
+	64,  // 65: hansa.gateway.v1.MemberSpec.taints:type_name -> hansa.gateway.v1.Taint
+	134, // 66: hansa.gateway.v1.MemberStatus.since:type_name -> google.protobuf.Timestamp
+	128, // 67: hansa.gateway.v1.MemberStatus.capacity:type_name -> hansa.gateway.v1.MemberStatus.CapacityEntry
+	129, // 68: hansa.gateway.v1.MemberStatus.free:type_name -> hansa.gateway.v1.MemberStatus.FreeEntry
+	134, // 69: hansa.gateway.v1.MemberStatus.observed_at:type_name -> google.protobuf.Timestamp
+	134, // 70: hansa.gateway.v1.MemberStatus.credentials_expire_at:type_name -> google.protobuf.Timestamp
+	62,  // 71: hansa.gateway.v1.ListMembersResponse.items:type_name -> hansa.gateway.v1.Member
+	62,  // 72: hansa.gateway.v1.GetMemberResponse.member:type_name -> hansa.gateway.v1.Member
+	70,  // 73: hansa.gateway.v1.GetMemberResponse.evidence:type_name -> hansa.gateway.v1.Evidence
+	62,  // 74: hansa.gateway.v1.UpdateMemberResponse.member:type_name -> hansa.gateway.v1.Member
+	136, // 75: hansa.gateway.v1.CreateTokenRequest.ttl:type_name -> google.protobuf.Duration
+	134, // 76: hansa.gateway.v1.CreateTokenResponse.expires_at:type_name -> google.protobuf.Timestamp
+	79,  // 77: hansa.gateway.v1.ListTokensResponse.tokens:type_name -> hansa.gateway.v1.Token
+	79,  // 78: hansa.gateway.v1.RevokeTokenResponse.tokens:type_name -> hansa.gateway.v1.Token
+	134, // 79: hansa.gateway.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
+	1,   // 80: hansa.gateway.v1.JoinRequest.place:type_name -> hansa.gateway.v1.Place
+	130, // 81: hansa.gateway.v1.JoinRequest.labels:type_name -> hansa.gateway.v1.JoinRequest.LabelsEntry
+	134, // 82: hansa.gateway.v1.JoinResponse.expires_at:type_name -> google.protobuf.Timestamp
+	134, // 83: hansa.gateway.v1.RenewRequest.at:type_name -> google.protobuf.Timestamp
+	136, // 84: hansa.gateway.v1.StartOperationRequest.hold:type_name -> google.protobuf.Duration
+	86,  // 85: hansa.gateway.v1.StartOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
+	131, // 86: hansa.gateway.v1.Operation.marks:type_name -> hansa.gateway.v1.Operation.MarksEntry
+	91,  // 87: hansa.gateway.v1.Operation.achieved:type_name -> hansa.gateway.v1.Achieved
+	92,  // 88: hansa.gateway.v1.Operation.objective:type_name -> hansa.gateway.v1.Objective
+	93,  // 89: hansa.gateway.v1.Operation.workloads:type_name -> hansa.gateway.v1.WorkloadReport
+	94,  // 90: hansa.gateway.v1.Operation.timeline:type_name -> hansa.gateway.v1.TimelineEntry
+	134, // 91: hansa.gateway.v1.Operation.created_at:type_name -> google.protobuf.Timestamp
+	40,  // 92: hansa.gateway.v1.Operation.plan:type_name -> hansa.gateway.v1.SimulateResponse
+	86,  // 93: hansa.gateway.v1.ApproveOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
+	86,  // 94: hansa.gateway.v1.FreezeResponse.operation:type_name -> hansa.gateway.v1.Operation
+	132, // 95: hansa.gateway.v1.WorkloadReport.marks:type_name -> hansa.gateway.v1.WorkloadReport.MarksEntry
+	91,  // 96: hansa.gateway.v1.WorkloadReport.achieved:type_name -> hansa.gateway.v1.Achieved
+	92,  // 97: hansa.gateway.v1.WorkloadReport.objective:type_name -> hansa.gateway.v1.Objective
+	134, // 98: hansa.gateway.v1.TimelineEntry.at:type_name -> google.protobuf.Timestamp
+	86,  // 99: hansa.gateway.v1.GetOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
+	86,  // 100: hansa.gateway.v1.ListOperationsResponse.items:type_name -> hansa.gateway.v1.Operation
+	86,  // 101: hansa.gateway.v1.WatchOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
+	86,  // 102: hansa.gateway.v1.AbortOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
+	105, // 103: hansa.gateway.v1.ListEventsResponse.items:type_name -> hansa.gateway.v1.Event
+	134, // 104: hansa.gateway.v1.Event.at:type_name -> google.protobuf.Timestamp
+	108, // 105: hansa.gateway.v1.GetStatusResponse.behind:type_name -> hansa.gateway.v1.BucketLag
+	134, // 106: hansa.gateway.v1.GetBusResponse.at:type_name -> google.protobuf.Timestamp
+	111, // 107: hansa.gateway.v1.GetBusResponse.servers:type_name -> hansa.gateway.v1.BusServer
+	114, // 108: hansa.gateway.v1.GetBusResponse.streams:type_name -> hansa.gateway.v1.BusStream
+	116, // 109: hansa.gateway.v1.GetBusResponse.consumers:type_name -> hansa.gateway.v1.BusConsumer
+	117, // 110: hansa.gateway.v1.GetBusResponse.connections:type_name -> hansa.gateway.v1.BusConnection
+	118, // 111: hansa.gateway.v1.GetBusResponse.findings:type_name -> hansa.gateway.v1.BusFinding
+	134, // 112: hansa.gateway.v1.BusServer.started:type_name -> google.protobuf.Timestamp
+	112, // 113: hansa.gateway.v1.BusServer.routes:type_name -> hansa.gateway.v1.BusRoute
+	113, // 114: hansa.gateway.v1.BusServer.jet_stream:type_name -> hansa.gateway.v1.BusStore
+	134, // 115: hansa.gateway.v1.BusServer.certificate_ends:type_name -> google.protobuf.Timestamp
+	115, // 116: hansa.gateway.v1.BusStream.replicas:type_name -> hansa.gateway.v1.BusReplica
+	134, // 117: hansa.gateway.v1.BusConnection.since:type_name -> google.protobuf.Timestamp
+	134, // 118: hansa.gateway.v1.BusConnection.expires:type_name -> google.protobuf.Timestamp
+	134, // 119: hansa.gateway.v1.BusConnection.closed:type_name -> google.protobuf.Timestamp
+	134, // 120: hansa.gateway.v1.RestoreResponse.made_at:type_name -> google.protobuf.Timestamp
+	133, // 121: hansa.gateway.v1.RestoreResponse.records:type_name -> hansa.gateway.v1.RestoreResponse.RecordsEntry
+	123, // 122: hansa.gateway.v1.RestoreResponse.changes:type_name -> hansa.gateway.v1.RestoreChange
+	134, // 123: hansa.gateway.v1.Operation.MarksEntry.value:type_name -> google.protobuf.Timestamp
+	134, // 124: hansa.gateway.v1.WorkloadReport.MarksEntry.value:type_name -> google.protobuf.Timestamp
+	2,   // 125: hansa.gateway.v1.DiscoveryService.Resolve:input_type -> hansa.gateway.v1.ResolveRequest
+	6,   // 126: hansa.gateway.v1.DiscoveryService.WatchResolve:input_type -> hansa.gateway.v1.WatchResolveRequest
+	8,   // 127: hansa.gateway.v1.DiscoveryService.ListServices:input_type -> hansa.gateway.v1.ListServicesRequest
+	15,  // 128: hansa.gateway.v1.WorkloadsService.Apply:input_type -> hansa.gateway.v1.ApplyRequest
+	18,  // 129: hansa.gateway.v1.WorkloadsService.Delete:input_type -> hansa.gateway.v1.DeleteRequest
+	28,  // 130: hansa.gateway.v1.WorkloadsService.ListWorkloads:input_type -> hansa.gateway.v1.ListWorkloadsRequest
+	30,  // 131: hansa.gateway.v1.WorkloadsService.GetWorkload:input_type -> hansa.gateway.v1.GetWorkloadRequest
+	32,  // 132: hansa.gateway.v1.WorkloadsService.WatchWorkloads:input_type -> hansa.gateway.v1.WatchWorkloadsRequest
+	34,  // 133: hansa.gateway.v1.WorkloadsService.Explain:input_type -> hansa.gateway.v1.ExplainRequest
+	39,  // 134: hansa.gateway.v1.WorkloadsService.Simulate:input_type -> hansa.gateway.v1.SimulateRequest
+	41,  // 135: hansa.gateway.v1.WorkloadsService.GetReadiness:input_type -> hansa.gateway.v1.GetReadinessRequest
+	44,  // 136: hansa.gateway.v1.WorkloadsService.Rebalance:input_type -> hansa.gateway.v1.RebalanceRequest
+	46,  // 137: hansa.gateway.v1.WorkloadsService.Replay:input_type -> hansa.gateway.v1.ReplayRequest
+	48,  // 138: hansa.gateway.v1.WorkloadsService.SetScore:input_type -> hansa.gateway.v1.SetScoreRequest
+	50,  // 139: hansa.gateway.v1.WorkloadsService.ListScores:input_type -> hansa.gateway.v1.ListScoresRequest
+	53,  // 140: hansa.gateway.v1.WorkloadsService.ListStatusRules:input_type -> hansa.gateway.v1.ListStatusRulesRequest
+	66,  // 141: hansa.gateway.v1.MembersService.ListMembers:input_type -> hansa.gateway.v1.ListMembersRequest
+	68,  // 142: hansa.gateway.v1.MembersService.GetMember:input_type -> hansa.gateway.v1.GetMemberRequest
+	71,  // 143: hansa.gateway.v1.MembersService.UpdateMember:input_type -> hansa.gateway.v1.UpdateMemberRequest
+	73,  // 144: hansa.gateway.v1.MembersService.CreateToken:input_type -> hansa.gateway.v1.CreateTokenRequest
+	75,  // 145: hansa.gateway.v1.MembersService.ListTokens:input_type -> hansa.gateway.v1.ListTokensRequest
+	77,  // 146: hansa.gateway.v1.MembersService.RevokeToken:input_type -> hansa.gateway.v1.RevokeTokenRequest
+	80,  // 147: hansa.gateway.v1.JoinService.Join:input_type -> hansa.gateway.v1.JoinRequest
+	82,  // 148: hansa.gateway.v1.JoinService.Renew:input_type -> hansa.gateway.v1.RenewRequest
+	84,  // 149: hansa.gateway.v1.RecoveryService.StartOperation:input_type -> hansa.gateway.v1.StartOperationRequest
+	95,  // 150: hansa.gateway.v1.RecoveryService.GetOperation:input_type -> hansa.gateway.v1.GetOperationRequest
+	97,  // 151: hansa.gateway.v1.RecoveryService.ListOperations:input_type -> hansa.gateway.v1.ListOperationsRequest
+	99,  // 152: hansa.gateway.v1.RecoveryService.WatchOperation:input_type -> hansa.gateway.v1.WatchOperationRequest
+	101, // 153: hansa.gateway.v1.RecoveryService.AbortOperation:input_type -> hansa.gateway.v1.AbortOperationRequest
+	87,  // 154: hansa.gateway.v1.RecoveryService.ApproveOperation:input_type -> hansa.gateway.v1.ApproveOperationRequest
+	89,  // 155: hansa.gateway.v1.RecoveryService.Freeze:input_type -> hansa.gateway.v1.FreezeRequest
+	103, // 156: hansa.gateway.v1.EventsService.ListEvents:input_type -> hansa.gateway.v1.ListEventsRequest
+	106, // 157: hansa.gateway.v1.EventsService.GetStatus:input_type -> hansa.gateway.v1.GetStatusRequest
+	109, // 158: hansa.gateway.v1.EventsService.GetBus:input_type -> hansa.gateway.v1.GetBusRequest
+	119, // 159: hansa.gateway.v1.BackupService.Backup:input_type -> hansa.gateway.v1.BackupRequest
+	121, // 160: hansa.gateway.v1.BackupService.Restore:input_type -> hansa.gateway.v1.RestoreRequest
+	3,   // 161: hansa.gateway.v1.DiscoveryService.Resolve:output_type -> hansa.gateway.v1.ResolveResponse
+	7,   // 162: hansa.gateway.v1.DiscoveryService.WatchResolve:output_type -> hansa.gateway.v1.WatchResolveResponse
+	9,   // 163: hansa.gateway.v1.DiscoveryService.ListServices:output_type -> hansa.gateway.v1.ListServicesResponse
+	16,  // 164: hansa.gateway.v1.WorkloadsService.Apply:output_type -> hansa.gateway.v1.ApplyResponse
+	19,  // 165: hansa.gateway.v1.WorkloadsService.Delete:output_type -> hansa.gateway.v1.DeleteResponse
+	29,  // 166: hansa.gateway.v1.WorkloadsService.ListWorkloads:output_type -> hansa.gateway.v1.ListWorkloadsResponse
+	31,  // 167: hansa.gateway.v1.WorkloadsService.GetWorkload:output_type -> hansa.gateway.v1.GetWorkloadResponse
+	33,  // 168: hansa.gateway.v1.WorkloadsService.WatchWorkloads:output_type -> hansa.gateway.v1.WatchWorkloadsResponse
+	35,  // 169: hansa.gateway.v1.WorkloadsService.Explain:output_type -> hansa.gateway.v1.ExplainResponse
+	40,  // 170: hansa.gateway.v1.WorkloadsService.Simulate:output_type -> hansa.gateway.v1.SimulateResponse
+	42,  // 171: hansa.gateway.v1.WorkloadsService.GetReadiness:output_type -> hansa.gateway.v1.GetReadinessResponse
+	45,  // 172: hansa.gateway.v1.WorkloadsService.Rebalance:output_type -> hansa.gateway.v1.RebalanceResponse
+	47,  // 173: hansa.gateway.v1.WorkloadsService.Replay:output_type -> hansa.gateway.v1.ReplayResponse
+	49,  // 174: hansa.gateway.v1.WorkloadsService.SetScore:output_type -> hansa.gateway.v1.SetScoreResponse
+	51,  // 175: hansa.gateway.v1.WorkloadsService.ListScores:output_type -> hansa.gateway.v1.ListScoresResponse
+	54,  // 176: hansa.gateway.v1.WorkloadsService.ListStatusRules:output_type -> hansa.gateway.v1.ListStatusRulesResponse
+	67,  // 177: hansa.gateway.v1.MembersService.ListMembers:output_type -> hansa.gateway.v1.ListMembersResponse
+	69,  // 178: hansa.gateway.v1.MembersService.GetMember:output_type -> hansa.gateway.v1.GetMemberResponse
+	72,  // 179: hansa.gateway.v1.MembersService.UpdateMember:output_type -> hansa.gateway.v1.UpdateMemberResponse
+	74,  // 180: hansa.gateway.v1.MembersService.CreateToken:output_type -> hansa.gateway.v1.CreateTokenResponse
+	76,  // 181: hansa.gateway.v1.MembersService.ListTokens:output_type -> hansa.gateway.v1.ListTokensResponse
+	78,  // 182: hansa.gateway.v1.MembersService.RevokeToken:output_type -> hansa.gateway.v1.RevokeTokenResponse
+	81,  // 183: hansa.gateway.v1.JoinService.Join:output_type -> hansa.gateway.v1.JoinResponse
+	83,  // 184: hansa.gateway.v1.JoinService.Renew:output_type -> hansa.gateway.v1.RenewResponse
+	85,  // 185: hansa.gateway.v1.RecoveryService.StartOperation:output_type -> hansa.gateway.v1.StartOperationResponse
+	96,  // 186: hansa.gateway.v1.RecoveryService.GetOperation:output_type -> hansa.gateway.v1.GetOperationResponse
+	98,  // 187: hansa.gateway.v1.RecoveryService.ListOperations:output_type -> hansa.gateway.v1.ListOperationsResponse
+	100, // 188: hansa.gateway.v1.RecoveryService.WatchOperation:output_type -> hansa.gateway.v1.WatchOperationResponse
+	102, // 189: hansa.gateway.v1.RecoveryService.AbortOperation:output_type -> hansa.gateway.v1.AbortOperationResponse
+	88,  // 190: hansa.gateway.v1.RecoveryService.ApproveOperation:output_type -> hansa.gateway.v1.ApproveOperationResponse
+	90,  // 191: hansa.gateway.v1.RecoveryService.Freeze:output_type -> hansa.gateway.v1.FreezeResponse
+	104, // 192: hansa.gateway.v1.EventsService.ListEvents:output_type -> hansa.gateway.v1.ListEventsResponse
+	107, // 193: hansa.gateway.v1.EventsService.GetStatus:output_type -> hansa.gateway.v1.GetStatusResponse
+	110, // 194: hansa.gateway.v1.EventsService.GetBus:output_type -> hansa.gateway.v1.GetBusResponse
+	120, // 195: hansa.gateway.v1.BackupService.Backup:output_type -> hansa.gateway.v1.BackupResponse
+	122, // 196: hansa.gateway.v1.BackupService.Restore:output_type -> hansa.gateway.v1.RestoreResponse
+	161, // [161:197] is the sub-list for method output_type
+	125, // [125:161] is the sub-list for method input_type
+	125, // [125:125] is the sub-list for extension type_name
+	125, // [125:125] is the sub-list for extension extendee
+	0,   // [0:125] is the sub-list for field type_name
 }
 
 func init() { file_gateway_v1_gateway_proto_init() }
@@ -9747,7 +9909,7 @@ func file_gateway_v1_gateway_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_gateway_v1_gateway_proto_rawDesc), len(file_gateway_v1_gateway_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   133,
+			NumMessages:   134,
 			NumExtensions: 0,
 			NumServices:   7,
 		},

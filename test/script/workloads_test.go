@@ -159,5 +159,12 @@ func (s workloads) Simulate(_ context.Context, request *gatewayv1.SimulateReques
 	return &gatewayv1.SimulateResponse{
 		Fits: true, Headroom: 0.34, Lost: []string{"frankfurt"}, SnapshotHash: "abcd",
 		Moves: []*gatewayv1.Move{{Workload: "shop/web", Member: "frankfurt", From: 2}, {Workload: "shop/web", Member: "tokyo", From: 2, To: 4}},
+		Overrides: []*gatewayv1.OverrideEffect{
+			{
+				Workload: "shop/web", Member: "tokyo", Override: 1, When: `member.region == "ap-northeast"`, Object: "apps/v1/Deployment shop/web",
+				Path: "spec.paused", To: "true",
+			},
+			{Workload: "shop/web", Member: "virginia", Error: "overrides[1]: when: no such key: rack"},
+		}, OverridesUnlisted: 2,
 	}, nil
 }
