@@ -77,7 +77,7 @@ var table = []row{
 	{"gateway/cli", shell, []string{"configs", "federation/archive", "gateway/v1", "messaging/trace"}},
 	{"gateway/cli/local", shell, []string{"configs", "gateway/cli", "gateway/v1", "member/cluster/config", "member/cluster/host", "member/cluster/pki", "placement/catalogue"}},
 	{"gateway/...", shell, []string{
-		"configs", "configs/certfile", "federation/busdoctor", "federation/decision", "federation/sealed", "federation/v1", "gateway/...", "messaging", "messaging/subject",
+		"configs", "configs/certfile", "federation/busdoctor", "federation/decision", "federation/expression", "federation/sealed", "federation/v1", "gateway/...", "messaging", "messaging/subject",
 		"messaging/trace", "placement/...",
 	}},
 
