@@ -30,7 +30,8 @@
 //     is pruned before everything has landed. What nobody can change is made anew only
 //     if the work asks for it.
 //  7. What others change is put right, or reported, field by field with who did it;
-//     fields that the work does not mention are theirs.
+//     fields that the work does not mention are theirs, and so are the replicas of what a
+//     HorizontalPodAutoscaler of the cluster targets.
 //  8. A careful order takes nothing away: it prunes nothing, and what has more
 //     replicas than it says stays as it is.
 //

@@ -125,6 +125,9 @@ func (l *Lander) lookAt(ctx context.Context, o Order) error {
 	if err != nil {
 		return err
 	}
+	if err := l.yield(ctx, k, objects); err != nil {
+		return err
+	}
 	l.remember(k, objects)
 	inv, _ := l.inventory(k)
 	for _, u := range objects {

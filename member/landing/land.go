@@ -45,6 +45,9 @@ func (l *Lander) plan(ctx context.Context, o Order) (plan, error) {
 	if err != nil {
 		return plan{}, err
 	}
+	if err := l.yield(ctx, o.Work.Workload, objects); err != nil {
+		return plan{}, err
+	}
 	l.remember(o.Work.Workload, objects)
 	old, _ := l.inventory(o.Work.Workload)
 	p := plan{Order: o, objects: objects, old: old, settled: old.settled(o) || l.repeats(old, o)}

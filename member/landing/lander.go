@@ -128,12 +128,14 @@ type work struct {
 	cancel    context.CancelFunc
 	last      *Order // the last Land that was carried out; drift is measured by it
 	failure   string // of the last attempt
-	rules     *rules // that came with the last order from outside
-	corrected time.Time
-	marks     map[kube.Ref]marks  // that the objects should have
-	drifts    map[kube.Ref]drift  // what close looks have found
-	refusals  map[kube.Ref]string // why objects could not be landed
-	landed    map[kube.Ref]bool   // by earlier attempts at the present order
+	// autoscalers own the replicas of objects, by name.
+	autoscalers map[kube.Ref]string
+	rules       *rules // that came with the last order from outside
+	corrected   time.Time
+	marks       map[kube.Ref]marks  // that the objects should have
+	drifts      map[kube.Ref]drift  // what close looks have found
+	refusals    map[kube.Ref]string // why objects could not be landed
+	landed      map[kube.Ref]bool   // by earlier attempts at the present order
 }
 
 // New makes a lander.

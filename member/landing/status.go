@@ -103,6 +103,9 @@ func (l *Lander) detail(k federation.Key, r kube.Ref, u *unstructured.Unstructur
 	if o.Message != "" {
 		lines = append(lines, o.Message)
 	}
+	if name := l.autoscalerOf(k, r); name != "" {
+		lines = append(lines, fmt.Sprintf("its replicas, %d, are those of HorizontalPodAutoscaler %s", number(u, 1, "spec", "replicas"), name))
+	}
 	o.Message = strings.Join(lines, "; ")
 }
 

@@ -49,6 +49,7 @@ func TestLanding(t *testing.T) {
 		{"namespaces", checkNamespaces},
 		{"pods", checkPods},
 		{"rules", checkRules},
+		{"autoscaler", checkAutoscaler},
 		{"sets", checkSets},
 		{"charts", checkCharts},
 	} {

@@ -121,3 +121,29 @@ spec:
 	})
 	s.remove(t, o)
 }
+
+// checkAutoscaler: replicas of what an autoscaler targets are not put back, other fields
+// are; without the autoscaler they are put back again.
+func checkAutoscaler(t *testing.T, s *site) {
+	text := web("scaled", 1)
+	o := order(t, "scaled", federation.LandingSpec{}, text)
+	s.carry(t, o)
+	s.kubectl(t, "-n", "shop", "autoscale", "deployment", "scaled", "--name=scaler", "--min=3", "--max=5", "--cpu=80%")
+	replicas := func() string {
+		return s.kubectl(t, "-n", "shop", "get", "deployment", "scaled", "-o", "jsonpath={.spec.replicas} {.metadata.labels.app}")
+	}
+	s.await(t, "3 scaled", replicas) // by the real controller: fewer than its least
+	s.until(t, o, "tells whose replicas they are", func(w federation.WorkStatus) bool {
+		return len(w.Objects) > 0 && strings.Contains(w.Objects[0].Message+w.Objects[len(w.Objects)-1].Message, "its replicas, 3, are those of HorizontalPodAutoscaler scaler")
+	})
+	s.kubectl(t, "-n", "shop", "label", "deployment", "scaled", "app=other", "--overwrite")
+	s.await(t, "3 scaled", replicas)
+	s.carry(t, order(t, "scaled", federation.LandingSpec{}, strings.Replace(text, "example/main:1", "example/main:2", 1)))
+	if got := replicas(); got != "3 scaled" {
+		t.Errorf("a new order puts the replicas back: %s", got)
+	}
+	s.kubectl(t, "-n", "shop", "delete", "horizontalpodautoscaler", "scaler")
+	s.kubectl(t, "-n", "shop", "label", "deployment", "scaled", "app=other", "--overwrite")
+	s.await(t, "1 scaled", replicas)
+	s.remove(t, o)
+}
