@@ -27,7 +27,7 @@ type Member struct {
 func MemberOf(m federation.MemberSpec, f federation.MemberFacts) Member {
 	return Member{
 		Name: m.Name, Labels: m.Labels, Region: m.Place.Region, Zone: m.Place.Zone, Provider: m.Place.Provider, Jurisdiction: m.Place.Jurisdiction,
-		KubernetesVersion: f.KubernetesVersion, NodeKind: string(f.NodeKind), Kinds: f.Kinds, Nodes: f.Nodes,
+		KubernetesVersion: f.KubernetesVersion, NodeKind: f.NodeKind, Kinds: f.Kinds, Nodes: f.Nodes,
 	}
 }
 

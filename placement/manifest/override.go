@@ -81,7 +81,7 @@ func applyAt(o *federation.Override, at []int, objects []federation.Object, docs
 	for i, j := range at {
 		some[i], theirs[i] = objects[j], docs[j]
 	}
-	if err := applyOverride(o, some, theirs); err != nil && !(o.When != "" && isMissing(err)) {
+	if err := applyOverride(o, some, theirs); err != nil && (o.When == "" || !isMissing(err)) {
 		return err
 	}
 	for i, j := range at {
