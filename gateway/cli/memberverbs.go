@@ -83,15 +83,15 @@ func (c call) planCordon(member string) error {
 	return nil
 }
 
-// planDrain says what a drain would move: the same as an evacuation.
-func (c call) planDrain(member string) error {
+// planEmptying says what a drain, or a departure, would move: the same as an evacuation.
+func (c call) planEmptying(what, member string) error {
 	answer, err := c.Recovery.StartOperation(c.cmd.Context(), &gatewayv1.StartOperationRequest{
 		Verb: "evacuate", Scope: "member=" + member, Mode: string(federation.DryRun),
 	})
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(c.cmd.OutOrStdout(), "drain of %s; nothing was done\n\n", member)
+	fmt.Fprintf(c.cmd.OutOrStdout(), "%s of %s; nothing was done\n\n", what, member)
 	return printSimulation(c, answer.GetOperation().GetPlan())
 }
 
@@ -134,7 +134,7 @@ func (a *app) drainCommand() *cobra.Command {
 	var dryRun, wait bool
 	cmd := a.membersVerb("drain", "Move all workloads off a member", func(c call, member string) error {
 		if dryRun {
-			return c.planDrain(member)
+			return c.planEmptying("drain", member)
 		}
 		if err := Confirm(c.cmd, fmt.Sprintf("Move all workloads off %s?", member)); err != nil {
 			return err
@@ -147,18 +147,6 @@ func (a *app) drainCommand() *cobra.Command {
 	})
 	dryRunFlag(cmd, &dryRun)
 	cmd.Flags().BoolVar(&wait, "wait", false, "go on until the member is empty")
-	YesFlag(cmd)
-	return cmd
-}
-
-func (a *app) leaveCommand() *cobra.Command {
-	cmd := a.membersVerb("leave", "Remove a member that is empty, or lost; its agent is cut off for ever", func(c call, member string) error {
-		if err := Confirm(c.cmd, fmt.Sprintf("Remove %s from the federation? Its cluster stays as it is, and comes back with a new token only.", member)); err != nil {
-			return err
-		}
-		_, err := c.update(member, leaveAction, "left")
-		return err
-	})
 	YesFlag(cmd)
 	return cmd
 }
