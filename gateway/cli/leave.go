@@ -60,7 +60,7 @@ func (c call) leave(member string, l leaving) error {
 		return err
 	}
 	if l.dryRun {
-		return c.planEmptying("departure", member)
+		return c.planLeave(member)
 	}
 	if err := Confirm(c.cmd, question); err != nil {
 		return err
@@ -81,6 +81,16 @@ func (c call) leave(member string, l leaving) error {
 		return nil
 	}
 	return c.awaitLeft(member)
+}
+
+// planLeave says what a departure would move, and what would find no place.
+func (c call) planLeave(member string) error {
+	answer, err := c.Workloads.Simulate(c.cmd.Context(), &gatewayv1.SimulateRequest{Lose: []string{"member=" + member}})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(c.cmd.OutOrStdout(), "departure of %s; nothing was done\n\n", member)
+	return printSimulation(c, answer)
 }
 
 func lostHealth(m *gatewayv1.Member) bool {

@@ -83,15 +83,15 @@ func (c call) planCordon(member string) error {
 	return nil
 }
 
-// planEmptying says what a drain, or a departure, would move: the same as an evacuation.
-func (c call) planEmptying(what, member string) error {
+// planDrain says what a drain would move: the same as an evacuation.
+func (c call) planDrain(member string) error {
 	answer, err := c.Recovery.StartOperation(c.cmd.Context(), &gatewayv1.StartOperationRequest{
 		Verb: "evacuate", Scope: "member=" + member, Mode: string(federation.DryRun),
 	})
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(c.cmd.OutOrStdout(), "%s of %s; nothing was done\n\n", what, member)
+	fmt.Fprintf(c.cmd.OutOrStdout(), "drain of %s; nothing was done\n\n", member)
 	return printSimulation(c, answer.GetOperation().GetPlan())
 }
 
@@ -134,7 +134,7 @@ func (a *app) drainCommand() *cobra.Command {
 	var dryRun, wait bool
 	cmd := a.membersVerb("drain", "Move all workloads off a member", func(c call, member string) error {
 		if dryRun {
-			return c.planEmptying("drain", member)
+			return c.planDrain(member)
 		}
 		if err := Confirm(c.cmd, fmt.Sprintf("Move all workloads off %s?", member)); err != nil {
 			return err
