@@ -165,32 +165,45 @@ func (a *Agent) Run(ctx context.Context) error {
 	}
 	defer a.control.Close()
 	defer a.beats.Close()
+	roles, running := errgroup.WithContext(ctx)
+	for _, role := range []func(context.Context) error{a.beat, a.listen, a.access.Run, a.live} {
+		roles.Go(func() error { return role(running) })
+	}
+	err := roles.Wait()
+	a.goodbye()
+	switch {
+	case errors.Is(err, errLeft):
+		return a.forget()
+	case ctx.Err() != nil && (err == nil || errors.Is(err, context.Canceled)):
+		return nil
+	}
+	return err
+}
+
+// live serves until ctx ends, or the hub has the member leave; then it does its part in
+// that. The hub hears it beat throughout.
+func (a *Agent) live(ctx context.Context) error {
 	if a.book.read().Leaving == "" {
 		if err := a.serve(ctx); !errors.Is(err, errLeave) {
 			return err
 		}
 	}
-	return a.depart(ctx)
+	if err := a.part(ctx); err != nil {
+		return err
+	}
+	return errLeft
 }
 
 // serve is the work of a member that stays.
 func (a *Agent) serve(ctx context.Context) error {
 	roles, running := errgroup.WithContext(ctx)
 	for _, role := range []func(context.Context) error{
-		a.admit, a.decide, a.beat, a.look, a.lander.Run, a.reports.run, a.followWorks, a.listen, a.observe, a.keepFacts, a.keepStatuses, a.keepSealKey,
-		a.access.Run, a.keepApart, a.reach, a.awaitLeave,
+		a.admit, a.decide, a.look, a.lander.Run, a.reports.run, a.followWorks, a.observe, a.keepFacts, a.keepStatuses, a.keepSealKey,
+		a.keepApart, a.reach, a.awaitLeave,
 	} {
 		roles.Go(func() error { return role(running) })
 	}
-	err := roles.Wait()
-	if errors.Is(err, errLeave) && ctx.Err() == nil {
-		return err
-	}
-	a.goodbye()
-	if ctx.Err() != nil && (err == nil || errors.Is(err, context.Canceled) || errors.Is(err, errLeave)) {
-		return nil
-	}
-	return err
+	return roles.Wait()
 }
 
 // prepare brings up everything that the roles need, in order.

@@ -8,8 +8,6 @@ import (
 	"os"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/hansa-io/hansa/federation"
 	federationv1 "github.com/hansa-io/hansa/federation/v1"
 	"github.com/hansa-io/hansa/member/admit"
@@ -27,7 +25,8 @@ const (
 var (
 	// errLeave ends the roles of an agent that leaves.
 	errLeave = errors.New("the member leaves")
-	// errLeft: the agent has left, and was given nothing to join with since.
+	// errLeft ends an agent that has left, and one that was given nothing to join with
+	// since.
 	errLeft = errors.New("this cluster has left the federation")
 )
 
@@ -69,29 +68,6 @@ func (a *Agent) awaitLeave(ctx context.Context) error {
 		a.log.Info("leaving the federation", "objects", remains)
 		return errLeave
 	}
-}
-
-// depart lets go of the cluster, and tells the hub, which still hears the agent beat.
-func (a *Agent) depart(ctx context.Context) error {
-	roles, running := errgroup.WithContext(ctx)
-	for _, role := range []func(context.Context) error{a.beat, a.listen, a.access.Run} {
-		roles.Go(func() error { return role(running) })
-	}
-	roles.Go(func() error {
-		if err := a.part(running); err != nil {
-			return err
-		}
-		return errLeave
-	})
-	err := roles.Wait()
-	a.goodbye()
-	switch {
-	case errors.Is(err, errLeave):
-		return a.forget()
-	case ctx.Err() != nil:
-		return nil
-	}
-	return err
 }
 
 // part does the agent's part: first in the cluster, however long that takes, then at the

@@ -45,7 +45,7 @@ func disowned(u *unstructured.Unstructured) ([]byte, error) {
 		left = []metav1.ManagedFieldsEntry{{}} // an empty list would change nothing
 	}
 	return json.Marshal([]map[string]any{
-		{"op": "test", "path": "/metadata/resourceVersion", "value": u.GetResourceVersion()},
+		{"op": "replace", "path": "/metadata/resourceVersion", "value": u.GetResourceVersion()}, // else it is a conflict
 		{"op": "replace", "path": "/metadata/managedFields", "value": left},
 	})
 }

@@ -39,7 +39,7 @@ func (l *Lander) LetGo(ctx context.Context, remains federation.Remains) error {
 	}
 	err := each(ctx, all, func(ctx context.Context, inv Inventory) error {
 		for _, item := range inv.Items {
-			if err := l.disown(ctx, whole(inv), item.Ref); err != nil {
+			if err := l.part(ctx, whole(inv), item.Ref); err != nil {
 				return err
 			}
 		}
@@ -144,26 +144,19 @@ func few(names []string) string {
 	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
 }
 
-// disown takes Hansa's marks from an object that stays, and its ownership of fields. What
-// others have made meanwhile under the name is theirs.
-func (l *Lander) disown(ctx context.Context, w federation.Work, r kube.Ref) error {
+// part releases an object that stays. What others have made meanwhile under the name is
+// theirs.
+func (l *Lander) part(ctx context.Context, w federation.Work, r kube.Ref) error {
 	live, err := l.opts.Cluster.Get(ctx, r)
 	switch {
 	case errors.Is(err, kube.ErrNotFound), errors.Is(err, kube.ErrNoKind):
 		return nil
 	case err != nil:
 		return err
-	case live.GetDeletionTimestamp() != nil:
+	case live.GetDeletionTimestamp() != nil, !ours(live), checkOwner(live, w) != nil:
 		return nil
-	case ours(live) && checkOwner(live, w) == nil:
-		if err := l.release(ctx, r); err != nil {
-			return err
-		}
 	}
-	if err := l.opts.Cluster.Disown(ctx, r); err != nil && !errors.Is(err, kube.ErrNotFound) {
-		return err
-	}
-	return nil
+	return l.release(ctx, r)
 }
 
 // dropInventories removes the inventories and where they were.

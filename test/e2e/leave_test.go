@@ -294,6 +294,7 @@ func checkLeaveKilledAgent(t *testing.T, s *leaver) {
 		t.Errorf("osaka has %s", got)
 	}
 	s.free()
+	s.f.run(t, "hansa", "delete", "inn/guild", "--yes")
 }
 
 // checkLeaveDead: a whole member dies, leaves, and comes back: what it ran is removed, and
