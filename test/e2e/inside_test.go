@@ -335,5 +335,5 @@ func checkMarker(t *testing.T, s *inside) {
 // checkLeaveInside: the rights of the manifests are enough to let go of the cluster.
 func checkLeaveInside(t *testing.T, s *inside) {
 	s.f.run(t, "hansa", "leave", "osaka", "--delete", "--yes", "--wait")
-	s.awaitOutput("configmap/kube-root-ca.crt", "get", "configmaps", "-n", "hansa-system", "-o", "name")
+	s.awaitOutput("configmap/hansa-agent\nconfigmap/kube-root-ca.crt", "get", "configmaps", "-n", "hansa-system", "-o", "name")
 }
