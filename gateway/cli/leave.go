@@ -113,12 +113,18 @@ func (c call) awaitLeft(member string) error {
 		case err != nil && status.Code(err) != codes.Unavailable:
 			return err
 		case err == nil:
-			for _, e := range answer.GetEvidence() {
-				if e.GetWhat() == leaveAction {
-					show.show("%s", e.GetDetail())
-				}
-			}
+			show.show("%s", waitsFor(answer.GetEvidence()))
 		}
 		pause(c.cmd.Context(), time.Second)
 	}
+}
+
+// waitsFor is what the hub says about a departure.
+func waitsFor(evidence []*gatewayv1.Evidence) string {
+	for _, e := range evidence {
+		if e.GetWhat() == leaveAction {
+			return e.GetDetail()
+		}
+	}
+	return ""
 }
