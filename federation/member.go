@@ -124,6 +124,8 @@ type MemberSpec struct {
 	// RotateBy is when User ends, whatever the agent has done by then: an operator
 	// wants it replaced. Zero: nobody does.
 	RotateBy time.Time `json:"rotateBy,omitzero"`
+	// Leaving is set while the member leaves.
+	Leaving Leaving `json:"leaving,omitzero"`
 }
 
 // MemberFacts is what the agent reports about its cluster, as a whole each time

@@ -178,7 +178,8 @@ type MemberChange struct {
 	Member string
 	Action string // cordon | uncordon | drain | undrain | confirm | leave | rotate | taint | untaint | label | unlabel
 	// Argument of taint is KEY[=VALUE]:EFFECT, of untaint KEY[:EFFECT], of label
-	// KEY=VALUE, of unlabel KEY.
+	// KEY=VALUE, of unlabel KEY; of leave "retain" or "delete", and "force" after that if
+	// what finds no place elsewhere is to be given up, or "forget".
 	Argument string
 	Who      string
 }

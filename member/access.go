@@ -101,6 +101,9 @@ func (a *Agent) askGateway(ctx context.Context, r federation.Rotation) (federati
 			return reply, nil
 		}
 		if kind, refused := byCode[status.Code(err)]; refused {
+			if kind == messaging.NotFound {
+				mark(a.disowned)
+			}
 			return reply, messaging.Errorf(kind, "%s", status.Convert(err).Message())
 		}
 		err = fmt.Errorf("gateway %s: %w", g.Address, said(err))

@@ -106,6 +106,7 @@ type Agent struct {
 	inbox          *inbox
 	greeted        chan struct{} // closed once a hub has answered this life
 	greet          sync.Once
+	disowned       chan struct{} // a token when a gateway has said that the member is none any more
 	reports        *reporter
 	facts          *factsSource
 	changes        *changes
@@ -121,6 +122,7 @@ type Agent struct {
 	refusal atomic.Pointer[string] // the hub's last one of a hello
 	layers  atomic.Pointer[federation.Layers]
 	begun   time.Time
+	leave   chan federation.Remains              // the hub has the member leave
 	probes  chan struct{}                        // a token for each look at another member that is under way
 	exports map[federation.Key]federation.Export // last reported; only reportExports uses it
 	traces  traces
@@ -142,7 +144,7 @@ func New(opts Options) (*Agent, error) {
 	}
 	return &Agent{
 		opts: opts, log: opts.Logger.With("member", opts.Name), state: state,
-		inbox: newInbox(), greeted: make(chan struct{}), probes: make(chan struct{}, mostProbes), exports: map[federation.Key]federation.Export{},
+		inbox: newInbox(), greeted: make(chan struct{}), leave: make(chan federation.Remains, 1), disowned: make(chan struct{}, 1), probes: make(chan struct{}, mostProbes), exports: map[federation.Key]federation.Export{},
 	}, nil
 }
 
@@ -152,6 +154,10 @@ func (a *Agent) Run(ctx context.Context) error {
 	defer a.closeAdmission()
 	defer a.closeWorks()
 	if err := a.prepare(ctx); err != nil {
+		if errors.Is(err, errLeft) {
+			a.log.Info("there is nothing to do", "reason", err)
+			return nil
+		}
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -160,18 +166,44 @@ func (a *Agent) Run(ctx context.Context) error {
 	defer a.control.Close()
 	defer a.beats.Close()
 	roles, running := errgroup.WithContext(ctx)
-	for _, role := range []func(context.Context) error{
-		a.admit, a.decide, a.beat, a.look, a.lander.Run, a.reports.run, a.followWorks, a.listen, a.observe, a.keepFacts, a.keepStatuses, a.keepSealKey,
-		a.access.Run, a.keepApart, a.reach,
-	} {
+	for _, role := range []func(context.Context) error{a.beat, a.listen, a.access.Run, a.live} {
 		roles.Go(func() error { return role(running) })
 	}
 	err := roles.Wait()
 	a.goodbye()
-	if ctx.Err() != nil && (err == nil || errors.Is(err, context.Canceled)) {
+	switch {
+	case errors.Is(err, errLeft):
+		return a.forget()
+	case ctx.Err() != nil && (err == nil || errors.Is(err, context.Canceled)):
 		return nil
 	}
 	return err
+}
+
+// live serves until ctx ends, or the hub has the member leave; then it does its part in
+// that. The hub hears it beat throughout.
+func (a *Agent) live(ctx context.Context) error {
+	if a.book.read().Leaving == "" {
+		if err := a.serve(ctx); !errors.Is(err, errLeave) {
+			return err
+		}
+	}
+	if err := a.part(ctx); err != nil {
+		return err
+	}
+	return errLeft
+}
+
+// serve is the work of a member that stays.
+func (a *Agent) serve(ctx context.Context) error {
+	roles, running := errgroup.WithContext(ctx)
+	for _, role := range []func(context.Context) error{
+		a.admit, a.decide, a.look, a.lander.Run, a.reports.run, a.followWorks, a.observe, a.keepFacts, a.keepStatuses, a.keepSealKey,
+		a.keepApart, a.reach, a.awaitLeave,
+	} {
+		roles.Go(func() error { return role(running) })
+	}
+	return roles.Wait()
 }
 
 // prepare brings up everything that the roles need, in order.
@@ -196,10 +228,7 @@ func (a *Agent) prepare(ctx context.Context) error {
 	if a.guard, err = a.openGuard(clusterID); err != nil {
 		return err
 	}
-	if err := a.cluster.InstallServiceAPI(ctx); err != nil {
-		return err
-	}
-	if err := a.openAdmission(ctx); err != nil {
+	if err := a.moveIn(ctx); err != nil {
 		return err
 	}
 	a.seals = a.openKeyring()
@@ -223,6 +252,17 @@ func (a *Agent) prepare(ctx context.Context) error {
 	a.vitals.Store(&vitals{})
 	a.log.Info("agent starts", "incarnation", a.incarnation, "cluster", clusterID)
 	return nil
+}
+
+// moveIn brings what an agent needs in the cluster, unless it is about to leave.
+func (a *Agent) moveIn(ctx context.Context) error {
+	if a.book.read().Leaving != "" {
+		return nil
+	}
+	if err := a.cluster.InstallServiceAPI(ctx); err != nil {
+		return err
+	}
+	return a.openAdmission(ctx)
 }
 
 func (a *Agent) openGuard(clusterID string) (*guard.Machine, error) {

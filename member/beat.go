@@ -120,6 +120,9 @@ func (a *Agent) listen(ctx context.Context) error {
 	if _, err := a.control.Subscribe(ctx, subject.MemberDown(subject.DownRotate), a.hearOrder); err != nil {
 		return err
 	}
+	if _, err := a.control.Subscribe(ctx, subject.MemberDown(subject.DownLeave), a.hearLeave); err != nil {
+		return err
+	}
 	<-ctx.Done()
 	return nil
 }

@@ -17,6 +17,8 @@ type home interface {
 	// Marker says whose member the cluster is, and Mark notes it.
 	Marker(ctx context.Context) (kube.Marker, error)
 	Mark(ctx context.Context, m kube.Marker) error
+	// Unmark removes what Mark noted, if it is that still.
+	Unmark(ctx context.Context, m kube.Marker) error
 }
 
 // rulesWithin is how long a cluster that begins may refuse what it grants later: its API
@@ -58,10 +60,11 @@ func notJoined(err error) error {
 }
 
 // mark has the cluster say whose member it is, once after the join; later it refuses a
-// cluster that says otherwise, which another agent has joined meanwhile.
+// cluster that says otherwise, which another agent has joined meanwhile. One that leaves
+// does neither.
 func (a *Agent) mark(ctx context.Context) error {
 	id := a.book.read()
-	if id.Federation == "" {
+	if id.Federation == "" || id.Leaving != "" {
 		return nil
 	}
 	want := kube.Marker{Federation: id.Federation, Member: id.Member}

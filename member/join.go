@@ -68,7 +68,11 @@ func (a *Agent) admitted(ctx context.Context, clusterID string) (identity, error
 	case joined:
 		a.tellRights(ctx)
 		return id, nil
-	case a.opts.JoinToken == "":
+	}
+	if err := a.hasLeft(); err != nil {
+		return id, err
+	}
+	if a.opts.JoinToken == "" {
 		return id, fmt.Errorf("not joined yet, and there is no join token: make one with \"hansa token create --member %s\"", a.opts.Name)
 	}
 	if err := a.home.CheckRights(ctx); err != nil {

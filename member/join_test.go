@@ -97,6 +97,12 @@ func (g *ground) ID(context.Context) (string, error) {
 func (g *ground) CheckRights(context.Context) error           { return g.lacks }
 func (g *ground) Marker(context.Context) (kube.Marker, error) { return g.marker, nil }
 func (g *ground) Mark(_ context.Context, m kube.Marker) error { g.marker = m; return nil }
+func (g *ground) Unmark(_ context.Context, m kube.Marker) error {
+	if g.marker == m {
+		g.marker = kube.Marker{}
+	}
+	return nil
+}
 
 // TestJoinRights: an agent that may not do what it must does not ask, so its token is
 // not used up.

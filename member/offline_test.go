@@ -104,6 +104,8 @@ func (o *objects) Create(ctx context.Context, u *kube.Object) (*kube.Object, err
 	return o.put(u), nil
 }
 
+func (o *objects) Disown(context.Context, kube.Ref) error { return nil }
+
 func (o *objects) Adopt(context.Context, kube.Ref) error { return nil }
 
 func (o *objects) Apply(_ context.Context, u *kube.Object, _ bool) (*kube.Object, error) {

@@ -23,6 +23,7 @@ const (
 	guardFile       = "guard.json"
 	admissionFile   = "admission.pem"
 	lockFile        = "lock"
+	leftFile        = "left.json"
 )
 
 // identity is what a joined agent remembers.
@@ -38,6 +39,10 @@ type identity struct {
 	Marked bool `json:"marked,omitempty"`
 	// Gateway is the one by which the agent joined.
 	Gateway gateway `json:"gateway,omitzero"`
+	// Leaving is set from when the hub has the member leave, and Left when the cluster is
+	// let go of.
+	Leaving federation.Remains `json:"leaving,omitempty"`
+	Left    bool               `json:"left,omitempty"`
 }
 
 // book is the identity of an agent that several write to.

@@ -50,6 +50,7 @@ func (a *Agent) openWorks() (guard.Store, error) {
 func (a *Agent) closeWorks() {
 	if a.works != nil {
 		_ = a.works.Close() // every Write was durable
+		a.works = nil
 	}
 }
 

@@ -88,6 +88,8 @@ func reasonHealth(r *run, i int32) (string, string) {
 		return "lost in this scenario", "plan for its return"
 	case m.Masked != "":
 		return "counts as lost: " + m.Masked, "wait until the mask ends"
+	case m.Spec.Leaving.Leaves():
+		return "leaves the federation", "choose another member"
 	case m.Spec.Draining:
 		return "is draining", "hansa uncordon " + m.Spec.Name
 	case m.Health == federation.Healthy:

@@ -99,6 +99,7 @@ func (e *encoder) member(m *Member) {
 	e.float(spec.Place.Longitude)
 	e.bool(spec.Cordoned)
 	e.bool(spec.Draining)
+	e.bool(spec.Leaving.Leaves())
 	e.int(int64(m.Health))
 	e.int(facts.Nodes)
 	e.int(int64(len(spec.Labels)))

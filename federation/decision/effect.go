@@ -60,6 +60,9 @@ type DeleteMember struct {
 	Member   string
 	Account  string
 	Expected federation.Revision
+	// Done: its agent has done its part, so that its credentials may end before the
+	// record does; then no hub that dies between the two lets them live.
+	Done bool
 }
 
 // EndUser has the bus refuse one user of a member's account; its live connections are
@@ -70,6 +73,12 @@ type EndUser struct{ Member, Account, Key string }
 type OrderRotation struct {
 	Account string
 	Order   federation.RotationOrder
+}
+
+// OrderLeave tells an agent to let go of its cluster. It is repeated.
+type OrderLeave struct {
+	Account string
+	Order   federation.LeaveOrder
 }
 
 // PutWork hands a work to a member, whatever revision its record has: repeating
@@ -167,6 +176,7 @@ func (DeleteMember) effect()     {}
 func (Outranked) effect()        {}
 func (EndUser) effect()          {}
 func (OrderRotation) effect()    {}
+func (OrderLeave) effect()       {}
 func (PutWork) effect()          {}
 func (DropWork) effect()         {}
 func (ReadRecord) effect()       {}

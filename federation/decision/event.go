@@ -166,6 +166,13 @@ type UserUsed struct {
 	Used    federation.Rotated
 }
 
+// LeaveReported: an agent tells how far it has come with an OrderLeave. Answer:
+// federation.MemberSpec; of one that is done, once the record says so.
+type LeaveReported struct {
+	Request uint64
+	Report  federation.LeaveReport
+}
+
 // UserEnded: the bus refuses that user of the member, after EndUser.
 type UserEnded struct{ Member, Key string }
 
@@ -293,6 +300,7 @@ func (RenewArrived) event()       {}
 func (SealKeyOffered) event()     {}
 func (UserSigned) event()         {}
 func (UserUsed) event()           {}
+func (LeaveReported) event()      {}
 func (UserEnded) event()          {}
 func (OperationRequested) event() {}
 func (AbortRequested) event()     {}
@@ -316,6 +324,8 @@ func requestOf(ev Event) uint64 {
 	case UserSigned:
 		return ev.Request
 	case UserUsed:
+		return ev.Request
+	case LeaveReported:
 		return ev.Request
 	case OperationRequested:
 		return ev.Request

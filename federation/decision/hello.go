@@ -59,7 +59,7 @@ func (m *Machine) judge(mem *member, h federation.Hello, reply *federation.Hello
 	if h.Synced {
 		m.proveStopped(mem.name, held, Order{h.Incarnation, h.Sequence})
 	}
-	if budget := max(stopBudget, int(stopBudgetShare*float64(len(held)))); surplus > budget && !mem.confirmed {
+	if budget := max(stopBudget, int(stopBudgetShare*float64(len(held)))); surplus > budget && !mem.confirmed && !mem.spec.stored.Leaving.Leaves() {
 		reply.Reason = fmt.Sprintf("%d of %d works would have to go, more than %d; check the hub, then: hansa member confirm %s",
 			surplus, len(held), budget, mem.name)
 		m.step(mem, h, membership.Answered)

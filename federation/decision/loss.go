@@ -38,7 +38,7 @@ func (m *Machine) lose(fallen []fall) {
 	var lost []string
 	for _, f := range fallen {
 		mem, ok := m.members[f.member]
-		if !ok || !mem.lost() {
+		if !ok || !mem.lost() || mem.spec.stored.Leaving.Done {
 			continue
 		}
 		m.dwellFrom(mem, m.now)
@@ -211,12 +211,20 @@ func (m *Machine) mayMove(due []share) []recovery.Finding {
 	return recovery.Brake(in)
 }
 
+// brakeInput is what the brake judges by. A member that leaves counts neither among those
+// that are there nor among those that are lost.
 func (m *Machine) brakeInput(lost []string) recovery.BrakeInput {
 	in := recovery.BrakeInput{
-		Limits: m.opts.Brake, Members: map[string]federation.Place{}, Lost: lost,
-		Reversals: map[string]int{}, Frozen: m.frozenBy(),
+		Limits: m.opts.Brake, Members: map[string]federation.Place{}, Reversals: map[string]int{}, Frozen: m.frozenBy(),
+		Lost: slices.DeleteFunc(slices.Clone(lost), func(name string) bool {
+			mem := m.members[name]
+			return mem != nil && mem.spec.stored.Leaving.Leaves()
+		}),
 	}
 	for name, mem := range m.members {
+		if mem.spec.stored.Leaving.Leaves() {
+			continue
+		}
 		in.Members[name] = mem.spec.stored.Place
 		if v, ok := m.health.View(m.now, name); ok && m.maskOf(name) == "" {
 			in.Reversals[name] = v.Reversals - 1

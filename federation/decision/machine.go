@@ -95,6 +95,7 @@ type Machine struct {
 	observed    map[federation.Key]*observed // demand by service
 	patienceAt  time.Time                    // when a toleration or the wait for a node ends
 	usersAt     time.Time                    // when something is due about the users of members
+	leaveAt     time.Time                    // when something is due about members that leave
 	strangers   map[string]*member           // members whose record has not come
 
 	writes   map[uint64]writing
@@ -169,7 +170,7 @@ func (m *Machine) Deadline() (time.Time, bool) {
 	if m.lookAgain {
 		next = earlier(next, m.lookAt)
 	}
-	for _, at := range []time.Time{m.earliestHealth(), m.batchAt, m.worldAt, m.dwellAt, m.patienceAt, m.fencesAt(), m.recordAt, m.usersAt, m.survey.nextAt, m.auditAt()} {
+	for _, at := range []time.Time{m.earliestHealth(), m.batchAt, m.worldAt, m.dwellAt, m.patienceAt, m.fencesAt(), m.recordAt, m.usersAt, m.leaveAt, m.survey.nextAt, m.auditAt()} {
 		next = earlier(next, at)
 	}
 	for k := range m.timed {
@@ -211,6 +212,7 @@ func (m *Machine) settle() {
 		m.stepWorks()
 		m.stepRecords()
 		m.stepUsers()
+		m.stepLeaves()
 		m.stepSurvey()
 		m.stepAudit()
 		if !m.restless() {
@@ -285,6 +287,8 @@ func (m *Machine) applyRequest(ev Event) {
 		m.userSigned(ev)
 	case UserUsed:
 		m.userUsed(ev)
+	case LeaveReported:
+		m.leaveReported(ev)
 	default:
 		m.applyPlanning(ev)
 	}

@@ -29,6 +29,7 @@ type member struct {
 	tainted   map[federation.Taint]time.Time // since when it has each NoExecute taint
 	unsealed  map[federation.Key]bool        // works that are to be sealed to its new key; nil when all are
 	user      userWatch
+	leave     leaveWatch
 }
 
 // pending is a request that is answered when a write is done.
@@ -84,6 +85,7 @@ func (m *Machine) memberChanged(ev MemberChanged) {
 		return
 	}
 	m.usersIn(0)
+	m.leavesIn(0)
 	m.unsaved[mem.name] = true
 	if known && !sameLife(was, ev.Spec) {
 		m.recount(mem)
@@ -228,33 +230,6 @@ func (m *Machine) record(kind string, mem *member, c federation.MemberChange) {
 	}})
 }
 
-// leave removes a member that holds nothing any more, or is lost.
-func (m *Machine) leave(ev MemberCommand, mem *member) {
-	if n := m.holds(mem.name); n > 0 && !mem.lost() {
-		m.refuse(ev.Request, "Refused", fmt.Sprintf("member %s still runs %d workloads; empty it first: hansa drain %s", mem.name, n, mem.name))
-		return
-	}
-	id := m.newWrite(writing{source: SourceMembers, name: mem.name, gone: true})
-	mem.spec.begin(id, federation.MemberSpec{})
-	mem.asked = append(mem.asked, pending{request: ev.Request, id: id})
-	m.emit(DeleteMember{ID: id, Member: mem.name, Account: mem.spec.stored.Account, Expected: mem.spec.revision})
-	m.record("Join", mem, ev.Change)
-}
-
-// holds counts the workloads of which the member has, or must still remove,
-// something.
-func (m *Machine) holds(name string) int {
-	n := 0
-	for _, w := range m.workloads {
-		st, known := w.statuses[name]
-		_, assigned := w.record.stored.Replicas(name)
-		if assigned && !w.deleted() || known && running(st) {
-			n++
-		}
-	}
-	return n
-}
-
 func (m *Machine) memberDone(wr writing, ev WriteDone) {
 	mem, ok := m.members[wr.name]
 	if !ok || mem.spec.write != ev.ID {
@@ -285,9 +260,11 @@ func (m *Machine) memberDone(wr writing, ev WriteDone) {
 	mem.asked = left
 	if ev.Outcome != Written {
 		m.usersIn(rotateAgain)
+		m.leavesIn(retryEvery)
 		return
 	}
 	m.usersIn(0)
+	m.leavesIn(0)
 	m.noteTaints(mem)
 	m.noteSeals(mem)
 	if !onlyKeys(was, spec) {
@@ -301,7 +278,10 @@ func (m *Machine) emptying(name string) string {
 	if !ok {
 		return ""
 	}
-	if mem.spec.stored.Draining {
+	switch spec := mem.spec.stored; {
+	case spec.Leaving.Leaves():
+		return name + " leaves the federation"
+	case spec.Draining:
 		return name + " is being drained"
 	}
 	return m.evacuating(name)

@@ -220,8 +220,12 @@ func (m *Machine) operationOf(name string, k federation.Key) string {
 	return ""
 }
 
-// approvedFor reports whether a person let the workload leave the lost member.
+// approvedFor reports whether a person let the workload leave the lost member, or lets
+// the member leave.
 func (m *Machine) approvedFor(w *workload, name string) bool {
+	if mem := m.members[name]; mem.spec.stored.Leaving.Leaves() && !m.bound(w, mem) {
+		return true
+	}
 	id := m.operationOf(name, w.key)
 	return id != "" && m.operations[id].wants.Release
 }

@@ -337,11 +337,11 @@ func (m *Machine) planned(w *workload, a federation.Assignment) bool {
 }
 
 // staying is the request of w with the shares of members that are being emptied
-// where they are.
+// where they are, unless they are to be emptied at any price.
 func (m *Machine) staying(w *workload) placement.Request {
 	req := m.request(w)
 	for _, s := range req.Current {
-		if why := m.emptying(s.Member); why != "" {
+		if why := m.emptying(s.Member); why != "" && !m.forced(s.Member) {
 			req.Keep[s.Member] = why + ", but its share finds no room elsewhere"
 		}
 	}

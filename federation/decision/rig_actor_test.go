@@ -19,6 +19,10 @@ func (r *rig) live(a *actor) {
 			Layers: federation.Layers{API: federation.Green, Etcd: federation.Green, Nodes: 5, NodesReady: 5},
 		}})
 	}
+	if a.leaving.ordered {
+		r.letGo(a)
+		return
+	}
 	line := federation.MemberBeat{}
 	for _, b := range r.beat.Members {
 		if b.Member == a.name {

@@ -70,6 +70,7 @@ type actor struct {
 	// nodeless are replicas that the member's scheduler finds no node for.
 	nodeless map[federation.Key]int64
 	sick     map[federation.Key]int64 // replicas that are not ready
+	leaving  farewells
 }
 
 type run struct {
@@ -205,6 +206,8 @@ func (r *rig) execute(e Effect) {
 		r.endUser(e)
 	case OrderRotation:
 		r.logf("order %s to replace %s", e.Order.Member, e.Order.Key)
+	case OrderLeave:
+		r.orderLeave(e)
 	case ReadRecord:
 		r.logf("read %s %s", e.Source, e.Name)
 		r.soon(r.loaded(string(e.Source) + ":" + e.Name))
@@ -343,6 +346,8 @@ func (r *rig) replied(e Reply) {
 		if a.User.Key != "" {
 			r.logf("written")
 		}
+	case []federation.Evidence:
+		r.showFarewell(a)
 	case federation.SealReply:
 		r.logf("seal settled %v", a.Settled)
 	}

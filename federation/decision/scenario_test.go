@@ -31,11 +31,12 @@ import (
 //	busy NAME MILLI              the member reports that so much CPU is taken
 //	feed NAME age=D MEMBER=V...  a score from outside
 //	rule NAME [KIND READY]       a status rule; without a kind it is removed
-//	renew NAME NS/NAME EPOCH [held]
+//	renew NAME NS/NAME EPOCH [held]   describe NAME
 //	spoil NS/NAME                its record cannot be read any more
 //	seal NAME KEY                an agent offers a key; rejoin NAME KEY: one that lost its state
 //	using NAME KEY [AGE]         an agent is on the bus with that user
 //	rotate NAME KEY NEWKEY [offbus] [skew=D] [cluster=ID]   it asks for another
+//	reluctant NAME TEXT...       when it is to let go of its cluster, that holds it up; willing NAME: no more
 //	show [assignments] [health] [operations] [report] [keys] [users]
 func TestScenarios(t *testing.T) {
 	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
@@ -95,7 +96,7 @@ func (r *rig) command(cmd string, args []string) {
 		"member": r.cmdMember, "renew": r.cmdRenew, "show": r.cmdShow, "hello": r.cmdHello,
 		"sick": r.cmdSick, "stuck": r.cmdStuck, "rebalance": r.cmdRebalance, "replay": r.cmdReplay, "readiness": r.cmdReadiness, "feed": r.cmdFeed, "diff": r.cmdDiff, "busy": r.cmdBusy,
 		"way": r.cmdWay, "ways": r.cmdWays, "queries": r.cmdQueries, "safety": r.cmdSafety, "seal": r.cmdSeal, "rejoin": r.cmdRejoin, "spoil": r.cmdSpoil,
-		"rotate": r.cmdRotate, "using": r.cmdUsing, "rule": r.cmdRule,
+		"rotate": r.cmdRotate, "using": r.cmdUsing, "rule": r.cmdRule, "reluctant": r.cmdReluctant, "willing": r.cmdReluctant, "describe": r.cmdDescribe,
 	}
 	run, ok := commands[cmd]
 	if !ok {
@@ -323,10 +324,7 @@ func (r *rig) cmdUnfreeze([]string) {
 
 func (r *rig) cmdMember(args []string) {
 	r.asked++
-	change := federation.MemberChange{Member: args[0], Action: args[1], Who: "ann"}
-	if len(args) > 2 {
-		change.Argument = args[2]
-	}
+	change := federation.MemberChange{Member: args[0], Action: args[1], Argument: strings.Join(args[2:], " "), Who: "ann"}
 	r.step(MemberCommand{r.asked, change})
 }
 

@@ -177,7 +177,7 @@ func (m *Machine) noteRival(mem *member, r federation.Rotation) {
 	}
 	mem.user.rival = r.NewKey
 	m.note("Credentials", "member/"+mem.name, fmt.Sprintf(
-		"two agents ask for new credentials of %s: if there is only one, its identity was copied: hansa leave %s, and join again with a new token", mem.name, mem.name))
+		"two agents ask for new credentials of %s: if there is only one, its identity was copied: hansa leave %s --forget, and join again with a new token", mem.name, mem.name))
 }
 
 // userUsed: the agent is on the bus with this user; the one before it ends.

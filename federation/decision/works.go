@@ -290,10 +290,11 @@ func (w *workload) within() bool {
 }
 
 // mayTakeBack: a move takes away only once the replacement stands; what must run at
-// most once goes first; a member under a mask keeps everything. The order to a member
-// that is lost waits for it, and is not obeyed before it is back.
+// most once goes first; a member under a mask keeps everything, and one that leaves
+// with it. The order to a member that is lost waits for it, and is not obeyed before it
+// is back.
 func (m *Machine) mayTakeBack(w *workload, name string, moved bool) bool {
-	return m.maskOf(name) == "" && (moved || w.once())
+	return m.maskOf(name) == "" && (moved || w.once()) && !m.retains(w, name)
 }
 
 // takeBack asks a member to remove what it holds, and drops the record once it

@@ -65,11 +65,15 @@ func (l *leadership) dropWork(ctx context.Context, e decision.DropWork) {
 }
 
 // deleteMember forgets a member that left: first what it reported, so that nobody takes
-// it for that of the next one under its name, then its record and its credentials.
+// it for that of the next one under its name, then its record and its credentials. Those
+// of one whose agent is done end before its record does.
 func (l *leadership) deleteMember(ctx context.Context, e decision.DeleteMember) {
 	l.dir.leaves(e.Member, true)
 	l.group.Go(func() error {
 		err := forgetReports(ctx, l.buckets, e.Member)
+		if err == nil && e.Done {
+			err = l.endAccount(ctx, e.Account)
+		}
 		if err == nil {
 			err = forget(ctx, l.buckets[subject.Members], messaging.Entry{Key: subject.MemberKey(e.Member), Revision: e.Expected})
 		}
@@ -79,14 +83,23 @@ func (l *leadership) deleteMember(ctx context.Context, e decision.DeleteMember) 
 			l.dir.leaves(e.Member, false)
 		}
 		l.events.Put(done)
-		if err != nil {
+		if err != nil || e.Done {
 			return nil
 		}
-		if err := l.hub.opts.Accounts.Revoke(ctx, e.Account); err != nil {
+		if err := l.endAccount(ctx, e.Account); err != nil {
 			l.log.Warn("credentials of a member that left are not revoked", "member", e.Member, "error", err)
 		}
 		return nil
 	})
+}
+
+// endAccount ends the credentials of a member that left, and removes its works.
+func (l *leadership) endAccount(ctx context.Context, account string) error {
+	if err := l.hub.opts.Accounts.Revoke(ctx, account); err != nil {
+		return err
+	}
+	l.hub.closeWorks(account)
+	return l.hub.opts.Works.DropWorks(ctx, account)
 }
 
 // forgetReports removes what the store has of a member but its record.

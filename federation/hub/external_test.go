@@ -63,7 +63,7 @@ func TestExternalBus(t *testing.T) {
 	}
 	gone.kill()
 	await(w, healths, subject.MemberKey("tokyo"), func(r federation.HealthRecord) bool { return r.Health == federation.Unreachable })
-	_, err := w.ask(subject.HubMember, federationv1.EncodeMemberChange(federation.MemberChange{Member: "tokyo", Action: "leave"}))
+	_, err := w.ask(subject.HubMember, federationv1.EncodeMemberChange(federation.MemberChange{Member: "tokyo", Action: "leave", Argument: "forget"}))
 	must(t, err)
 	w.gone(subject.Members, subject.MemberKey("tokyo"))
 	for began := time.Now(); ; {

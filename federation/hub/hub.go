@@ -195,3 +195,10 @@ func (h *Hub) workBucket(ctx context.Context, account string) (messaging.Bucket,
 	w.bucket, err = h.opts.Works.WorkBucket(ctx, account)
 	return w.bucket, err
 }
+
+// closeWorks forgets the work bucket of the account.
+func (h *Hub) closeWorks(account string) {
+	h.works.Lock()
+	defer h.works.Unlock()
+	delete(h.open, account)
+}

@@ -233,7 +233,7 @@ func TestLeave(t *testing.T) {
 	w.ready(await(w, assignments, subject.WorkloadKey(web), func(a federation.Assignment) bool { return on(a, "tokyo") }))
 	gone.kill()
 	await(w, healths, subject.MemberKey("tokyo"), func(r federation.HealthRecord) bool { return r.Health == federation.Unreachable })
-	_, err := w.ask(subject.HubMember, federationv1.EncodeMemberChange(federation.MemberChange{Member: "tokyo", Action: "leave"}))
+	_, err := w.ask(subject.HubMember, federationv1.EncodeMemberChange(federation.MemberChange{Member: "tokyo", Action: "leave", Argument: "forget"}))
 	must(t, err)
 	w.gone(subject.Members, subject.MemberKey("tokyo"))
 	for _, bucket := range []string{subject.Health, subject.Facts, subject.Status, subject.Exports} {

@@ -37,6 +37,8 @@ type WorkBuckets interface {
 	// bucket again, unless it still holds all that the last one was given: every order
 	// up to the revision held, 0 for none.
 	ReplayWorks(ctx context.Context, account string, held federation.Revision) error
+	// DropWorks removes the bucket; that there is none is as good.
+	DropWorks(ctx context.Context, account string) error
 }
 
 // joins lets agents join. A join that is refused changes nothing.
@@ -106,7 +108,7 @@ func (j joins) join(ctx context.Context, r federation.JoinRequest, now time.Time
 func (j joins) strange(ctx context.Context, r federation.JoinRequest) error {
 	if r.Federation != "" && j.federation != "" && r.Federation != j.federation {
 		return messaging.Errorf(messaging.Exists,
-			"join of %s: the cluster belongs to another federation (%s, this is %s): remove it there with \"hansa leave\", and then delete ConfigMap hansa-system/hansa-member in the cluster",
+			"join of %s: the cluster belongs to another federation (%s, this is %s): remove it there with \"hansa leave\"; if it was removed without its agent, delete ConfigMap hansa-system/hansa-member in the cluster",
 			r.Member, r.Federation, j.federation)
 	}
 	entries, err := snapshot(ctx, j.members, "")
@@ -142,6 +144,10 @@ func (j joins) known(ctx context.Context, r federation.JoinRequest) (federation.
 	if spec.ClusterID != r.ClusterID {
 		return federation.MemberSpec{}, 0, messaging.Errorf(messaging.Exists,
 			"join of %s: another cluster has joined under this name: choose another name, or remove it with \"hansa leave %s\"", r.Member, r.Member)
+	}
+	if spec.Leaving.Leaves() {
+		return federation.MemberSpec{}, 0, messaging.Errorf(messaging.Exists,
+			"join of %s: it is leaving: start its agent with the state that it had, and wait until that has let go of the cluster; or, if that is lost, \"hansa leave %s --forget\"", r.Member, r.Member)
 	}
 	return spec, entry.Revision, nil
 }

@@ -76,7 +76,7 @@ func TestJoinRefusals(t *testing.T) {
 	}{
 		{"taken name", fresh("tokyo"), "tokyo", nil, messaging.Exists, "join of tokyo: another cluster has joined under this name: choose another name, or remove it with \"hansa leave tokyo\""},
 		{"member under another name", fresh("osaka"), "osaka", func(r *federation.JoinRequest) { r.ClusterID = "c1" }, messaging.Exists, "join of osaka: the cluster is a member already, as tokyo: remove that first with \"hansa leave tokyo\""},
-		{"cluster of another federation", fresh("osaka"), "osaka", func(r *federation.JoinRequest) { r.Federation = "F2" }, messaging.Exists, "join of osaka: the cluster belongs to another federation (F2, this is F1): remove it there with \"hansa leave\", and then delete ConfigMap hansa-system/hansa-member in the cluster"},
+		{"cluster of another federation", fresh("osaka"), "osaka", func(r *federation.JoinRequest) { r.Federation = "F2" }, messaging.Exists, "join of osaka: the cluster belongs to another federation (F2, this is F1): remove it there with \"hansa leave\"; if it was removed without its agent, delete ConfigMap hansa-system/hansa-member in the cluster"},
 		{"used token", used, "tokyo", nil, messaging.Denied, "join of tokyo: the token was used already" + again("tokyo")},
 		{"unknown token", federation.TokenReply{ID: "none", Secret: "x"}, "osaka", nil, messaging.Denied, "join of osaka: the token is not known" + again("osaka")},
 		{"wrong secret", federation.TokenReply{ID: fresh("osaka").ID, Secret: "guess"}, "osaka", nil, messaging.Denied, "join of osaka: the token is not known" + again("osaka")},

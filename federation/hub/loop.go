@@ -184,6 +184,8 @@ func (l *leadership) execute(ctx context.Context, effect decision.Effect) {
 		l.group.Go(func() error { return l.endUser(ctx, e) })
 	case decision.OrderRotation:
 		l.orderRotation(e)
+	case decision.OrderLeave:
+		l.orderLeave(e)
 	case decision.Outranked:
 		l.outranked(e.Term)
 	case decision.PutEvent:

@@ -43,6 +43,7 @@ func (l *leadership) reports() map[string]handler {
 
 		subject.UpRotate:  l.hearRotate,
 		subject.UpRotated: l.hearRotated,
+		subject.UpLeave:   l.hearLeave,
 	}
 }
 

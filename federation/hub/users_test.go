@@ -178,9 +178,9 @@ func TestRenewal(t *testing.T) {
 }
 
 // command is what an operator asks about a member.
-func (w *world) command(member, action string) error {
+func (w *world) command(member, action string, argument ...string) error {
 	w.t.Helper()
-	_, err := w.ask(subject.HubMember, federationv1.EncodeMemberChange(federation.MemberChange{Member: member, Action: action, Who: "ann"}))
+	_, err := w.ask(subject.HubMember, federationv1.EncodeMemberChange(federation.MemberChange{Member: member, Action: action, Argument: strings.Join(argument, " "), Who: "ann"}))
 	return err
 }
 
@@ -213,7 +213,7 @@ func TestLeaveCutsOff(t *testing.T) {
 	a := w.newTenant("tokyo")
 	a.start()
 	w.uses("tokyo", func(u federation.BusUser) bool { return u.Key == a.user().Key })
-	must(t, w.command("tokyo", "leave"))
+	must(t, w.command("tokyo", "leave", "forget"))
 	w.within("the end of the connections", func() bool { return !a.links[0].Connected() && !a.links[1].Connected() })
 	select {
 	case line := <-a.lines:

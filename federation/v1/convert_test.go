@@ -86,6 +86,8 @@ func codecs() []codec {
 		of("RotationReply", EncodeRotationReply, DecodeRotationReply),
 		of("Rotated", EncodeRotated, DecodeRotated),
 		of("RotationOrder", EncodeRotationOrder, DecodeRotationOrder),
+		of("LeaveOrder", EncodeLeaveOrder, DecodeLeaveOrder),
+		of("LeaveReport", EncodeLeaveReport, DecodeLeaveReport),
 	}
 }
 

@@ -3829,6 +3829,138 @@ func (x *RotationOrder) GetKey() string {
 	return ""
 }
 
+// LeaveOrder tells an agent to let go of its cluster; hub → agent.
+type LeaveOrder struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Member    string                 `protobuf:"bytes,1,opt,name=member,proto3" json:"member,omitempty"`
+	ClusterId string                 `protobuf:"bytes,2,opt,name=cluster_id,json=clusterId,proto3" json:"cluster_id,omitempty"`
+	// retain | delete
+	Remains       string `protobuf:"bytes,3,opt,name=remains,proto3" json:"remains,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LeaveOrder) Reset() {
+	*x = LeaveOrder{}
+	mi := &file_federation_v1_messages_proto_msgTypes[54]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LeaveOrder) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LeaveOrder) ProtoMessage() {}
+
+func (x *LeaveOrder) ProtoReflect() protoreflect.Message {
+	mi := &file_federation_v1_messages_proto_msgTypes[54]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LeaveOrder.ProtoReflect.Descriptor instead.
+func (*LeaveOrder) Descriptor() ([]byte, []int) {
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{54}
+}
+
+func (x *LeaveOrder) GetMember() string {
+	if x != nil {
+		return x.Member
+	}
+	return ""
+}
+
+func (x *LeaveOrder) GetClusterId() string {
+	if x != nil {
+		return x.ClusterId
+	}
+	return ""
+}
+
+func (x *LeaveOrder) GetRemains() string {
+	if x != nil {
+		return x.Remains
+	}
+	return ""
+}
+
+// LeaveReport tells how far an agent has come with that; agent → hub.
+type LeaveReport struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Member    string                 `protobuf:"bytes,1,opt,name=member,proto3" json:"member,omitempty"`
+	ClusterId string                 `protobuf:"bytes,2,opt,name=cluster_id,json=clusterId,proto3" json:"cluster_id,omitempty"`
+	Done      bool                   `protobuf:"varint,3,opt,name=done,proto3" json:"done,omitempty"`
+	// For what it waits; empty when nothing holds it up.
+	Waits         string `protobuf:"bytes,4,opt,name=waits,proto3" json:"waits,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LeaveReport) Reset() {
+	*x = LeaveReport{}
+	mi := &file_federation_v1_messages_proto_msgTypes[55]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LeaveReport) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LeaveReport) ProtoMessage() {}
+
+func (x *LeaveReport) ProtoReflect() protoreflect.Message {
+	mi := &file_federation_v1_messages_proto_msgTypes[55]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LeaveReport.ProtoReflect.Descriptor instead.
+func (*LeaveReport) Descriptor() ([]byte, []int) {
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{55}
+}
+
+func (x *LeaveReport) GetMember() string {
+	if x != nil {
+		return x.Member
+	}
+	return ""
+}
+
+func (x *LeaveReport) GetClusterId() string {
+	if x != nil {
+		return x.ClusterId
+	}
+	return ""
+}
+
+func (x *LeaveReport) GetDone() bool {
+	if x != nil {
+		return x.Done
+	}
+	return false
+}
+
+func (x *LeaveReport) GetWaits() string {
+	if x != nil {
+		return x.Waits
+	}
+	return ""
+}
+
 var File_federation_v1_messages_proto protoreflect.FileDescriptor
 
 const file_federation_v1_messages_proto_rawDesc = "" +
@@ -4145,7 +4277,19 @@ const file_federation_v1_messages_proto_rawDesc = "" +
 	"\x04user\x18\x04 \x01(\v2\x1c.hansa.federation.v1.BusUserR\x04user\"9\n" +
 	"\rRotationOrder\x12\x16\n" +
 	"\x06member\x18\x01 \x01(\tR\x06member\x12\x10\n" +
-	"\x03key\x18\x02 \x01(\tR\x03keyB6Z4github.com/hansa-io/hansa/federation/v1;federationv1b\x06proto3"
+	"\x03key\x18\x02 \x01(\tR\x03key\"]\n" +
+	"\n" +
+	"LeaveOrder\x12\x16\n" +
+	"\x06member\x18\x01 \x01(\tR\x06member\x12\x1d\n" +
+	"\n" +
+	"cluster_id\x18\x02 \x01(\tR\tclusterId\x12\x18\n" +
+	"\aremains\x18\x03 \x01(\tR\aremains\"n\n" +
+	"\vLeaveReport\x12\x16\n" +
+	"\x06member\x18\x01 \x01(\tR\x06member\x12\x1d\n" +
+	"\n" +
+	"cluster_id\x18\x02 \x01(\tR\tclusterId\x12\x12\n" +
+	"\x04done\x18\x03 \x01(\bR\x04done\x12\x14\n" +
+	"\x05waits\x18\x04 \x01(\tR\x05waitsB6Z4github.com/hansa-io/hansa/federation/v1;federationv1b\x06proto3"
 
 var (
 	file_federation_v1_messages_proto_rawDescOnce sync.Once
@@ -4159,7 +4303,7 @@ func file_federation_v1_messages_proto_rawDescGZIP() []byte {
 	return file_federation_v1_messages_proto_rawDescData
 }
 
-var file_federation_v1_messages_proto_msgTypes = make([]protoimpl.MessageInfo, 58)
+var file_federation_v1_messages_proto_msgTypes = make([]protoimpl.MessageInfo, 60)
 var file_federation_v1_messages_proto_goTypes = []any{
 	(*Beat)(nil),                  // 0: hansa.federation.v1.Beat
 	(*PeerObservation)(nil),       // 1: hansa.federation.v1.PeerObservation
@@ -4215,68 +4359,70 @@ var file_federation_v1_messages_proto_goTypes = []any{
 	(*RotationReply)(nil),         // 51: hansa.federation.v1.RotationReply
 	(*Rotated)(nil),               // 52: hansa.federation.v1.Rotated
 	(*RotationOrder)(nil),         // 53: hansa.federation.v1.RotationOrder
-	nil,                           // 54: hansa.federation.v1.HubBeat.HeadsEntry
-	nil,                           // 55: hansa.federation.v1.JoinRequest.LabelsEntry
-	nil,                           // 56: hansa.federation.v1.SimulationRequest.ScaleEntry
-	nil,                           // 57: hansa.federation.v1.SimulationRequest.PoliciesEntry
-	(*durationpb.Duration)(nil),   // 58: google.protobuf.Duration
-	(*Key)(nil),                   // 59: hansa.federation.v1.Key
-	(*Place)(nil),                 // 60: hansa.federation.v1.Place
-	(*timestamppb.Timestamp)(nil), // 61: google.protobuf.Timestamp
-	(*MemberSpec)(nil),            // 62: hansa.federation.v1.MemberSpec
-	(*MemberFacts)(nil),           // 63: hansa.federation.v1.MemberFacts
-	(*BusUser)(nil),               // 64: hansa.federation.v1.BusUser
+	(*LeaveOrder)(nil),            // 54: hansa.federation.v1.LeaveOrder
+	(*LeaveReport)(nil),           // 55: hansa.federation.v1.LeaveReport
+	nil,                           // 56: hansa.federation.v1.HubBeat.HeadsEntry
+	nil,                           // 57: hansa.federation.v1.JoinRequest.LabelsEntry
+	nil,                           // 58: hansa.federation.v1.SimulationRequest.ScaleEntry
+	nil,                           // 59: hansa.federation.v1.SimulationRequest.PoliciesEntry
+	(*durationpb.Duration)(nil),   // 60: google.protobuf.Duration
+	(*Key)(nil),                   // 61: hansa.federation.v1.Key
+	(*Place)(nil),                 // 62: hansa.federation.v1.Place
+	(*timestamppb.Timestamp)(nil), // 63: google.protobuf.Timestamp
+	(*MemberSpec)(nil),            // 64: hansa.federation.v1.MemberSpec
+	(*MemberFacts)(nil),           // 65: hansa.federation.v1.MemberFacts
+	(*BusUser)(nil),               // 66: hansa.federation.v1.BusUser
 }
 var file_federation_v1_messages_proto_depIdxs = []int32{
-	58, // 0: hansa.federation.v1.Beat.stall:type_name -> google.protobuf.Duration
-	58, // 1: hansa.federation.v1.Beat.hub_age:type_name -> google.protobuf.Duration
+	60, // 0: hansa.federation.v1.Beat.stall:type_name -> google.protobuf.Duration
+	60, // 1: hansa.federation.v1.Beat.hub_age:type_name -> google.protobuf.Duration
 	1,  // 2: hansa.federation.v1.Beat.peers:type_name -> hansa.federation.v1.PeerObservation
 	2,  // 3: hansa.federation.v1.Beat.holdings:type_name -> hansa.federation.v1.Holding
-	58, // 4: hansa.federation.v1.PeerObservation.age:type_name -> google.protobuf.Duration
-	59, // 5: hansa.federation.v1.Holding.workload:type_name -> hansa.federation.v1.Key
+	60, // 4: hansa.federation.v1.PeerObservation.age:type_name -> google.protobuf.Duration
+	61, // 5: hansa.federation.v1.Holding.workload:type_name -> hansa.federation.v1.Key
 	4,  // 6: hansa.federation.v1.HubBeat.members:type_name -> hansa.federation.v1.MemberBeat
 	5,  // 7: hansa.federation.v1.HubBeat.masks:type_name -> hansa.federation.v1.FaultMask
-	54, // 8: hansa.federation.v1.HubBeat.heads:type_name -> hansa.federation.v1.HubBeat.HeadsEntry
-	58, // 9: hansa.federation.v1.MemberBeat.heard_age:type_name -> google.protobuf.Duration
-	58, // 10: hansa.federation.v1.FaultMask.lifetime:type_name -> google.protobuf.Duration
+	56, // 8: hansa.federation.v1.HubBeat.heads:type_name -> hansa.federation.v1.HubBeat.HeadsEntry
+	60, // 9: hansa.federation.v1.MemberBeat.heard_age:type_name -> google.protobuf.Duration
+	60, // 10: hansa.federation.v1.FaultMask.lifetime:type_name -> google.protobuf.Duration
 	2,  // 11: hansa.federation.v1.Hello.holdings:type_name -> hansa.federation.v1.Holding
 	2,  // 12: hansa.federation.v1.HelloReply.keep:type_name -> hansa.federation.v1.Holding
 	2,  // 13: hansa.federation.v1.HelloReply.stop:type_name -> hansa.federation.v1.Holding
-	58, // 14: hansa.federation.v1.ProbeRequest.timeout:type_name -> google.protobuf.Duration
-	58, // 15: hansa.federation.v1.ProbeReply.round_trip:type_name -> google.protobuf.Duration
+	60, // 14: hansa.federation.v1.ProbeRequest.timeout:type_name -> google.protobuf.Duration
+	60, // 15: hansa.federation.v1.ProbeReply.round_trip:type_name -> google.protobuf.Duration
 	12, // 16: hansa.federation.v1.QueryReport.counts:type_name -> hansa.federation.v1.QueryCount
-	59, // 17: hansa.federation.v1.QueryCount.service:type_name -> hansa.federation.v1.Key
-	60, // 18: hansa.federation.v1.JoinRequest.place:type_name -> hansa.federation.v1.Place
-	55, // 19: hansa.federation.v1.JoinRequest.labels:type_name -> hansa.federation.v1.JoinRequest.LabelsEntry
-	61, // 20: hansa.federation.v1.JoinReply.expires_at:type_name -> google.protobuf.Timestamp
-	58, // 21: hansa.federation.v1.TokenRequest.ttl:type_name -> google.protobuf.Duration
-	61, // 22: hansa.federation.v1.TokenReply.expires_at:type_name -> google.protobuf.Timestamp
+	61, // 17: hansa.federation.v1.QueryCount.service:type_name -> hansa.federation.v1.Key
+	62, // 18: hansa.federation.v1.JoinRequest.place:type_name -> hansa.federation.v1.Place
+	57, // 19: hansa.federation.v1.JoinRequest.labels:type_name -> hansa.federation.v1.JoinRequest.LabelsEntry
+	63, // 20: hansa.federation.v1.JoinReply.expires_at:type_name -> google.protobuf.Timestamp
+	60, // 21: hansa.federation.v1.TokenRequest.ttl:type_name -> google.protobuf.Duration
+	63, // 22: hansa.federation.v1.TokenReply.expires_at:type_name -> google.protobuf.Timestamp
 	19, // 23: hansa.federation.v1.TokensReply.tokens:type_name -> hansa.federation.v1.Token
-	61, // 24: hansa.federation.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
-	56, // 25: hansa.federation.v1.SimulationRequest.scale:type_name -> hansa.federation.v1.SimulationRequest.ScaleEntry
-	62, // 26: hansa.federation.v1.SimulationRequest.add:type_name -> hansa.federation.v1.MemberSpec
-	63, // 27: hansa.federation.v1.SimulationRequest.add_facts:type_name -> hansa.federation.v1.MemberFacts
-	57, // 28: hansa.federation.v1.SimulationRequest.policies:type_name -> hansa.federation.v1.SimulationRequest.PoliciesEntry
+	63, // 24: hansa.federation.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
+	58, // 25: hansa.federation.v1.SimulationRequest.scale:type_name -> hansa.federation.v1.SimulationRequest.ScaleEntry
+	64, // 26: hansa.federation.v1.SimulationRequest.add:type_name -> hansa.federation.v1.MemberSpec
+	65, // 27: hansa.federation.v1.SimulationRequest.add_facts:type_name -> hansa.federation.v1.MemberFacts
+	59, // 28: hansa.federation.v1.SimulationRequest.policies:type_name -> hansa.federation.v1.SimulationRequest.PoliciesEntry
 	22, // 29: hansa.federation.v1.Simulation.moves:type_name -> hansa.federation.v1.Move
 	23, // 30: hansa.federation.v1.Simulation.unmet:type_name -> hansa.federation.v1.Unmet
-	59, // 31: hansa.federation.v1.Move.workload:type_name -> hansa.federation.v1.Key
-	59, // 32: hansa.federation.v1.Unmet.workload:type_name -> hansa.federation.v1.Key
+	61, // 31: hansa.federation.v1.Move.workload:type_name -> hansa.federation.v1.Key
+	61, // 32: hansa.federation.v1.Unmet.workload:type_name -> hansa.federation.v1.Key
 	25, // 33: hansa.federation.v1.Readiness.scenarios:type_name -> hansa.federation.v1.Scenario
-	61, // 34: hansa.federation.v1.Readiness.checked_at:type_name -> google.protobuf.Timestamp
+	63, // 34: hansa.federation.v1.Readiness.checked_at:type_name -> google.protobuf.Timestamp
 	23, // 35: hansa.federation.v1.Scenario.unmet:type_name -> hansa.federation.v1.Unmet
-	59, // 36: hansa.federation.v1.RebalanceRequest.workload:type_name -> hansa.federation.v1.Key
-	59, // 37: hansa.federation.v1.ReplayRequest.workload:type_name -> hansa.federation.v1.Key
-	59, // 38: hansa.federation.v1.Replay.workload:type_name -> hansa.federation.v1.Key
+	61, // 36: hansa.federation.v1.RebalanceRequest.workload:type_name -> hansa.federation.v1.Key
+	61, // 37: hansa.federation.v1.ReplayRequest.workload:type_name -> hansa.federation.v1.Key
+	61, // 38: hansa.federation.v1.Replay.workload:type_name -> hansa.federation.v1.Key
 	33, // 39: hansa.federation.v1.DescribeReply.evidence:type_name -> hansa.federation.v1.Evidence
-	58, // 40: hansa.federation.v1.Evidence.age:type_name -> google.protobuf.Duration
-	59, // 41: hansa.federation.v1.RenewRequest.workload:type_name -> hansa.federation.v1.Key
-	58, // 42: hansa.federation.v1.Grant.ttl:type_name -> google.protobuf.Duration
+	60, // 40: hansa.federation.v1.Evidence.age:type_name -> google.protobuf.Duration
+	61, // 41: hansa.federation.v1.RenewRequest.workload:type_name -> hansa.federation.v1.Key
+	60, // 42: hansa.federation.v1.Grant.ttl:type_name -> google.protobuf.Duration
 	47, // 43: hansa.federation.v1.RestoreReply.changes:type_name -> hansa.federation.v1.RestoreChanges
-	61, // 44: hansa.federation.v1.RestoreChanges.at:type_name -> google.protobuf.Timestamp
+	63, // 44: hansa.federation.v1.RestoreChanges.at:type_name -> google.protobuf.Timestamp
 	48, // 45: hansa.federation.v1.RestoreChanges.counts:type_name -> hansa.federation.v1.BucketCount
 	49, // 46: hansa.federation.v1.RestoreChanges.list:type_name -> hansa.federation.v1.RestoreChange
-	61, // 47: hansa.federation.v1.Rotation.at:type_name -> google.protobuf.Timestamp
-	64, // 48: hansa.federation.v1.Rotated.user:type_name -> hansa.federation.v1.BusUser
+	63, // 47: hansa.federation.v1.Rotation.at:type_name -> google.protobuf.Timestamp
+	66, // 48: hansa.federation.v1.Rotated.user:type_name -> hansa.federation.v1.BusUser
 	49, // [49:49] is the sub-list for method output_type
 	49, // [49:49] is the sub-list for method input_type
 	49, // [49:49] is the sub-list for extension type_name
@@ -4296,7 +4442,7 @@ func file_federation_v1_messages_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_federation_v1_messages_proto_rawDesc), len(file_federation_v1_messages_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   58,
+			NumMessages:   60,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -410,7 +410,9 @@ type MemberSpec struct {
 	// Public keys of users that the bus has still to be told to refuse.
 	EndedUsers []string `protobuf:"bytes,17,rep,name=ended_users,json=endedUsers,proto3" json:"ended_users,omitempty"`
 	// When user ends, since an operator wants it replaced.
-	RotateBy      *timestamppb.Timestamp `protobuf:"bytes,18,opt,name=rotate_by,json=rotateBy,proto3" json:"rotate_by,omitempty"`
+	RotateBy *timestamppb.Timestamp `protobuf:"bytes,18,opt,name=rotate_by,json=rotateBy,proto3" json:"rotate_by,omitempty"`
+	// Set while the member leaves the federation.
+	Leaving       *Leaving `protobuf:"bytes,19,opt,name=leaving,proto3" json:"leaving,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -564,6 +566,85 @@ func (x *MemberSpec) GetRotateBy() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *MemberSpec) GetLeaving() *Leaving {
+	if x != nil {
+		return x.Leaving
+	}
+	return nil
+}
+
+// Leaving says how a member leaves the federation.
+type Leaving struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// retain | delete
+	Remains string                 `protobuf:"bytes,1,opt,name=remains,proto3" json:"remains,omitempty"`
+	Since   *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=since,proto3" json:"since,omitempty"`
+	// Also what finds no place elsewhere is given up.
+	Force bool `protobuf:"varint,3,opt,name=force,proto3" json:"force,omitempty"`
+	// The agent has done its part in the cluster.
+	Done          bool `protobuf:"varint,4,opt,name=done,proto3" json:"done,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Leaving) Reset() {
+	*x = Leaving{}
+	mi := &file_federation_v1_records_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Leaving) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Leaving) ProtoMessage() {}
+
+func (x *Leaving) ProtoReflect() protoreflect.Message {
+	mi := &file_federation_v1_records_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Leaving.ProtoReflect.Descriptor instead.
+func (*Leaving) Descriptor() ([]byte, []int) {
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *Leaving) GetRemains() string {
+	if x != nil {
+		return x.Remains
+	}
+	return ""
+}
+
+func (x *Leaving) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *Leaving) GetForce() bool {
+	if x != nil {
+		return x.Force
+	}
+	return false
+}
+
+func (x *Leaving) GetDone() bool {
+	if x != nil {
+		return x.Done
+	}
+	return false
+}
+
 // BusUser is a user of a member's account on the bus.
 type BusUser struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -577,7 +658,7 @@ type BusUser struct {
 
 func (x *BusUser) Reset() {
 	*x = BusUser{}
-	mi := &file_federation_v1_records_proto_msgTypes[6]
+	mi := &file_federation_v1_records_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -589,7 +670,7 @@ func (x *BusUser) String() string {
 func (*BusUser) ProtoMessage() {}
 
 func (x *BusUser) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[6]
+	mi := &file_federation_v1_records_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -602,7 +683,7 @@ func (x *BusUser) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BusUser.ProtoReflect.Descriptor instead.
 func (*BusUser) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{6}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *BusUser) GetKey() string {
@@ -648,7 +729,7 @@ type MemberFacts struct {
 
 func (x *MemberFacts) Reset() {
 	*x = MemberFacts{}
-	mi := &file_federation_v1_records_proto_msgTypes[7]
+	mi := &file_federation_v1_records_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -660,7 +741,7 @@ func (x *MemberFacts) String() string {
 func (*MemberFacts) ProtoMessage() {}
 
 func (x *MemberFacts) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[7]
+	mi := &file_federation_v1_records_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -673,7 +754,7 @@ func (x *MemberFacts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MemberFacts.ProtoReflect.Descriptor instead.
 func (*MemberFacts) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{7}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *MemberFacts) GetMember() string {
@@ -778,7 +859,7 @@ type Quota struct {
 
 func (x *Quota) Reset() {
 	*x = Quota{}
-	mi := &file_federation_v1_records_proto_msgTypes[8]
+	mi := &file_federation_v1_records_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -790,7 +871,7 @@ func (x *Quota) String() string {
 func (*Quota) ProtoMessage() {}
 
 func (x *Quota) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[8]
+	mi := &file_federation_v1_records_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -803,7 +884,7 @@ func (x *Quota) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Quota.ProtoReflect.Descriptor instead.
 func (*Quota) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{8}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Quota) GetNamespace() string {
@@ -836,7 +917,7 @@ type HealthRecord struct {
 
 func (x *HealthRecord) Reset() {
 	*x = HealthRecord{}
-	mi := &file_federation_v1_records_proto_msgTypes[9]
+	mi := &file_federation_v1_records_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -848,7 +929,7 @@ func (x *HealthRecord) String() string {
 func (*HealthRecord) ProtoMessage() {}
 
 func (x *HealthRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[9]
+	mi := &file_federation_v1_records_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -861,7 +942,7 @@ func (x *HealthRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HealthRecord.ProtoReflect.Descriptor instead.
 func (*HealthRecord) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{9}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *HealthRecord) GetMember() string {
@@ -928,7 +1009,7 @@ type Object struct {
 
 func (x *Object) Reset() {
 	*x = Object{}
-	mi := &file_federation_v1_records_proto_msgTypes[10]
+	mi := &file_federation_v1_records_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -940,7 +1021,7 @@ func (x *Object) String() string {
 func (*Object) ProtoMessage() {}
 
 func (x *Object) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[10]
+	mi := &file_federation_v1_records_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -953,7 +1034,7 @@ func (x *Object) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Object.ProtoReflect.Descriptor instead.
 func (*Object) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{10}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Object) GetApiVersion() string {
@@ -1001,7 +1082,7 @@ type Objects struct {
 
 func (x *Objects) Reset() {
 	*x = Objects{}
-	mi := &file_federation_v1_records_proto_msgTypes[11]
+	mi := &file_federation_v1_records_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1013,7 +1094,7 @@ func (x *Objects) String() string {
 func (*Objects) ProtoMessage() {}
 
 func (x *Objects) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[11]
+	mi := &file_federation_v1_records_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1026,7 +1107,7 @@ func (x *Objects) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Objects.ProtoReflect.Descriptor instead.
 func (*Objects) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{11}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Objects) GetObjects() []*Object {
@@ -1058,7 +1139,7 @@ type Workload struct {
 
 func (x *Workload) Reset() {
 	*x = Workload{}
-	mi := &file_federation_v1_records_proto_msgTypes[12]
+	mi := &file_federation_v1_records_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1070,7 +1151,7 @@ func (x *Workload) String() string {
 func (*Workload) ProtoMessage() {}
 
 func (x *Workload) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[12]
+	mi := &file_federation_v1_records_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1083,7 +1164,7 @@ func (x *Workload) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Workload.ProtoReflect.Descriptor instead.
 func (*Workload) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{12}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Workload) GetKey() *Key {
@@ -1163,7 +1244,7 @@ type Assignment struct {
 
 func (x *Assignment) Reset() {
 	*x = Assignment{}
-	mi := &file_federation_v1_records_proto_msgTypes[13]
+	mi := &file_federation_v1_records_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1175,7 +1256,7 @@ func (x *Assignment) String() string {
 func (*Assignment) ProtoMessage() {}
 
 func (x *Assignment) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[13]
+	mi := &file_federation_v1_records_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1188,7 +1269,7 @@ func (x *Assignment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Assignment.ProtoReflect.Descriptor instead.
 func (*Assignment) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{13}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Assignment) GetWorkload() *Key {
@@ -1281,7 +1362,7 @@ type AssignedMember struct {
 
 func (x *AssignedMember) Reset() {
 	*x = AssignedMember{}
-	mi := &file_federation_v1_records_proto_msgTypes[14]
+	mi := &file_federation_v1_records_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1293,7 +1374,7 @@ func (x *AssignedMember) String() string {
 func (*AssignedMember) ProtoMessage() {}
 
 func (x *AssignedMember) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[14]
+	mi := &file_federation_v1_records_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1306,7 +1387,7 @@ func (x *AssignedMember) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssignedMember.ProtoReflect.Descriptor instead.
 func (*AssignedMember) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{14}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *AssignedMember) GetMember() string {
@@ -1351,7 +1432,7 @@ type Explanation struct {
 
 func (x *Explanation) Reset() {
 	*x = Explanation{}
-	mi := &file_federation_v1_records_proto_msgTypes[15]
+	mi := &file_federation_v1_records_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1363,7 +1444,7 @@ func (x *Explanation) String() string {
 func (*Explanation) ProtoMessage() {}
 
 func (x *Explanation) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[15]
+	mi := &file_federation_v1_records_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1376,7 +1457,7 @@ func (x *Explanation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Explanation.ProtoReflect.Descriptor instead.
 func (*Explanation) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{15}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Explanation) GetSummary() string {
@@ -1428,7 +1509,7 @@ type Difference struct {
 
 func (x *Difference) Reset() {
 	*x = Difference{}
-	mi := &file_federation_v1_records_proto_msgTypes[16]
+	mi := &file_federation_v1_records_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1440,7 +1521,7 @@ func (x *Difference) String() string {
 func (*Difference) ProtoMessage() {}
 
 func (x *Difference) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[16]
+	mi := &file_federation_v1_records_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1453,7 +1534,7 @@ func (x *Difference) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Difference.ProtoReflect.Descriptor instead.
 func (*Difference) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{16}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Difference) GetMember() string {
@@ -1509,7 +1590,7 @@ type MemberExplanation struct {
 
 func (x *MemberExplanation) Reset() {
 	*x = MemberExplanation{}
-	mi := &file_federation_v1_records_proto_msgTypes[17]
+	mi := &file_federation_v1_records_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1521,7 +1602,7 @@ func (x *MemberExplanation) String() string {
 func (*MemberExplanation) ProtoMessage() {}
 
 func (x *MemberExplanation) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[17]
+	mi := &file_federation_v1_records_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1534,7 +1615,7 @@ func (x *MemberExplanation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MemberExplanation.ProtoReflect.Descriptor instead.
 func (*MemberExplanation) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{17}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *MemberExplanation) GetMember() string {
@@ -1613,7 +1694,7 @@ type Score struct {
 
 func (x *Score) Reset() {
 	*x = Score{}
-	mi := &file_federation_v1_records_proto_msgTypes[18]
+	mi := &file_federation_v1_records_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1625,7 +1706,7 @@ func (x *Score) String() string {
 func (*Score) ProtoMessage() {}
 
 func (x *Score) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[18]
+	mi := &file_federation_v1_records_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1638,7 +1719,7 @@ func (x *Score) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Score.ProtoReflect.Descriptor instead.
 func (*Score) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{18}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Score) GetName() string {
@@ -1698,7 +1779,7 @@ type Work struct {
 
 func (x *Work) Reset() {
 	*x = Work{}
-	mi := &file_federation_v1_records_proto_msgTypes[19]
+	mi := &file_federation_v1_records_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1710,7 +1791,7 @@ func (x *Work) String() string {
 func (*Work) ProtoMessage() {}
 
 func (x *Work) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[19]
+	mi := &file_federation_v1_records_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1723,7 +1804,7 @@ func (x *Work) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Work.ProtoReflect.Descriptor instead.
 func (*Work) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{19}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Work) GetWorkload() *Key {
@@ -1853,7 +1934,7 @@ type StatusRule struct {
 
 func (x *StatusRule) Reset() {
 	*x = StatusRule{}
-	mi := &file_federation_v1_records_proto_msgTypes[20]
+	mi := &file_federation_v1_records_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1865,7 +1946,7 @@ func (x *StatusRule) String() string {
 func (*StatusRule) ProtoMessage() {}
 
 func (x *StatusRule) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[20]
+	mi := &file_federation_v1_records_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1878,7 +1959,7 @@ func (x *StatusRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusRule.ProtoReflect.Descriptor instead.
 func (*StatusRule) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{20}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *StatusRule) GetName() string {
@@ -1980,7 +2061,7 @@ type Sealed struct {
 
 func (x *Sealed) Reset() {
 	*x = Sealed{}
-	mi := &file_federation_v1_records_proto_msgTypes[21]
+	mi := &file_federation_v1_records_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1992,7 +2073,7 @@ func (x *Sealed) String() string {
 func (*Sealed) ProtoMessage() {}
 
 func (x *Sealed) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[21]
+	mi := &file_federation_v1_records_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2005,7 +2086,7 @@ func (x *Sealed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Sealed.ProtoReflect.Descriptor instead.
 func (*Sealed) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{21}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Sealed) GetRecipient() string {
@@ -2045,7 +2126,7 @@ type Secrets struct {
 
 func (x *Secrets) Reset() {
 	*x = Secrets{}
-	mi := &file_federation_v1_records_proto_msgTypes[22]
+	mi := &file_federation_v1_records_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2057,7 +2138,7 @@ func (x *Secrets) String() string {
 func (*Secrets) ProtoMessage() {}
 
 func (x *Secrets) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[22]
+	mi := &file_federation_v1_records_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2070,7 +2151,7 @@ func (x *Secrets) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Secrets.ProtoReflect.Descriptor instead.
 func (*Secrets) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{22}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Secrets) GetMember() string {
@@ -2132,7 +2213,7 @@ type WorkStatus struct {
 
 func (x *WorkStatus) Reset() {
 	*x = WorkStatus{}
-	mi := &file_federation_v1_records_proto_msgTypes[23]
+	mi := &file_federation_v1_records_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2144,7 +2225,7 @@ func (x *WorkStatus) String() string {
 func (*WorkStatus) ProtoMessage() {}
 
 func (x *WorkStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[23]
+	mi := &file_federation_v1_records_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2157,7 +2238,7 @@ func (x *WorkStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkStatus.ProtoReflect.Descriptor instead.
 func (*WorkStatus) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{23}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *WorkStatus) GetWorkload() *Key {
@@ -2272,7 +2353,7 @@ type Feed struct {
 
 func (x *Feed) Reset() {
 	*x = Feed{}
-	mi := &file_federation_v1_records_proto_msgTypes[24]
+	mi := &file_federation_v1_records_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2284,7 +2365,7 @@ func (x *Feed) String() string {
 func (*Feed) ProtoMessage() {}
 
 func (x *Feed) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[24]
+	mi := &file_federation_v1_records_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2297,7 +2378,7 @@ func (x *Feed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Feed.ProtoReflect.Descriptor instead.
 func (*Feed) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{24}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Feed) GetName() string {
@@ -2350,7 +2431,7 @@ type ObjectStatus struct {
 
 func (x *ObjectStatus) Reset() {
 	*x = ObjectStatus{}
-	mi := &file_federation_v1_records_proto_msgTypes[25]
+	mi := &file_federation_v1_records_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2362,7 +2443,7 @@ func (x *ObjectStatus) String() string {
 func (*ObjectStatus) ProtoMessage() {}
 
 func (x *ObjectStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[25]
+	mi := &file_federation_v1_records_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2375,7 +2456,7 @@ func (x *ObjectStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectStatus.ProtoReflect.Descriptor instead.
 func (*ObjectStatus) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{25}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ObjectStatus) GetId() string {
@@ -2426,7 +2507,7 @@ type FieldDrift struct {
 
 func (x *FieldDrift) Reset() {
 	*x = FieldDrift{}
-	mi := &file_federation_v1_records_proto_msgTypes[26]
+	mi := &file_federation_v1_records_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2438,7 +2519,7 @@ func (x *FieldDrift) String() string {
 func (*FieldDrift) ProtoMessage() {}
 
 func (x *FieldDrift) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[26]
+	mi := &file_federation_v1_records_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2451,7 +2532,7 @@ func (x *FieldDrift) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FieldDrift.ProtoReflect.Descriptor instead.
 func (*FieldDrift) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{26}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *FieldDrift) GetPath() string {
@@ -2501,7 +2582,7 @@ type Export struct {
 
 func (x *Export) Reset() {
 	*x = Export{}
-	mi := &file_federation_v1_records_proto_msgTypes[27]
+	mi := &file_federation_v1_records_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2513,7 +2594,7 @@ func (x *Export) String() string {
 func (*Export) ProtoMessage() {}
 
 func (x *Export) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[27]
+	mi := &file_federation_v1_records_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2526,7 +2607,7 @@ func (x *Export) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Export.ProtoReflect.Descriptor instead.
 func (*Export) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{27}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Export) GetMember() string {
@@ -2613,7 +2694,7 @@ type Port struct {
 
 func (x *Port) Reset() {
 	*x = Port{}
-	mi := &file_federation_v1_records_proto_msgTypes[28]
+	mi := &file_federation_v1_records_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2625,7 +2706,7 @@ func (x *Port) String() string {
 func (*Port) ProtoMessage() {}
 
 func (x *Port) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[28]
+	mi := &file_federation_v1_records_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2638,7 +2719,7 @@ func (x *Port) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Port.ProtoReflect.Descriptor instead.
 func (*Port) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{28}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Port) GetName() string {
@@ -2692,7 +2773,7 @@ type Endpoint struct {
 
 func (x *Endpoint) Reset() {
 	*x = Endpoint{}
-	mi := &file_federation_v1_records_proto_msgTypes[29]
+	mi := &file_federation_v1_records_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2704,7 +2785,7 @@ func (x *Endpoint) String() string {
 func (*Endpoint) ProtoMessage() {}
 
 func (x *Endpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[29]
+	mi := &file_federation_v1_records_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2717,7 +2798,7 @@ func (x *Endpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Endpoint.ProtoReflect.Descriptor instead.
 func (*Endpoint) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{29}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Endpoint) GetAddress() string {
@@ -2795,7 +2876,7 @@ type Operation struct {
 
 func (x *Operation) Reset() {
 	*x = Operation{}
-	mi := &file_federation_v1_records_proto_msgTypes[30]
+	mi := &file_federation_v1_records_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2807,7 +2888,7 @@ func (x *Operation) String() string {
 func (*Operation) ProtoMessage() {}
 
 func (x *Operation) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[30]
+	mi := &file_federation_v1_records_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2820,7 +2901,7 @@ func (x *Operation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Operation.ProtoReflect.Descriptor instead.
 func (*Operation) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{30}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Operation) GetId() string {
@@ -2956,7 +3037,7 @@ type OperationRequest struct {
 
 func (x *OperationRequest) Reset() {
 	*x = OperationRequest{}
-	mi := &file_federation_v1_records_proto_msgTypes[31]
+	mi := &file_federation_v1_records_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2968,7 +3049,7 @@ func (x *OperationRequest) String() string {
 func (*OperationRequest) ProtoMessage() {}
 
 func (x *OperationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[31]
+	mi := &file_federation_v1_records_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2981,7 +3062,7 @@ func (x *OperationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperationRequest.ProtoReflect.Descriptor instead.
 func (*OperationRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{31}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *OperationRequest) GetVerb() string {
@@ -3058,7 +3139,7 @@ type Objective struct {
 
 func (x *Objective) Reset() {
 	*x = Objective{}
-	mi := &file_federation_v1_records_proto_msgTypes[32]
+	mi := &file_federation_v1_records_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3070,7 +3151,7 @@ func (x *Objective) String() string {
 func (*Objective) ProtoMessage() {}
 
 func (x *Objective) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[32]
+	mi := &file_federation_v1_records_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3083,7 +3164,7 @@ func (x *Objective) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Objective.ProtoReflect.Descriptor instead.
 func (*Objective) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{32}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Objective) GetRto() *durationpb.Duration {
@@ -3112,7 +3193,7 @@ type Achieved struct {
 
 func (x *Achieved) Reset() {
 	*x = Achieved{}
-	mi := &file_federation_v1_records_proto_msgTypes[33]
+	mi := &file_federation_v1_records_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3124,7 +3205,7 @@ func (x *Achieved) String() string {
 func (*Achieved) ProtoMessage() {}
 
 func (x *Achieved) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[33]
+	mi := &file_federation_v1_records_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3137,7 +3218,7 @@ func (x *Achieved) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Achieved.ProtoReflect.Descriptor instead.
 func (*Achieved) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{33}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Achieved) GetRto() *durationpb.Duration {
@@ -3180,7 +3261,7 @@ type WorkloadReport struct {
 
 func (x *WorkloadReport) Reset() {
 	*x = WorkloadReport{}
-	mi := &file_federation_v1_records_proto_msgTypes[34]
+	mi := &file_federation_v1_records_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3192,7 +3273,7 @@ func (x *WorkloadReport) String() string {
 func (*WorkloadReport) ProtoMessage() {}
 
 func (x *WorkloadReport) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[34]
+	mi := &file_federation_v1_records_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3205,7 +3286,7 @@ func (x *WorkloadReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkloadReport.ProtoReflect.Descriptor instead.
 func (*WorkloadReport) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{34}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *WorkloadReport) GetWorkload() *Key {
@@ -3289,7 +3370,7 @@ type TimelineEntry struct {
 
 func (x *TimelineEntry) Reset() {
 	*x = TimelineEntry{}
-	mi := &file_federation_v1_records_proto_msgTypes[35]
+	mi := &file_federation_v1_records_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3301,7 +3382,7 @@ func (x *TimelineEntry) String() string {
 func (*TimelineEntry) ProtoMessage() {}
 
 func (x *TimelineEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[35]
+	mi := &file_federation_v1_records_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3314,7 +3395,7 @@ func (x *TimelineEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TimelineEntry.ProtoReflect.Descriptor instead.
 func (*TimelineEntry) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{35}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *TimelineEntry) GetAt() *timestamppb.Timestamp {
@@ -3347,7 +3428,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_federation_v1_records_proto_msgTypes[36]
+	mi := &file_federation_v1_records_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3359,7 +3440,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[36]
+	mi := &file_federation_v1_records_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3372,7 +3453,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{36}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Event) GetAt() *timestamppb.Timestamp {
@@ -3449,7 +3530,7 @@ const file_federation_v1_records_proto_rawDesc = "" +
 	"\x05Taint\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value\x12\x16\n" +
-	"\x06effect\x18\x03 \x01(\tR\x06effect\"\xed\x05\n" +
+	"\x06effect\x18\x03 \x01(\tR\x06effect\"\xa5\x06\n" +
 	"\n" +
 	"MemberSpec\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x120\n" +
@@ -3471,10 +3552,16 @@ const file_federation_v1_records_proto_rawDesc = "" +
 	"\tnext_user\x18\x10 \x01(\v2\x1c.hansa.federation.v1.BusUserR\bnextUser\x12\x1f\n" +
 	"\vended_users\x18\x11 \x03(\tR\n" +
 	"endedUsers\x127\n" +
-	"\trotate_by\x18\x12 \x01(\v2\x1a.google.protobuf.TimestampR\brotateBy\x1a9\n" +
+	"\trotate_by\x18\x12 \x01(\v2\x1a.google.protobuf.TimestampR\brotateBy\x126\n" +
+	"\aleaving\x18\x13 \x01(\v2\x1c.hansa.federation.v1.LeavingR\aleaving\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01J\x04\b\x0e\x10\x0f\"\x8f\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01J\x04\b\x0e\x10\x0f\"\x7f\n" +
+	"\aLeaving\x12\x18\n" +
+	"\aremains\x18\x01 \x01(\tR\aremains\x120\n" +
+	"\x05since\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12\x14\n" +
+	"\x05force\x18\x03 \x01(\bR\x05force\x12\x12\n" +
+	"\x04done\x18\x04 \x01(\bR\x04done\"\x8f\x01\n" +
 	"\aBusUser\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x127\n" +
 	"\tissued_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\bissuedAt\x129\n" +
@@ -3775,7 +3862,7 @@ func file_federation_v1_records_proto_rawDescGZIP() []byte {
 	return file_federation_v1_records_proto_rawDescData
 }
 
-var file_federation_v1_records_proto_msgTypes = make([]protoimpl.MessageInfo, 43)
+var file_federation_v1_records_proto_msgTypes = make([]protoimpl.MessageInfo, 44)
 var file_federation_v1_records_proto_goTypes = []any{
 	(*Key)(nil),                   // 0: hansa.federation.v1.Key
 	(*Place)(nil),                 // 1: hansa.federation.v1.Place
@@ -3783,126 +3870,129 @@ var file_federation_v1_records_proto_goTypes = []any{
 	(*NodeClass)(nil),             // 3: hansa.federation.v1.NodeClass
 	(*Taint)(nil),                 // 4: hansa.federation.v1.Taint
 	(*MemberSpec)(nil),            // 5: hansa.federation.v1.MemberSpec
-	(*BusUser)(nil),               // 6: hansa.federation.v1.BusUser
-	(*MemberFacts)(nil),           // 7: hansa.federation.v1.MemberFacts
-	(*Quota)(nil),                 // 8: hansa.federation.v1.Quota
-	(*HealthRecord)(nil),          // 9: hansa.federation.v1.HealthRecord
-	(*Object)(nil),                // 10: hansa.federation.v1.Object
-	(*Objects)(nil),               // 11: hansa.federation.v1.Objects
-	(*Workload)(nil),              // 12: hansa.federation.v1.Workload
-	(*Assignment)(nil),            // 13: hansa.federation.v1.Assignment
-	(*AssignedMember)(nil),        // 14: hansa.federation.v1.AssignedMember
-	(*Explanation)(nil),           // 15: hansa.federation.v1.Explanation
-	(*Difference)(nil),            // 16: hansa.federation.v1.Difference
-	(*MemberExplanation)(nil),     // 17: hansa.federation.v1.MemberExplanation
-	(*Score)(nil),                 // 18: hansa.federation.v1.Score
-	(*Work)(nil),                  // 19: hansa.federation.v1.Work
-	(*StatusRule)(nil),            // 20: hansa.federation.v1.StatusRule
-	(*Sealed)(nil),                // 21: hansa.federation.v1.Sealed
-	(*Secrets)(nil),               // 22: hansa.federation.v1.Secrets
-	(*WorkStatus)(nil),            // 23: hansa.federation.v1.WorkStatus
-	(*Feed)(nil),                  // 24: hansa.federation.v1.Feed
-	(*ObjectStatus)(nil),          // 25: hansa.federation.v1.ObjectStatus
-	(*FieldDrift)(nil),            // 26: hansa.federation.v1.FieldDrift
-	(*Export)(nil),                // 27: hansa.federation.v1.Export
-	(*Port)(nil),                  // 28: hansa.federation.v1.Port
-	(*Endpoint)(nil),              // 29: hansa.federation.v1.Endpoint
-	(*Operation)(nil),             // 30: hansa.federation.v1.Operation
-	(*OperationRequest)(nil),      // 31: hansa.federation.v1.OperationRequest
-	(*Objective)(nil),             // 32: hansa.federation.v1.Objective
-	(*Achieved)(nil),              // 33: hansa.federation.v1.Achieved
-	(*WorkloadReport)(nil),        // 34: hansa.federation.v1.WorkloadReport
-	(*TimelineEntry)(nil),         // 35: hansa.federation.v1.TimelineEntry
-	(*Event)(nil),                 // 36: hansa.federation.v1.Event
-	nil,                           // 37: hansa.federation.v1.Resources.ExtendedEntry
-	nil,                           // 38: hansa.federation.v1.MemberSpec.LabelsEntry
-	nil,                           // 39: hansa.federation.v1.Quota.FreeEntry
-	nil,                           // 40: hansa.federation.v1.Feed.ValuesEntry
-	nil,                           // 41: hansa.federation.v1.Operation.MarksEntry
-	nil,                           // 42: hansa.federation.v1.WorkloadReport.MarksEntry
-	(*timestamppb.Timestamp)(nil), // 43: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 44: google.protobuf.Duration
+	(*Leaving)(nil),               // 6: hansa.federation.v1.Leaving
+	(*BusUser)(nil),               // 7: hansa.federation.v1.BusUser
+	(*MemberFacts)(nil),           // 8: hansa.federation.v1.MemberFacts
+	(*Quota)(nil),                 // 9: hansa.federation.v1.Quota
+	(*HealthRecord)(nil),          // 10: hansa.federation.v1.HealthRecord
+	(*Object)(nil),                // 11: hansa.federation.v1.Object
+	(*Objects)(nil),               // 12: hansa.federation.v1.Objects
+	(*Workload)(nil),              // 13: hansa.federation.v1.Workload
+	(*Assignment)(nil),            // 14: hansa.federation.v1.Assignment
+	(*AssignedMember)(nil),        // 15: hansa.federation.v1.AssignedMember
+	(*Explanation)(nil),           // 16: hansa.federation.v1.Explanation
+	(*Difference)(nil),            // 17: hansa.federation.v1.Difference
+	(*MemberExplanation)(nil),     // 18: hansa.federation.v1.MemberExplanation
+	(*Score)(nil),                 // 19: hansa.federation.v1.Score
+	(*Work)(nil),                  // 20: hansa.federation.v1.Work
+	(*StatusRule)(nil),            // 21: hansa.federation.v1.StatusRule
+	(*Sealed)(nil),                // 22: hansa.federation.v1.Sealed
+	(*Secrets)(nil),               // 23: hansa.federation.v1.Secrets
+	(*WorkStatus)(nil),            // 24: hansa.federation.v1.WorkStatus
+	(*Feed)(nil),                  // 25: hansa.federation.v1.Feed
+	(*ObjectStatus)(nil),          // 26: hansa.federation.v1.ObjectStatus
+	(*FieldDrift)(nil),            // 27: hansa.federation.v1.FieldDrift
+	(*Export)(nil),                // 28: hansa.federation.v1.Export
+	(*Port)(nil),                  // 29: hansa.federation.v1.Port
+	(*Endpoint)(nil),              // 30: hansa.federation.v1.Endpoint
+	(*Operation)(nil),             // 31: hansa.federation.v1.Operation
+	(*OperationRequest)(nil),      // 32: hansa.federation.v1.OperationRequest
+	(*Objective)(nil),             // 33: hansa.federation.v1.Objective
+	(*Achieved)(nil),              // 34: hansa.federation.v1.Achieved
+	(*WorkloadReport)(nil),        // 35: hansa.federation.v1.WorkloadReport
+	(*TimelineEntry)(nil),         // 36: hansa.federation.v1.TimelineEntry
+	(*Event)(nil),                 // 37: hansa.federation.v1.Event
+	nil,                           // 38: hansa.federation.v1.Resources.ExtendedEntry
+	nil,                           // 39: hansa.federation.v1.MemberSpec.LabelsEntry
+	nil,                           // 40: hansa.federation.v1.Quota.FreeEntry
+	nil,                           // 41: hansa.federation.v1.Feed.ValuesEntry
+	nil,                           // 42: hansa.federation.v1.Operation.MarksEntry
+	nil,                           // 43: hansa.federation.v1.WorkloadReport.MarksEntry
+	(*timestamppb.Timestamp)(nil), // 44: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 45: google.protobuf.Duration
 }
 var file_federation_v1_records_proto_depIdxs = []int32{
-	37, // 0: hansa.federation.v1.Resources.extended:type_name -> hansa.federation.v1.Resources.ExtendedEntry
+	38, // 0: hansa.federation.v1.Resources.extended:type_name -> hansa.federation.v1.Resources.ExtendedEntry
 	2,  // 1: hansa.federation.v1.NodeClass.allocatable:type_name -> hansa.federation.v1.Resources
 	2,  // 2: hansa.federation.v1.NodeClass.free:type_name -> hansa.federation.v1.Resources
 	2,  // 3: hansa.federation.v1.NodeClass.room:type_name -> hansa.federation.v1.Resources
 	1,  // 4: hansa.federation.v1.MemberSpec.place:type_name -> hansa.federation.v1.Place
-	38, // 5: hansa.federation.v1.MemberSpec.labels:type_name -> hansa.federation.v1.MemberSpec.LabelsEntry
+	39, // 5: hansa.federation.v1.MemberSpec.labels:type_name -> hansa.federation.v1.MemberSpec.LabelsEntry
 	4,  // 6: hansa.federation.v1.MemberSpec.taints:type_name -> hansa.federation.v1.Taint
-	43, // 7: hansa.federation.v1.MemberSpec.joined_at:type_name -> google.protobuf.Timestamp
-	6,  // 8: hansa.federation.v1.MemberSpec.user:type_name -> hansa.federation.v1.BusUser
-	6,  // 9: hansa.federation.v1.MemberSpec.next_user:type_name -> hansa.federation.v1.BusUser
-	43, // 10: hansa.federation.v1.MemberSpec.rotate_by:type_name -> google.protobuf.Timestamp
-	43, // 11: hansa.federation.v1.BusUser.issued_at:type_name -> google.protobuf.Timestamp
-	43, // 12: hansa.federation.v1.BusUser.expires_at:type_name -> google.protobuf.Timestamp
-	2,  // 13: hansa.federation.v1.MemberFacts.allocatable:type_name -> hansa.federation.v1.Resources
-	2,  // 14: hansa.federation.v1.MemberFacts.free:type_name -> hansa.federation.v1.Resources
-	3,  // 15: hansa.federation.v1.MemberFacts.classes:type_name -> hansa.federation.v1.NodeClass
-	43, // 16: hansa.federation.v1.MemberFacts.observed_at:type_name -> google.protobuf.Timestamp
-	8,  // 17: hansa.federation.v1.MemberFacts.quotas:type_name -> hansa.federation.v1.Quota
-	39, // 18: hansa.federation.v1.Quota.free:type_name -> hansa.federation.v1.Quota.FreeEntry
-	43, // 19: hansa.federation.v1.HealthRecord.since:type_name -> google.protobuf.Timestamp
-	10, // 20: hansa.federation.v1.Objects.objects:type_name -> hansa.federation.v1.Object
-	0,  // 21: hansa.federation.v1.Workload.key:type_name -> hansa.federation.v1.Key
-	43, // 22: hansa.federation.v1.Workload.applied_at:type_name -> google.protobuf.Timestamp
-	21, // 23: hansa.federation.v1.Workload.sealed:type_name -> hansa.federation.v1.Sealed
-	0,  // 24: hansa.federation.v1.Assignment.workload:type_name -> hansa.federation.v1.Key
-	14, // 25: hansa.federation.v1.Assignment.members:type_name -> hansa.federation.v1.AssignedMember
-	15, // 26: hansa.federation.v1.Assignment.explanation:type_name -> hansa.federation.v1.Explanation
-	43, // 27: hansa.federation.v1.Assignment.decided_at:type_name -> google.protobuf.Timestamp
-	44, // 28: hansa.federation.v1.Assignment.ready_in:type_name -> google.protobuf.Duration
-	17, // 29: hansa.federation.v1.Explanation.members:type_name -> hansa.federation.v1.MemberExplanation
-	16, // 30: hansa.federation.v1.Explanation.changes:type_name -> hansa.federation.v1.Difference
-	18, // 31: hansa.federation.v1.MemberExplanation.scores:type_name -> hansa.federation.v1.Score
-	0,  // 32: hansa.federation.v1.Work.workload:type_name -> hansa.federation.v1.Key
-	21, // 33: hansa.federation.v1.Work.sealed:type_name -> hansa.federation.v1.Sealed
-	20, // 34: hansa.federation.v1.Work.status_rules:type_name -> hansa.federation.v1.StatusRule
-	43, // 35: hansa.federation.v1.StatusRule.applied_at:type_name -> google.protobuf.Timestamp
-	0,  // 36: hansa.federation.v1.Secrets.workload:type_name -> hansa.federation.v1.Key
-	10, // 37: hansa.federation.v1.Secrets.objects:type_name -> hansa.federation.v1.Object
-	0,  // 38: hansa.federation.v1.WorkStatus.workload:type_name -> hansa.federation.v1.Key
-	25, // 39: hansa.federation.v1.WorkStatus.objects:type_name -> hansa.federation.v1.ObjectStatus
-	43, // 40: hansa.federation.v1.WorkStatus.observed_at:type_name -> google.protobuf.Timestamp
-	40, // 41: hansa.federation.v1.Feed.values:type_name -> hansa.federation.v1.Feed.ValuesEntry
-	44, // 42: hansa.federation.v1.Feed.max_age:type_name -> google.protobuf.Duration
-	43, // 43: hansa.federation.v1.Feed.reported_at:type_name -> google.protobuf.Timestamp
-	26, // 44: hansa.federation.v1.ObjectStatus.drift:type_name -> hansa.federation.v1.FieldDrift
-	43, // 45: hansa.federation.v1.ObjectStatus.corrected_at:type_name -> google.protobuf.Timestamp
-	0,  // 46: hansa.federation.v1.Export.service:type_name -> hansa.federation.v1.Key
-	28, // 47: hansa.federation.v1.Export.ports:type_name -> hansa.federation.v1.Port
-	29, // 48: hansa.federation.v1.Export.endpoints:type_name -> hansa.federation.v1.Endpoint
-	43, // 49: hansa.federation.v1.Export.exported_at:type_name -> google.protobuf.Timestamp
-	43, // 50: hansa.federation.v1.Export.observed_at:type_name -> google.protobuf.Timestamp
-	31, // 51: hansa.federation.v1.Operation.request:type_name -> hansa.federation.v1.OperationRequest
-	41, // 52: hansa.federation.v1.Operation.marks:type_name -> hansa.federation.v1.Operation.MarksEntry
-	34, // 53: hansa.federation.v1.Operation.workloads:type_name -> hansa.federation.v1.WorkloadReport
-	35, // 54: hansa.federation.v1.Operation.timeline:type_name -> hansa.federation.v1.TimelineEntry
-	32, // 55: hansa.federation.v1.Operation.objective:type_name -> hansa.federation.v1.Objective
-	33, // 56: hansa.federation.v1.Operation.achieved:type_name -> hansa.federation.v1.Achieved
-	43, // 57: hansa.federation.v1.Operation.created_at:type_name -> google.protobuf.Timestamp
-	44, // 58: hansa.federation.v1.OperationRequest.hold:type_name -> google.protobuf.Duration
-	44, // 59: hansa.federation.v1.Objective.rto:type_name -> google.protobuf.Duration
-	44, // 60: hansa.federation.v1.Objective.rpo:type_name -> google.protobuf.Duration
-	44, // 61: hansa.federation.v1.Achieved.rto:type_name -> google.protobuf.Duration
-	44, // 62: hansa.federation.v1.Achieved.downtime:type_name -> google.protobuf.Duration
-	44, // 63: hansa.federation.v1.Achieved.detect:type_name -> google.protobuf.Duration
-	0,  // 64: hansa.federation.v1.WorkloadReport.workload:type_name -> hansa.federation.v1.Key
-	42, // 65: hansa.federation.v1.WorkloadReport.marks:type_name -> hansa.federation.v1.WorkloadReport.MarksEntry
-	32, // 66: hansa.federation.v1.WorkloadReport.objective:type_name -> hansa.federation.v1.Objective
-	33, // 67: hansa.federation.v1.WorkloadReport.achieved:type_name -> hansa.federation.v1.Achieved
-	14, // 68: hansa.federation.v1.WorkloadReport.before:type_name -> hansa.federation.v1.AssignedMember
-	14, // 69: hansa.federation.v1.WorkloadReport.after:type_name -> hansa.federation.v1.AssignedMember
-	43, // 70: hansa.federation.v1.TimelineEntry.at:type_name -> google.protobuf.Timestamp
-	43, // 71: hansa.federation.v1.Event.at:type_name -> google.protobuf.Timestamp
-	43, // 72: hansa.federation.v1.Operation.MarksEntry.value:type_name -> google.protobuf.Timestamp
-	43, // 73: hansa.federation.v1.WorkloadReport.MarksEntry.value:type_name -> google.protobuf.Timestamp
-	74, // [74:74] is the sub-list for method output_type
-	74, // [74:74] is the sub-list for method input_type
-	74, // [74:74] is the sub-list for extension type_name
-	74, // [74:74] is the sub-list for extension extendee
-	0,  // [0:74] is the sub-list for field type_name
+	44, // 7: hansa.federation.v1.MemberSpec.joined_at:type_name -> google.protobuf.Timestamp
+	7,  // 8: hansa.federation.v1.MemberSpec.user:type_name -> hansa.federation.v1.BusUser
+	7,  // 9: hansa.federation.v1.MemberSpec.next_user:type_name -> hansa.federation.v1.BusUser
+	44, // 10: hansa.federation.v1.MemberSpec.rotate_by:type_name -> google.protobuf.Timestamp
+	6,  // 11: hansa.federation.v1.MemberSpec.leaving:type_name -> hansa.federation.v1.Leaving
+	44, // 12: hansa.federation.v1.Leaving.since:type_name -> google.protobuf.Timestamp
+	44, // 13: hansa.federation.v1.BusUser.issued_at:type_name -> google.protobuf.Timestamp
+	44, // 14: hansa.federation.v1.BusUser.expires_at:type_name -> google.protobuf.Timestamp
+	2,  // 15: hansa.federation.v1.MemberFacts.allocatable:type_name -> hansa.federation.v1.Resources
+	2,  // 16: hansa.federation.v1.MemberFacts.free:type_name -> hansa.federation.v1.Resources
+	3,  // 17: hansa.federation.v1.MemberFacts.classes:type_name -> hansa.federation.v1.NodeClass
+	44, // 18: hansa.federation.v1.MemberFacts.observed_at:type_name -> google.protobuf.Timestamp
+	9,  // 19: hansa.federation.v1.MemberFacts.quotas:type_name -> hansa.federation.v1.Quota
+	40, // 20: hansa.federation.v1.Quota.free:type_name -> hansa.federation.v1.Quota.FreeEntry
+	44, // 21: hansa.federation.v1.HealthRecord.since:type_name -> google.protobuf.Timestamp
+	11, // 22: hansa.federation.v1.Objects.objects:type_name -> hansa.federation.v1.Object
+	0,  // 23: hansa.federation.v1.Workload.key:type_name -> hansa.federation.v1.Key
+	44, // 24: hansa.federation.v1.Workload.applied_at:type_name -> google.protobuf.Timestamp
+	22, // 25: hansa.federation.v1.Workload.sealed:type_name -> hansa.federation.v1.Sealed
+	0,  // 26: hansa.federation.v1.Assignment.workload:type_name -> hansa.federation.v1.Key
+	15, // 27: hansa.federation.v1.Assignment.members:type_name -> hansa.federation.v1.AssignedMember
+	16, // 28: hansa.federation.v1.Assignment.explanation:type_name -> hansa.federation.v1.Explanation
+	44, // 29: hansa.federation.v1.Assignment.decided_at:type_name -> google.protobuf.Timestamp
+	45, // 30: hansa.federation.v1.Assignment.ready_in:type_name -> google.protobuf.Duration
+	18, // 31: hansa.federation.v1.Explanation.members:type_name -> hansa.federation.v1.MemberExplanation
+	17, // 32: hansa.federation.v1.Explanation.changes:type_name -> hansa.federation.v1.Difference
+	19, // 33: hansa.federation.v1.MemberExplanation.scores:type_name -> hansa.federation.v1.Score
+	0,  // 34: hansa.federation.v1.Work.workload:type_name -> hansa.federation.v1.Key
+	22, // 35: hansa.federation.v1.Work.sealed:type_name -> hansa.federation.v1.Sealed
+	21, // 36: hansa.federation.v1.Work.status_rules:type_name -> hansa.federation.v1.StatusRule
+	44, // 37: hansa.federation.v1.StatusRule.applied_at:type_name -> google.protobuf.Timestamp
+	0,  // 38: hansa.federation.v1.Secrets.workload:type_name -> hansa.federation.v1.Key
+	11, // 39: hansa.federation.v1.Secrets.objects:type_name -> hansa.federation.v1.Object
+	0,  // 40: hansa.federation.v1.WorkStatus.workload:type_name -> hansa.federation.v1.Key
+	26, // 41: hansa.federation.v1.WorkStatus.objects:type_name -> hansa.federation.v1.ObjectStatus
+	44, // 42: hansa.federation.v1.WorkStatus.observed_at:type_name -> google.protobuf.Timestamp
+	41, // 43: hansa.federation.v1.Feed.values:type_name -> hansa.federation.v1.Feed.ValuesEntry
+	45, // 44: hansa.federation.v1.Feed.max_age:type_name -> google.protobuf.Duration
+	44, // 45: hansa.federation.v1.Feed.reported_at:type_name -> google.protobuf.Timestamp
+	27, // 46: hansa.federation.v1.ObjectStatus.drift:type_name -> hansa.federation.v1.FieldDrift
+	44, // 47: hansa.federation.v1.ObjectStatus.corrected_at:type_name -> google.protobuf.Timestamp
+	0,  // 48: hansa.federation.v1.Export.service:type_name -> hansa.federation.v1.Key
+	29, // 49: hansa.federation.v1.Export.ports:type_name -> hansa.federation.v1.Port
+	30, // 50: hansa.federation.v1.Export.endpoints:type_name -> hansa.federation.v1.Endpoint
+	44, // 51: hansa.federation.v1.Export.exported_at:type_name -> google.protobuf.Timestamp
+	44, // 52: hansa.federation.v1.Export.observed_at:type_name -> google.protobuf.Timestamp
+	32, // 53: hansa.federation.v1.Operation.request:type_name -> hansa.federation.v1.OperationRequest
+	42, // 54: hansa.federation.v1.Operation.marks:type_name -> hansa.federation.v1.Operation.MarksEntry
+	35, // 55: hansa.federation.v1.Operation.workloads:type_name -> hansa.federation.v1.WorkloadReport
+	36, // 56: hansa.federation.v1.Operation.timeline:type_name -> hansa.federation.v1.TimelineEntry
+	33, // 57: hansa.federation.v1.Operation.objective:type_name -> hansa.federation.v1.Objective
+	34, // 58: hansa.federation.v1.Operation.achieved:type_name -> hansa.federation.v1.Achieved
+	44, // 59: hansa.federation.v1.Operation.created_at:type_name -> google.protobuf.Timestamp
+	45, // 60: hansa.federation.v1.OperationRequest.hold:type_name -> google.protobuf.Duration
+	45, // 61: hansa.federation.v1.Objective.rto:type_name -> google.protobuf.Duration
+	45, // 62: hansa.federation.v1.Objective.rpo:type_name -> google.protobuf.Duration
+	45, // 63: hansa.federation.v1.Achieved.rto:type_name -> google.protobuf.Duration
+	45, // 64: hansa.federation.v1.Achieved.downtime:type_name -> google.protobuf.Duration
+	45, // 65: hansa.federation.v1.Achieved.detect:type_name -> google.protobuf.Duration
+	0,  // 66: hansa.federation.v1.WorkloadReport.workload:type_name -> hansa.federation.v1.Key
+	43, // 67: hansa.federation.v1.WorkloadReport.marks:type_name -> hansa.federation.v1.WorkloadReport.MarksEntry
+	33, // 68: hansa.federation.v1.WorkloadReport.objective:type_name -> hansa.federation.v1.Objective
+	34, // 69: hansa.federation.v1.WorkloadReport.achieved:type_name -> hansa.federation.v1.Achieved
+	15, // 70: hansa.federation.v1.WorkloadReport.before:type_name -> hansa.federation.v1.AssignedMember
+	15, // 71: hansa.federation.v1.WorkloadReport.after:type_name -> hansa.federation.v1.AssignedMember
+	44, // 72: hansa.federation.v1.TimelineEntry.at:type_name -> google.protobuf.Timestamp
+	44, // 73: hansa.federation.v1.Event.at:type_name -> google.protobuf.Timestamp
+	44, // 74: hansa.federation.v1.Operation.MarksEntry.value:type_name -> google.protobuf.Timestamp
+	44, // 75: hansa.federation.v1.WorkloadReport.MarksEntry.value:type_name -> google.protobuf.Timestamp
+	76, // [76:76] is the sub-list for method output_type
+	76, // [76:76] is the sub-list for method input_type
+	76, // [76:76] is the sub-list for extension type_name
+	76, // [76:76] is the sub-list for extension extendee
+	0,  // [0:76] is the sub-list for field type_name
 }
 
 func init() { file_federation_v1_records_proto_init() }
@@ -3916,7 +4006,7 @@ func file_federation_v1_records_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_federation_v1_records_proto_rawDesc), len(file_federation_v1_records_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   43,
+			NumMessages:   44,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

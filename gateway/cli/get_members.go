@@ -62,9 +62,12 @@ func freeCell(resource string) func(*gatewayv1.Member) string {
 	return known(func(s *gatewayv1.MemberStatus) string { return freeOf(resource, s.GetFree(), s.GetCapacity()) })
 }
 
-// memberHealth is "Healthy", or "Healthy,Cordoned".
+// memberHealth is "Healthy", or "Healthy,Cordoned". One that leaves is drained, too.
 func memberHealth(m *gatewayv1.Member) string {
 	words := []string{or(m.GetStatus().GetHealth(), "Unknown")}
+	if m.GetSpec().GetLeaving() != "" {
+		return words[0] + ",Leaving"
+	}
 	if m.GetSpec().GetDraining() {
 		words = append(words, "Draining")
 	}

@@ -151,18 +151,6 @@ func (a *app) drainCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) leaveCommand() *cobra.Command {
-	cmd := a.membersVerb("leave", "Remove a member that is empty, or lost; its agent is cut off for ever", func(c call, member string) error {
-		if err := Confirm(c.cmd, fmt.Sprintf("Remove %s from the federation? Its cluster stays as it is, and comes back with a new token only.", member)); err != nil {
-			return err
-		}
-		_, err := c.update(member, leaveAction, "left")
-		return err
-	})
-	YesFlag(cmd)
-	return cmd
-}
-
 // memberCommand is the group to which the composition root adds what it can do to
 // members of this machine.
 func (a *app) memberCommand() *cobra.Command {

@@ -74,6 +74,7 @@ func toMember(table *route.Table, name string, now time.Time) *gatewayv1.Member 
 		},
 		Spec: &gatewayv1.MemberSpec{
 			Place: toPlace(m.Spec.Place), Cordoned: m.Spec.Cordoned, Draining: m.Spec.Draining, Taints: toTaints(m.Spec.Taints),
+			Leaving: string(m.Spec.Leaving.Remains),
 		},
 		Status: &gatewayv1.MemberStatus{
 			Health: health.String(), Verdict: m.Record.Verdict, Reason: m.Record.Reason, Since: toTime(m.Record.Since),
@@ -111,7 +112,7 @@ func (s *Server) UpdateMember(ctx context.Context, r *gatewayv1.UpdateMemberRequ
 	}
 	member := toMember(table, r.GetName(), time.Now())
 	member.Spec.Cordoned, member.Spec.Draining, member.Spec.Taints = spec.Cordoned, spec.Draining, toTaints(spec.Taints)
-	member.Metadata.Labels = spec.Labels
+	member.Spec.Leaving, member.Metadata.Labels = string(spec.Leaving.Remains), spec.Labels
 	return &gatewayv1.UpdateMemberResponse{Member: member}, nil
 }
 

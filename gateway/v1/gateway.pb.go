@@ -4483,11 +4483,14 @@ func (x *Member) GetStatus() *MemberStatus {
 
 // MemberSpec is what was decided about the member.
 type MemberSpec struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Place         *Place                 `protobuf:"bytes,1,opt,name=place,proto3" json:"place,omitempty"`
-	Cordoned      bool                   `protobuf:"varint,2,opt,name=cordoned,proto3" json:"cordoned,omitempty"`
-	Draining      bool                   `protobuf:"varint,3,opt,name=draining,proto3" json:"draining,omitempty"`
-	Taints        []*Taint               `protobuf:"bytes,4,rep,name=taints,proto3" json:"taints,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Place    *Place                 `protobuf:"bytes,1,opt,name=place,proto3" json:"place,omitempty"`
+	Cordoned bool                   `protobuf:"varint,2,opt,name=cordoned,proto3" json:"cordoned,omitempty"`
+	Draining bool                   `protobuf:"varint,3,opt,name=draining,proto3" json:"draining,omitempty"`
+	Taints   []*Taint               `protobuf:"bytes,4,rep,name=taints,proto3" json:"taints,omitempty"`
+	// retain | delete: it leaves the federation, and this becomes of what Hansa made
+	// in its cluster. Empty while it stays.
+	Leaving       string `protobuf:"bytes,5,opt,name=leaving,proto3" json:"leaving,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4548,6 +4551,13 @@ func (x *MemberSpec) GetTaints() []*Taint {
 		return x.Taints
 	}
 	return nil
+}
+
+func (x *MemberSpec) GetLeaving() string {
+	if x != nil {
+		return x.Leaving
+	}
+	return ""
 }
 
 // Taint keeps workloads off a member unless they tolerate it.
@@ -5068,7 +5078,8 @@ type UpdateMemberRequest struct {
 	// untaint | label | unlabel
 	Action string `protobuf:"bytes,2,opt,name=action,proto3" json:"action,omitempty"`
 	// Of taint KEY[=VALUE]:EFFECT, of untaint KEY[:EFFECT], of label KEY=VALUE, of
-	// unlabel KEY.
+	// unlabel KEY, of leave "retain", "delete" (both with " force" after them if what
+	// finds no place elsewhere is to be given up) or "forget".
 	Argument      string `protobuf:"bytes,3,opt,name=argument,proto3" json:"argument,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -9136,13 +9147,14 @@ const file_gateway_v1_gateway_proto_rawDesc = "" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x126\n" +
 	"\bmetadata\x18\x03 \x01(\v2\x1a.hansa.gateway.v1.MetadataR\bmetadata\x120\n" +
 	"\x04spec\x18\x04 \x01(\v2\x1c.hansa.gateway.v1.MemberSpecR\x04spec\x126\n" +
-	"\x06status\x18\x05 \x01(\v2\x1e.hansa.gateway.v1.MemberStatusR\x06status\"\xa4\x01\n" +
+	"\x06status\x18\x05 \x01(\v2\x1e.hansa.gateway.v1.MemberStatusR\x06status\"\xbe\x01\n" +
 	"\n" +
 	"MemberSpec\x12-\n" +
 	"\x05place\x18\x01 \x01(\v2\x17.hansa.gateway.v1.PlaceR\x05place\x12\x1a\n" +
 	"\bcordoned\x18\x02 \x01(\bR\bcordoned\x12\x1a\n" +
 	"\bdraining\x18\x03 \x01(\bR\bdraining\x12/\n" +
-	"\x06taints\x18\x04 \x03(\v2\x17.hansa.gateway.v1.TaintR\x06taints\"G\n" +
+	"\x06taints\x18\x04 \x03(\v2\x17.hansa.gateway.v1.TaintR\x06taints\x12\x18\n" +
+	"\aleaving\x18\x05 \x01(\tR\aleaving\"G\n" +
 	"\x05Taint\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value\x12\x16\n" +

@@ -51,6 +51,9 @@ const (
 	identityTTL = 30 * 24 * time.Hour // that a kept certificate must be good for still
 )
 
+// ConfigurationName is that of the ValidatingWebhookConfiguration.
+const ConfigurationName = "hansa-at-most-one"
+
 const (
 	path       = "/pods"
 	maxReview  = 4 << 20 // bytes; a pod has at most 1.5 MB
@@ -159,7 +162,7 @@ func (s *Server) lease(w http.ResponseWriter, r *http.Request) {
 func (s *Server) Configuration() ([]byte, error) {
 	return json.Marshal(map[string]any{
 		"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration",
-		"metadata": map[string]any{"name": "hansa-at-most-one"},
+		"metadata": map[string]any{"name": ConfigurationName},
 		"webhooks": []any{map[string]any{
 			"name":                    "at-most-one.hansa.io",
 			"admissionReviewVersions": []string{"v1"},

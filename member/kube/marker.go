@@ -52,6 +52,18 @@ func (c *Client) Mark(ctx context.Context, m Marker) error {
 	return nil
 }
 
+// Unmark removes the marker, if it is this one.
+func (c *Client) Unmark(ctx context.Context, m Marker) error {
+	found, err := c.Marker(ctx)
+	if err == nil && found == m {
+		err = c.Remove(ctx, markerRef())
+	}
+	if err != nil {
+		return fmt.Errorf("note that the cluster belongs to no federation: %w", err)
+	}
+	return nil
+}
+
 func markerRef() Ref {
 	return Ref{APIVersion: "v1", Kind: "ConfigMap", Namespace: recordsNamespace, Name: markerName}
 }

@@ -119,6 +119,41 @@ func (c *Client) Adopt(ctx context.Context, r Ref) error {
 	})
 }
 
+// Disown gives up the fields of an object that Hansa manages: they stay as they are, and
+// nobody's.
+func (c *Client) Disown(ctx context.Context, r Ref) error {
+	at, err := c.resource(r)
+	if err != nil {
+		return err
+	}
+	return retry.RetryOnConflict(retry.DefaultRetry, func() error {
+		live, err := at.Get(ctx, r.Name, metav1.GetOptions{})
+		if err != nil {
+			return explain("read", r, err)
+		}
+		patch, err := disowned(live)
+		if err != nil || patch == nil {
+			return err
+		}
+		if _, err = at.Patch(ctx, r.Name, types.JSONPatchType, patch, metav1.PatchOptions{}); apierrors.IsConflict(err) {
+			return err
+		}
+		return explain("give up the fields of", r, err)
+	})
+}
+
+// Remove deletes an object if it is there.
+func (c *Client) Remove(ctx context.Context, r Ref) error {
+	live, err := c.Get(ctx, r)
+	if err == nil {
+		err = c.Delete(ctx, r, live.GetUID(), metav1.DeletePropagationBackground)
+	}
+	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrNoKind) {
+		return nil
+	}
+	return err
+}
+
 // Merge changes an object by a merge patch (RFC 7386).
 func (c *Client) Merge(ctx context.Context, r Ref, patch []byte) error {
 	at, err := c.resource(r)

@@ -1,8 +1,11 @@
 package kube
 
 import (
+	"encoding/json"
+	"slices"
 	"strings"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 )
@@ -29,6 +32,22 @@ func ManagersOf(u *unstructured.Unstructured) Managers {
 		})
 	}
 	return out
+}
+
+// disowned is the JSON patch that takes Hansa out of the managers of an object; nil when
+// it is none.
+func disowned(u *unstructured.Unstructured) ([]byte, error) {
+	left := slices.DeleteFunc(slices.Clone(u.GetManagedFields()), func(e metav1.ManagedFieldsEntry) bool { return e.Manager == FieldManager })
+	if len(left) == len(u.GetManagedFields()) {
+		return nil, nil
+	}
+	if len(left) == 0 {
+		left = []metav1.ManagedFieldsEntry{{}} // an empty list would change nothing
+	}
+	return json.Marshal([]map[string]any{
+		{"op": "replace", "path": "/metadata/resourceVersion", "value": u.GetResourceVersion()}, // else it is a conflict
+		{"op": "replace", "path": "/metadata/managedFields", "value": left},
+	})
 }
 
 // Of returns the manager of the field at path, `spec.containers[name="web"].image`: of

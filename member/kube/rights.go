@@ -48,7 +48,7 @@ func BaseRights() []Right {
 	for _, crd := range []string{"serviceexports.multicluster.x-k8s.io", "serviceimports.multicluster.x-k8s.io"} {
 		out = append(out, Right{Verb: "get", Resource: crdResource, Name: crd}, Right{Verb: "patch", Resource: crdResource, Name: crd})
 	}
-	for _, verb := range []string{"create", "list", "patch"} {
+	for _, verb := range []string{"create", "delete", "list", "patch"} {
 		out = append(out, Right{Verb: verb, Resource: "configmaps", Namespace: recordsNamespace})
 	}
 	return append(out, Right{Verb: "get", Resource: "configmaps", Namespace: recordsNamespace, Name: markerName})

@@ -121,6 +121,8 @@ func (s *apiServer) Create(_ context.Context, u *unstructured.Unstructured) (*un
 	return s.put(u), nil
 }
 
+func (s *apiServer) Disown(context.Context, kube.Ref) error { return nil }
+
 func (s *apiServer) Adopt(context.Context, kube.Ref) error { return nil }
 
 func (s *apiServer) Apply(_ context.Context, u *unstructured.Unstructured, _ bool) (*unstructured.Unstructured, error) {

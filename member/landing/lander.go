@@ -20,6 +20,8 @@ import (
 type Cluster interface {
 	Reader
 	Writer
+	// Disown gives up Hansa's ownership of the object's fields, which stay as they are.
+	Disown(ctx context.Context, r kube.Ref) error
 }
 
 // Reader reads objects.

@@ -103,7 +103,8 @@ func (l *Lander) mayTakeOthers(ctx context.Context, w federation.Work, u, live *
 	return refusef("%s exists here and was not made by Hansa: delete it, or set landing.takeover of %s to IfNoDiff or Always", r, w.Workload)
 }
 
-// release takes Hansa's marks from an object and leaves it to others.
+// release takes Hansa's marks from an object, and its ownership of fields, and leaves it
+// to others as it is. The marks go last, since they say that it is not released yet.
 func (l *Lander) release(ctx context.Context, r kube.Ref) error {
 	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{
 		"labels":      map[string]any{kube.ManagedLabel: nil},
@@ -112,10 +113,14 @@ func (l *Lander) release(ctx context.Context, r kube.Ref) error {
 	if err != nil {
 		return err
 	}
-	if err := l.opts.Cluster.Merge(ctx, r, patch); err != nil && !errors.Is(err, kube.ErrNotFound) {
-		return err
+	err = l.opts.Cluster.Disown(ctx, r)
+	if err == nil {
+		err = l.opts.Cluster.Merge(ctx, r, patch)
 	}
-	return nil
+	if errors.Is(err, kube.ErrNotFound) {
+		return nil
+	}
+	return err
 }
 
 // recreate deletes an object of which a field cannot be changed, and makes it anew, if

@@ -206,6 +206,15 @@ func (c *Conn) WorkBucket(ctx context.Context, account string) (messaging.Bucket
 	return &bucket{conn: c, stream: stream, prefix: subject.WorkPrefix(account)}, nil
 }
 
+// DropWorks removes the stream of a member's works, for a member that has left.
+func (c *Conn) DropWorks(ctx context.Context, account string) error {
+	stream := subject.WorkBucket(account)
+	if err := c.js.DeleteStream(bounded(ctx), stream); err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
+		return wrap(err, "remove stream %s", stream)
+	}
+	return nil
+}
+
 // ensureConsumer makes a consumer, unless it is there as it is wanted: that its leader
 // knows, while the cluster may have none that could make it.
 func (c *Conn) ensureConsumer(ctx context.Context, stream string, config jetstream.ConsumerConfig) error {

@@ -122,6 +122,7 @@ const (
 	// the agent is connected with.
 	UpRotate  = "rotate"
 	UpRotated = "rotated"
+	UpLeave   = "leave" // how far the agent has come with DownLeave
 )
 
 // Methods that the hub asks of an agent. A stream import carries no reply path,
@@ -129,6 +130,7 @@ const (
 const (
 	DownProbe  = "probe"  // look at another member; answered by UpProbed
 	DownRotate = "rotate" // replace the user of the bus now; answered by UpRotate
+	DownLeave  = "leave"  // let go of the cluster; answered by UpLeave
 )
 
 // Hub is the subject of a gateway's request to the hub.

@@ -39,8 +39,9 @@ func TestInside(t *testing.T) {
 		{"missing right", checkMissingRight},
 		{"join", checkJoinInside},
 		{"land", checkLandInside},
-		{"rights", checkRights},
 		{"marker", checkMarker},
+		{"leave", checkLeaveInside},
+		{"rights", checkRights},
 	} {
 		if !t.Run(part.name, func(t *testing.T) { s.t = t; part.test(t, s) }) {
 			return
@@ -316,6 +317,7 @@ func checkMarker(t *testing.T, s *inside) {
 	if got := s.kubectl("get", "configmap", "-n", "hansa-system", "hansa-member", "-o", "jsonpath={.data.member} {.data.federation}"); !strings.HasPrefix(got, "osaka A") {
 		t.Errorf("the marker says %q", got)
 	}
+	mine := s.kubectl("get", "configmap", "-n", "hansa-system", "hansa-member", "-o", "jsonpath={.data.federation}")
 	token := lastLine(s.f.run(t, "hansa", "token", "create", "--member", "kobe", "--ttl", "10m"))
 	join := []string{"join", "--member", "kobe", "--region", "ap-northeast", "--kubeconfig", s.kubeconfig, "--token", strings.TrimSpace(token)}
 	out, code := s.f.try(t, "hansa", join...)
@@ -327,4 +329,11 @@ func checkMarker(t *testing.T, s *inside) {
 	if code == 0 || !strings.Contains(out, "join of kobe: the cluster belongs to another federation (another, this is A") {
 		t.Errorf("exit %d: %s", code, out)
 	}
+	s.kubectl("patch", "configmap", "-n", "hansa-system", "hansa-member", "--type=merge", "-p", `{"data": {"federation": "`+mine+`"}}`)
+}
+
+// checkLeaveInside: the rights of the manifests are enough to let go of the cluster.
+func checkLeaveInside(t *testing.T, s *inside) {
+	s.f.run(t, "hansa", "leave", "osaka", "--delete", "--yes", "--wait")
+	s.awaitOutput("configmap/hansa-agent\nconfigmap/kube-root-ca.crt", "get", "configmaps", "-n", "hansa-system", "-o", "name")
 }

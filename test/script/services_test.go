@@ -62,7 +62,9 @@ func (s members) UpdateMember(_ context.Context, request *gatewayv1.UpdateMember
 	case "undrain":
 		m.Spec.Draining = false
 	case "leave":
-		if m.GetStatus().GetWorkloads() > 0 && m.GetStatus().GetHealth() == "Healthy" {
+		if request.GetArgument() != "forget" {
+			m.Spec.Leaving, _, _ = strings.Cut(request.GetArgument(), " ")
+		} else if m.GetStatus().GetWorkloads() > 0 && m.GetStatus().GetHealth() == "Healthy" {
 			return nil, status.Errorf(codes.FailedPrecondition, "member %s still runs %d workloads; empty it first: hansa drain %s", request.GetName(), m.GetStatus().GetWorkloads(), request.GetName())
 		}
 	case "rotate":

@@ -34,7 +34,7 @@ import "time"
 //
 // Wishes:
 //
-//	cordon NAME · uncordon NAME · drain NAME · confirm NAME · leave NAME
+//	cordon NAME · uncordon NAME · drain NAME · confirm NAME · leave NAME forget
 //	drill SCOPE [level=L] [hold=D] · shift SCOPE · evacuate SCOPE · failover SCOPE · failback SCOPE · fence SCOPE
 //	relocate SCOPE [to=NAME]
 //	unfence SCOPE                   end the fence of exactly that scope

@@ -133,7 +133,7 @@ func (d *drawer) subtle(m string) {
 func (d *drawer) again(m string) {
 	d.say("kill %s", m)
 	d.say("advance 12s")
-	d.say("leave %s", m)
+	d.say("leave %s forget", m)
 	d.say("advance %dms", 100+d.rng.IntN(3000))
 	d.say("remake %s", m)
 }

@@ -33,7 +33,7 @@ func workload(w *World, a words) error {
 
 func memberChange(action string) func(*World, words) error {
 	return func(w *World, a words) error {
-		w.Request(action+" "+a.at(0), command{federation.MemberChange{Member: a.at(0), Action: action, Who: "client"}})
+		w.Request(action+" "+a.at(0), command{federation.MemberChange{Member: a.at(0), Action: action, Argument: a.at(1), Who: "client"}})
 		return nil
 	}
 }

@@ -38,5 +38,9 @@ func runAgent(ctx context.Context, cfg config.Config, c *cluster.Cluster, log lo
 	if err != nil {
 		return err
 	}
-	return agent.Run(ctx)
+	if err := agent.Run(ctx); err != nil {
+		return err
+	}
+	<-ctx.Done() // the cluster of a member that has left goes on
+	return nil
 }

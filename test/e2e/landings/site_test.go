@@ -28,6 +28,7 @@ type site struct {
 	client     *kube.Client
 	kubeconfig string
 	done       chan landing.Order
+	stop       func() // nothing is landed any more
 
 	mu       sync.Mutex
 	careless map[federation.Key]bool // what has changed and was not looked at
@@ -52,6 +53,7 @@ func TestLanding(t *testing.T) {
 		{"autoscaler", checkAutoscaler},
 		{"sets", checkSets},
 		{"charts", checkCharts},
+		{"let go", checkLetGo},
 	} {
 		t.Run(rule.name, func(t *testing.T) { rule.check(t, s) })
 	}
@@ -88,7 +90,8 @@ func openSite(t testing.TB, kubeconfig string) *site {
 	running.Go(func() { _ = watch.Run(ctx, func() { close(synced) }) })
 	running.Go(func() { _ = s.Run(ctx) })
 	running.Go(func() { s.correct(ctx) })
-	t.Cleanup(func() { cancel(); running.Wait() })
+	s.stop = func() { cancel(); running.Wait() }
+	t.Cleanup(s.stop)
 	<-synced
 	return s
 }
