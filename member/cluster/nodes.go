@@ -15,8 +15,9 @@ import (
 // nodeSet is the nodes of a member, and what they want of its control plane. The
 // zero value of realNodes stands for none that are real.
 type nodeSet struct {
-	run  func(ctx context.Context) error
-	real *realNodes // nil when the nodes are simulated
+	run   func(ctx context.Context) error
+	real  *realNodes // nil when the nodes are simulated
+	beats beats      // of simulated nodes
 }
 
 // newNodes makes ready what the configuration asks for; nothing runs yet.
@@ -28,15 +29,17 @@ func (c *Cluster) newNodes(dir *datadir.Dir) (nodeSet, error) {
 		}
 		return nodeSet{run: nodes.nodes.Run, real: nodes}, nil
 	}
+	beats := beatsOf(c.opts.Config.Nodes)
 	nodes, err := simulated.New(simulated.Options{
 		Config:     c.opts.Config,
+		Renew:      beats.renew,
 		Kubeconfig: dir.Path(nodesKubeconfig),
 		Version:    version.Get().GitVersion,
 	})
 	if err != nil {
 		return nodeSet{}, err
 	}
-	return nodeSet{run: nodes.Run}, nil
+	return nodeSet{run: nodes.Run, beats: beats}, nil
 }
 
 // Run runs the nodes until ctx ends.
@@ -76,7 +79,7 @@ func (s nodeSet) prepare(ctx context.Context, at place) error {
 // the kubelets of an embedded member renew their leases every two seconds.
 func (s nodeSet) managerFlags() []string {
 	if s.real == nil {
-		return nil
+		return []string{"--node-monitor-grace-period=" + s.beats.grace.String()}
 	}
 	return []string{"--node-monitor-period=1s", "--node-monitor-grace-period=12s"}
 }

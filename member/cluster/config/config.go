@@ -58,7 +58,8 @@ type Nodes struct {
 	CPU string `yaml:"cpu"`
 	// Memory each node offers, as with CPU. Default DefaultMemory.
 	Memory string `yaml:"memory"`
-	// Pods each node takes, 1 to MaxPods. Default DefaultPods.
+	// Pods each node takes, 1 to MaxPods. Default DefaultPods, or as many as
+	// podCIDR has room for on each node.
 	Pods int `yaml:"pods"`
 	// Zones over which the nodes are spread in turn. Default the zone of the
 	// place and the two that follow it.
@@ -109,7 +110,9 @@ const (
 	// MaxName keeps the longest node name within a label value.
 	MaxName = 50
 	// MaxNodes is as many simulated nodes as one process serves well.
-	MaxNodes = 500
+	MaxNodes = 1000
+	// leastPods is the fewest pods for a node that a default chooses.
+	leastPods = 50
 	// MaxPods is as many pods as one node may offer.
 	MaxPods = 500
 	// MaxContainerdNodes and MaxContainerdPods are what the ranges of a node's

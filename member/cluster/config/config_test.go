@@ -57,8 +57,8 @@ func TestValidateRefuses(t *testing.T) {
 		{"longitude", minimal + "place: {longitude: -181}\n", "place.longitude: -181 is outside -180 to 180"},
 		{"region", minimal + "place: {region: a b}\n", `place.region: "a b" must be`},
 		{"kind", minimal + "nodes: {kind: real}\n", `nodes.kind: "real" is unknown: write "simulated" or "containerd"`},
-		{"count", minimal + "nodes: {count: 501}\n", "nodes.count: 501 is outside 1 to 500"},
-		{"negative count", minimal + "nodes: {count: -1}\n", "nodes.count: -1 is outside 1 to 500"},
+		{"count", minimal + "nodes: {count: 1001}\n", "nodes.count: 1001 is outside 1 to 1000"},
+		{"negative count", minimal + "nodes: {count: -1}\n", "nodes.count: -1 is outside 1 to 1000"},
 		{"cpu", minimal + "nodes: {cpu: four}\n", `nodes.cpu: "four" is no positive quantity`},
 		{"memory", minimal + "nodes: {memory: '-1Gi'}\n", `nodes.memory: "-1Gi" is no positive quantity`},
 		{"zone", minimal + "nodes: {zones: [a, '']}\n", `nodes.zones[1]: "" must be`},
@@ -139,6 +139,26 @@ func TestEncodeReadsBack(t *testing.T) {
 	shown, err := cfg.Redacted().Encode()
 	if err != nil || strings.Contains(string(shown), "joinToken: s\n") || cfg.Agent.JoinToken != "s" {
 		t.Fatalf("the token shows, or is lost: %s %v", shown, err)
+	}
+}
+
+// TestDefaultPods: many nodes share the range of pods, down to a number that is
+// still a node.
+func TestDefaultPods(t *testing.T) {
+	for _, row := range []struct {
+		count, want int
+		podCIDR     string
+	}{
+		{5, DefaultPods, "10.244.0.0/16"},
+		{590, DefaultPods, "10.244.0.0/16"},
+		{1000, 64, "10.244.0.0/16"},
+		{1000, DefaultPods, "10.240.0.0/13"},
+		{5, DefaultPods, "10.244.0.0/24"}, // which Validate refuses
+	} {
+		cfg := Config{Name: "tokyo", DataDir: "/d", PodCIDR: row.podCIDR, Nodes: Nodes{Count: row.count}}.Complete()
+		if cfg.Nodes.Pods != row.want {
+			t.Errorf("%d nodes in %s: %d pods each, want %d", row.count, row.podCIDR, cfg.Nodes.Pods, row.want)
+		}
 	}
 }
 

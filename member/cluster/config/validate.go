@@ -140,8 +140,11 @@ func (c Config) validateRanges(p *problems) {
 // AddressesNeeded counts the addresses that the pod range must hold: network
 // and broadcast, one for each node, and one for each pod of full nodes.
 func AddressesNeeded(n Nodes) int {
-	return 2 + n.Count*(1+n.Pods)
+	return unusedAddresses + n.Count*(1+n.Pods)
 }
+
+// unusedAddresses are the first and the last of a range.
+const unusedAddresses = 2
 
 func validateCIDR(p *problems, field, value string) (netip.Prefix, bool) {
 	prefix, err := netip.ParsePrefix(value)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/utils/clock"
@@ -15,11 +16,11 @@ import (
 )
 
 const (
-	// leaseSeconds is how long a node's lease lasts; it is renewed four times
-	// as often.
-	leaseSeconds = 40
-	// workers play the stages of pods and of nodes.
-	workers = 4
+	// podWorkers play the stages of pods.
+	podWorkers = 4
+	// nodeWorkers play the stages of nodes and renew their leases. They wait for
+	// the API server most of the time: four took a minute for 1,000 nodes.
+	nodeWorkers = 32
 )
 
 // Options of Nodes. All fields are required.
@@ -28,6 +29,9 @@ type Options struct {
 	Config config.Config
 	// Kubeconfig is the path of a kubeconfig whose user may do what Rules lists.
 	Kubeconfig string
+	// Renew is how often the lease of each node is renewed. It lasts four times as
+	// long.
+	Renew time.Duration
 	// Version of the kubelets to report, for example v1.37.2.
 	Version string
 }
@@ -98,11 +102,11 @@ func (n *Nodes) kwok(source *addresses) (controllers.Config, error) {
 		CIDR:                         n.opts.Config.PodCIDR,
 		NodeIP:                       n.pool.Node(0).String(),
 		LocalStages:                  stages,
-		PodPlayStageParallelism:      workers,
-		NodePlayStageParallelism:     workers,
-		NodeLeaseParallelism:         workers,
-		PodsOnNodeSyncParallelism:    workers,
-		NodeLeaseDurationSeconds:     leaseSeconds,
+		PodPlayStageParallelism:      podWorkers,
+		NodePlayStageParallelism:     nodeWorkers,
+		NodeLeaseParallelism:         nodeWorkers,
+		PodsOnNodeSyncParallelism:    podWorkers,
+		NodeLeaseDurationSeconds:     uint(4 * n.opts.Renew / time.Second),
 		ID:                           "hansa-cluster/" + n.opts.Config.Name,
 		FuncMap:                      gotpl.FuncMap{"PodIPsWith": source.podIPs},
 	}
