@@ -642,8 +642,10 @@ type MemberFacts struct {
 	Kinds             []string               `protobuf:"bytes,11,rep,name=kinds,proto3" json:"kinds,omitempty"`
 	ObservedAt        *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=observed_at,json=observedAt,proto3" json:"observed_at,omitempty"`
 	Quotas            []*Quota               `protobuf:"bytes,13,rep,name=quotas,proto3" json:"quotas,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// How many nodes there are of each kind.
+	NodeKinds     map[string]int64 `protobuf:"bytes,14,rep,name=node_kinds,json=nodeKinds,proto3" json:"node_kinds,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *MemberFacts) Reset() {
@@ -763,6 +765,13 @@ func (x *MemberFacts) GetObservedAt() *timestamppb.Timestamp {
 func (x *MemberFacts) GetQuotas() []*Quota {
 	if x != nil {
 		return x.Quotas
+	}
+	return nil
+}
+
+func (x *MemberFacts) GetNodeKinds() map[string]int64 {
+	if x != nil {
+		return x.NodeKinds
 	}
 	return nil
 }
@@ -3326,7 +3335,7 @@ const file_federation_v1_records_proto_rawDesc = "" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x127\n" +
 	"\tissued_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\bissuedAt\x129\n" +
 	"\n" +
-	"expires_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\"\x9d\x04\n" +
+	"expires_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\"\xab\x05\n" +
 	"\vMemberFacts\x12\x16\n" +
 	"\x06member\x18\x01 \x01(\tR\x06member\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\x04R\vincarnation\x12\x1a\n" +
@@ -3343,7 +3352,12 @@ const file_federation_v1_records_proto_rawDesc = "" +
 	"\x05kinds\x18\v \x03(\tR\x05kinds\x12;\n" +
 	"\vobserved_at\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"observedAt\x122\n" +
-	"\x06quotas\x18\r \x03(\v2\x1a.hansa.federation.v1.QuotaR\x06quotas\"\x98\x01\n" +
+	"\x06quotas\x18\r \x03(\v2\x1a.hansa.federation.v1.QuotaR\x06quotas\x12N\n" +
+	"\n" +
+	"node_kinds\x18\x0e \x03(\v2/.hansa.federation.v1.MemberFacts.NodeKindsEntryR\tnodeKinds\x1a<\n" +
+	"\x0eNodeKindsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\x98\x01\n" +
 	"\x05Quota\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x128\n" +
 	"\x04free\x18\x02 \x03(\v2$.hansa.federation.v1.Quota.FreeEntryR\x04free\x1a7\n" +
@@ -3603,7 +3617,7 @@ func file_federation_v1_records_proto_rawDescGZIP() []byte {
 	return file_federation_v1_records_proto_rawDescData
 }
 
-var file_federation_v1_records_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
+var file_federation_v1_records_proto_msgTypes = make([]protoimpl.MessageInfo, 43)
 var file_federation_v1_records_proto_goTypes = []any{
 	(*Key)(nil),                   // 0: hansa.federation.v1.Key
 	(*Place)(nil),                 // 1: hansa.federation.v1.Place
@@ -3643,12 +3657,13 @@ var file_federation_v1_records_proto_goTypes = []any{
 	(*Event)(nil),                 // 35: hansa.federation.v1.Event
 	nil,                           // 36: hansa.federation.v1.Resources.ExtendedEntry
 	nil,                           // 37: hansa.federation.v1.MemberSpec.LabelsEntry
-	nil,                           // 38: hansa.federation.v1.Quota.FreeEntry
-	nil,                           // 39: hansa.federation.v1.Feed.ValuesEntry
-	nil,                           // 40: hansa.federation.v1.Operation.MarksEntry
-	nil,                           // 41: hansa.federation.v1.WorkloadReport.MarksEntry
-	(*timestamppb.Timestamp)(nil), // 42: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 43: google.protobuf.Duration
+	nil,                           // 38: hansa.federation.v1.MemberFacts.NodeKindsEntry
+	nil,                           // 39: hansa.federation.v1.Quota.FreeEntry
+	nil,                           // 40: hansa.federation.v1.Feed.ValuesEntry
+	nil,                           // 41: hansa.federation.v1.Operation.MarksEntry
+	nil,                           // 42: hansa.federation.v1.WorkloadReport.MarksEntry
+	(*timestamppb.Timestamp)(nil), // 43: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 44: google.protobuf.Duration
 }
 var file_federation_v1_records_proto_depIdxs = []int32{
 	36, // 0: hansa.federation.v1.Resources.extended:type_name -> hansa.federation.v1.Resources.ExtendedEntry
@@ -3658,76 +3673,77 @@ var file_federation_v1_records_proto_depIdxs = []int32{
 	1,  // 4: hansa.federation.v1.MemberSpec.place:type_name -> hansa.federation.v1.Place
 	37, // 5: hansa.federation.v1.MemberSpec.labels:type_name -> hansa.federation.v1.MemberSpec.LabelsEntry
 	4,  // 6: hansa.federation.v1.MemberSpec.taints:type_name -> hansa.federation.v1.Taint
-	42, // 7: hansa.federation.v1.MemberSpec.joined_at:type_name -> google.protobuf.Timestamp
+	43, // 7: hansa.federation.v1.MemberSpec.joined_at:type_name -> google.protobuf.Timestamp
 	6,  // 8: hansa.federation.v1.MemberSpec.user:type_name -> hansa.federation.v1.BusUser
 	6,  // 9: hansa.federation.v1.MemberSpec.next_user:type_name -> hansa.federation.v1.BusUser
-	42, // 10: hansa.federation.v1.MemberSpec.rotate_by:type_name -> google.protobuf.Timestamp
-	42, // 11: hansa.federation.v1.BusUser.issued_at:type_name -> google.protobuf.Timestamp
-	42, // 12: hansa.federation.v1.BusUser.expires_at:type_name -> google.protobuf.Timestamp
+	43, // 10: hansa.federation.v1.MemberSpec.rotate_by:type_name -> google.protobuf.Timestamp
+	43, // 11: hansa.federation.v1.BusUser.issued_at:type_name -> google.protobuf.Timestamp
+	43, // 12: hansa.federation.v1.BusUser.expires_at:type_name -> google.protobuf.Timestamp
 	2,  // 13: hansa.federation.v1.MemberFacts.allocatable:type_name -> hansa.federation.v1.Resources
 	2,  // 14: hansa.federation.v1.MemberFacts.free:type_name -> hansa.federation.v1.Resources
 	3,  // 15: hansa.federation.v1.MemberFacts.classes:type_name -> hansa.federation.v1.NodeClass
-	42, // 16: hansa.federation.v1.MemberFacts.observed_at:type_name -> google.protobuf.Timestamp
+	43, // 16: hansa.federation.v1.MemberFacts.observed_at:type_name -> google.protobuf.Timestamp
 	8,  // 17: hansa.federation.v1.MemberFacts.quotas:type_name -> hansa.federation.v1.Quota
-	38, // 18: hansa.federation.v1.Quota.free:type_name -> hansa.federation.v1.Quota.FreeEntry
-	42, // 19: hansa.federation.v1.HealthRecord.since:type_name -> google.protobuf.Timestamp
-	10, // 20: hansa.federation.v1.Objects.objects:type_name -> hansa.federation.v1.Object
-	0,  // 21: hansa.federation.v1.Workload.key:type_name -> hansa.federation.v1.Key
-	42, // 22: hansa.federation.v1.Workload.applied_at:type_name -> google.protobuf.Timestamp
-	20, // 23: hansa.federation.v1.Workload.sealed:type_name -> hansa.federation.v1.Sealed
-	0,  // 24: hansa.federation.v1.Assignment.workload:type_name -> hansa.federation.v1.Key
-	14, // 25: hansa.federation.v1.Assignment.members:type_name -> hansa.federation.v1.AssignedMember
-	15, // 26: hansa.federation.v1.Assignment.explanation:type_name -> hansa.federation.v1.Explanation
-	42, // 27: hansa.federation.v1.Assignment.decided_at:type_name -> google.protobuf.Timestamp
-	43, // 28: hansa.federation.v1.Assignment.ready_in:type_name -> google.protobuf.Duration
-	17, // 29: hansa.federation.v1.Explanation.members:type_name -> hansa.federation.v1.MemberExplanation
-	16, // 30: hansa.federation.v1.Explanation.changes:type_name -> hansa.federation.v1.Difference
-	18, // 31: hansa.federation.v1.MemberExplanation.scores:type_name -> hansa.federation.v1.Score
-	0,  // 32: hansa.federation.v1.Work.workload:type_name -> hansa.federation.v1.Key
-	20, // 33: hansa.federation.v1.Work.sealed:type_name -> hansa.federation.v1.Sealed
-	0,  // 34: hansa.federation.v1.Secrets.workload:type_name -> hansa.federation.v1.Key
-	10, // 35: hansa.federation.v1.Secrets.objects:type_name -> hansa.federation.v1.Object
-	0,  // 36: hansa.federation.v1.WorkStatus.workload:type_name -> hansa.federation.v1.Key
-	24, // 37: hansa.federation.v1.WorkStatus.objects:type_name -> hansa.federation.v1.ObjectStatus
-	42, // 38: hansa.federation.v1.WorkStatus.observed_at:type_name -> google.protobuf.Timestamp
-	39, // 39: hansa.federation.v1.Feed.values:type_name -> hansa.federation.v1.Feed.ValuesEntry
-	43, // 40: hansa.federation.v1.Feed.max_age:type_name -> google.protobuf.Duration
-	42, // 41: hansa.federation.v1.Feed.reported_at:type_name -> google.protobuf.Timestamp
-	25, // 42: hansa.federation.v1.ObjectStatus.drift:type_name -> hansa.federation.v1.FieldDrift
-	42, // 43: hansa.federation.v1.ObjectStatus.corrected_at:type_name -> google.protobuf.Timestamp
-	0,  // 44: hansa.federation.v1.Export.service:type_name -> hansa.federation.v1.Key
-	27, // 45: hansa.federation.v1.Export.ports:type_name -> hansa.federation.v1.Port
-	28, // 46: hansa.federation.v1.Export.endpoints:type_name -> hansa.federation.v1.Endpoint
-	42, // 47: hansa.federation.v1.Export.exported_at:type_name -> google.protobuf.Timestamp
-	42, // 48: hansa.federation.v1.Export.observed_at:type_name -> google.protobuf.Timestamp
-	30, // 49: hansa.federation.v1.Operation.request:type_name -> hansa.federation.v1.OperationRequest
-	40, // 50: hansa.federation.v1.Operation.marks:type_name -> hansa.federation.v1.Operation.MarksEntry
-	33, // 51: hansa.federation.v1.Operation.workloads:type_name -> hansa.federation.v1.WorkloadReport
-	34, // 52: hansa.federation.v1.Operation.timeline:type_name -> hansa.federation.v1.TimelineEntry
-	31, // 53: hansa.federation.v1.Operation.objective:type_name -> hansa.federation.v1.Objective
-	32, // 54: hansa.federation.v1.Operation.achieved:type_name -> hansa.federation.v1.Achieved
-	42, // 55: hansa.federation.v1.Operation.created_at:type_name -> google.protobuf.Timestamp
-	43, // 56: hansa.federation.v1.OperationRequest.hold:type_name -> google.protobuf.Duration
-	43, // 57: hansa.federation.v1.Objective.rto:type_name -> google.protobuf.Duration
-	43, // 58: hansa.federation.v1.Objective.rpo:type_name -> google.protobuf.Duration
-	43, // 59: hansa.federation.v1.Achieved.rto:type_name -> google.protobuf.Duration
-	43, // 60: hansa.federation.v1.Achieved.downtime:type_name -> google.protobuf.Duration
-	43, // 61: hansa.federation.v1.Achieved.detect:type_name -> google.protobuf.Duration
-	0,  // 62: hansa.federation.v1.WorkloadReport.workload:type_name -> hansa.federation.v1.Key
-	41, // 63: hansa.federation.v1.WorkloadReport.marks:type_name -> hansa.federation.v1.WorkloadReport.MarksEntry
-	31, // 64: hansa.federation.v1.WorkloadReport.objective:type_name -> hansa.federation.v1.Objective
-	32, // 65: hansa.federation.v1.WorkloadReport.achieved:type_name -> hansa.federation.v1.Achieved
-	14, // 66: hansa.federation.v1.WorkloadReport.before:type_name -> hansa.federation.v1.AssignedMember
-	14, // 67: hansa.federation.v1.WorkloadReport.after:type_name -> hansa.federation.v1.AssignedMember
-	42, // 68: hansa.federation.v1.TimelineEntry.at:type_name -> google.protobuf.Timestamp
-	42, // 69: hansa.federation.v1.Event.at:type_name -> google.protobuf.Timestamp
-	42, // 70: hansa.federation.v1.Operation.MarksEntry.value:type_name -> google.protobuf.Timestamp
-	42, // 71: hansa.federation.v1.WorkloadReport.MarksEntry.value:type_name -> google.protobuf.Timestamp
-	72, // [72:72] is the sub-list for method output_type
-	72, // [72:72] is the sub-list for method input_type
-	72, // [72:72] is the sub-list for extension type_name
-	72, // [72:72] is the sub-list for extension extendee
-	0,  // [0:72] is the sub-list for field type_name
+	38, // 18: hansa.federation.v1.MemberFacts.node_kinds:type_name -> hansa.federation.v1.MemberFacts.NodeKindsEntry
+	39, // 19: hansa.federation.v1.Quota.free:type_name -> hansa.federation.v1.Quota.FreeEntry
+	43, // 20: hansa.federation.v1.HealthRecord.since:type_name -> google.protobuf.Timestamp
+	10, // 21: hansa.federation.v1.Objects.objects:type_name -> hansa.federation.v1.Object
+	0,  // 22: hansa.federation.v1.Workload.key:type_name -> hansa.federation.v1.Key
+	43, // 23: hansa.federation.v1.Workload.applied_at:type_name -> google.protobuf.Timestamp
+	20, // 24: hansa.federation.v1.Workload.sealed:type_name -> hansa.federation.v1.Sealed
+	0,  // 25: hansa.federation.v1.Assignment.workload:type_name -> hansa.federation.v1.Key
+	14, // 26: hansa.federation.v1.Assignment.members:type_name -> hansa.federation.v1.AssignedMember
+	15, // 27: hansa.federation.v1.Assignment.explanation:type_name -> hansa.federation.v1.Explanation
+	43, // 28: hansa.federation.v1.Assignment.decided_at:type_name -> google.protobuf.Timestamp
+	44, // 29: hansa.federation.v1.Assignment.ready_in:type_name -> google.protobuf.Duration
+	17, // 30: hansa.federation.v1.Explanation.members:type_name -> hansa.federation.v1.MemberExplanation
+	16, // 31: hansa.federation.v1.Explanation.changes:type_name -> hansa.federation.v1.Difference
+	18, // 32: hansa.federation.v1.MemberExplanation.scores:type_name -> hansa.federation.v1.Score
+	0,  // 33: hansa.federation.v1.Work.workload:type_name -> hansa.federation.v1.Key
+	20, // 34: hansa.federation.v1.Work.sealed:type_name -> hansa.federation.v1.Sealed
+	0,  // 35: hansa.federation.v1.Secrets.workload:type_name -> hansa.federation.v1.Key
+	10, // 36: hansa.federation.v1.Secrets.objects:type_name -> hansa.federation.v1.Object
+	0,  // 37: hansa.federation.v1.WorkStatus.workload:type_name -> hansa.federation.v1.Key
+	24, // 38: hansa.federation.v1.WorkStatus.objects:type_name -> hansa.federation.v1.ObjectStatus
+	43, // 39: hansa.federation.v1.WorkStatus.observed_at:type_name -> google.protobuf.Timestamp
+	40, // 40: hansa.federation.v1.Feed.values:type_name -> hansa.federation.v1.Feed.ValuesEntry
+	44, // 41: hansa.federation.v1.Feed.max_age:type_name -> google.protobuf.Duration
+	43, // 42: hansa.federation.v1.Feed.reported_at:type_name -> google.protobuf.Timestamp
+	25, // 43: hansa.federation.v1.ObjectStatus.drift:type_name -> hansa.federation.v1.FieldDrift
+	43, // 44: hansa.federation.v1.ObjectStatus.corrected_at:type_name -> google.protobuf.Timestamp
+	0,  // 45: hansa.federation.v1.Export.service:type_name -> hansa.federation.v1.Key
+	27, // 46: hansa.federation.v1.Export.ports:type_name -> hansa.federation.v1.Port
+	28, // 47: hansa.federation.v1.Export.endpoints:type_name -> hansa.federation.v1.Endpoint
+	43, // 48: hansa.federation.v1.Export.exported_at:type_name -> google.protobuf.Timestamp
+	43, // 49: hansa.federation.v1.Export.observed_at:type_name -> google.protobuf.Timestamp
+	30, // 50: hansa.federation.v1.Operation.request:type_name -> hansa.federation.v1.OperationRequest
+	41, // 51: hansa.federation.v1.Operation.marks:type_name -> hansa.federation.v1.Operation.MarksEntry
+	33, // 52: hansa.federation.v1.Operation.workloads:type_name -> hansa.federation.v1.WorkloadReport
+	34, // 53: hansa.federation.v1.Operation.timeline:type_name -> hansa.federation.v1.TimelineEntry
+	31, // 54: hansa.federation.v1.Operation.objective:type_name -> hansa.federation.v1.Objective
+	32, // 55: hansa.federation.v1.Operation.achieved:type_name -> hansa.federation.v1.Achieved
+	43, // 56: hansa.federation.v1.Operation.created_at:type_name -> google.protobuf.Timestamp
+	44, // 57: hansa.federation.v1.OperationRequest.hold:type_name -> google.protobuf.Duration
+	44, // 58: hansa.federation.v1.Objective.rto:type_name -> google.protobuf.Duration
+	44, // 59: hansa.federation.v1.Objective.rpo:type_name -> google.protobuf.Duration
+	44, // 60: hansa.federation.v1.Achieved.rto:type_name -> google.protobuf.Duration
+	44, // 61: hansa.federation.v1.Achieved.downtime:type_name -> google.protobuf.Duration
+	44, // 62: hansa.federation.v1.Achieved.detect:type_name -> google.protobuf.Duration
+	0,  // 63: hansa.federation.v1.WorkloadReport.workload:type_name -> hansa.federation.v1.Key
+	42, // 64: hansa.federation.v1.WorkloadReport.marks:type_name -> hansa.federation.v1.WorkloadReport.MarksEntry
+	31, // 65: hansa.federation.v1.WorkloadReport.objective:type_name -> hansa.federation.v1.Objective
+	32, // 66: hansa.federation.v1.WorkloadReport.achieved:type_name -> hansa.federation.v1.Achieved
+	14, // 67: hansa.federation.v1.WorkloadReport.before:type_name -> hansa.federation.v1.AssignedMember
+	14, // 68: hansa.federation.v1.WorkloadReport.after:type_name -> hansa.federation.v1.AssignedMember
+	43, // 69: hansa.federation.v1.TimelineEntry.at:type_name -> google.protobuf.Timestamp
+	43, // 70: hansa.federation.v1.Event.at:type_name -> google.protobuf.Timestamp
+	43, // 71: hansa.federation.v1.Operation.MarksEntry.value:type_name -> google.protobuf.Timestamp
+	43, // 72: hansa.federation.v1.WorkloadReport.MarksEntry.value:type_name -> google.protobuf.Timestamp
+	73, // [73:73] is the sub-list for method output_type
+	73, // [73:73] is the sub-list for method input_type
+	73, // [73:73] is the sub-list for extension type_name
+	73, // [73:73] is the sub-list for extension extendee
+	0,  // [0:73] is the sub-list for field type_name
 }
 
 func init() { file_federation_v1_records_proto_init() }
@@ -3741,7 +3757,7 @@ func file_federation_v1_records_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_federation_v1_records_proto_rawDesc), len(file_federation_v1_records_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   42,
+			NumMessages:   43,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

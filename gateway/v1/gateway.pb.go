@@ -4027,8 +4027,10 @@ type MemberStatus struct {
 	Masked string `protobuf:"bytes,16,opt,name=masked,proto3" json:"masked,omitempty"`
 	// When the bus credentials of its agent expire.
 	CredentialsExpireAt *timestamppb.Timestamp `protobuf:"bytes,17,opt,name=credentials_expire_at,json=credentialsExpireAt,proto3" json:"credentials_expire_at,omitempty"`
-	unknownFields       protoimpl.UnknownFields
-	sizeCache           protoimpl.SizeCache
+	// How many nodes there are of each kind: simulated, containerd, attached.
+	NodeKinds     map[string]int32 `protobuf:"bytes,18,rep,name=node_kinds,json=nodeKinds,proto3" json:"node_kinds,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *MemberStatus) Reset() {
@@ -4176,6 +4178,13 @@ func (x *MemberStatus) GetMasked() string {
 func (x *MemberStatus) GetCredentialsExpireAt() *timestamppb.Timestamp {
 	if x != nil {
 		return x.CredentialsExpireAt
+	}
+	return nil
+}
+
+func (x *MemberStatus) GetNodeKinds() map[string]int32 {
+	if x != nil {
+		return x.NodeKinds
 	}
 	return nil
 }
@@ -8488,7 +8497,7 @@ const file_gateway_v1_gateway_proto_rawDesc = "" +
 	"\x05Taint\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value\x12\x16\n" +
-	"\x06effect\x18\x03 \x01(\tR\x06effect\"\xaf\x06\n" +
+	"\x06effect\x18\x03 \x01(\tR\x06effect\"\xbb\a\n" +
 	"\fMemberStatus\x12\x16\n" +
 	"\x06health\x18\x01 \x01(\tR\x06health\x12\x18\n" +
 	"\averdict\x18\x02 \x01(\tR\averdict\x12\x16\n" +
@@ -8509,13 +8518,18 @@ const file_gateway_v1_gateway_proto_rawDesc = "" +
 	"observedAt\x12\x1c\n" +
 	"\tworkloads\x18\x0f \x01(\x05R\tworkloads\x12\x16\n" +
 	"\x06masked\x18\x10 \x01(\tR\x06masked\x12N\n" +
-	"\x15credentials_expire_at\x18\x11 \x01(\v2\x1a.google.protobuf.TimestampR\x13credentialsExpireAt\x1a;\n" +
+	"\x15credentials_expire_at\x18\x11 \x01(\v2\x1a.google.protobuf.TimestampR\x13credentialsExpireAt\x12L\n" +
+	"\n" +
+	"node_kinds\x18\x12 \x03(\v2-.hansa.gateway.v1.MemberStatus.NodeKindsEntryR\tnodeKinds\x1a;\n" +
 	"\rCapacityEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a7\n" +
 	"\tFreeEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a<\n" +
+	"\x0eNodeKindsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x05R\x05value:\x028\x01\"\x14\n" +
 	"\x12ListMembersRequest\"]\n" +
 	"\x13ListMembersResponse\x12.\n" +
 	"\x05items\x18\x01 \x03(\v2\x18.hansa.gateway.v1.MemberR\x05items\x12\x16\n" +
@@ -8894,7 +8908,7 @@ func file_gateway_v1_gateway_proto_rawDescGZIP() []byte {
 	return file_gateway_v1_gateway_proto_rawDescData
 }
 
-var file_gateway_v1_gateway_proto_msgTypes = make([]protoimpl.MessageInfo, 126)
+var file_gateway_v1_gateway_proto_msgTypes = make([]protoimpl.MessageInfo, 127)
 var file_gateway_v1_gateway_proto_goTypes = []any{
 	(*Metadata)(nil),                 // 0: hansa.gateway.v1.Metadata
 	(*Place)(nil),                    // 1: hansa.gateway.v1.Place
@@ -9018,21 +9032,22 @@ var file_gateway_v1_gateway_proto_goTypes = []any{
 	nil,                              // 119: hansa.gateway.v1.ExternalScore.ValuesEntry
 	nil,                              // 120: hansa.gateway.v1.MemberStatus.CapacityEntry
 	nil,                              // 121: hansa.gateway.v1.MemberStatus.FreeEntry
-	nil,                              // 122: hansa.gateway.v1.JoinRequest.LabelsEntry
-	nil,                              // 123: hansa.gateway.v1.Operation.MarksEntry
-	nil,                              // 124: hansa.gateway.v1.WorkloadReport.MarksEntry
-	nil,                              // 125: hansa.gateway.v1.RestoreResponse.RecordsEntry
-	(*timestamppb.Timestamp)(nil),    // 126: google.protobuf.Timestamp
-	(*structpb.Struct)(nil),          // 127: google.protobuf.Struct
-	(*durationpb.Duration)(nil),      // 128: google.protobuf.Duration
+	nil,                              // 122: hansa.gateway.v1.MemberStatus.NodeKindsEntry
+	nil,                              // 123: hansa.gateway.v1.JoinRequest.LabelsEntry
+	nil,                              // 124: hansa.gateway.v1.Operation.MarksEntry
+	nil,                              // 125: hansa.gateway.v1.WorkloadReport.MarksEntry
+	nil,                              // 126: hansa.gateway.v1.RestoreResponse.RecordsEntry
+	(*timestamppb.Timestamp)(nil),    // 127: google.protobuf.Timestamp
+	(*structpb.Struct)(nil),          // 128: google.protobuf.Struct
+	(*durationpb.Duration)(nil),      // 129: google.protobuf.Duration
 }
 var file_gateway_v1_gateway_proto_depIdxs = []int32{
 	116, // 0: hansa.gateway.v1.Metadata.labels:type_name -> hansa.gateway.v1.Metadata.LabelsEntry
-	126, // 1: hansa.gateway.v1.Metadata.creation_timestamp:type_name -> google.protobuf.Timestamp
+	127, // 1: hansa.gateway.v1.Metadata.creation_timestamp:type_name -> google.protobuf.Timestamp
 	1,   // 2: hansa.gateway.v1.ResolveResponse.place:type_name -> hansa.gateway.v1.Place
 	4,   // 3: hansa.gateway.v1.ResolveResponse.tiers:type_name -> hansa.gateway.v1.Tier
 	5,   // 4: hansa.gateway.v1.Tier.endpoints:type_name -> hansa.gateway.v1.ResolvedEndpoint
-	126, // 5: hansa.gateway.v1.ResolvedEndpoint.observed_at:type_name -> google.protobuf.Timestamp
+	127, // 5: hansa.gateway.v1.ResolvedEndpoint.observed_at:type_name -> google.protobuf.Timestamp
 	2,   // 6: hansa.gateway.v1.WatchResolveRequest.query:type_name -> hansa.gateway.v1.ResolveRequest
 	3,   // 7: hansa.gateway.v1.WatchResolveResponse.answer:type_name -> hansa.gateway.v1.ResolveResponse
 	10,  // 8: hansa.gateway.v1.ListServicesResponse.items:type_name -> hansa.gateway.v1.Service
@@ -9040,7 +9055,7 @@ var file_gateway_v1_gateway_proto_depIdxs = []int32{
 	11,  // 10: hansa.gateway.v1.Service.status:type_name -> hansa.gateway.v1.ServiceStatus
 	12,  // 11: hansa.gateway.v1.ServiceStatus.ports:type_name -> hansa.gateway.v1.ServicePort
 	13,  // 12: hansa.gateway.v1.ServiceStatus.members:type_name -> hansa.gateway.v1.ServiceMember
-	126, // 13: hansa.gateway.v1.ServiceMember.observed_at:type_name -> google.protobuf.Timestamp
+	127, // 13: hansa.gateway.v1.ServiceMember.observed_at:type_name -> google.protobuf.Timestamp
 	14,  // 14: hansa.gateway.v1.ApplyRequest.files:type_name -> hansa.gateway.v1.File
 	17,  // 15: hansa.gateway.v1.ApplyResponse.results:type_name -> hansa.gateway.v1.ApplyResult
 	14,  // 16: hansa.gateway.v1.DeleteRequest.files:type_name -> hansa.gateway.v1.File
@@ -9048,19 +9063,19 @@ var file_gateway_v1_gateway_proto_depIdxs = []int32{
 	0,   // 18: hansa.gateway.v1.Workload.metadata:type_name -> hansa.gateway.v1.Metadata
 	21,  // 19: hansa.gateway.v1.Workload.spec:type_name -> hansa.gateway.v1.WorkloadSpec
 	23,  // 20: hansa.gateway.v1.Workload.status:type_name -> hansa.gateway.v1.WorkloadStatus
-	127, // 21: hansa.gateway.v1.WorkloadSpec.placement:type_name -> google.protobuf.Struct
+	128, // 21: hansa.gateway.v1.WorkloadSpec.placement:type_name -> google.protobuf.Struct
 	22,  // 22: hansa.gateway.v1.WorkloadSpec.objects:type_name -> hansa.gateway.v1.ObjectRef
 	24,  // 23: hansa.gateway.v1.WorkloadStatus.members:type_name -> hansa.gateway.v1.WorkloadMember
-	126, // 24: hansa.gateway.v1.WorkloadStatus.decided_at:type_name -> google.protobuf.Timestamp
-	126, // 25: hansa.gateway.v1.WorkloadMember.observed_at:type_name -> google.protobuf.Timestamp
+	127, // 24: hansa.gateway.v1.WorkloadStatus.decided_at:type_name -> google.protobuf.Timestamp
+	127, // 25: hansa.gateway.v1.WorkloadMember.observed_at:type_name -> google.protobuf.Timestamp
 	25,  // 26: hansa.gateway.v1.WorkloadMember.objects:type_name -> hansa.gateway.v1.ObjectState
 	26,  // 27: hansa.gateway.v1.ObjectState.drift:type_name -> hansa.gateway.v1.FieldDrift
-	126, // 28: hansa.gateway.v1.ObjectState.corrected_at:type_name -> google.protobuf.Timestamp
+	127, // 28: hansa.gateway.v1.ObjectState.corrected_at:type_name -> google.protobuf.Timestamp
 	20,  // 29: hansa.gateway.v1.ListWorkloadsResponse.items:type_name -> hansa.gateway.v1.Workload
 	20,  // 30: hansa.gateway.v1.GetWorkloadResponse.workload:type_name -> hansa.gateway.v1.Workload
 	20,  // 31: hansa.gateway.v1.WatchWorkloadsResponse.workload:type_name -> hansa.gateway.v1.Workload
 	36,  // 32: hansa.gateway.v1.ExplainResponse.members:type_name -> hansa.gateway.v1.MemberExplanation
-	126, // 33: hansa.gateway.v1.ExplainResponse.decided_at:type_name -> google.protobuf.Timestamp
+	127, // 33: hansa.gateway.v1.ExplainResponse.decided_at:type_name -> google.protobuf.Timestamp
 	35,  // 34: hansa.gateway.v1.ExplainResponse.changes:type_name -> hansa.gateway.v1.Difference
 	37,  // 35: hansa.gateway.v1.MemberExplanation.scores:type_name -> hansa.gateway.v1.Score
 	117, // 36: hansa.gateway.v1.SimulateRequest.scale:type_name -> hansa.gateway.v1.SimulateRequest.ScaleEntry
@@ -9069,156 +9084,157 @@ var file_gateway_v1_gateway_proto_depIdxs = []int32{
 	52,  // 39: hansa.gateway.v1.SimulateResponse.moves:type_name -> hansa.gateway.v1.Move
 	53,  // 40: hansa.gateway.v1.SimulateResponse.unmet:type_name -> hansa.gateway.v1.Unmet
 	42,  // 41: hansa.gateway.v1.GetReadinessResponse.scenarios:type_name -> hansa.gateway.v1.Scenario
-	126, // 42: hansa.gateway.v1.GetReadinessResponse.checked_at:type_name -> google.protobuf.Timestamp
+	127, // 42: hansa.gateway.v1.GetReadinessResponse.checked_at:type_name -> google.protobuf.Timestamp
 	53,  // 43: hansa.gateway.v1.Scenario.unmet:type_name -> hansa.gateway.v1.Unmet
 	52,  // 44: hansa.gateway.v1.RebalanceResponse.moves:type_name -> hansa.gateway.v1.Move
 	53,  // 45: hansa.gateway.v1.RebalanceResponse.unmet:type_name -> hansa.gateway.v1.Unmet
 	118, // 46: hansa.gateway.v1.SetScoreRequest.values:type_name -> hansa.gateway.v1.SetScoreRequest.ValuesEntry
-	128, // 47: hansa.gateway.v1.SetScoreRequest.max_age:type_name -> google.protobuf.Duration
+	129, // 47: hansa.gateway.v1.SetScoreRequest.max_age:type_name -> google.protobuf.Duration
 	51,  // 48: hansa.gateway.v1.SetScoreResponse.score:type_name -> hansa.gateway.v1.ExternalScore
 	51,  // 49: hansa.gateway.v1.ListScoresResponse.scores:type_name -> hansa.gateway.v1.ExternalScore
 	119, // 50: hansa.gateway.v1.ExternalScore.values:type_name -> hansa.gateway.v1.ExternalScore.ValuesEntry
-	128, // 51: hansa.gateway.v1.ExternalScore.max_age:type_name -> google.protobuf.Duration
-	126, // 52: hansa.gateway.v1.ExternalScore.reported_at:type_name -> google.protobuf.Timestamp
+	129, // 51: hansa.gateway.v1.ExternalScore.max_age:type_name -> google.protobuf.Duration
+	127, // 52: hansa.gateway.v1.ExternalScore.reported_at:type_name -> google.protobuf.Timestamp
 	0,   // 53: hansa.gateway.v1.Member.metadata:type_name -> hansa.gateway.v1.Metadata
 	55,  // 54: hansa.gateway.v1.Member.spec:type_name -> hansa.gateway.v1.MemberSpec
 	57,  // 55: hansa.gateway.v1.Member.status:type_name -> hansa.gateway.v1.MemberStatus
 	1,   // 56: hansa.gateway.v1.MemberSpec.place:type_name -> hansa.gateway.v1.Place
 	56,  // 57: hansa.gateway.v1.MemberSpec.taints:type_name -> hansa.gateway.v1.Taint
-	126, // 58: hansa.gateway.v1.MemberStatus.since:type_name -> google.protobuf.Timestamp
+	127, // 58: hansa.gateway.v1.MemberStatus.since:type_name -> google.protobuf.Timestamp
 	120, // 59: hansa.gateway.v1.MemberStatus.capacity:type_name -> hansa.gateway.v1.MemberStatus.CapacityEntry
 	121, // 60: hansa.gateway.v1.MemberStatus.free:type_name -> hansa.gateway.v1.MemberStatus.FreeEntry
-	126, // 61: hansa.gateway.v1.MemberStatus.observed_at:type_name -> google.protobuf.Timestamp
-	126, // 62: hansa.gateway.v1.MemberStatus.credentials_expire_at:type_name -> google.protobuf.Timestamp
-	54,  // 63: hansa.gateway.v1.ListMembersResponse.items:type_name -> hansa.gateway.v1.Member
-	54,  // 64: hansa.gateway.v1.GetMemberResponse.member:type_name -> hansa.gateway.v1.Member
-	62,  // 65: hansa.gateway.v1.GetMemberResponse.evidence:type_name -> hansa.gateway.v1.Evidence
-	54,  // 66: hansa.gateway.v1.UpdateMemberResponse.member:type_name -> hansa.gateway.v1.Member
-	128, // 67: hansa.gateway.v1.CreateTokenRequest.ttl:type_name -> google.protobuf.Duration
-	126, // 68: hansa.gateway.v1.CreateTokenResponse.expires_at:type_name -> google.protobuf.Timestamp
-	71,  // 69: hansa.gateway.v1.ListTokensResponse.tokens:type_name -> hansa.gateway.v1.Token
-	71,  // 70: hansa.gateway.v1.RevokeTokenResponse.tokens:type_name -> hansa.gateway.v1.Token
-	126, // 71: hansa.gateway.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
-	1,   // 72: hansa.gateway.v1.JoinRequest.place:type_name -> hansa.gateway.v1.Place
-	122, // 73: hansa.gateway.v1.JoinRequest.labels:type_name -> hansa.gateway.v1.JoinRequest.LabelsEntry
-	126, // 74: hansa.gateway.v1.JoinResponse.expires_at:type_name -> google.protobuf.Timestamp
-	126, // 75: hansa.gateway.v1.RenewRequest.at:type_name -> google.protobuf.Timestamp
-	128, // 76: hansa.gateway.v1.StartOperationRequest.hold:type_name -> google.protobuf.Duration
-	78,  // 77: hansa.gateway.v1.StartOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
-	123, // 78: hansa.gateway.v1.Operation.marks:type_name -> hansa.gateway.v1.Operation.MarksEntry
-	83,  // 79: hansa.gateway.v1.Operation.achieved:type_name -> hansa.gateway.v1.Achieved
-	84,  // 80: hansa.gateway.v1.Operation.objective:type_name -> hansa.gateway.v1.Objective
-	85,  // 81: hansa.gateway.v1.Operation.workloads:type_name -> hansa.gateway.v1.WorkloadReport
-	86,  // 82: hansa.gateway.v1.Operation.timeline:type_name -> hansa.gateway.v1.TimelineEntry
-	126, // 83: hansa.gateway.v1.Operation.created_at:type_name -> google.protobuf.Timestamp
-	39,  // 84: hansa.gateway.v1.Operation.plan:type_name -> hansa.gateway.v1.SimulateResponse
-	78,  // 85: hansa.gateway.v1.ApproveOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
-	78,  // 86: hansa.gateway.v1.FreezeResponse.operation:type_name -> hansa.gateway.v1.Operation
-	124, // 87: hansa.gateway.v1.WorkloadReport.marks:type_name -> hansa.gateway.v1.WorkloadReport.MarksEntry
-	83,  // 88: hansa.gateway.v1.WorkloadReport.achieved:type_name -> hansa.gateway.v1.Achieved
-	84,  // 89: hansa.gateway.v1.WorkloadReport.objective:type_name -> hansa.gateway.v1.Objective
-	126, // 90: hansa.gateway.v1.TimelineEntry.at:type_name -> google.protobuf.Timestamp
-	78,  // 91: hansa.gateway.v1.GetOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
-	78,  // 92: hansa.gateway.v1.ListOperationsResponse.items:type_name -> hansa.gateway.v1.Operation
-	78,  // 93: hansa.gateway.v1.WatchOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
-	78,  // 94: hansa.gateway.v1.AbortOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
-	97,  // 95: hansa.gateway.v1.ListEventsResponse.items:type_name -> hansa.gateway.v1.Event
-	126, // 96: hansa.gateway.v1.Event.at:type_name -> google.protobuf.Timestamp
-	100, // 97: hansa.gateway.v1.GetStatusResponse.behind:type_name -> hansa.gateway.v1.BucketLag
-	126, // 98: hansa.gateway.v1.GetBusResponse.at:type_name -> google.protobuf.Timestamp
-	103, // 99: hansa.gateway.v1.GetBusResponse.servers:type_name -> hansa.gateway.v1.BusServer
-	106, // 100: hansa.gateway.v1.GetBusResponse.streams:type_name -> hansa.gateway.v1.BusStream
-	108, // 101: hansa.gateway.v1.GetBusResponse.consumers:type_name -> hansa.gateway.v1.BusConsumer
-	109, // 102: hansa.gateway.v1.GetBusResponse.connections:type_name -> hansa.gateway.v1.BusConnection
-	110, // 103: hansa.gateway.v1.GetBusResponse.findings:type_name -> hansa.gateway.v1.BusFinding
-	126, // 104: hansa.gateway.v1.BusServer.started:type_name -> google.protobuf.Timestamp
-	104, // 105: hansa.gateway.v1.BusServer.routes:type_name -> hansa.gateway.v1.BusRoute
-	105, // 106: hansa.gateway.v1.BusServer.jet_stream:type_name -> hansa.gateway.v1.BusStore
-	126, // 107: hansa.gateway.v1.BusServer.certificate_ends:type_name -> google.protobuf.Timestamp
-	107, // 108: hansa.gateway.v1.BusStream.replicas:type_name -> hansa.gateway.v1.BusReplica
-	126, // 109: hansa.gateway.v1.BusConnection.since:type_name -> google.protobuf.Timestamp
-	126, // 110: hansa.gateway.v1.BusConnection.expires:type_name -> google.protobuf.Timestamp
-	126, // 111: hansa.gateway.v1.BusConnection.closed:type_name -> google.protobuf.Timestamp
-	126, // 112: hansa.gateway.v1.RestoreResponse.made_at:type_name -> google.protobuf.Timestamp
-	125, // 113: hansa.gateway.v1.RestoreResponse.records:type_name -> hansa.gateway.v1.RestoreResponse.RecordsEntry
-	115, // 114: hansa.gateway.v1.RestoreResponse.changes:type_name -> hansa.gateway.v1.RestoreChange
-	126, // 115: hansa.gateway.v1.Operation.MarksEntry.value:type_name -> google.protobuf.Timestamp
-	126, // 116: hansa.gateway.v1.WorkloadReport.MarksEntry.value:type_name -> google.protobuf.Timestamp
-	2,   // 117: hansa.gateway.v1.DiscoveryService.Resolve:input_type -> hansa.gateway.v1.ResolveRequest
-	6,   // 118: hansa.gateway.v1.DiscoveryService.WatchResolve:input_type -> hansa.gateway.v1.WatchResolveRequest
-	8,   // 119: hansa.gateway.v1.DiscoveryService.ListServices:input_type -> hansa.gateway.v1.ListServicesRequest
-	15,  // 120: hansa.gateway.v1.WorkloadsService.Apply:input_type -> hansa.gateway.v1.ApplyRequest
-	18,  // 121: hansa.gateway.v1.WorkloadsService.Delete:input_type -> hansa.gateway.v1.DeleteRequest
-	27,  // 122: hansa.gateway.v1.WorkloadsService.ListWorkloads:input_type -> hansa.gateway.v1.ListWorkloadsRequest
-	29,  // 123: hansa.gateway.v1.WorkloadsService.GetWorkload:input_type -> hansa.gateway.v1.GetWorkloadRequest
-	31,  // 124: hansa.gateway.v1.WorkloadsService.WatchWorkloads:input_type -> hansa.gateway.v1.WatchWorkloadsRequest
-	33,  // 125: hansa.gateway.v1.WorkloadsService.Explain:input_type -> hansa.gateway.v1.ExplainRequest
-	38,  // 126: hansa.gateway.v1.WorkloadsService.Simulate:input_type -> hansa.gateway.v1.SimulateRequest
-	40,  // 127: hansa.gateway.v1.WorkloadsService.GetReadiness:input_type -> hansa.gateway.v1.GetReadinessRequest
-	43,  // 128: hansa.gateway.v1.WorkloadsService.Rebalance:input_type -> hansa.gateway.v1.RebalanceRequest
-	45,  // 129: hansa.gateway.v1.WorkloadsService.Replay:input_type -> hansa.gateway.v1.ReplayRequest
-	47,  // 130: hansa.gateway.v1.WorkloadsService.SetScore:input_type -> hansa.gateway.v1.SetScoreRequest
-	49,  // 131: hansa.gateway.v1.WorkloadsService.ListScores:input_type -> hansa.gateway.v1.ListScoresRequest
-	58,  // 132: hansa.gateway.v1.MembersService.ListMembers:input_type -> hansa.gateway.v1.ListMembersRequest
-	60,  // 133: hansa.gateway.v1.MembersService.GetMember:input_type -> hansa.gateway.v1.GetMemberRequest
-	63,  // 134: hansa.gateway.v1.MembersService.UpdateMember:input_type -> hansa.gateway.v1.UpdateMemberRequest
-	65,  // 135: hansa.gateway.v1.MembersService.CreateToken:input_type -> hansa.gateway.v1.CreateTokenRequest
-	67,  // 136: hansa.gateway.v1.MembersService.ListTokens:input_type -> hansa.gateway.v1.ListTokensRequest
-	69,  // 137: hansa.gateway.v1.MembersService.RevokeToken:input_type -> hansa.gateway.v1.RevokeTokenRequest
-	72,  // 138: hansa.gateway.v1.JoinService.Join:input_type -> hansa.gateway.v1.JoinRequest
-	74,  // 139: hansa.gateway.v1.JoinService.Renew:input_type -> hansa.gateway.v1.RenewRequest
-	76,  // 140: hansa.gateway.v1.RecoveryService.StartOperation:input_type -> hansa.gateway.v1.StartOperationRequest
-	87,  // 141: hansa.gateway.v1.RecoveryService.GetOperation:input_type -> hansa.gateway.v1.GetOperationRequest
-	89,  // 142: hansa.gateway.v1.RecoveryService.ListOperations:input_type -> hansa.gateway.v1.ListOperationsRequest
-	91,  // 143: hansa.gateway.v1.RecoveryService.WatchOperation:input_type -> hansa.gateway.v1.WatchOperationRequest
-	93,  // 144: hansa.gateway.v1.RecoveryService.AbortOperation:input_type -> hansa.gateway.v1.AbortOperationRequest
-	79,  // 145: hansa.gateway.v1.RecoveryService.ApproveOperation:input_type -> hansa.gateway.v1.ApproveOperationRequest
-	81,  // 146: hansa.gateway.v1.RecoveryService.Freeze:input_type -> hansa.gateway.v1.FreezeRequest
-	95,  // 147: hansa.gateway.v1.EventsService.ListEvents:input_type -> hansa.gateway.v1.ListEventsRequest
-	98,  // 148: hansa.gateway.v1.EventsService.GetStatus:input_type -> hansa.gateway.v1.GetStatusRequest
-	101, // 149: hansa.gateway.v1.EventsService.GetBus:input_type -> hansa.gateway.v1.GetBusRequest
-	111, // 150: hansa.gateway.v1.BackupService.Backup:input_type -> hansa.gateway.v1.BackupRequest
-	113, // 151: hansa.gateway.v1.BackupService.Restore:input_type -> hansa.gateway.v1.RestoreRequest
-	3,   // 152: hansa.gateway.v1.DiscoveryService.Resolve:output_type -> hansa.gateway.v1.ResolveResponse
-	7,   // 153: hansa.gateway.v1.DiscoveryService.WatchResolve:output_type -> hansa.gateway.v1.WatchResolveResponse
-	9,   // 154: hansa.gateway.v1.DiscoveryService.ListServices:output_type -> hansa.gateway.v1.ListServicesResponse
-	16,  // 155: hansa.gateway.v1.WorkloadsService.Apply:output_type -> hansa.gateway.v1.ApplyResponse
-	19,  // 156: hansa.gateway.v1.WorkloadsService.Delete:output_type -> hansa.gateway.v1.DeleteResponse
-	28,  // 157: hansa.gateway.v1.WorkloadsService.ListWorkloads:output_type -> hansa.gateway.v1.ListWorkloadsResponse
-	30,  // 158: hansa.gateway.v1.WorkloadsService.GetWorkload:output_type -> hansa.gateway.v1.GetWorkloadResponse
-	32,  // 159: hansa.gateway.v1.WorkloadsService.WatchWorkloads:output_type -> hansa.gateway.v1.WatchWorkloadsResponse
-	34,  // 160: hansa.gateway.v1.WorkloadsService.Explain:output_type -> hansa.gateway.v1.ExplainResponse
-	39,  // 161: hansa.gateway.v1.WorkloadsService.Simulate:output_type -> hansa.gateway.v1.SimulateResponse
-	41,  // 162: hansa.gateway.v1.WorkloadsService.GetReadiness:output_type -> hansa.gateway.v1.GetReadinessResponse
-	44,  // 163: hansa.gateway.v1.WorkloadsService.Rebalance:output_type -> hansa.gateway.v1.RebalanceResponse
-	46,  // 164: hansa.gateway.v1.WorkloadsService.Replay:output_type -> hansa.gateway.v1.ReplayResponse
-	48,  // 165: hansa.gateway.v1.WorkloadsService.SetScore:output_type -> hansa.gateway.v1.SetScoreResponse
-	50,  // 166: hansa.gateway.v1.WorkloadsService.ListScores:output_type -> hansa.gateway.v1.ListScoresResponse
-	59,  // 167: hansa.gateway.v1.MembersService.ListMembers:output_type -> hansa.gateway.v1.ListMembersResponse
-	61,  // 168: hansa.gateway.v1.MembersService.GetMember:output_type -> hansa.gateway.v1.GetMemberResponse
-	64,  // 169: hansa.gateway.v1.MembersService.UpdateMember:output_type -> hansa.gateway.v1.UpdateMemberResponse
-	66,  // 170: hansa.gateway.v1.MembersService.CreateToken:output_type -> hansa.gateway.v1.CreateTokenResponse
-	68,  // 171: hansa.gateway.v1.MembersService.ListTokens:output_type -> hansa.gateway.v1.ListTokensResponse
-	70,  // 172: hansa.gateway.v1.MembersService.RevokeToken:output_type -> hansa.gateway.v1.RevokeTokenResponse
-	73,  // 173: hansa.gateway.v1.JoinService.Join:output_type -> hansa.gateway.v1.JoinResponse
-	75,  // 174: hansa.gateway.v1.JoinService.Renew:output_type -> hansa.gateway.v1.RenewResponse
-	77,  // 175: hansa.gateway.v1.RecoveryService.StartOperation:output_type -> hansa.gateway.v1.StartOperationResponse
-	88,  // 176: hansa.gateway.v1.RecoveryService.GetOperation:output_type -> hansa.gateway.v1.GetOperationResponse
-	90,  // 177: hansa.gateway.v1.RecoveryService.ListOperations:output_type -> hansa.gateway.v1.ListOperationsResponse
-	92,  // 178: hansa.gateway.v1.RecoveryService.WatchOperation:output_type -> hansa.gateway.v1.WatchOperationResponse
-	94,  // 179: hansa.gateway.v1.RecoveryService.AbortOperation:output_type -> hansa.gateway.v1.AbortOperationResponse
-	80,  // 180: hansa.gateway.v1.RecoveryService.ApproveOperation:output_type -> hansa.gateway.v1.ApproveOperationResponse
-	82,  // 181: hansa.gateway.v1.RecoveryService.Freeze:output_type -> hansa.gateway.v1.FreezeResponse
-	96,  // 182: hansa.gateway.v1.EventsService.ListEvents:output_type -> hansa.gateway.v1.ListEventsResponse
-	99,  // 183: hansa.gateway.v1.EventsService.GetStatus:output_type -> hansa.gateway.v1.GetStatusResponse
-	102, // 184: hansa.gateway.v1.EventsService.GetBus:output_type -> hansa.gateway.v1.GetBusResponse
-	112, // 185: hansa.gateway.v1.BackupService.Backup:output_type -> hansa.gateway.v1.BackupResponse
-	114, // 186: hansa.gateway.v1.BackupService.Restore:output_type -> hansa.gateway.v1.RestoreResponse
-	152, // [152:187] is the sub-list for method output_type
-	117, // [117:152] is the sub-list for method input_type
-	117, // [117:117] is the sub-list for extension type_name
-	117, // [117:117] is the sub-list for extension extendee
-	0,   // [0:117] is the sub-list for field type_name
+	127, // 61: hansa.gateway.v1.MemberStatus.observed_at:type_name -> google.protobuf.Timestamp
+	127, // 62: hansa.gateway.v1.MemberStatus.credentials_expire_at:type_name -> google.protobuf.Timestamp
+	122, // 63: hansa.gateway.v1.MemberStatus.node_kinds:type_name -> hansa.gateway.v1.MemberStatus.NodeKindsEntry
+	54,  // 64: hansa.gateway.v1.ListMembersResponse.items:type_name -> hansa.gateway.v1.Member
+	54,  // 65: hansa.gateway.v1.GetMemberResponse.member:type_name -> hansa.gateway.v1.Member
+	62,  // 66: hansa.gateway.v1.GetMemberResponse.evidence:type_name -> hansa.gateway.v1.Evidence
+	54,  // 67: hansa.gateway.v1.UpdateMemberResponse.member:type_name -> hansa.gateway.v1.Member
+	129, // 68: hansa.gateway.v1.CreateTokenRequest.ttl:type_name -> google.protobuf.Duration
+	127, // 69: hansa.gateway.v1.CreateTokenResponse.expires_at:type_name -> google.protobuf.Timestamp
+	71,  // 70: hansa.gateway.v1.ListTokensResponse.tokens:type_name -> hansa.gateway.v1.Token
+	71,  // 71: hansa.gateway.v1.RevokeTokenResponse.tokens:type_name -> hansa.gateway.v1.Token
+	127, // 72: hansa.gateway.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
+	1,   // 73: hansa.gateway.v1.JoinRequest.place:type_name -> hansa.gateway.v1.Place
+	123, // 74: hansa.gateway.v1.JoinRequest.labels:type_name -> hansa.gateway.v1.JoinRequest.LabelsEntry
+	127, // 75: hansa.gateway.v1.JoinResponse.expires_at:type_name -> google.protobuf.Timestamp
+	127, // 76: hansa.gateway.v1.RenewRequest.at:type_name -> google.protobuf.Timestamp
+	129, // 77: hansa.gateway.v1.StartOperationRequest.hold:type_name -> google.protobuf.Duration
+	78,  // 78: hansa.gateway.v1.StartOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
+	124, // 79: hansa.gateway.v1.Operation.marks:type_name -> hansa.gateway.v1.Operation.MarksEntry
+	83,  // 80: hansa.gateway.v1.Operation.achieved:type_name -> hansa.gateway.v1.Achieved
+	84,  // 81: hansa.gateway.v1.Operation.objective:type_name -> hansa.gateway.v1.Objective
+	85,  // 82: hansa.gateway.v1.Operation.workloads:type_name -> hansa.gateway.v1.WorkloadReport
+	86,  // 83: hansa.gateway.v1.Operation.timeline:type_name -> hansa.gateway.v1.TimelineEntry
+	127, // 84: hansa.gateway.v1.Operation.created_at:type_name -> google.protobuf.Timestamp
+	39,  // 85: hansa.gateway.v1.Operation.plan:type_name -> hansa.gateway.v1.SimulateResponse
+	78,  // 86: hansa.gateway.v1.ApproveOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
+	78,  // 87: hansa.gateway.v1.FreezeResponse.operation:type_name -> hansa.gateway.v1.Operation
+	125, // 88: hansa.gateway.v1.WorkloadReport.marks:type_name -> hansa.gateway.v1.WorkloadReport.MarksEntry
+	83,  // 89: hansa.gateway.v1.WorkloadReport.achieved:type_name -> hansa.gateway.v1.Achieved
+	84,  // 90: hansa.gateway.v1.WorkloadReport.objective:type_name -> hansa.gateway.v1.Objective
+	127, // 91: hansa.gateway.v1.TimelineEntry.at:type_name -> google.protobuf.Timestamp
+	78,  // 92: hansa.gateway.v1.GetOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
+	78,  // 93: hansa.gateway.v1.ListOperationsResponse.items:type_name -> hansa.gateway.v1.Operation
+	78,  // 94: hansa.gateway.v1.WatchOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
+	78,  // 95: hansa.gateway.v1.AbortOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
+	97,  // 96: hansa.gateway.v1.ListEventsResponse.items:type_name -> hansa.gateway.v1.Event
+	127, // 97: hansa.gateway.v1.Event.at:type_name -> google.protobuf.Timestamp
+	100, // 98: hansa.gateway.v1.GetStatusResponse.behind:type_name -> hansa.gateway.v1.BucketLag
+	127, // 99: hansa.gateway.v1.GetBusResponse.at:type_name -> google.protobuf.Timestamp
+	103, // 100: hansa.gateway.v1.GetBusResponse.servers:type_name -> hansa.gateway.v1.BusServer
+	106, // 101: hansa.gateway.v1.GetBusResponse.streams:type_name -> hansa.gateway.v1.BusStream
+	108, // 102: hansa.gateway.v1.GetBusResponse.consumers:type_name -> hansa.gateway.v1.BusConsumer
+	109, // 103: hansa.gateway.v1.GetBusResponse.connections:type_name -> hansa.gateway.v1.BusConnection
+	110, // 104: hansa.gateway.v1.GetBusResponse.findings:type_name -> hansa.gateway.v1.BusFinding
+	127, // 105: hansa.gateway.v1.BusServer.started:type_name -> google.protobuf.Timestamp
+	104, // 106: hansa.gateway.v1.BusServer.routes:type_name -> hansa.gateway.v1.BusRoute
+	105, // 107: hansa.gateway.v1.BusServer.jet_stream:type_name -> hansa.gateway.v1.BusStore
+	127, // 108: hansa.gateway.v1.BusServer.certificate_ends:type_name -> google.protobuf.Timestamp
+	107, // 109: hansa.gateway.v1.BusStream.replicas:type_name -> hansa.gateway.v1.BusReplica
+	127, // 110: hansa.gateway.v1.BusConnection.since:type_name -> google.protobuf.Timestamp
+	127, // 111: hansa.gateway.v1.BusConnection.expires:type_name -> google.protobuf.Timestamp
+	127, // 112: hansa.gateway.v1.BusConnection.closed:type_name -> google.protobuf.Timestamp
+	127, // 113: hansa.gateway.v1.RestoreResponse.made_at:type_name -> google.protobuf.Timestamp
+	126, // 114: hansa.gateway.v1.RestoreResponse.records:type_name -> hansa.gateway.v1.RestoreResponse.RecordsEntry
+	115, // 115: hansa.gateway.v1.RestoreResponse.changes:type_name -> hansa.gateway.v1.RestoreChange
+	127, // 116: hansa.gateway.v1.Operation.MarksEntry.value:type_name -> google.protobuf.Timestamp
+	127, // 117: hansa.gateway.v1.WorkloadReport.MarksEntry.value:type_name -> google.protobuf.Timestamp
+	2,   // 118: hansa.gateway.v1.DiscoveryService.Resolve:input_type -> hansa.gateway.v1.ResolveRequest
+	6,   // 119: hansa.gateway.v1.DiscoveryService.WatchResolve:input_type -> hansa.gateway.v1.WatchResolveRequest
+	8,   // 120: hansa.gateway.v1.DiscoveryService.ListServices:input_type -> hansa.gateway.v1.ListServicesRequest
+	15,  // 121: hansa.gateway.v1.WorkloadsService.Apply:input_type -> hansa.gateway.v1.ApplyRequest
+	18,  // 122: hansa.gateway.v1.WorkloadsService.Delete:input_type -> hansa.gateway.v1.DeleteRequest
+	27,  // 123: hansa.gateway.v1.WorkloadsService.ListWorkloads:input_type -> hansa.gateway.v1.ListWorkloadsRequest
+	29,  // 124: hansa.gateway.v1.WorkloadsService.GetWorkload:input_type -> hansa.gateway.v1.GetWorkloadRequest
+	31,  // 125: hansa.gateway.v1.WorkloadsService.WatchWorkloads:input_type -> hansa.gateway.v1.WatchWorkloadsRequest
+	33,  // 126: hansa.gateway.v1.WorkloadsService.Explain:input_type -> hansa.gateway.v1.ExplainRequest
+	38,  // 127: hansa.gateway.v1.WorkloadsService.Simulate:input_type -> hansa.gateway.v1.SimulateRequest
+	40,  // 128: hansa.gateway.v1.WorkloadsService.GetReadiness:input_type -> hansa.gateway.v1.GetReadinessRequest
+	43,  // 129: hansa.gateway.v1.WorkloadsService.Rebalance:input_type -> hansa.gateway.v1.RebalanceRequest
+	45,  // 130: hansa.gateway.v1.WorkloadsService.Replay:input_type -> hansa.gateway.v1.ReplayRequest
+	47,  // 131: hansa.gateway.v1.WorkloadsService.SetScore:input_type -> hansa.gateway.v1.SetScoreRequest
+	49,  // 132: hansa.gateway.v1.WorkloadsService.ListScores:input_type -> hansa.gateway.v1.ListScoresRequest
+	58,  // 133: hansa.gateway.v1.MembersService.ListMembers:input_type -> hansa.gateway.v1.ListMembersRequest
+	60,  // 134: hansa.gateway.v1.MembersService.GetMember:input_type -> hansa.gateway.v1.GetMemberRequest
+	63,  // 135: hansa.gateway.v1.MembersService.UpdateMember:input_type -> hansa.gateway.v1.UpdateMemberRequest
+	65,  // 136: hansa.gateway.v1.MembersService.CreateToken:input_type -> hansa.gateway.v1.CreateTokenRequest
+	67,  // 137: hansa.gateway.v1.MembersService.ListTokens:input_type -> hansa.gateway.v1.ListTokensRequest
+	69,  // 138: hansa.gateway.v1.MembersService.RevokeToken:input_type -> hansa.gateway.v1.RevokeTokenRequest
+	72,  // 139: hansa.gateway.v1.JoinService.Join:input_type -> hansa.gateway.v1.JoinRequest
+	74,  // 140: hansa.gateway.v1.JoinService.Renew:input_type -> hansa.gateway.v1.RenewRequest
+	76,  // 141: hansa.gateway.v1.RecoveryService.StartOperation:input_type -> hansa.gateway.v1.StartOperationRequest
+	87,  // 142: hansa.gateway.v1.RecoveryService.GetOperation:input_type -> hansa.gateway.v1.GetOperationRequest
+	89,  // 143: hansa.gateway.v1.RecoveryService.ListOperations:input_type -> hansa.gateway.v1.ListOperationsRequest
+	91,  // 144: hansa.gateway.v1.RecoveryService.WatchOperation:input_type -> hansa.gateway.v1.WatchOperationRequest
+	93,  // 145: hansa.gateway.v1.RecoveryService.AbortOperation:input_type -> hansa.gateway.v1.AbortOperationRequest
+	79,  // 146: hansa.gateway.v1.RecoveryService.ApproveOperation:input_type -> hansa.gateway.v1.ApproveOperationRequest
+	81,  // 147: hansa.gateway.v1.RecoveryService.Freeze:input_type -> hansa.gateway.v1.FreezeRequest
+	95,  // 148: hansa.gateway.v1.EventsService.ListEvents:input_type -> hansa.gateway.v1.ListEventsRequest
+	98,  // 149: hansa.gateway.v1.EventsService.GetStatus:input_type -> hansa.gateway.v1.GetStatusRequest
+	101, // 150: hansa.gateway.v1.EventsService.GetBus:input_type -> hansa.gateway.v1.GetBusRequest
+	111, // 151: hansa.gateway.v1.BackupService.Backup:input_type -> hansa.gateway.v1.BackupRequest
+	113, // 152: hansa.gateway.v1.BackupService.Restore:input_type -> hansa.gateway.v1.RestoreRequest
+	3,   // 153: hansa.gateway.v1.DiscoveryService.Resolve:output_type -> hansa.gateway.v1.ResolveResponse
+	7,   // 154: hansa.gateway.v1.DiscoveryService.WatchResolve:output_type -> hansa.gateway.v1.WatchResolveResponse
+	9,   // 155: hansa.gateway.v1.DiscoveryService.ListServices:output_type -> hansa.gateway.v1.ListServicesResponse
+	16,  // 156: hansa.gateway.v1.WorkloadsService.Apply:output_type -> hansa.gateway.v1.ApplyResponse
+	19,  // 157: hansa.gateway.v1.WorkloadsService.Delete:output_type -> hansa.gateway.v1.DeleteResponse
+	28,  // 158: hansa.gateway.v1.WorkloadsService.ListWorkloads:output_type -> hansa.gateway.v1.ListWorkloadsResponse
+	30,  // 159: hansa.gateway.v1.WorkloadsService.GetWorkload:output_type -> hansa.gateway.v1.GetWorkloadResponse
+	32,  // 160: hansa.gateway.v1.WorkloadsService.WatchWorkloads:output_type -> hansa.gateway.v1.WatchWorkloadsResponse
+	34,  // 161: hansa.gateway.v1.WorkloadsService.Explain:output_type -> hansa.gateway.v1.ExplainResponse
+	39,  // 162: hansa.gateway.v1.WorkloadsService.Simulate:output_type -> hansa.gateway.v1.SimulateResponse
+	41,  // 163: hansa.gateway.v1.WorkloadsService.GetReadiness:output_type -> hansa.gateway.v1.GetReadinessResponse
+	44,  // 164: hansa.gateway.v1.WorkloadsService.Rebalance:output_type -> hansa.gateway.v1.RebalanceResponse
+	46,  // 165: hansa.gateway.v1.WorkloadsService.Replay:output_type -> hansa.gateway.v1.ReplayResponse
+	48,  // 166: hansa.gateway.v1.WorkloadsService.SetScore:output_type -> hansa.gateway.v1.SetScoreResponse
+	50,  // 167: hansa.gateway.v1.WorkloadsService.ListScores:output_type -> hansa.gateway.v1.ListScoresResponse
+	59,  // 168: hansa.gateway.v1.MembersService.ListMembers:output_type -> hansa.gateway.v1.ListMembersResponse
+	61,  // 169: hansa.gateway.v1.MembersService.GetMember:output_type -> hansa.gateway.v1.GetMemberResponse
+	64,  // 170: hansa.gateway.v1.MembersService.UpdateMember:output_type -> hansa.gateway.v1.UpdateMemberResponse
+	66,  // 171: hansa.gateway.v1.MembersService.CreateToken:output_type -> hansa.gateway.v1.CreateTokenResponse
+	68,  // 172: hansa.gateway.v1.MembersService.ListTokens:output_type -> hansa.gateway.v1.ListTokensResponse
+	70,  // 173: hansa.gateway.v1.MembersService.RevokeToken:output_type -> hansa.gateway.v1.RevokeTokenResponse
+	73,  // 174: hansa.gateway.v1.JoinService.Join:output_type -> hansa.gateway.v1.JoinResponse
+	75,  // 175: hansa.gateway.v1.JoinService.Renew:output_type -> hansa.gateway.v1.RenewResponse
+	77,  // 176: hansa.gateway.v1.RecoveryService.StartOperation:output_type -> hansa.gateway.v1.StartOperationResponse
+	88,  // 177: hansa.gateway.v1.RecoveryService.GetOperation:output_type -> hansa.gateway.v1.GetOperationResponse
+	90,  // 178: hansa.gateway.v1.RecoveryService.ListOperations:output_type -> hansa.gateway.v1.ListOperationsResponse
+	92,  // 179: hansa.gateway.v1.RecoveryService.WatchOperation:output_type -> hansa.gateway.v1.WatchOperationResponse
+	94,  // 180: hansa.gateway.v1.RecoveryService.AbortOperation:output_type -> hansa.gateway.v1.AbortOperationResponse
+	80,  // 181: hansa.gateway.v1.RecoveryService.ApproveOperation:output_type -> hansa.gateway.v1.ApproveOperationResponse
+	82,  // 182: hansa.gateway.v1.RecoveryService.Freeze:output_type -> hansa.gateway.v1.FreezeResponse
+	96,  // 183: hansa.gateway.v1.EventsService.ListEvents:output_type -> hansa.gateway.v1.ListEventsResponse
+	99,  // 184: hansa.gateway.v1.EventsService.GetStatus:output_type -> hansa.gateway.v1.GetStatusResponse
+	102, // 185: hansa.gateway.v1.EventsService.GetBus:output_type -> hansa.gateway.v1.GetBusResponse
+	112, // 186: hansa.gateway.v1.BackupService.Backup:output_type -> hansa.gateway.v1.BackupResponse
+	114, // 187: hansa.gateway.v1.BackupService.Restore:output_type -> hansa.gateway.v1.RestoreResponse
+	153, // [153:188] is the sub-list for method output_type
+	118, // [118:153] is the sub-list for method input_type
+	118, // [118:118] is the sub-list for extension type_name
+	118, // [118:118] is the sub-list for extension extendee
+	0,   // [0:118] is the sub-list for field type_name
 }
 
 func init() { file_gateway_v1_gateway_proto_init() }
@@ -9232,7 +9248,7 @@ func file_gateway_v1_gateway_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_gateway_v1_gateway_proto_rawDesc), len(file_gateway_v1_gateway_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   126,
+			NumMessages:   127,
 			NumExtensions: 0,
 			NumServices:   7,
 		},

@@ -188,7 +188,7 @@ func (c *Cluster) start(ctx context.Context, parts *supervise.Parts, at place) e
 	}
 	c.opts.Logger.Info("control plane ready",
 		"member", c.opts.Config.Name, "address", at.listener.Addr().String(), "version", version.Get().GitVersion,
-		"nodes", c.opts.Config.Nodes.Count, "api", serving.Round(time.Millisecond), "took", time.Since(began).Round(time.Millisecond))
+		"nodes", c.opts.Config.Nodes.Total(), "api", serving.Round(time.Millisecond), "took", time.Since(began).Round(time.Millisecond))
 	return nil
 }
 
@@ -222,5 +222,5 @@ func (c *Cluster) startControllers(ctx context.Context, parts *supervise.Parts, 
 	})
 	parts.Start(ctx, "volumes", at.volumes.Run)
 	parts.Start(ctx, "kube-scheduler", func(ctx context.Context) error { return runScheduler(ctx, at.dir) })
-	return awaitUsable(ctx, at.admin, c.opts.Config.Nodes.Count)
+	return awaitUsable(ctx, at.admin, c.opts.Config.Nodes.Total())
 }

@@ -57,11 +57,12 @@ func (n Nodes) complete(place Place) Nodes {
 
 // defaultPods keeps the pods of many simulated nodes within podCIDR.
 func (c Config) defaultPods() int {
-	prefix, err := netip.ParsePrefix(c.PodCIDR)
-	if err != nil || !prefix.Addr().Is4() || c.Nodes.Count < 1 {
+	_, simulated := c.Nodes.Numbers()
+	prefix, err := c.SimulatedRange()
+	if err != nil || !prefix.Addr().Is4() || simulated < 1 {
 		return DefaultPods // Validate tells what is wrong
 	}
-	room := (1<<(32-prefix.Bits()) - unusedAddresses) / c.Nodes.Count
+	room := (1<<(32-prefix.Bits()) - unusedAddresses) / simulated
 	if room-1 < leastPods {
 		return DefaultPods
 	}

@@ -38,17 +38,21 @@ type Options struct {
 
 // Nodes are the simulated nodes of one member.
 type Nodes struct {
-	opts Options
-	pool *podip.Pool
+	opts  Options
+	first int // number of the first: containerd nodes come before
+	count int
+	cidr  string // of nodes and pods
+	pool  *podip.Pool
 }
 
 // New prepares the nodes and starts nothing.
 func New(opts Options) (*Nodes, error) {
-	prefix, err := netip.ParsePrefix(opts.Config.PodCIDR)
+	prefix, err := opts.Config.SimulatedRange()
 	if err != nil {
-		return nil, fmt.Errorf("parse podCIDR: %w", err)
+		return nil, err
 	}
-	return &Nodes{opts: opts, pool: podip.NewPool(prefix, opts.Config.Nodes.Count)}, nil
+	first, count := opts.Config.Nodes.Numbers()
+	return &Nodes{opts: opts, first: first, count: count, cidr: prefix.String(), pool: podip.NewPool(prefix, count)}, nil
 }
 
 // Run makes the Node objects as configured and plays their kubelets until ctx
@@ -79,10 +83,10 @@ func (n *Nodes) Run(ctx context.Context) error {
 // plan describes every node, with its address.
 func (n *Nodes) plan() ([]*corev1.Node, *addresses) {
 	source := &addresses{pool: n.pool, nodes: map[string]netip.Addr{}}
-	wanted := make([]*corev1.Node, n.opts.Config.Nodes.Count)
+	wanted := make([]*corev1.Node, n.count)
 	for i := range wanted {
 		address := n.pool.Node(i)
-		wanted[i] = newNode(n.opts.Config, i, address, n.opts.Version)
+		wanted[i] = newNode(n.opts.Config, n.first+i, address, n.opts.Version)
 		source.nodes[wanted[i].Name] = address
 	}
 	return wanted, source
@@ -99,7 +103,7 @@ func (n *Nodes) kwok(source *addresses) (controllers.Config, error) {
 	conf := controllers.Config{
 		Clock:                        clock.RealClock{},
 		ManageNodesWithLabelSelector: LabelNodeKind + "=" + NodeKind,
-		CIDR:                         n.opts.Config.PodCIDR,
+		CIDR:                         n.cidr,
 		NodeIP:                       n.pool.Node(0).String(),
 		LocalStages:                  stages,
 		PodPlayStageParallelism:      podWorkers,
