@@ -79,7 +79,7 @@ func toMember(table *route.Table, name string, now time.Time) *gatewayv1.Member 
 			Health: health.String(), Verdict: m.Record.Verdict, Reason: m.Record.Reason, Since: toTime(m.Record.Since),
 			LastBeatAgeMs: toAge(table.HeardAge(name, now)),
 			Nodes:         int32(m.Facts.Nodes), NodesReady: int32(m.Facts.NodesReady), NodeKind: m.Facts.NodeKind,
-			NodeKinds: counts(m.Facts.NodeKinds),
+			NodeKinds:         counts(m.Facts.NodeKinds),
 			KubernetesVersion: m.Facts.KubernetesVersion, Capacity: quantities(m.Facts.Allocatable), Free: quantities(m.Facts.Free),
 			Incarnation: uint32(m.Beat.Incarnation), Stale: late || !health.Known(), ObservedAt: toTime(m.Facts.ObservedAt),
 			Workloads: int32(table.On(name)), Masked: m.Record.Masked, CredentialsExpireAt: toTime(m.Spec.User.ExpiresAt),
