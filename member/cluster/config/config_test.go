@@ -70,6 +70,7 @@ func TestValidateRefuses(t *testing.T) {
 		{"service range too wide", minimal + "serviceCIDR: 10.0.0.0/8\n", "serviceCIDR: 10.0.0.0/8 must be between /12 and /24"},
 		{"bits beyond", minimal + "podCIDR: 10.244.0.1/16\n", "write 10.244.0.0/16"},
 		{"pod range too small", minimal + "podCIDR: 10.244.0.0/25\n", "podCIDR: 10.244.0.0/25 is too small for 5 nodes of 110 pods"},
+		{"pod range of IPv6", minimal + "podCIDR: fd00::/16\nnodes: {kind: containerd, simulated: 3}\n", `podCIDR: "fd00::/16" is no IPv4 range`},
 		{"ranges overlap", minimal + "podCIDR: 10.96.0.0/17\n", "podCIDR: 10.96.0.0/17 overlaps serviceCIDR 10.96.0.0/16"},
 		{"label key", minimal + "labels: {'a b': c}\n", `labels: key "a b" must be`},
 		{"label value", minimal + "labels: {a: 'b c'}\n", `labels.a: "b c" must be`},
@@ -219,6 +220,7 @@ func TestFollowingZones(t *testing.T) {
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte(minimal))
 	f.Add([]byte(minimal + "nodes: {zones: [a, b], cpu: '2'}\nlabels: {a: b}\nagent: {}\n"))
+	f.Add([]byte(minimal + "podCIDR: fd00::/16\nnodes: {kind: containerd, count: 2, simulated: 3}\n"))
 	f.Add([]byte("a: &x [*x]\n"))
 	f.Add([]byte("place: *none\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {

@@ -31,9 +31,10 @@ func (c Config) SimulatedRange() (netip.Prefix, error) {
 	return upperHalf(all), nil
 }
 
-// upperHalf of an IPv4 range.
+// upperHalf of an IPv4 range; what is none, or cannot be halved, stays as it is, for
+// Validate to refuse.
 func upperHalf(p netip.Prefix) netip.Prefix {
-	if p.Bits() >= 32 {
+	if !p.Addr().Is4() || p.Bits() >= 32 {
 		return p
 	}
 	b := p.Addr().As4()
