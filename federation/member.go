@@ -138,9 +138,13 @@ type MemberFacts struct {
 	Nodes             int64       `json:"nodes"`
 	NodesReady        int64       `json:"nodesReady"`
 	NodeKind          string      `json:"nodeKind,omitempty"` // "simulated", "containerd", "attached", "mixed"
-	Allocatable       Resources   `json:"allocatable"`        // of all ready, schedulable nodes
-	Free              Resources   `json:"free"`               // Allocatable − requests of the pods that occupy it
-	Classes           []NodeClass `json:"classes,omitempty"`
+	// NodeKinds counts the nodes of each kind.
+	NodeKinds map[string]int64 `json:"nodeKinds,omitempty"`
+	// Allocatable is that of all nodes that are ready, not cordoned, and without a taint
+	// that keeps ordinary pods away.
+	Allocatable Resources   `json:"allocatable"`
+	Free        Resources   `json:"free"` // Allocatable − requests of the pods that occupy it
+	Classes     []NodeClass `json:"classes,omitempty"`
 	// Quotas says what the cluster's ResourceQuotas leave, sorted by namespace.
 	Quotas []Quota `json:"quotas,omitempty"`
 	// Kinds lists the API kinds served, "apps/v1/Deployment", sorted.

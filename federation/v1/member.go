@@ -50,7 +50,7 @@ func EncodeMemberFacts(f federation.MemberFacts) []byte {
 func fromMemberFacts(f federation.MemberFacts) *MemberFacts {
 	return &MemberFacts{
 		Member: f.Member, Incarnation: uint64(f.Incarnation), Sequence: f.Sequence, KubernetesVersion: f.KubernetesVersion,
-		Nodes: f.Nodes, NodesReady: f.NodesReady, NodeKind: f.NodeKind,
+		Nodes: f.Nodes, NodesReady: f.NodesReady, NodeKind: f.NodeKind, NodeKinds: f.NodeKinds,
 		Allocatable: fromResources(f.Allocatable), Free: fromResources(f.Free),
 		Classes: each(f.Classes, func(c federation.NodeClass) *NodeClass {
 			return &NodeClass{
@@ -73,7 +73,7 @@ func DecodeMemberFacts(b []byte) (federation.MemberFacts, error) {
 func toMemberFacts(m *MemberFacts) federation.MemberFacts {
 	return federation.MemberFacts{
 		Member: m.GetMember(), Incarnation: federation.Incarnation(m.GetIncarnation()), Sequence: m.GetSequence(),
-		KubernetesVersion: m.GetKubernetesVersion(), Nodes: m.GetNodes(), NodesReady: m.GetNodesReady(), NodeKind: m.GetNodeKind(),
+		KubernetesVersion: m.GetKubernetesVersion(), Nodes: m.GetNodes(), NodesReady: m.GetNodesReady(), NodeKind: m.GetNodeKind(), NodeKinds: m.GetNodeKinds(),
 		Allocatable: toResources(m.GetAllocatable()), Free: toResources(m.GetFree()),
 		Classes: each(m.GetClasses(), func(c *NodeClass) federation.NodeClass {
 			return federation.NodeClass{

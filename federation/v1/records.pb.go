@@ -723,8 +723,10 @@ type MemberFacts struct {
 	Kinds             []string               `protobuf:"bytes,11,rep,name=kinds,proto3" json:"kinds,omitempty"`
 	ObservedAt        *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=observed_at,json=observedAt,proto3" json:"observed_at,omitempty"`
 	Quotas            []*Quota               `protobuf:"bytes,13,rep,name=quotas,proto3" json:"quotas,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// How many nodes there are of each kind.
+	NodeKinds     map[string]int64 `protobuf:"bytes,14,rep,name=node_kinds,json=nodeKinds,proto3" json:"node_kinds,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *MemberFacts) Reset() {
@@ -844,6 +846,13 @@ func (x *MemberFacts) GetObservedAt() *timestamppb.Timestamp {
 func (x *MemberFacts) GetQuotas() []*Quota {
 	if x != nil {
 		return x.Quotas
+	}
+	return nil
+}
+
+func (x *MemberFacts) GetNodeKinds() map[string]int64 {
+	if x != nil {
+		return x.NodeKinds
 	}
 	return nil
 }
@@ -3566,7 +3575,7 @@ const file_federation_v1_records_proto_rawDesc = "" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x127\n" +
 	"\tissued_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\bissuedAt\x129\n" +
 	"\n" +
-	"expires_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\"\x9d\x04\n" +
+	"expires_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\"\xab\x05\n" +
 	"\vMemberFacts\x12\x16\n" +
 	"\x06member\x18\x01 \x01(\tR\x06member\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\x04R\vincarnation\x12\x1a\n" +
@@ -3583,7 +3592,12 @@ const file_federation_v1_records_proto_rawDesc = "" +
 	"\x05kinds\x18\v \x03(\tR\x05kinds\x12;\n" +
 	"\vobserved_at\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"observedAt\x122\n" +
-	"\x06quotas\x18\r \x03(\v2\x1a.hansa.federation.v1.QuotaR\x06quotas\"\x98\x01\n" +
+	"\x06quotas\x18\r \x03(\v2\x1a.hansa.federation.v1.QuotaR\x06quotas\x12N\n" +
+	"\n" +
+	"node_kinds\x18\x0e \x03(\v2/.hansa.federation.v1.MemberFacts.NodeKindsEntryR\tnodeKinds\x1a<\n" +
+	"\x0eNodeKindsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\x98\x01\n" +
 	"\x05Quota\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x128\n" +
 	"\x04free\x18\x02 \x03(\v2$.hansa.federation.v1.Quota.FreeEntryR\x04free\x1a7\n" +
@@ -3862,7 +3876,7 @@ func file_federation_v1_records_proto_rawDescGZIP() []byte {
 	return file_federation_v1_records_proto_rawDescData
 }
 
-var file_federation_v1_records_proto_msgTypes = make([]protoimpl.MessageInfo, 44)
+var file_federation_v1_records_proto_msgTypes = make([]protoimpl.MessageInfo, 45)
 var file_federation_v1_records_proto_goTypes = []any{
 	(*Key)(nil),                   // 0: hansa.federation.v1.Key
 	(*Place)(nil),                 // 1: hansa.federation.v1.Place
@@ -3904,12 +3918,13 @@ var file_federation_v1_records_proto_goTypes = []any{
 	(*Event)(nil),                 // 37: hansa.federation.v1.Event
 	nil,                           // 38: hansa.federation.v1.Resources.ExtendedEntry
 	nil,                           // 39: hansa.federation.v1.MemberSpec.LabelsEntry
-	nil,                           // 40: hansa.federation.v1.Quota.FreeEntry
-	nil,                           // 41: hansa.federation.v1.Feed.ValuesEntry
-	nil,                           // 42: hansa.federation.v1.Operation.MarksEntry
-	nil,                           // 43: hansa.federation.v1.WorkloadReport.MarksEntry
-	(*timestamppb.Timestamp)(nil), // 44: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 45: google.protobuf.Duration
+	nil,                           // 40: hansa.federation.v1.MemberFacts.NodeKindsEntry
+	nil,                           // 41: hansa.federation.v1.Quota.FreeEntry
+	nil,                           // 42: hansa.federation.v1.Feed.ValuesEntry
+	nil,                           // 43: hansa.federation.v1.Operation.MarksEntry
+	nil,                           // 44: hansa.federation.v1.WorkloadReport.MarksEntry
+	(*timestamppb.Timestamp)(nil), // 45: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 46: google.protobuf.Duration
 }
 var file_federation_v1_records_proto_depIdxs = []int32{
 	38, // 0: hansa.federation.v1.Resources.extended:type_name -> hansa.federation.v1.Resources.ExtendedEntry
@@ -3919,80 +3934,81 @@ var file_federation_v1_records_proto_depIdxs = []int32{
 	1,  // 4: hansa.federation.v1.MemberSpec.place:type_name -> hansa.federation.v1.Place
 	39, // 5: hansa.federation.v1.MemberSpec.labels:type_name -> hansa.federation.v1.MemberSpec.LabelsEntry
 	4,  // 6: hansa.federation.v1.MemberSpec.taints:type_name -> hansa.federation.v1.Taint
-	44, // 7: hansa.federation.v1.MemberSpec.joined_at:type_name -> google.protobuf.Timestamp
+	45, // 7: hansa.federation.v1.MemberSpec.joined_at:type_name -> google.protobuf.Timestamp
 	7,  // 8: hansa.federation.v1.MemberSpec.user:type_name -> hansa.federation.v1.BusUser
 	7,  // 9: hansa.federation.v1.MemberSpec.next_user:type_name -> hansa.federation.v1.BusUser
-	44, // 10: hansa.federation.v1.MemberSpec.rotate_by:type_name -> google.protobuf.Timestamp
+	45, // 10: hansa.federation.v1.MemberSpec.rotate_by:type_name -> google.protobuf.Timestamp
 	6,  // 11: hansa.federation.v1.MemberSpec.leaving:type_name -> hansa.federation.v1.Leaving
-	44, // 12: hansa.federation.v1.Leaving.since:type_name -> google.protobuf.Timestamp
-	44, // 13: hansa.federation.v1.BusUser.issued_at:type_name -> google.protobuf.Timestamp
-	44, // 14: hansa.federation.v1.BusUser.expires_at:type_name -> google.protobuf.Timestamp
+	45, // 12: hansa.federation.v1.Leaving.since:type_name -> google.protobuf.Timestamp
+	45, // 13: hansa.federation.v1.BusUser.issued_at:type_name -> google.protobuf.Timestamp
+	45, // 14: hansa.federation.v1.BusUser.expires_at:type_name -> google.protobuf.Timestamp
 	2,  // 15: hansa.federation.v1.MemberFacts.allocatable:type_name -> hansa.federation.v1.Resources
 	2,  // 16: hansa.federation.v1.MemberFacts.free:type_name -> hansa.federation.v1.Resources
 	3,  // 17: hansa.federation.v1.MemberFacts.classes:type_name -> hansa.federation.v1.NodeClass
-	44, // 18: hansa.federation.v1.MemberFacts.observed_at:type_name -> google.protobuf.Timestamp
+	45, // 18: hansa.federation.v1.MemberFacts.observed_at:type_name -> google.protobuf.Timestamp
 	9,  // 19: hansa.federation.v1.MemberFacts.quotas:type_name -> hansa.federation.v1.Quota
-	40, // 20: hansa.federation.v1.Quota.free:type_name -> hansa.federation.v1.Quota.FreeEntry
-	44, // 21: hansa.federation.v1.HealthRecord.since:type_name -> google.protobuf.Timestamp
-	11, // 22: hansa.federation.v1.Objects.objects:type_name -> hansa.federation.v1.Object
-	0,  // 23: hansa.federation.v1.Workload.key:type_name -> hansa.federation.v1.Key
-	44, // 24: hansa.federation.v1.Workload.applied_at:type_name -> google.protobuf.Timestamp
-	22, // 25: hansa.federation.v1.Workload.sealed:type_name -> hansa.federation.v1.Sealed
-	0,  // 26: hansa.federation.v1.Assignment.workload:type_name -> hansa.federation.v1.Key
-	15, // 27: hansa.federation.v1.Assignment.members:type_name -> hansa.federation.v1.AssignedMember
-	16, // 28: hansa.federation.v1.Assignment.explanation:type_name -> hansa.federation.v1.Explanation
-	44, // 29: hansa.federation.v1.Assignment.decided_at:type_name -> google.protobuf.Timestamp
-	45, // 30: hansa.federation.v1.Assignment.ready_in:type_name -> google.protobuf.Duration
-	18, // 31: hansa.federation.v1.Explanation.members:type_name -> hansa.federation.v1.MemberExplanation
-	17, // 32: hansa.federation.v1.Explanation.changes:type_name -> hansa.federation.v1.Difference
-	19, // 33: hansa.federation.v1.MemberExplanation.scores:type_name -> hansa.federation.v1.Score
-	0,  // 34: hansa.federation.v1.Work.workload:type_name -> hansa.federation.v1.Key
-	22, // 35: hansa.federation.v1.Work.sealed:type_name -> hansa.federation.v1.Sealed
-	21, // 36: hansa.federation.v1.Work.status_rules:type_name -> hansa.federation.v1.StatusRule
-	44, // 37: hansa.federation.v1.StatusRule.applied_at:type_name -> google.protobuf.Timestamp
-	0,  // 38: hansa.federation.v1.Secrets.workload:type_name -> hansa.federation.v1.Key
-	11, // 39: hansa.federation.v1.Secrets.objects:type_name -> hansa.federation.v1.Object
-	0,  // 40: hansa.federation.v1.WorkStatus.workload:type_name -> hansa.federation.v1.Key
-	26, // 41: hansa.federation.v1.WorkStatus.objects:type_name -> hansa.federation.v1.ObjectStatus
-	44, // 42: hansa.federation.v1.WorkStatus.observed_at:type_name -> google.protobuf.Timestamp
-	41, // 43: hansa.federation.v1.Feed.values:type_name -> hansa.federation.v1.Feed.ValuesEntry
-	45, // 44: hansa.federation.v1.Feed.max_age:type_name -> google.protobuf.Duration
-	44, // 45: hansa.federation.v1.Feed.reported_at:type_name -> google.protobuf.Timestamp
-	27, // 46: hansa.federation.v1.ObjectStatus.drift:type_name -> hansa.federation.v1.FieldDrift
-	44, // 47: hansa.federation.v1.ObjectStatus.corrected_at:type_name -> google.protobuf.Timestamp
-	0,  // 48: hansa.federation.v1.Export.service:type_name -> hansa.federation.v1.Key
-	29, // 49: hansa.federation.v1.Export.ports:type_name -> hansa.federation.v1.Port
-	30, // 50: hansa.federation.v1.Export.endpoints:type_name -> hansa.federation.v1.Endpoint
-	44, // 51: hansa.federation.v1.Export.exported_at:type_name -> google.protobuf.Timestamp
-	44, // 52: hansa.federation.v1.Export.observed_at:type_name -> google.protobuf.Timestamp
-	32, // 53: hansa.federation.v1.Operation.request:type_name -> hansa.federation.v1.OperationRequest
-	42, // 54: hansa.federation.v1.Operation.marks:type_name -> hansa.federation.v1.Operation.MarksEntry
-	35, // 55: hansa.federation.v1.Operation.workloads:type_name -> hansa.federation.v1.WorkloadReport
-	36, // 56: hansa.federation.v1.Operation.timeline:type_name -> hansa.federation.v1.TimelineEntry
-	33, // 57: hansa.federation.v1.Operation.objective:type_name -> hansa.federation.v1.Objective
-	34, // 58: hansa.federation.v1.Operation.achieved:type_name -> hansa.federation.v1.Achieved
-	44, // 59: hansa.federation.v1.Operation.created_at:type_name -> google.protobuf.Timestamp
-	45, // 60: hansa.federation.v1.OperationRequest.hold:type_name -> google.protobuf.Duration
-	45, // 61: hansa.federation.v1.Objective.rto:type_name -> google.protobuf.Duration
-	45, // 62: hansa.federation.v1.Objective.rpo:type_name -> google.protobuf.Duration
-	45, // 63: hansa.federation.v1.Achieved.rto:type_name -> google.protobuf.Duration
-	45, // 64: hansa.federation.v1.Achieved.downtime:type_name -> google.protobuf.Duration
-	45, // 65: hansa.federation.v1.Achieved.detect:type_name -> google.protobuf.Duration
-	0,  // 66: hansa.federation.v1.WorkloadReport.workload:type_name -> hansa.federation.v1.Key
-	43, // 67: hansa.federation.v1.WorkloadReport.marks:type_name -> hansa.federation.v1.WorkloadReport.MarksEntry
-	33, // 68: hansa.federation.v1.WorkloadReport.objective:type_name -> hansa.federation.v1.Objective
-	34, // 69: hansa.federation.v1.WorkloadReport.achieved:type_name -> hansa.federation.v1.Achieved
-	15, // 70: hansa.federation.v1.WorkloadReport.before:type_name -> hansa.federation.v1.AssignedMember
-	15, // 71: hansa.federation.v1.WorkloadReport.after:type_name -> hansa.federation.v1.AssignedMember
-	44, // 72: hansa.federation.v1.TimelineEntry.at:type_name -> google.protobuf.Timestamp
-	44, // 73: hansa.federation.v1.Event.at:type_name -> google.protobuf.Timestamp
-	44, // 74: hansa.federation.v1.Operation.MarksEntry.value:type_name -> google.protobuf.Timestamp
-	44, // 75: hansa.federation.v1.WorkloadReport.MarksEntry.value:type_name -> google.protobuf.Timestamp
-	76, // [76:76] is the sub-list for method output_type
-	76, // [76:76] is the sub-list for method input_type
-	76, // [76:76] is the sub-list for extension type_name
-	76, // [76:76] is the sub-list for extension extendee
-	0,  // [0:76] is the sub-list for field type_name
+	40, // 20: hansa.federation.v1.MemberFacts.node_kinds:type_name -> hansa.federation.v1.MemberFacts.NodeKindsEntry
+	41, // 21: hansa.federation.v1.Quota.free:type_name -> hansa.federation.v1.Quota.FreeEntry
+	45, // 22: hansa.federation.v1.HealthRecord.since:type_name -> google.protobuf.Timestamp
+	11, // 23: hansa.federation.v1.Objects.objects:type_name -> hansa.federation.v1.Object
+	0,  // 24: hansa.federation.v1.Workload.key:type_name -> hansa.federation.v1.Key
+	45, // 25: hansa.federation.v1.Workload.applied_at:type_name -> google.protobuf.Timestamp
+	22, // 26: hansa.federation.v1.Workload.sealed:type_name -> hansa.federation.v1.Sealed
+	0,  // 27: hansa.federation.v1.Assignment.workload:type_name -> hansa.federation.v1.Key
+	15, // 28: hansa.federation.v1.Assignment.members:type_name -> hansa.federation.v1.AssignedMember
+	16, // 29: hansa.federation.v1.Assignment.explanation:type_name -> hansa.federation.v1.Explanation
+	45, // 30: hansa.federation.v1.Assignment.decided_at:type_name -> google.protobuf.Timestamp
+	46, // 31: hansa.federation.v1.Assignment.ready_in:type_name -> google.protobuf.Duration
+	18, // 32: hansa.federation.v1.Explanation.members:type_name -> hansa.federation.v1.MemberExplanation
+	17, // 33: hansa.federation.v1.Explanation.changes:type_name -> hansa.federation.v1.Difference
+	19, // 34: hansa.federation.v1.MemberExplanation.scores:type_name -> hansa.federation.v1.Score
+	0,  // 35: hansa.federation.v1.Work.workload:type_name -> hansa.federation.v1.Key
+	22, // 36: hansa.federation.v1.Work.sealed:type_name -> hansa.federation.v1.Sealed
+	21, // 37: hansa.federation.v1.Work.status_rules:type_name -> hansa.federation.v1.StatusRule
+	45, // 38: hansa.federation.v1.StatusRule.applied_at:type_name -> google.protobuf.Timestamp
+	0,  // 39: hansa.federation.v1.Secrets.workload:type_name -> hansa.federation.v1.Key
+	11, // 40: hansa.federation.v1.Secrets.objects:type_name -> hansa.federation.v1.Object
+	0,  // 41: hansa.federation.v1.WorkStatus.workload:type_name -> hansa.federation.v1.Key
+	26, // 42: hansa.federation.v1.WorkStatus.objects:type_name -> hansa.federation.v1.ObjectStatus
+	45, // 43: hansa.federation.v1.WorkStatus.observed_at:type_name -> google.protobuf.Timestamp
+	42, // 44: hansa.federation.v1.Feed.values:type_name -> hansa.federation.v1.Feed.ValuesEntry
+	46, // 45: hansa.federation.v1.Feed.max_age:type_name -> google.protobuf.Duration
+	45, // 46: hansa.federation.v1.Feed.reported_at:type_name -> google.protobuf.Timestamp
+	27, // 47: hansa.federation.v1.ObjectStatus.drift:type_name -> hansa.federation.v1.FieldDrift
+	45, // 48: hansa.federation.v1.ObjectStatus.corrected_at:type_name -> google.protobuf.Timestamp
+	0,  // 49: hansa.federation.v1.Export.service:type_name -> hansa.federation.v1.Key
+	29, // 50: hansa.federation.v1.Export.ports:type_name -> hansa.federation.v1.Port
+	30, // 51: hansa.federation.v1.Export.endpoints:type_name -> hansa.federation.v1.Endpoint
+	45, // 52: hansa.federation.v1.Export.exported_at:type_name -> google.protobuf.Timestamp
+	45, // 53: hansa.federation.v1.Export.observed_at:type_name -> google.protobuf.Timestamp
+	32, // 54: hansa.federation.v1.Operation.request:type_name -> hansa.federation.v1.OperationRequest
+	43, // 55: hansa.federation.v1.Operation.marks:type_name -> hansa.federation.v1.Operation.MarksEntry
+	35, // 56: hansa.federation.v1.Operation.workloads:type_name -> hansa.federation.v1.WorkloadReport
+	36, // 57: hansa.federation.v1.Operation.timeline:type_name -> hansa.federation.v1.TimelineEntry
+	33, // 58: hansa.federation.v1.Operation.objective:type_name -> hansa.federation.v1.Objective
+	34, // 59: hansa.federation.v1.Operation.achieved:type_name -> hansa.federation.v1.Achieved
+	45, // 60: hansa.federation.v1.Operation.created_at:type_name -> google.protobuf.Timestamp
+	46, // 61: hansa.federation.v1.OperationRequest.hold:type_name -> google.protobuf.Duration
+	46, // 62: hansa.federation.v1.Objective.rto:type_name -> google.protobuf.Duration
+	46, // 63: hansa.federation.v1.Objective.rpo:type_name -> google.protobuf.Duration
+	46, // 64: hansa.federation.v1.Achieved.rto:type_name -> google.protobuf.Duration
+	46, // 65: hansa.federation.v1.Achieved.downtime:type_name -> google.protobuf.Duration
+	46, // 66: hansa.federation.v1.Achieved.detect:type_name -> google.protobuf.Duration
+	0,  // 67: hansa.federation.v1.WorkloadReport.workload:type_name -> hansa.federation.v1.Key
+	44, // 68: hansa.federation.v1.WorkloadReport.marks:type_name -> hansa.federation.v1.WorkloadReport.MarksEntry
+	33, // 69: hansa.federation.v1.WorkloadReport.objective:type_name -> hansa.federation.v1.Objective
+	34, // 70: hansa.federation.v1.WorkloadReport.achieved:type_name -> hansa.federation.v1.Achieved
+	15, // 71: hansa.federation.v1.WorkloadReport.before:type_name -> hansa.federation.v1.AssignedMember
+	15, // 72: hansa.federation.v1.WorkloadReport.after:type_name -> hansa.federation.v1.AssignedMember
+	45, // 73: hansa.federation.v1.TimelineEntry.at:type_name -> google.protobuf.Timestamp
+	45, // 74: hansa.federation.v1.Event.at:type_name -> google.protobuf.Timestamp
+	45, // 75: hansa.federation.v1.Operation.MarksEntry.value:type_name -> google.protobuf.Timestamp
+	45, // 76: hansa.federation.v1.WorkloadReport.MarksEntry.value:type_name -> google.protobuf.Timestamp
+	77, // [77:77] is the sub-list for method output_type
+	77, // [77:77] is the sub-list for method input_type
+	77, // [77:77] is the sub-list for extension type_name
+	77, // [77:77] is the sub-list for extension extendee
+	0,  // [0:77] is the sub-list for field type_name
 }
 
 func init() { file_federation_v1_records_proto_init() }
@@ -4006,7 +4022,7 @@ func file_federation_v1_records_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_federation_v1_records_proto_rawDesc), len(file_federation_v1_records_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   44,
+			NumMessages:   45,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -83,7 +83,7 @@ func memberFacts(m *gatewayv1.Member) [][]string {
 		{"Reason", or(s.GetReason(), none)},
 		{"Last beat", heardAgo(s.GetLastBeatAgeMs()) + fmt.Sprintf(", incarnation %d", s.GetIncarnation())},
 		{"Kubernetes", or(s.GetKubernetesVersion(), none)},
-		{"Nodes", lastKnown(s) + fmt.Sprintf("%d ready of %d, %s", s.GetNodesReady(), s.GetNodes(), or(s.GetNodeKind(), "of unknown kind"))},
+		{"Nodes", lastKnown(s) + fmt.Sprintf("%d ready of %d, %s", s.GetNodesReady(), s.GetNodes(), nodeKinds(s, "of unknown kind"))},
 	}
 	for _, resource := range slices.Sorted(maps.Keys(s.GetCapacity())) {
 		rows = append(rows, []string{"Free " + resource, lastKnown(s) + freeOf(resource, s.GetFree(), s.GetCapacity())})

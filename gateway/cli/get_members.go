@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -28,7 +29,7 @@ var members = kind[*gatewayv1.Member]{
 		{name: "NODES", cell: known(func(s *gatewayv1.MemberStatus) string {
 			return fmt.Sprintf("%d/%d", s.GetNodesReady(), s.GetNodes())
 		})},
-		{name: "KIND", wide: true, cell: func(m *gatewayv1.Member) string { return or(m.GetStatus().GetNodeKind(), none) }},
+		{name: "KIND", wide: true, cell: func(m *gatewayv1.Member) string { return nodeKinds(m.GetStatus(), none) }},
 		{name: "CPU-FREE", cell: freeCell("cpu")},
 		{name: "MEMORY-FREE", cell: freeCell("memory")},
 		{name: "PODS-FREE", wide: true, cell: freeCell("pods")},
@@ -39,6 +40,19 @@ var members = kind[*gatewayv1.Member]{
 		{name: "LAST-BEAT", volatile: true, cell: func(m *gatewayv1.Member) string { return heard(m.GetStatus().GetLastBeatAgeMs()) }},
 		{name: "NOTE", cell: memberNote},
 	},
+}
+
+// nodeKinds names the kind of all nodes, or counts those of each.
+func nodeKinds(s *gatewayv1.MemberStatus, unknown string) string {
+	var parts []string
+	for kind, n := range s.GetNodeKinds() {
+		parts = append(parts, fmt.Sprintf("%s=%d", kind, n))
+	}
+	if len(parts) < 2 {
+		return or(s.GetNodeKind(), unknown)
+	}
+	slices.Sort(parts)
+	return strings.Join(parts, ",")
 }
 
 func frozenNote(reason string) string {

@@ -80,11 +80,20 @@ func toMember(table *route.Table, name string, now time.Time) *gatewayv1.Member 
 			Health: health.String(), Verdict: m.Record.Verdict, Reason: m.Record.Reason, Since: toTime(m.Record.Since),
 			LastBeatAgeMs: toAge(table.HeardAge(name, now)),
 			Nodes:         int32(m.Facts.Nodes), NodesReady: int32(m.Facts.NodesReady), NodeKind: m.Facts.NodeKind,
+			NodeKinds:         counts(m.Facts.NodeKinds),
 			KubernetesVersion: m.Facts.KubernetesVersion, Capacity: quantities(m.Facts.Allocatable), Free: quantities(m.Facts.Free),
 			Incarnation: uint32(m.Beat.Incarnation), Stale: late || !health.Known(), ObservedAt: toTime(m.Facts.ObservedAt),
 			Workloads: int32(table.On(name)), Masked: m.Record.Masked, CredentialsExpireAt: toTime(m.Spec.User.ExpiresAt),
 		},
 	}
+}
+
+func counts(m map[string]int64) map[string]int32 {
+	out := make(map[string]int32, len(m))
+	for name, n := range m {
+		out[name] = int32(n)
+	}
+	return out
 }
 
 func toTaints(taints []federation.Taint) []*gatewayv1.Taint {

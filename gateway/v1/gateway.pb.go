@@ -4648,8 +4648,10 @@ type MemberStatus struct {
 	Masked string `protobuf:"bytes,16,opt,name=masked,proto3" json:"masked,omitempty"`
 	// When the bus credentials of its agent expire.
 	CredentialsExpireAt *timestamppb.Timestamp `protobuf:"bytes,17,opt,name=credentials_expire_at,json=credentialsExpireAt,proto3" json:"credentials_expire_at,omitempty"`
-	unknownFields       protoimpl.UnknownFields
-	sizeCache           protoimpl.SizeCache
+	// How many nodes there are of each kind: simulated, containerd, attached.
+	NodeKinds     map[string]int32 `protobuf:"bytes,18,rep,name=node_kinds,json=nodeKinds,proto3" json:"node_kinds,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *MemberStatus) Reset() {
@@ -4797,6 +4799,13 @@ func (x *MemberStatus) GetMasked() string {
 func (x *MemberStatus) GetCredentialsExpireAt() *timestamppb.Timestamp {
 	if x != nil {
 		return x.CredentialsExpireAt
+	}
+	return nil
+}
+
+func (x *MemberStatus) GetNodeKinds() map[string]int32 {
+	if x != nil {
+		return x.NodeKinds
 	}
 	return nil
 }
@@ -9158,7 +9167,7 @@ const file_gateway_v1_gateway_proto_rawDesc = "" +
 	"\x05Taint\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value\x12\x16\n" +
-	"\x06effect\x18\x03 \x01(\tR\x06effect\"\xaf\x06\n" +
+	"\x06effect\x18\x03 \x01(\tR\x06effect\"\xbb\a\n" +
 	"\fMemberStatus\x12\x16\n" +
 	"\x06health\x18\x01 \x01(\tR\x06health\x12\x18\n" +
 	"\averdict\x18\x02 \x01(\tR\averdict\x12\x16\n" +
@@ -9179,13 +9188,18 @@ const file_gateway_v1_gateway_proto_rawDesc = "" +
 	"observedAt\x12\x1c\n" +
 	"\tworkloads\x18\x0f \x01(\x05R\tworkloads\x12\x16\n" +
 	"\x06masked\x18\x10 \x01(\tR\x06masked\x12N\n" +
-	"\x15credentials_expire_at\x18\x11 \x01(\v2\x1a.google.protobuf.TimestampR\x13credentialsExpireAt\x1a;\n" +
+	"\x15credentials_expire_at\x18\x11 \x01(\v2\x1a.google.protobuf.TimestampR\x13credentialsExpireAt\x12L\n" +
+	"\n" +
+	"node_kinds\x18\x12 \x03(\v2-.hansa.gateway.v1.MemberStatus.NodeKindsEntryR\tnodeKinds\x1a;\n" +
 	"\rCapacityEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a7\n" +
 	"\tFreeEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a<\n" +
+	"\x0eNodeKindsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x05R\x05value:\x028\x01\"\x14\n" +
 	"\x12ListMembersRequest\"]\n" +
 	"\x13ListMembersResponse\x12.\n" +
 	"\x05items\x18\x01 \x03(\v2\x18.hansa.gateway.v1.MemberR\x05items\x12\x16\n" +
@@ -9565,7 +9579,7 @@ func file_gateway_v1_gateway_proto_rawDescGZIP() []byte {
 	return file_gateway_v1_gateway_proto_rawDescData
 }
 
-var file_gateway_v1_gateway_proto_msgTypes = make([]protoimpl.MessageInfo, 134)
+var file_gateway_v1_gateway_proto_msgTypes = make([]protoimpl.MessageInfo, 135)
 var file_gateway_v1_gateway_proto_goTypes = []any{
 	(*Metadata)(nil),                 // 0: hansa.gateway.v1.Metadata
 	(*Place)(nil),                    // 1: hansa.gateway.v1.Place
@@ -9697,21 +9711,22 @@ var file_gateway_v1_gateway_proto_goTypes = []any{
 	nil,                              // 127: hansa.gateway.v1.ExternalScore.ValuesEntry
 	nil,                              // 128: hansa.gateway.v1.MemberStatus.CapacityEntry
 	nil,                              // 129: hansa.gateway.v1.MemberStatus.FreeEntry
-	nil,                              // 130: hansa.gateway.v1.JoinRequest.LabelsEntry
-	nil,                              // 131: hansa.gateway.v1.Operation.MarksEntry
-	nil,                              // 132: hansa.gateway.v1.WorkloadReport.MarksEntry
-	nil,                              // 133: hansa.gateway.v1.RestoreResponse.RecordsEntry
-	(*timestamppb.Timestamp)(nil),    // 134: google.protobuf.Timestamp
-	(*structpb.Struct)(nil),          // 135: google.protobuf.Struct
-	(*durationpb.Duration)(nil),      // 136: google.protobuf.Duration
+	nil,                              // 130: hansa.gateway.v1.MemberStatus.NodeKindsEntry
+	nil,                              // 131: hansa.gateway.v1.JoinRequest.LabelsEntry
+	nil,                              // 132: hansa.gateway.v1.Operation.MarksEntry
+	nil,                              // 133: hansa.gateway.v1.WorkloadReport.MarksEntry
+	nil,                              // 134: hansa.gateway.v1.RestoreResponse.RecordsEntry
+	(*timestamppb.Timestamp)(nil),    // 135: google.protobuf.Timestamp
+	(*structpb.Struct)(nil),          // 136: google.protobuf.Struct
+	(*durationpb.Duration)(nil),      // 137: google.protobuf.Duration
 }
 var file_gateway_v1_gateway_proto_depIdxs = []int32{
 	124, // 0: hansa.gateway.v1.Metadata.labels:type_name -> hansa.gateway.v1.Metadata.LabelsEntry
-	134, // 1: hansa.gateway.v1.Metadata.creation_timestamp:type_name -> google.protobuf.Timestamp
+	135, // 1: hansa.gateway.v1.Metadata.creation_timestamp:type_name -> google.protobuf.Timestamp
 	1,   // 2: hansa.gateway.v1.ResolveResponse.place:type_name -> hansa.gateway.v1.Place
 	4,   // 3: hansa.gateway.v1.ResolveResponse.tiers:type_name -> hansa.gateway.v1.Tier
 	5,   // 4: hansa.gateway.v1.Tier.endpoints:type_name -> hansa.gateway.v1.ResolvedEndpoint
-	134, // 5: hansa.gateway.v1.ResolvedEndpoint.observed_at:type_name -> google.protobuf.Timestamp
+	135, // 5: hansa.gateway.v1.ResolvedEndpoint.observed_at:type_name -> google.protobuf.Timestamp
 	2,   // 6: hansa.gateway.v1.WatchResolveRequest.query:type_name -> hansa.gateway.v1.ResolveRequest
 	3,   // 7: hansa.gateway.v1.WatchResolveResponse.answer:type_name -> hansa.gateway.v1.ResolveResponse
 	10,  // 8: hansa.gateway.v1.ListServicesResponse.items:type_name -> hansa.gateway.v1.Service
@@ -9719,7 +9734,7 @@ var file_gateway_v1_gateway_proto_depIdxs = []int32{
 	11,  // 10: hansa.gateway.v1.Service.status:type_name -> hansa.gateway.v1.ServiceStatus
 	12,  // 11: hansa.gateway.v1.ServiceStatus.ports:type_name -> hansa.gateway.v1.ServicePort
 	13,  // 12: hansa.gateway.v1.ServiceStatus.members:type_name -> hansa.gateway.v1.ServiceMember
-	134, // 13: hansa.gateway.v1.ServiceMember.observed_at:type_name -> google.protobuf.Timestamp
+	135, // 13: hansa.gateway.v1.ServiceMember.observed_at:type_name -> google.protobuf.Timestamp
 	14,  // 14: hansa.gateway.v1.ApplyRequest.files:type_name -> hansa.gateway.v1.File
 	17,  // 15: hansa.gateway.v1.ApplyResponse.results:type_name -> hansa.gateway.v1.ApplyResult
 	14,  // 16: hansa.gateway.v1.DeleteRequest.files:type_name -> hansa.gateway.v1.File
@@ -9727,20 +9742,20 @@ var file_gateway_v1_gateway_proto_depIdxs = []int32{
 	0,   // 18: hansa.gateway.v1.Workload.metadata:type_name -> hansa.gateway.v1.Metadata
 	21,  // 19: hansa.gateway.v1.Workload.spec:type_name -> hansa.gateway.v1.WorkloadSpec
 	23,  // 20: hansa.gateway.v1.Workload.status:type_name -> hansa.gateway.v1.WorkloadStatus
-	135, // 21: hansa.gateway.v1.WorkloadSpec.placement:type_name -> google.protobuf.Struct
+	136, // 21: hansa.gateway.v1.WorkloadSpec.placement:type_name -> google.protobuf.Struct
 	22,  // 22: hansa.gateway.v1.WorkloadSpec.objects:type_name -> hansa.gateway.v1.ObjectRef
 	24,  // 23: hansa.gateway.v1.WorkloadStatus.members:type_name -> hansa.gateway.v1.WorkloadMember
-	134, // 24: hansa.gateway.v1.WorkloadStatus.decided_at:type_name -> google.protobuf.Timestamp
-	134, // 25: hansa.gateway.v1.WorkloadMember.observed_at:type_name -> google.protobuf.Timestamp
+	135, // 24: hansa.gateway.v1.WorkloadStatus.decided_at:type_name -> google.protobuf.Timestamp
+	135, // 25: hansa.gateway.v1.WorkloadMember.observed_at:type_name -> google.protobuf.Timestamp
 	26,  // 26: hansa.gateway.v1.WorkloadMember.objects:type_name -> hansa.gateway.v1.ObjectState
 	25,  // 27: hansa.gateway.v1.WorkloadMember.overrides:type_name -> hansa.gateway.v1.OverrideEffect
 	27,  // 28: hansa.gateway.v1.ObjectState.drift:type_name -> hansa.gateway.v1.FieldDrift
-	134, // 29: hansa.gateway.v1.ObjectState.corrected_at:type_name -> google.protobuf.Timestamp
+	135, // 29: hansa.gateway.v1.ObjectState.corrected_at:type_name -> google.protobuf.Timestamp
 	20,  // 30: hansa.gateway.v1.ListWorkloadsResponse.items:type_name -> hansa.gateway.v1.Workload
 	20,  // 31: hansa.gateway.v1.GetWorkloadResponse.workload:type_name -> hansa.gateway.v1.Workload
 	20,  // 32: hansa.gateway.v1.WatchWorkloadsResponse.workload:type_name -> hansa.gateway.v1.Workload
 	37,  // 33: hansa.gateway.v1.ExplainResponse.members:type_name -> hansa.gateway.v1.MemberExplanation
-	134, // 34: hansa.gateway.v1.ExplainResponse.decided_at:type_name -> google.protobuf.Timestamp
+	135, // 34: hansa.gateway.v1.ExplainResponse.decided_at:type_name -> google.protobuf.Timestamp
 	36,  // 35: hansa.gateway.v1.ExplainResponse.changes:type_name -> hansa.gateway.v1.Difference
 	38,  // 36: hansa.gateway.v1.MemberExplanation.scores:type_name -> hansa.gateway.v1.Score
 	125, // 37: hansa.gateway.v1.SimulateRequest.scale:type_name -> hansa.gateway.v1.SimulateRequest.ScaleEntry
@@ -9750,17 +9765,17 @@ var file_gateway_v1_gateway_proto_depIdxs = []int32{
 	61,  // 41: hansa.gateway.v1.SimulateResponse.unmet:type_name -> hansa.gateway.v1.Unmet
 	25,  // 42: hansa.gateway.v1.SimulateResponse.overrides:type_name -> hansa.gateway.v1.OverrideEffect
 	43,  // 43: hansa.gateway.v1.GetReadinessResponse.scenarios:type_name -> hansa.gateway.v1.Scenario
-	134, // 44: hansa.gateway.v1.GetReadinessResponse.checked_at:type_name -> google.protobuf.Timestamp
+	135, // 44: hansa.gateway.v1.GetReadinessResponse.checked_at:type_name -> google.protobuf.Timestamp
 	61,  // 45: hansa.gateway.v1.Scenario.unmet:type_name -> hansa.gateway.v1.Unmet
 	60,  // 46: hansa.gateway.v1.RebalanceResponse.moves:type_name -> hansa.gateway.v1.Move
 	61,  // 47: hansa.gateway.v1.RebalanceResponse.unmet:type_name -> hansa.gateway.v1.Unmet
 	126, // 48: hansa.gateway.v1.SetScoreRequest.values:type_name -> hansa.gateway.v1.SetScoreRequest.ValuesEntry
-	136, // 49: hansa.gateway.v1.SetScoreRequest.max_age:type_name -> google.protobuf.Duration
+	137, // 49: hansa.gateway.v1.SetScoreRequest.max_age:type_name -> google.protobuf.Duration
 	52,  // 50: hansa.gateway.v1.SetScoreResponse.score:type_name -> hansa.gateway.v1.ExternalScore
 	52,  // 51: hansa.gateway.v1.ListScoresResponse.scores:type_name -> hansa.gateway.v1.ExternalScore
 	127, // 52: hansa.gateway.v1.ExternalScore.values:type_name -> hansa.gateway.v1.ExternalScore.ValuesEntry
-	136, // 53: hansa.gateway.v1.ExternalScore.max_age:type_name -> google.protobuf.Duration
-	134, // 54: hansa.gateway.v1.ExternalScore.reported_at:type_name -> google.protobuf.Timestamp
+	137, // 53: hansa.gateway.v1.ExternalScore.max_age:type_name -> google.protobuf.Duration
+	135, // 54: hansa.gateway.v1.ExternalScore.reported_at:type_name -> google.protobuf.Timestamp
 	55,  // 55: hansa.gateway.v1.ListStatusRulesResponse.items:type_name -> hansa.gateway.v1.StatusRule
 	0,   // 56: hansa.gateway.v1.StatusRule.metadata:type_name -> hansa.gateway.v1.Metadata
 	56,  // 57: hansa.gateway.v1.StatusRule.spec:type_name -> hansa.gateway.v1.StatusRuleSpec
@@ -9772,142 +9787,143 @@ var file_gateway_v1_gateway_proto_depIdxs = []int32{
 	65,  // 63: hansa.gateway.v1.Member.status:type_name -> hansa.gateway.v1.MemberStatus
 	1,   // 64: hansa.gateway.v1.MemberSpec.place:type_name -> hansa.gateway.v1.Place
 	64,  // 65: hansa.gateway.v1.MemberSpec.taints:type_name -> hansa.gateway.v1.Taint
-	134, // 66: hansa.gateway.v1.MemberStatus.since:type_name -> google.protobuf.Timestamp
+	135, // 66: hansa.gateway.v1.MemberStatus.since:type_name -> google.protobuf.Timestamp
 	128, // 67: hansa.gateway.v1.MemberStatus.capacity:type_name -> hansa.gateway.v1.MemberStatus.CapacityEntry
 	129, // 68: hansa.gateway.v1.MemberStatus.free:type_name -> hansa.gateway.v1.MemberStatus.FreeEntry
-	134, // 69: hansa.gateway.v1.MemberStatus.observed_at:type_name -> google.protobuf.Timestamp
-	134, // 70: hansa.gateway.v1.MemberStatus.credentials_expire_at:type_name -> google.protobuf.Timestamp
-	62,  // 71: hansa.gateway.v1.ListMembersResponse.items:type_name -> hansa.gateway.v1.Member
-	62,  // 72: hansa.gateway.v1.GetMemberResponse.member:type_name -> hansa.gateway.v1.Member
-	70,  // 73: hansa.gateway.v1.GetMemberResponse.evidence:type_name -> hansa.gateway.v1.Evidence
-	62,  // 74: hansa.gateway.v1.UpdateMemberResponse.member:type_name -> hansa.gateway.v1.Member
-	136, // 75: hansa.gateway.v1.CreateTokenRequest.ttl:type_name -> google.protobuf.Duration
-	134, // 76: hansa.gateway.v1.CreateTokenResponse.expires_at:type_name -> google.protobuf.Timestamp
-	79,  // 77: hansa.gateway.v1.ListTokensResponse.tokens:type_name -> hansa.gateway.v1.Token
-	79,  // 78: hansa.gateway.v1.RevokeTokenResponse.tokens:type_name -> hansa.gateway.v1.Token
-	134, // 79: hansa.gateway.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
-	1,   // 80: hansa.gateway.v1.JoinRequest.place:type_name -> hansa.gateway.v1.Place
-	130, // 81: hansa.gateway.v1.JoinRequest.labels:type_name -> hansa.gateway.v1.JoinRequest.LabelsEntry
-	134, // 82: hansa.gateway.v1.JoinResponse.expires_at:type_name -> google.protobuf.Timestamp
-	134, // 83: hansa.gateway.v1.RenewRequest.at:type_name -> google.protobuf.Timestamp
-	136, // 84: hansa.gateway.v1.StartOperationRequest.hold:type_name -> google.protobuf.Duration
-	86,  // 85: hansa.gateway.v1.StartOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
-	131, // 86: hansa.gateway.v1.Operation.marks:type_name -> hansa.gateway.v1.Operation.MarksEntry
-	91,  // 87: hansa.gateway.v1.Operation.achieved:type_name -> hansa.gateway.v1.Achieved
-	92,  // 88: hansa.gateway.v1.Operation.objective:type_name -> hansa.gateway.v1.Objective
-	93,  // 89: hansa.gateway.v1.Operation.workloads:type_name -> hansa.gateway.v1.WorkloadReport
-	94,  // 90: hansa.gateway.v1.Operation.timeline:type_name -> hansa.gateway.v1.TimelineEntry
-	134, // 91: hansa.gateway.v1.Operation.created_at:type_name -> google.protobuf.Timestamp
-	40,  // 92: hansa.gateway.v1.Operation.plan:type_name -> hansa.gateway.v1.SimulateResponse
-	86,  // 93: hansa.gateway.v1.ApproveOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
-	86,  // 94: hansa.gateway.v1.FreezeResponse.operation:type_name -> hansa.gateway.v1.Operation
-	132, // 95: hansa.gateway.v1.WorkloadReport.marks:type_name -> hansa.gateway.v1.WorkloadReport.MarksEntry
-	91,  // 96: hansa.gateway.v1.WorkloadReport.achieved:type_name -> hansa.gateway.v1.Achieved
-	92,  // 97: hansa.gateway.v1.WorkloadReport.objective:type_name -> hansa.gateway.v1.Objective
-	134, // 98: hansa.gateway.v1.TimelineEntry.at:type_name -> google.protobuf.Timestamp
-	86,  // 99: hansa.gateway.v1.GetOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
-	86,  // 100: hansa.gateway.v1.ListOperationsResponse.items:type_name -> hansa.gateway.v1.Operation
-	86,  // 101: hansa.gateway.v1.WatchOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
-	86,  // 102: hansa.gateway.v1.AbortOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
-	105, // 103: hansa.gateway.v1.ListEventsResponse.items:type_name -> hansa.gateway.v1.Event
-	134, // 104: hansa.gateway.v1.Event.at:type_name -> google.protobuf.Timestamp
-	108, // 105: hansa.gateway.v1.GetStatusResponse.behind:type_name -> hansa.gateway.v1.BucketLag
-	134, // 106: hansa.gateway.v1.GetBusResponse.at:type_name -> google.protobuf.Timestamp
-	111, // 107: hansa.gateway.v1.GetBusResponse.servers:type_name -> hansa.gateway.v1.BusServer
-	114, // 108: hansa.gateway.v1.GetBusResponse.streams:type_name -> hansa.gateway.v1.BusStream
-	116, // 109: hansa.gateway.v1.GetBusResponse.consumers:type_name -> hansa.gateway.v1.BusConsumer
-	117, // 110: hansa.gateway.v1.GetBusResponse.connections:type_name -> hansa.gateway.v1.BusConnection
-	118, // 111: hansa.gateway.v1.GetBusResponse.findings:type_name -> hansa.gateway.v1.BusFinding
-	134, // 112: hansa.gateway.v1.BusServer.started:type_name -> google.protobuf.Timestamp
-	112, // 113: hansa.gateway.v1.BusServer.routes:type_name -> hansa.gateway.v1.BusRoute
-	113, // 114: hansa.gateway.v1.BusServer.jet_stream:type_name -> hansa.gateway.v1.BusStore
-	134, // 115: hansa.gateway.v1.BusServer.certificate_ends:type_name -> google.protobuf.Timestamp
-	115, // 116: hansa.gateway.v1.BusStream.replicas:type_name -> hansa.gateway.v1.BusReplica
-	134, // 117: hansa.gateway.v1.BusConnection.since:type_name -> google.protobuf.Timestamp
-	134, // 118: hansa.gateway.v1.BusConnection.expires:type_name -> google.protobuf.Timestamp
-	134, // 119: hansa.gateway.v1.BusConnection.closed:type_name -> google.protobuf.Timestamp
-	134, // 120: hansa.gateway.v1.RestoreResponse.made_at:type_name -> google.protobuf.Timestamp
-	133, // 121: hansa.gateway.v1.RestoreResponse.records:type_name -> hansa.gateway.v1.RestoreResponse.RecordsEntry
-	123, // 122: hansa.gateway.v1.RestoreResponse.changes:type_name -> hansa.gateway.v1.RestoreChange
-	134, // 123: hansa.gateway.v1.Operation.MarksEntry.value:type_name -> google.protobuf.Timestamp
-	134, // 124: hansa.gateway.v1.WorkloadReport.MarksEntry.value:type_name -> google.protobuf.Timestamp
-	2,   // 125: hansa.gateway.v1.DiscoveryService.Resolve:input_type -> hansa.gateway.v1.ResolveRequest
-	6,   // 126: hansa.gateway.v1.DiscoveryService.WatchResolve:input_type -> hansa.gateway.v1.WatchResolveRequest
-	8,   // 127: hansa.gateway.v1.DiscoveryService.ListServices:input_type -> hansa.gateway.v1.ListServicesRequest
-	15,  // 128: hansa.gateway.v1.WorkloadsService.Apply:input_type -> hansa.gateway.v1.ApplyRequest
-	18,  // 129: hansa.gateway.v1.WorkloadsService.Delete:input_type -> hansa.gateway.v1.DeleteRequest
-	28,  // 130: hansa.gateway.v1.WorkloadsService.ListWorkloads:input_type -> hansa.gateway.v1.ListWorkloadsRequest
-	30,  // 131: hansa.gateway.v1.WorkloadsService.GetWorkload:input_type -> hansa.gateway.v1.GetWorkloadRequest
-	32,  // 132: hansa.gateway.v1.WorkloadsService.WatchWorkloads:input_type -> hansa.gateway.v1.WatchWorkloadsRequest
-	34,  // 133: hansa.gateway.v1.WorkloadsService.Explain:input_type -> hansa.gateway.v1.ExplainRequest
-	39,  // 134: hansa.gateway.v1.WorkloadsService.Simulate:input_type -> hansa.gateway.v1.SimulateRequest
-	41,  // 135: hansa.gateway.v1.WorkloadsService.GetReadiness:input_type -> hansa.gateway.v1.GetReadinessRequest
-	44,  // 136: hansa.gateway.v1.WorkloadsService.Rebalance:input_type -> hansa.gateway.v1.RebalanceRequest
-	46,  // 137: hansa.gateway.v1.WorkloadsService.Replay:input_type -> hansa.gateway.v1.ReplayRequest
-	48,  // 138: hansa.gateway.v1.WorkloadsService.SetScore:input_type -> hansa.gateway.v1.SetScoreRequest
-	50,  // 139: hansa.gateway.v1.WorkloadsService.ListScores:input_type -> hansa.gateway.v1.ListScoresRequest
-	53,  // 140: hansa.gateway.v1.WorkloadsService.ListStatusRules:input_type -> hansa.gateway.v1.ListStatusRulesRequest
-	66,  // 141: hansa.gateway.v1.MembersService.ListMembers:input_type -> hansa.gateway.v1.ListMembersRequest
-	68,  // 142: hansa.gateway.v1.MembersService.GetMember:input_type -> hansa.gateway.v1.GetMemberRequest
-	71,  // 143: hansa.gateway.v1.MembersService.UpdateMember:input_type -> hansa.gateway.v1.UpdateMemberRequest
-	73,  // 144: hansa.gateway.v1.MembersService.CreateToken:input_type -> hansa.gateway.v1.CreateTokenRequest
-	75,  // 145: hansa.gateway.v1.MembersService.ListTokens:input_type -> hansa.gateway.v1.ListTokensRequest
-	77,  // 146: hansa.gateway.v1.MembersService.RevokeToken:input_type -> hansa.gateway.v1.RevokeTokenRequest
-	80,  // 147: hansa.gateway.v1.JoinService.Join:input_type -> hansa.gateway.v1.JoinRequest
-	82,  // 148: hansa.gateway.v1.JoinService.Renew:input_type -> hansa.gateway.v1.RenewRequest
-	84,  // 149: hansa.gateway.v1.RecoveryService.StartOperation:input_type -> hansa.gateway.v1.StartOperationRequest
-	95,  // 150: hansa.gateway.v1.RecoveryService.GetOperation:input_type -> hansa.gateway.v1.GetOperationRequest
-	97,  // 151: hansa.gateway.v1.RecoveryService.ListOperations:input_type -> hansa.gateway.v1.ListOperationsRequest
-	99,  // 152: hansa.gateway.v1.RecoveryService.WatchOperation:input_type -> hansa.gateway.v1.WatchOperationRequest
-	101, // 153: hansa.gateway.v1.RecoveryService.AbortOperation:input_type -> hansa.gateway.v1.AbortOperationRequest
-	87,  // 154: hansa.gateway.v1.RecoveryService.ApproveOperation:input_type -> hansa.gateway.v1.ApproveOperationRequest
-	89,  // 155: hansa.gateway.v1.RecoveryService.Freeze:input_type -> hansa.gateway.v1.FreezeRequest
-	103, // 156: hansa.gateway.v1.EventsService.ListEvents:input_type -> hansa.gateway.v1.ListEventsRequest
-	106, // 157: hansa.gateway.v1.EventsService.GetStatus:input_type -> hansa.gateway.v1.GetStatusRequest
-	109, // 158: hansa.gateway.v1.EventsService.GetBus:input_type -> hansa.gateway.v1.GetBusRequest
-	119, // 159: hansa.gateway.v1.BackupService.Backup:input_type -> hansa.gateway.v1.BackupRequest
-	121, // 160: hansa.gateway.v1.BackupService.Restore:input_type -> hansa.gateway.v1.RestoreRequest
-	3,   // 161: hansa.gateway.v1.DiscoveryService.Resolve:output_type -> hansa.gateway.v1.ResolveResponse
-	7,   // 162: hansa.gateway.v1.DiscoveryService.WatchResolve:output_type -> hansa.gateway.v1.WatchResolveResponse
-	9,   // 163: hansa.gateway.v1.DiscoveryService.ListServices:output_type -> hansa.gateway.v1.ListServicesResponse
-	16,  // 164: hansa.gateway.v1.WorkloadsService.Apply:output_type -> hansa.gateway.v1.ApplyResponse
-	19,  // 165: hansa.gateway.v1.WorkloadsService.Delete:output_type -> hansa.gateway.v1.DeleteResponse
-	29,  // 166: hansa.gateway.v1.WorkloadsService.ListWorkloads:output_type -> hansa.gateway.v1.ListWorkloadsResponse
-	31,  // 167: hansa.gateway.v1.WorkloadsService.GetWorkload:output_type -> hansa.gateway.v1.GetWorkloadResponse
-	33,  // 168: hansa.gateway.v1.WorkloadsService.WatchWorkloads:output_type -> hansa.gateway.v1.WatchWorkloadsResponse
-	35,  // 169: hansa.gateway.v1.WorkloadsService.Explain:output_type -> hansa.gateway.v1.ExplainResponse
-	40,  // 170: hansa.gateway.v1.WorkloadsService.Simulate:output_type -> hansa.gateway.v1.SimulateResponse
-	42,  // 171: hansa.gateway.v1.WorkloadsService.GetReadiness:output_type -> hansa.gateway.v1.GetReadinessResponse
-	45,  // 172: hansa.gateway.v1.WorkloadsService.Rebalance:output_type -> hansa.gateway.v1.RebalanceResponse
-	47,  // 173: hansa.gateway.v1.WorkloadsService.Replay:output_type -> hansa.gateway.v1.ReplayResponse
-	49,  // 174: hansa.gateway.v1.WorkloadsService.SetScore:output_type -> hansa.gateway.v1.SetScoreResponse
-	51,  // 175: hansa.gateway.v1.WorkloadsService.ListScores:output_type -> hansa.gateway.v1.ListScoresResponse
-	54,  // 176: hansa.gateway.v1.WorkloadsService.ListStatusRules:output_type -> hansa.gateway.v1.ListStatusRulesResponse
-	67,  // 177: hansa.gateway.v1.MembersService.ListMembers:output_type -> hansa.gateway.v1.ListMembersResponse
-	69,  // 178: hansa.gateway.v1.MembersService.GetMember:output_type -> hansa.gateway.v1.GetMemberResponse
-	72,  // 179: hansa.gateway.v1.MembersService.UpdateMember:output_type -> hansa.gateway.v1.UpdateMemberResponse
-	74,  // 180: hansa.gateway.v1.MembersService.CreateToken:output_type -> hansa.gateway.v1.CreateTokenResponse
-	76,  // 181: hansa.gateway.v1.MembersService.ListTokens:output_type -> hansa.gateway.v1.ListTokensResponse
-	78,  // 182: hansa.gateway.v1.MembersService.RevokeToken:output_type -> hansa.gateway.v1.RevokeTokenResponse
-	81,  // 183: hansa.gateway.v1.JoinService.Join:output_type -> hansa.gateway.v1.JoinResponse
-	83,  // 184: hansa.gateway.v1.JoinService.Renew:output_type -> hansa.gateway.v1.RenewResponse
-	85,  // 185: hansa.gateway.v1.RecoveryService.StartOperation:output_type -> hansa.gateway.v1.StartOperationResponse
-	96,  // 186: hansa.gateway.v1.RecoveryService.GetOperation:output_type -> hansa.gateway.v1.GetOperationResponse
-	98,  // 187: hansa.gateway.v1.RecoveryService.ListOperations:output_type -> hansa.gateway.v1.ListOperationsResponse
-	100, // 188: hansa.gateway.v1.RecoveryService.WatchOperation:output_type -> hansa.gateway.v1.WatchOperationResponse
-	102, // 189: hansa.gateway.v1.RecoveryService.AbortOperation:output_type -> hansa.gateway.v1.AbortOperationResponse
-	88,  // 190: hansa.gateway.v1.RecoveryService.ApproveOperation:output_type -> hansa.gateway.v1.ApproveOperationResponse
-	90,  // 191: hansa.gateway.v1.RecoveryService.Freeze:output_type -> hansa.gateway.v1.FreezeResponse
-	104, // 192: hansa.gateway.v1.EventsService.ListEvents:output_type -> hansa.gateway.v1.ListEventsResponse
-	107, // 193: hansa.gateway.v1.EventsService.GetStatus:output_type -> hansa.gateway.v1.GetStatusResponse
-	110, // 194: hansa.gateway.v1.EventsService.GetBus:output_type -> hansa.gateway.v1.GetBusResponse
-	120, // 195: hansa.gateway.v1.BackupService.Backup:output_type -> hansa.gateway.v1.BackupResponse
-	122, // 196: hansa.gateway.v1.BackupService.Restore:output_type -> hansa.gateway.v1.RestoreResponse
-	161, // [161:197] is the sub-list for method output_type
-	125, // [125:161] is the sub-list for method input_type
-	125, // [125:125] is the sub-list for extension type_name
-	125, // [125:125] is the sub-list for extension extendee
-	0,   // [0:125] is the sub-list for field type_name
+	135, // 69: hansa.gateway.v1.MemberStatus.observed_at:type_name -> google.protobuf.Timestamp
+	135, // 70: hansa.gateway.v1.MemberStatus.credentials_expire_at:type_name -> google.protobuf.Timestamp
+	130, // 71: hansa.gateway.v1.MemberStatus.node_kinds:type_name -> hansa.gateway.v1.MemberStatus.NodeKindsEntry
+	62,  // 72: hansa.gateway.v1.ListMembersResponse.items:type_name -> hansa.gateway.v1.Member
+	62,  // 73: hansa.gateway.v1.GetMemberResponse.member:type_name -> hansa.gateway.v1.Member
+	70,  // 74: hansa.gateway.v1.GetMemberResponse.evidence:type_name -> hansa.gateway.v1.Evidence
+	62,  // 75: hansa.gateway.v1.UpdateMemberResponse.member:type_name -> hansa.gateway.v1.Member
+	137, // 76: hansa.gateway.v1.CreateTokenRequest.ttl:type_name -> google.protobuf.Duration
+	135, // 77: hansa.gateway.v1.CreateTokenResponse.expires_at:type_name -> google.protobuf.Timestamp
+	79,  // 78: hansa.gateway.v1.ListTokensResponse.tokens:type_name -> hansa.gateway.v1.Token
+	79,  // 79: hansa.gateway.v1.RevokeTokenResponse.tokens:type_name -> hansa.gateway.v1.Token
+	135, // 80: hansa.gateway.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
+	1,   // 81: hansa.gateway.v1.JoinRequest.place:type_name -> hansa.gateway.v1.Place
+	131, // 82: hansa.gateway.v1.JoinRequest.labels:type_name -> hansa.gateway.v1.JoinRequest.LabelsEntry
+	135, // 83: hansa.gateway.v1.JoinResponse.expires_at:type_name -> google.protobuf.Timestamp
+	135, // 84: hansa.gateway.v1.RenewRequest.at:type_name -> google.protobuf.Timestamp
+	137, // 85: hansa.gateway.v1.StartOperationRequest.hold:type_name -> google.protobuf.Duration
+	86,  // 86: hansa.gateway.v1.StartOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
+	132, // 87: hansa.gateway.v1.Operation.marks:type_name -> hansa.gateway.v1.Operation.MarksEntry
+	91,  // 88: hansa.gateway.v1.Operation.achieved:type_name -> hansa.gateway.v1.Achieved
+	92,  // 89: hansa.gateway.v1.Operation.objective:type_name -> hansa.gateway.v1.Objective
+	93,  // 90: hansa.gateway.v1.Operation.workloads:type_name -> hansa.gateway.v1.WorkloadReport
+	94,  // 91: hansa.gateway.v1.Operation.timeline:type_name -> hansa.gateway.v1.TimelineEntry
+	135, // 92: hansa.gateway.v1.Operation.created_at:type_name -> google.protobuf.Timestamp
+	40,  // 93: hansa.gateway.v1.Operation.plan:type_name -> hansa.gateway.v1.SimulateResponse
+	86,  // 94: hansa.gateway.v1.ApproveOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
+	86,  // 95: hansa.gateway.v1.FreezeResponse.operation:type_name -> hansa.gateway.v1.Operation
+	133, // 96: hansa.gateway.v1.WorkloadReport.marks:type_name -> hansa.gateway.v1.WorkloadReport.MarksEntry
+	91,  // 97: hansa.gateway.v1.WorkloadReport.achieved:type_name -> hansa.gateway.v1.Achieved
+	92,  // 98: hansa.gateway.v1.WorkloadReport.objective:type_name -> hansa.gateway.v1.Objective
+	135, // 99: hansa.gateway.v1.TimelineEntry.at:type_name -> google.protobuf.Timestamp
+	86,  // 100: hansa.gateway.v1.GetOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
+	86,  // 101: hansa.gateway.v1.ListOperationsResponse.items:type_name -> hansa.gateway.v1.Operation
+	86,  // 102: hansa.gateway.v1.WatchOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
+	86,  // 103: hansa.gateway.v1.AbortOperationResponse.operation:type_name -> hansa.gateway.v1.Operation
+	105, // 104: hansa.gateway.v1.ListEventsResponse.items:type_name -> hansa.gateway.v1.Event
+	135, // 105: hansa.gateway.v1.Event.at:type_name -> google.protobuf.Timestamp
+	108, // 106: hansa.gateway.v1.GetStatusResponse.behind:type_name -> hansa.gateway.v1.BucketLag
+	135, // 107: hansa.gateway.v1.GetBusResponse.at:type_name -> google.protobuf.Timestamp
+	111, // 108: hansa.gateway.v1.GetBusResponse.servers:type_name -> hansa.gateway.v1.BusServer
+	114, // 109: hansa.gateway.v1.GetBusResponse.streams:type_name -> hansa.gateway.v1.BusStream
+	116, // 110: hansa.gateway.v1.GetBusResponse.consumers:type_name -> hansa.gateway.v1.BusConsumer
+	117, // 111: hansa.gateway.v1.GetBusResponse.connections:type_name -> hansa.gateway.v1.BusConnection
+	118, // 112: hansa.gateway.v1.GetBusResponse.findings:type_name -> hansa.gateway.v1.BusFinding
+	135, // 113: hansa.gateway.v1.BusServer.started:type_name -> google.protobuf.Timestamp
+	112, // 114: hansa.gateway.v1.BusServer.routes:type_name -> hansa.gateway.v1.BusRoute
+	113, // 115: hansa.gateway.v1.BusServer.jet_stream:type_name -> hansa.gateway.v1.BusStore
+	135, // 116: hansa.gateway.v1.BusServer.certificate_ends:type_name -> google.protobuf.Timestamp
+	115, // 117: hansa.gateway.v1.BusStream.replicas:type_name -> hansa.gateway.v1.BusReplica
+	135, // 118: hansa.gateway.v1.BusConnection.since:type_name -> google.protobuf.Timestamp
+	135, // 119: hansa.gateway.v1.BusConnection.expires:type_name -> google.protobuf.Timestamp
+	135, // 120: hansa.gateway.v1.BusConnection.closed:type_name -> google.protobuf.Timestamp
+	135, // 121: hansa.gateway.v1.RestoreResponse.made_at:type_name -> google.protobuf.Timestamp
+	134, // 122: hansa.gateway.v1.RestoreResponse.records:type_name -> hansa.gateway.v1.RestoreResponse.RecordsEntry
+	123, // 123: hansa.gateway.v1.RestoreResponse.changes:type_name -> hansa.gateway.v1.RestoreChange
+	135, // 124: hansa.gateway.v1.Operation.MarksEntry.value:type_name -> google.protobuf.Timestamp
+	135, // 125: hansa.gateway.v1.WorkloadReport.MarksEntry.value:type_name -> google.protobuf.Timestamp
+	2,   // 126: hansa.gateway.v1.DiscoveryService.Resolve:input_type -> hansa.gateway.v1.ResolveRequest
+	6,   // 127: hansa.gateway.v1.DiscoveryService.WatchResolve:input_type -> hansa.gateway.v1.WatchResolveRequest
+	8,   // 128: hansa.gateway.v1.DiscoveryService.ListServices:input_type -> hansa.gateway.v1.ListServicesRequest
+	15,  // 129: hansa.gateway.v1.WorkloadsService.Apply:input_type -> hansa.gateway.v1.ApplyRequest
+	18,  // 130: hansa.gateway.v1.WorkloadsService.Delete:input_type -> hansa.gateway.v1.DeleteRequest
+	28,  // 131: hansa.gateway.v1.WorkloadsService.ListWorkloads:input_type -> hansa.gateway.v1.ListWorkloadsRequest
+	30,  // 132: hansa.gateway.v1.WorkloadsService.GetWorkload:input_type -> hansa.gateway.v1.GetWorkloadRequest
+	32,  // 133: hansa.gateway.v1.WorkloadsService.WatchWorkloads:input_type -> hansa.gateway.v1.WatchWorkloadsRequest
+	34,  // 134: hansa.gateway.v1.WorkloadsService.Explain:input_type -> hansa.gateway.v1.ExplainRequest
+	39,  // 135: hansa.gateway.v1.WorkloadsService.Simulate:input_type -> hansa.gateway.v1.SimulateRequest
+	41,  // 136: hansa.gateway.v1.WorkloadsService.GetReadiness:input_type -> hansa.gateway.v1.GetReadinessRequest
+	44,  // 137: hansa.gateway.v1.WorkloadsService.Rebalance:input_type -> hansa.gateway.v1.RebalanceRequest
+	46,  // 138: hansa.gateway.v1.WorkloadsService.Replay:input_type -> hansa.gateway.v1.ReplayRequest
+	48,  // 139: hansa.gateway.v1.WorkloadsService.SetScore:input_type -> hansa.gateway.v1.SetScoreRequest
+	50,  // 140: hansa.gateway.v1.WorkloadsService.ListScores:input_type -> hansa.gateway.v1.ListScoresRequest
+	53,  // 141: hansa.gateway.v1.WorkloadsService.ListStatusRules:input_type -> hansa.gateway.v1.ListStatusRulesRequest
+	66,  // 142: hansa.gateway.v1.MembersService.ListMembers:input_type -> hansa.gateway.v1.ListMembersRequest
+	68,  // 143: hansa.gateway.v1.MembersService.GetMember:input_type -> hansa.gateway.v1.GetMemberRequest
+	71,  // 144: hansa.gateway.v1.MembersService.UpdateMember:input_type -> hansa.gateway.v1.UpdateMemberRequest
+	73,  // 145: hansa.gateway.v1.MembersService.CreateToken:input_type -> hansa.gateway.v1.CreateTokenRequest
+	75,  // 146: hansa.gateway.v1.MembersService.ListTokens:input_type -> hansa.gateway.v1.ListTokensRequest
+	77,  // 147: hansa.gateway.v1.MembersService.RevokeToken:input_type -> hansa.gateway.v1.RevokeTokenRequest
+	80,  // 148: hansa.gateway.v1.JoinService.Join:input_type -> hansa.gateway.v1.JoinRequest
+	82,  // 149: hansa.gateway.v1.JoinService.Renew:input_type -> hansa.gateway.v1.RenewRequest
+	84,  // 150: hansa.gateway.v1.RecoveryService.StartOperation:input_type -> hansa.gateway.v1.StartOperationRequest
+	95,  // 151: hansa.gateway.v1.RecoveryService.GetOperation:input_type -> hansa.gateway.v1.GetOperationRequest
+	97,  // 152: hansa.gateway.v1.RecoveryService.ListOperations:input_type -> hansa.gateway.v1.ListOperationsRequest
+	99,  // 153: hansa.gateway.v1.RecoveryService.WatchOperation:input_type -> hansa.gateway.v1.WatchOperationRequest
+	101, // 154: hansa.gateway.v1.RecoveryService.AbortOperation:input_type -> hansa.gateway.v1.AbortOperationRequest
+	87,  // 155: hansa.gateway.v1.RecoveryService.ApproveOperation:input_type -> hansa.gateway.v1.ApproveOperationRequest
+	89,  // 156: hansa.gateway.v1.RecoveryService.Freeze:input_type -> hansa.gateway.v1.FreezeRequest
+	103, // 157: hansa.gateway.v1.EventsService.ListEvents:input_type -> hansa.gateway.v1.ListEventsRequest
+	106, // 158: hansa.gateway.v1.EventsService.GetStatus:input_type -> hansa.gateway.v1.GetStatusRequest
+	109, // 159: hansa.gateway.v1.EventsService.GetBus:input_type -> hansa.gateway.v1.GetBusRequest
+	119, // 160: hansa.gateway.v1.BackupService.Backup:input_type -> hansa.gateway.v1.BackupRequest
+	121, // 161: hansa.gateway.v1.BackupService.Restore:input_type -> hansa.gateway.v1.RestoreRequest
+	3,   // 162: hansa.gateway.v1.DiscoveryService.Resolve:output_type -> hansa.gateway.v1.ResolveResponse
+	7,   // 163: hansa.gateway.v1.DiscoveryService.WatchResolve:output_type -> hansa.gateway.v1.WatchResolveResponse
+	9,   // 164: hansa.gateway.v1.DiscoveryService.ListServices:output_type -> hansa.gateway.v1.ListServicesResponse
+	16,  // 165: hansa.gateway.v1.WorkloadsService.Apply:output_type -> hansa.gateway.v1.ApplyResponse
+	19,  // 166: hansa.gateway.v1.WorkloadsService.Delete:output_type -> hansa.gateway.v1.DeleteResponse
+	29,  // 167: hansa.gateway.v1.WorkloadsService.ListWorkloads:output_type -> hansa.gateway.v1.ListWorkloadsResponse
+	31,  // 168: hansa.gateway.v1.WorkloadsService.GetWorkload:output_type -> hansa.gateway.v1.GetWorkloadResponse
+	33,  // 169: hansa.gateway.v1.WorkloadsService.WatchWorkloads:output_type -> hansa.gateway.v1.WatchWorkloadsResponse
+	35,  // 170: hansa.gateway.v1.WorkloadsService.Explain:output_type -> hansa.gateway.v1.ExplainResponse
+	40,  // 171: hansa.gateway.v1.WorkloadsService.Simulate:output_type -> hansa.gateway.v1.SimulateResponse
+	42,  // 172: hansa.gateway.v1.WorkloadsService.GetReadiness:output_type -> hansa.gateway.v1.GetReadinessResponse
+	45,  // 173: hansa.gateway.v1.WorkloadsService.Rebalance:output_type -> hansa.gateway.v1.RebalanceResponse
+	47,  // 174: hansa.gateway.v1.WorkloadsService.Replay:output_type -> hansa.gateway.v1.ReplayResponse
+	49,  // 175: hansa.gateway.v1.WorkloadsService.SetScore:output_type -> hansa.gateway.v1.SetScoreResponse
+	51,  // 176: hansa.gateway.v1.WorkloadsService.ListScores:output_type -> hansa.gateway.v1.ListScoresResponse
+	54,  // 177: hansa.gateway.v1.WorkloadsService.ListStatusRules:output_type -> hansa.gateway.v1.ListStatusRulesResponse
+	67,  // 178: hansa.gateway.v1.MembersService.ListMembers:output_type -> hansa.gateway.v1.ListMembersResponse
+	69,  // 179: hansa.gateway.v1.MembersService.GetMember:output_type -> hansa.gateway.v1.GetMemberResponse
+	72,  // 180: hansa.gateway.v1.MembersService.UpdateMember:output_type -> hansa.gateway.v1.UpdateMemberResponse
+	74,  // 181: hansa.gateway.v1.MembersService.CreateToken:output_type -> hansa.gateway.v1.CreateTokenResponse
+	76,  // 182: hansa.gateway.v1.MembersService.ListTokens:output_type -> hansa.gateway.v1.ListTokensResponse
+	78,  // 183: hansa.gateway.v1.MembersService.RevokeToken:output_type -> hansa.gateway.v1.RevokeTokenResponse
+	81,  // 184: hansa.gateway.v1.JoinService.Join:output_type -> hansa.gateway.v1.JoinResponse
+	83,  // 185: hansa.gateway.v1.JoinService.Renew:output_type -> hansa.gateway.v1.RenewResponse
+	85,  // 186: hansa.gateway.v1.RecoveryService.StartOperation:output_type -> hansa.gateway.v1.StartOperationResponse
+	96,  // 187: hansa.gateway.v1.RecoveryService.GetOperation:output_type -> hansa.gateway.v1.GetOperationResponse
+	98,  // 188: hansa.gateway.v1.RecoveryService.ListOperations:output_type -> hansa.gateway.v1.ListOperationsResponse
+	100, // 189: hansa.gateway.v1.RecoveryService.WatchOperation:output_type -> hansa.gateway.v1.WatchOperationResponse
+	102, // 190: hansa.gateway.v1.RecoveryService.AbortOperation:output_type -> hansa.gateway.v1.AbortOperationResponse
+	88,  // 191: hansa.gateway.v1.RecoveryService.ApproveOperation:output_type -> hansa.gateway.v1.ApproveOperationResponse
+	90,  // 192: hansa.gateway.v1.RecoveryService.Freeze:output_type -> hansa.gateway.v1.FreezeResponse
+	104, // 193: hansa.gateway.v1.EventsService.ListEvents:output_type -> hansa.gateway.v1.ListEventsResponse
+	107, // 194: hansa.gateway.v1.EventsService.GetStatus:output_type -> hansa.gateway.v1.GetStatusResponse
+	110, // 195: hansa.gateway.v1.EventsService.GetBus:output_type -> hansa.gateway.v1.GetBusResponse
+	120, // 196: hansa.gateway.v1.BackupService.Backup:output_type -> hansa.gateway.v1.BackupResponse
+	122, // 197: hansa.gateway.v1.BackupService.Restore:output_type -> hansa.gateway.v1.RestoreResponse
+	162, // [162:198] is the sub-list for method output_type
+	126, // [126:162] is the sub-list for method input_type
+	126, // [126:126] is the sub-list for extension type_name
+	126, // [126:126] is the sub-list for extension extendee
+	0,   // [0:126] is the sub-list for field type_name
 }
 
 func init() { file_gateway_v1_gateway_proto_init() }
@@ -9921,7 +9937,7 @@ func file_gateway_v1_gateway_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_gateway_v1_gateway_proto_rawDesc), len(file_gateway_v1_gateway_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   134,
+			NumMessages:   135,
 			NumExtensions: 0,
 			NumServices:   7,
 		},

@@ -21,7 +21,7 @@ const (
 
 // awaitServing waits until the API server answers at path.
 func awaitServing(ctx context.Context, client kubernetes.Interface, path string) error {
-	return poll(ctx, "API server", func(ctx context.Context) (bool, error) {
+	return poll(ctx, waiting{"the API server", pollEvery}, func(ctx context.Context) (bool, error) {
 		var status int
 		client.Discovery().RESTClient().Get().AbsPath(path).Do(ctx).StatusCode(&status)
 		return status == http.StatusOK, nil
@@ -32,7 +32,9 @@ func awaitServing(ctx context.Context, client kubernetes.Interface, path string)
 // Ready and without the taint of a new one, and the default namespace has its
 // service account.
 func awaitUsable(ctx context.Context, client kubernetes.Interface, nodes int) error {
-	return poll(ctx, "nodes", func(ctx context.Context) (bool, error) {
+	// A list of many nodes costs the API server more than they can spare meanwhile.
+	every := pollEvery * time.Duration(1+nodes/100)
+	return poll(ctx, waiting{"nodes", every}, func(ctx context.Context) (bool, error) {
 		ready, err := readyNodes(ctx, client)
 		if err != nil || ready < nodes {
 			return false, err
@@ -73,14 +75,20 @@ func isReady(node corev1.Node) bool {
 	return false
 }
 
+// waiting is what is waited for, and how often it is asked.
+type waiting struct {
+	what  string
+	every time.Duration
+}
+
 // poll asks until the answer is yes, an error, or the end of ctx.
-func poll(ctx context.Context, what string, ask func(context.Context) (bool, error)) error {
-	ticker := time.NewTicker(pollEvery)
+func poll(ctx context.Context, w waiting, ask func(context.Context) (bool, error)) error {
+	ticker := time.NewTicker(w.every)
 	defer ticker.Stop()
 	for {
 		done, err := ask(ctx)
 		if ctx.Err() != nil {
-			return fmt.Errorf("wait for %s: %w", what, context.Cause(ctx))
+			return fmt.Errorf("wait for %s: %w", w.what, context.Cause(ctx))
 		}
 		if done || err != nil {
 			return err

@@ -1,14 +1,10 @@
 package cluster
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
-
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/kubernetes"
 
 	"github.com/hansa-io/hansa/member/cluster/config"
 	"github.com/hansa-io/hansa/member/cluster/containerd"
@@ -48,27 +44,6 @@ func (r *realNodes) listen(first net.Listener) (net.Listener, error) {
 	}
 	r.server = "https://" + at
 	return join(first, second), nil
-}
-
-// deleteOthers deletes the Nodes that the member has no more, or not of this kind.
-func (r *realNodes) deleteOthers(ctx context.Context, admin kubernetes.Interface) error {
-	list, err := admin.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
-	if err != nil {
-		return fmt.Errorf("list nodes: %w", err)
-	}
-	wanted := map[string]bool{}
-	for i := range r.config.Nodes.Count {
-		wanted[containerd.NodeName(r.config.Name, i)] = true
-	}
-	for _, found := range list.Items {
-		if wanted[found.Name] && found.Labels[config.LabelNodeKind] == config.KindContainerd {
-			continue
-		}
-		if err := admin.CoreV1().Nodes().Delete(ctx, found.Name, metav1.DeleteOptions{}); err != nil {
-			return fmt.Errorf("delete node %s: %w", found.Name, err)
-		}
-	}
-	return nil
 }
 
 // files are the credentials of one node and of what runs in it.

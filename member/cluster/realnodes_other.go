@@ -9,8 +9,6 @@ import (
 	"net"
 	"net/netip"
 
-	"k8s.io/client-go/kubernetes"
-
 	"github.com/hansa-io/hansa/member/cluster/config"
 	"github.com/hansa-io/hansa/member/cluster/datadir"
 )
@@ -28,5 +26,4 @@ func newRealNodes(config.Config, *datadir.Dir, *slog.Logger) (*realNodes, error)
 	return nil, errors.New("containerd nodes need Linux: use nodes of the kind simulated")
 }
 
-func (*realNodes) listen(first net.Listener) (net.Listener, error)          { return first, nil }
-func (*realNodes) deleteOthers(context.Context, kubernetes.Interface) error { return nil }
+func (*realNodes) listen(first net.Listener) (net.Listener, error) { return first, nil }

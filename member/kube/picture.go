@@ -1,6 +1,8 @@
 package kube
 
 import (
+	"slices"
+
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -78,9 +80,16 @@ func node(n *corev1.Node) observe.Node {
 		kind = "simulated"
 	}
 	return observe.Node{
-		Name: n.Name, Ready: isReady(n), Schedulable: !n.Spec.Unschedulable, Class: n.Labels[instanceTypeLabel],
+		Name: n.Name, Ready: isReady(n), Schedulable: isOpen(n), Class: n.Labels[instanceTypeLabel],
 		Kind: kind, Zone: n.Labels[zoneLabel], Allocatable: resources(n.Status.Allocatable),
 	}
+}
+
+// isOpen tells whether pods without tolerations are scheduled to the node.
+func isOpen(n *corev1.Node) bool {
+	return !n.Spec.Unschedulable && !slices.ContainsFunc(n.Spec.Taints, func(t corev1.Taint) bool {
+		return t.Effect == corev1.TaintEffectNoSchedule || t.Effect == corev1.TaintEffectNoExecute
+	})
 }
 
 func isReady(n *corev1.Node) bool {
@@ -208,7 +217,7 @@ func keepNode(o any) (any, error) {
 		return o, nil
 	}
 	out := &corev1.Node{ObjectMeta: slim(n.ObjectMeta)}
-	out.Spec.Unschedulable = n.Spec.Unschedulable
+	out.Spec.Unschedulable, out.Spec.Taints = n.Spec.Unschedulable, n.Spec.Taints
 	out.Status.Allocatable = n.Status.Allocatable
 	for _, c := range n.Status.Conditions {
 		if c.Type == corev1.NodeReady {

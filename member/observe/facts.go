@@ -15,7 +15,7 @@ import (
 type Node struct {
 	Name        string
 	Ready       bool
-	Schedulable bool
+	Schedulable bool   // for pods without tolerations
 	Class       string // instance type; may be empty
 	Kind        string // "simulated", "containerd"; empty means a real one we did not start
 	Zone        string
@@ -62,7 +62,12 @@ func Facts(c Cluster) federation.MemberFacts {
 	f := federation.MemberFacts{KubernetesVersion: c.Version, Kinds: slices.Sorted(slices.Values(c.Kinds)), Nodes: int64(len(c.Nodes))}
 	classes := map[string]*federation.NodeClass{}
 	for _, n := range c.Nodes {
-		f.NodeKind = kindOfAll(f.NodeKind, cmp.Or(n.Kind, "attached"))
+		kind := cmp.Or(n.Kind, "attached")
+		f.NodeKind = kindOfAll(f.NodeKind, kind)
+		if f.NodeKinds == nil {
+			f.NodeKinds = map[string]int64{}
+		}
+		f.NodeKinds[kind]++
 		if !n.Ready {
 			continue
 		}
@@ -184,7 +189,7 @@ func combine(a, b federation.Resources, f func(x, y int64) int64) federation.Res
 // SameFacts reports whether two reports say the same, whenever they were taken.
 func SameFacts(a, b federation.MemberFacts) bool {
 	return a.KubernetesVersion == b.KubernetesVersion && a.Nodes == b.Nodes && a.NodesReady == b.NodesReady &&
-		a.NodeKind == b.NodeKind && slices.Equal(a.Kinds, b.Kinds) && slices.EqualFunc(a.Classes, b.Classes, sameClass) &&
+		maps.Equal(a.NodeKinds, b.NodeKinds) && slices.Equal(a.Kinds, b.Kinds) && slices.EqualFunc(a.Classes, b.Classes, sameClass) &&
 		slices.EqualFunc(a.Quotas, b.Quotas, sameQuota)
 }
 

@@ -74,8 +74,8 @@ func TestQuotas(t *testing.T) {
 
 func TestMixedNodes(t *testing.T) {
 	f := Facts(Cluster{Nodes: []Node{{Name: "a", Kind: "simulated"}, {Name: "b"}}})
-	if f.NodeKind != "mixed" {
-		t.Errorf("got %q", f.NodeKind)
+	if f.NodeKind != "mixed" || f.NodeKinds["simulated"] != 1 || f.NodeKinds["attached"] != 1 {
+		t.Errorf("got %q and %v", f.NodeKind, f.NodeKinds)
 	}
 }
 

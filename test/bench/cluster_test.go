@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -25,10 +26,48 @@ const settle = 10 * time.Second
 func BenchmarkCluster(b *testing.B) {
 	binary := clusterBinary(b)
 	for b.Loop() {
-		file := writeConfig(b)
+		file := writeConfig(b, 0)
 		report(b, "first", measure(b, binary, file))
 		report(b, "again", measure(b, binary, file))
 	}
+}
+
+// BenchmarkManyNodes does the same with 1,000 simulated nodes, and reports beside
+// what BenchmarkCluster does the share of a core that the member takes when nothing
+// happens in it, over a minute.
+func BenchmarkManyNodes(b *testing.B) {
+	binary := clusterBinary(b)
+	for b.Loop() {
+		run := startMeasured(b, binary, writeConfig(b, 1000))
+		<-time.After(settle)
+		const quiet = time.Minute
+		before := spentTicks(b, run.command.Process.Pid)
+		<-time.After(quiet)
+		ticks := spentTicks(b, run.command.Process.Pid) - before
+		b.ReportMetric(float64(ticks)/quiet.Seconds(), "idle-core-%") // a tick is a hundredth of a second
+		report(b, "first", run.end(b))
+	}
+}
+
+// spentTicks is the CPU time of a process in hundredths of a second.
+func spentTicks(b *testing.B, pid int) int {
+	b.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		b.Fatal(err)
+	}
+	const user, system = 11, 12 // after the name of the program
+	_, after, _ := strings.Cut(string(text), ") ")
+	fields := strings.Fields(after)
+	sum := 0
+	for _, field := range []string{fields[user], fields[system]} {
+		ticks, err := strconv.Atoi(field)
+		if err != nil {
+			b.Fatal(err)
+		}
+		sum += ticks
+	}
+	return sum
 }
 
 // figures are those of one run of hansa-cluster.
@@ -46,7 +85,20 @@ func report(b *testing.B, which string, f figures) {
 
 func measure(b *testing.B, binary, file string) figures {
 	b.Helper()
-	var f figures
+	run := startMeasured(b, binary, file)
+	<-time.After(settle)
+	return run.end(b)
+}
+
+// measured is a member that is Ready.
+type measured struct {
+	command *exec.Cmd
+	lines   *bufio.Scanner
+	ready   time.Duration
+}
+
+func startMeasured(b *testing.B, binary, file string) measured {
+	b.Helper()
 	command := exec.Command(binary, "--config", file)
 	stderr, err := command.StderrPipe()
 	if err != nil {
@@ -56,25 +108,29 @@ func measure(b *testing.B, binary, file string) figures {
 	if err := command.Start(); err != nil {
 		b.Fatal(err)
 	}
-	defer func() { _ = command.Process.Kill() }()
+	b.Cleanup(func() { _ = command.Process.Kill() })
 	lines := bufio.NewScanner(stderr)
 	if !skipTo(lines, `msg="control plane ready"`) {
 		b.Fatalf("hansa-cluster was not ready: %v", command.Wait())
 	}
-	f.ready = time.Since(began)
-	<-time.After(settle)
-	f.resident = residentKiB(b, command.Process.Pid)
-	began = time.Now()
-	if err := command.Process.Signal(syscall.SIGTERM); err != nil {
+	return measured{command: command, lines: lines, ready: time.Since(began)}
+}
+
+// end reads the memory, stops the member and sums up.
+func (m measured) end(b *testing.B) figures {
+	b.Helper()
+	f := figures{ready: m.ready, resident: residentKiB(b, m.command.Process.Pid)}
+	began := time.Now()
+	if err := m.command.Process.Signal(syscall.SIGTERM); err != nil {
 		b.Fatal(err)
 	}
-	for lines.Scan() {
+	for m.lines.Scan() {
 	}
-	if err := command.Wait(); err != nil {
+	if err := m.command.Wait(); err != nil {
 		b.Fatal(err)
 	}
 	f.stop = time.Since(began)
-	f.cpu = command.ProcessState.UserTime() + command.ProcessState.SystemTime()
+	f.cpu = m.command.ProcessState.UserTime() + m.command.ProcessState.SystemTime()
 	return f
 }
 
@@ -103,10 +159,11 @@ func residentKiB(b *testing.B, pid int) int64 {
 	return 0
 }
 
-func writeConfig(b *testing.B) string {
+// writeConfig describes a member with so many nodes; 0 means the default.
+func writeConfig(b *testing.B, nodes int) string {
 	b.Helper()
 	dir := b.TempDir()
-	data, err := config.Config{Name: "bench", DataDir: filepath.Join(dir, "data")}.Complete().Encode()
+	data, err := config.Config{Name: "bench", DataDir: filepath.Join(dir, "data"), Nodes: config.Nodes{Count: nodes}}.Complete().Encode()
 	if err != nil {
 		b.Fatal(err)
 	}

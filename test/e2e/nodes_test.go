@@ -12,10 +12,10 @@ import (
 	"github.com/hansa-io/hansa/member/cluster/images"
 )
 
-// realNodes are two members whose nodes run containers beside one whose nodes are
-// simulated.
+// realNodes are two members whose nodes run containers, one of them with simulated
+// nodes beside them, and one whose nodes are all simulated.
 const realNodes = `members:
-- {name: tokyo, region: ap-northeast}
+- {name: tokyo, region: ap-northeast, nodes: {kind: containerd, count: 1, simulated: 20}}
 - {name: frankfurt, region: eu-central}
 - {name: virginia, region: us-east, nodes: {kind: simulated, count: 2}}
 nodes: {kind: containerd, count: 1}
@@ -45,6 +45,7 @@ func TestNodes(t *testing.T) {
 		test func(*testing.T, federation)
 	}{
 		{"kinds", checkKinds},
+		{"mixed", checkMixed},
 		{"reach", checkReach},
 		{"dns", checkDNS},
 		{"volume", checkVolume},
@@ -89,7 +90,11 @@ func checkKinds(t *testing.T, f federation) {
 	table := f.run(t, "hansa", "get", "members", "-o", "wide")
 	for _, line := range strings.Split(table, "\n") {
 		switch name, _, _ := strings.Cut(line, " "); name {
-		case "tokyo", "frankfurt":
+		case "tokyo":
+			if !strings.Contains(line, " containerd=1,simulated=20 ") || !strings.Contains(line, " 21/21 ") {
+				t.Errorf("nodes of %s: %s", name, line)
+			}
+		case "frankfurt":
 			if !strings.Contains(line, " containerd ") {
 				t.Errorf("nodes of %s: %s", name, line)
 			}
@@ -101,6 +106,9 @@ func checkKinds(t *testing.T, f federation) {
 	}
 	if out, code := f.try(t, "hansa", "node", "stop", "virginia/virginia-node-0"); code != 1 || !strings.Contains(out, "simulated") {
 		t.Errorf("stop of a simulated node: exit %d: %s", code, out)
+	}
+	if out, code := f.try(t, "hansa", "node", "stop", "tokyo/tokyo-node-1"); code != 1 || !strings.Contains(out, "no such containerd node") {
+		t.Errorf("stop of a simulated node beside others: exit %d: %s", code, out)
 	}
 	if out, code := f.try(t, "hansa", "node", "stop", "tokyo/moon"); code != 1 || !strings.Contains(out, "tokyo-node-0") {
 		t.Errorf("stop of an unknown node: exit %d: %s", code, out)

@@ -62,7 +62,7 @@ func (f *federation) member(name, region string, latitude, longitude float64) *g
 		Spec:     &gatewayv1.MemberSpec{Place: &gatewayv1.Place{Region: region, Zone: region + "-1a", Latitude: latitude, Longitude: longitude}},
 		Status: &gatewayv1.MemberStatus{
 			Health: "Healthy", Verdict: "Healthy", Since: f.ago(3 * time.Hour), LastBeatAgeMs: 210,
-			Nodes: 5, NodesReady: 5, NodeKind: "simulated", KubernetesVersion: "v1.37.2", Incarnation: 1, Workloads: 2,
+			Nodes: 5, NodesReady: 5, NodeKind: "simulated", NodeKinds: map[string]int32{"simulated": 5}, KubernetesVersion: "v1.37.2", Incarnation: 1, Workloads: 2,
 			Capacity:   map[string]string{"cpu": "20", "memory": "80Gi", "pods": "550"},
 			Free:       map[string]string{"cpu": "17500m", "memory": "78643200Ki", "pods": "541"},
 			ObservedAt: f.ago(4 * time.Minute), CredentialsExpireAt: expiry(name),

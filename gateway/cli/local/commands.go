@@ -52,7 +52,7 @@ Then apply the sample shop and wait until it is ready. May be repeated.`,
 	flags.StringVarP(&f.file, "file", "f", "", "what to start (default: configs/local.yaml, built in)")
 	flags.IntVar(&f.hubs, "hubs", 0, "how many hubs: 1, or 3 that make one bus (default: as in the file)")
 	flags.IntVar(&f.members, "members", 0, "how many members (default: those of the file)")
-	flags.StringVar(&f.nodes, "nodes", "", "kind of nodes: simulated, or containerd, which run containers and need Linux and root")
+	flags.StringVar(&f.nodes, "nodes", "", "kind of nodes: simulated, or containerd, which run containers and need Linux and root; or how many of each: containerd=2,simulated=100")
 	flags.IntVar(&f.nodeCount, "node-count", 0, "nodes of each member (default: as in the file)")
 	flags.StringVar(&f.ports, "ports", "fixed", "fixed: those of the file; auto: free ones, so that several federations run side by side")
 	flags.BoolVar(&f.detach, "detach", false, "return once the processes are started, without waiting for members and sample")
@@ -86,8 +86,13 @@ func (f upFlags) options(cmd *cobra.Command) (UpOptions, error) {
 		return UpOptions{}, cli.Usagef("--hubs %d: want 1 or 3", f.hubs)
 	case f.members < 0 || f.members > 50:
 		return UpOptions{}, cli.Usagef("--members %d: want 1 to 50", f.members)
-	case f.nodes != "" && f.nodes != config.KindSimulated && f.nodes != config.KindContainerd:
-		return UpOptions{}, cli.Usagef("--nodes %q: want simulated or containerd", f.nodes)
+	}
+	ask, err := config.ParseAsk(f.nodes)
+	switch {
+	case err != nil:
+		return UpOptions{}, cli.Usagef("--nodes %v", err)
+	case ask.Counted() && f.nodeCount != 0:
+		return UpOptions{}, cli.Usagef("--nodes %q says how many: leave --node-count out", f.nodes)
 	}
 	home, err := DefaultHome()
 	if err != nil {
@@ -103,7 +108,7 @@ func (f upFlags) options(cmd *cobra.Command) (UpOptions, error) {
 	if f.members > 0 {
 		spec = spec.Resize(f.members)
 	}
-	spec = spec.WithNodes(f.nodes, f.nodeCount)
+	spec = spec.WithNodes(ask, f.nodeCount)
 	hansa, cluster, err := binaries()
 	if err != nil {
 		return UpOptions{}, err

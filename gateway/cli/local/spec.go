@@ -107,16 +107,14 @@ func (s Spec) Resize(n int) Spec {
 	return s
 }
 
-// WithNodes gives the members without nodes of their own another kind and count;
-// an empty kind and a count of 0 keep what the file says. Of containerd nodes, each
-// of which takes its share of this machine, one is enough for a member.
-func (s Spec) WithNodes(kind string, count int) Spec {
-	if kind == config.KindContainerd && s.Nodes.Kind != kind {
+// WithNodes gives the members without nodes of their own other nodes and another
+// count; a count of 0 keeps what the file says. Of containerd nodes, each of which
+// takes its share of this machine, one is enough for a member.
+func (s Spec) WithNodes(ask config.Ask, count int) Spec {
+	if ask.Kind() == config.KindContainerd && s.Nodes.Kind != ask.Kind() {
 		s.Nodes.Count = 1
 	}
-	if kind != "" {
-		s.Nodes.Kind = kind
-	}
+	s.Nodes = ask.Of(s.Nodes)
 	if count > 0 {
 		s.Nodes.Count = count
 	}

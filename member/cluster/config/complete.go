@@ -19,6 +19,7 @@ func (c Config) Complete() Config {
 	c.APIAddress = or(c.APIAddress, DefaultAPIAddress)
 	c.ServiceCIDR = or(c.ServiceCIDR, DefaultServiceCIDR)
 	c.PodCIDR = or(c.PodCIDR, DefaultPodCIDR)
+	c.Nodes.Pods = or(c.Nodes.Pods, c.defaultPods())
 	if c.Agent != nil {
 		agent := *c.Agent
 		agent.StateDir = or(agent.StateDir, filepath.Join(c.DataDir, "agent"))
@@ -47,12 +48,25 @@ func (n Nodes) complete(place Place) Nodes {
 	n.Count = or(n.Count, DefaultNodeCount)
 	n.CPU = or(n.CPU, DefaultCPU)
 	n.Memory = or(n.Memory, DefaultMemory)
-	n.Pods = or(n.Pods, DefaultPods)
 	n.Zones = slices.Clone(n.Zones)
 	if len(n.Zones) == 0 {
 		n.Zones = followingZones(place.Zone)
 	}
 	return n
+}
+
+// defaultPods keeps the pods of many simulated nodes within podCIDR.
+func (c Config) defaultPods() int {
+	_, simulated := c.Nodes.Numbers()
+	prefix, err := c.SimulatedRange()
+	if err != nil || !prefix.Addr().Is4() || simulated < 1 {
+		return DefaultPods // Validate tells what is wrong
+	}
+	room := (1<<(32-prefix.Bits()) - unusedAddresses) / simulated
+	if room-1 < leastPods {
+		return DefaultPods
+	}
+	return min(DefaultPods, room-1)
 }
 
 // followingZones derives three zones from one. A zone that ends in a letter up

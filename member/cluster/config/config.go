@@ -46,19 +46,24 @@ type Place struct {
 	Longitude float64 `yaml:"longitude"`
 }
 
-// Nodes describes the nodes of a member. All of them are alike.
+// Nodes describes the nodes of a member. All of one kind are alike.
 type Nodes struct {
 	// Kind says what a node is: KindSimulated or KindContainerd.
 	Kind string `yaml:"kind"`
-	// Count of nodes, 1 to MaxNodes. Default DefaultNodeCount, and one of
-	// KindContainerd.
+	// Count of nodes of that kind, 1 to MaxNodes. Default DefaultNodeCount, and one
+	// of KindContainerd.
 	Count int `yaml:"count"`
+	// Simulated is how many simulated nodes there are beside those of
+	// KindContainerd. They have TaintSimulated, so that only pods that tolerate it
+	// are not run. Default none.
+	Simulated int `yaml:"simulated,omitempty"`
 	// CPU each node offers, a Kubernetes quantity. Default DefaultCPU. Nodes of
 	// KindContainerd offer what the machine has.
 	CPU string `yaml:"cpu"`
 	// Memory each node offers, as with CPU. Default DefaultMemory.
 	Memory string `yaml:"memory"`
-	// Pods each node takes, 1 to MaxPods. Default DefaultPods.
+	// Pods each node takes, 1 to MaxPods. Default DefaultPods, or as many as
+	// podCIDR has room for on each node.
 	Pods int `yaml:"pods"`
 	// Zones over which the nodes are spread in turn. Default the zone of the
 	// place and the two that follow it.
@@ -71,6 +76,14 @@ type Nodes struct {
 
 // LabelNodeKind is on every node of an embedded member; its value is the kind.
 const LabelNodeKind = "hansa.io/node-kind"
+
+// TaintSimulated, with the value TaintValue and the effect NoSchedule, is on simulated
+// nodes that have containerd nodes beside them. It is the taint by which users of kwok
+// keep pods that are to run away from nodes that run nothing.
+const (
+	TaintSimulated = "kwok.x-k8s.io/node"
+	TaintValue     = "fake"
+)
 
 // AgentConfig is the section of the member's agent. The agent gives it its
 // meaning; here it is only carried.
@@ -108,8 +121,10 @@ const (
 const (
 	// MaxName keeps the longest node name within a label value.
 	MaxName = 50
-	// MaxNodes is as many simulated nodes as one process serves well.
-	MaxNodes = 500
+	// MaxNodes is as many nodes as one process serves well.
+	MaxNodes = 1000
+	// leastPods is the fewest pods for a node that a default chooses.
+	leastPods = 30
 	// MaxPods is as many pods as one node may offer.
 	MaxPods = 500
 	// MaxContainerdNodes and MaxContainerdPods are what the ranges of a node's

@@ -57,8 +57,11 @@ func TestValidateRefuses(t *testing.T) {
 		{"longitude", minimal + "place: {longitude: -181}\n", "place.longitude: -181 is outside -180 to 180"},
 		{"region", minimal + "place: {region: a b}\n", `place.region: "a b" must be`},
 		{"kind", minimal + "nodes: {kind: real}\n", `nodes.kind: "real" is unknown: write "simulated" or "containerd"`},
-		{"count", minimal + "nodes: {count: 501}\n", "nodes.count: 501 is outside 1 to 500"},
-		{"negative count", minimal + "nodes: {count: -1}\n", "nodes.count: -1 is outside 1 to 500"},
+		{"count", minimal + "nodes: {count: 1001}\n", "nodes.count: 1001 is outside 1 to 1000"},
+		{"negative count", minimal + "nodes: {count: -1}\n", "nodes.count: -1 is outside 1 to 1000"},
+		{"simulated beside simulated", minimal + "nodes: {simulated: 3}\n", "nodes.simulated: 3 beside nodes of the kind simulated: write them into nodes.count"},
+		{"too many of both", minimal + "nodes: {kind: containerd, count: 2, simulated: 999}\n", "nodes.simulated: 999: with nodes.count at most 1000 are allowed"},
+		{"half a pod range", minimal + "podCIDR: 10.244.0.0/22\nnodes: {kind: containerd, count: 2, simulated: 3}\n", "podCIDR: half of 10.244.0.0/22 is too small for 2 containerd nodes"},
 		{"cpu", minimal + "nodes: {cpu: four}\n", `nodes.cpu: "four" is no positive quantity`},
 		{"memory", minimal + "nodes: {memory: '-1Gi'}\n", `nodes.memory: "-1Gi" is no positive quantity`},
 		{"zone", minimal + "nodes: {zones: [a, '']}\n", `nodes.zones[1]: "" must be`},
@@ -66,7 +69,8 @@ func TestValidateRefuses(t *testing.T) {
 		{"service range of IPv6", minimal + "serviceCIDR: fd00::/108\n", "is no IPv4 range"},
 		{"service range too wide", minimal + "serviceCIDR: 10.0.0.0/8\n", "serviceCIDR: 10.0.0.0/8 must be between /12 and /24"},
 		{"bits beyond", minimal + "podCIDR: 10.244.0.1/16\n", "write 10.244.0.0/16"},
-		{"pod range too small", minimal + "podCIDR: 10.244.0.0/24\n", "podCIDR: 10.244.0.0/24 is too small for 5 nodes of 110 pods"},
+		{"pod range too small", minimal + "podCIDR: 10.244.0.0/25\n", "podCIDR: 10.244.0.0/25 is too small for 5 nodes of 110 pods"},
+		{"pod range of IPv6", minimal + "podCIDR: fd00::/16\nnodes: {kind: containerd, simulated: 3}\n", `podCIDR: "fd00::/16" is no IPv4 range`},
 		{"ranges overlap", minimal + "podCIDR: 10.96.0.0/17\n", "podCIDR: 10.96.0.0/17 overlaps serviceCIDR 10.96.0.0/16"},
 		{"label key", minimal + "labels: {'a b': c}\n", `labels: key "a b" must be`},
 		{"label value", minimal + "labels: {a: 'b c'}\n", `labels.a: "b c" must be`},
@@ -142,6 +146,61 @@ func TestEncodeReadsBack(t *testing.T) {
 	}
 }
 
+// TestDefaultPods: many nodes share the range of pods, down to a number that is
+// still a node.
+func TestDefaultPods(t *testing.T) {
+	for _, row := range []struct {
+		count, want int
+		podCIDR     string
+	}{
+		{5, DefaultPods, "10.244.0.0/16"},
+		{590, DefaultPods, "10.244.0.0/16"},
+		{1000, 64, "10.244.0.0/16"},
+		{1000, DefaultPods, "10.240.0.0/13"},
+		{5, DefaultPods, "10.244.0.0/25"}, // which Validate refuses
+	} {
+		cfg := Config{Name: "tokyo", DataDir: "/d", PodCIDR: row.podCIDR, Nodes: Nodes{Count: row.count}}.Complete()
+		if cfg.Nodes.Pods != row.want {
+			t.Errorf("%d nodes in %s: %d pods each, want %d", row.count, row.podCIDR, cfg.Nodes.Pods, row.want)
+		}
+	}
+}
+
+func TestParseAsk(t *testing.T) {
+	file := Nodes{Kind: KindSimulated, Count: 7}
+	for text, want := range map[string]Nodes{
+		"":                           file,
+		"simulated":                  file,
+		"containerd":                 {Kind: KindContainerd, Count: 7},
+		"simulated=100":              {Kind: KindSimulated, Count: 100},
+		"containerd=2":               {Kind: KindContainerd, Count: 2},
+		"containerd=2,simulated=100": {Kind: KindContainerd, Count: 2, Simulated: 100},
+		"simulated=100,containerd=2": {Kind: KindContainerd, Count: 2, Simulated: 100},
+	} {
+		ask, err := ParseAsk(text)
+		if got := ask.Of(file); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%q: got %+v, %v, want %+v", text, got, err, want)
+		}
+	}
+	for _, text := range []string{
+		"docker", "containerd=0", "containerd=-1", "containerd=two", "containerd,simulated", "containerd,simulated=2",
+		"simulated=1,simulated=2", ",", "containerd=2,", "containerd=", "=2",
+	} {
+		if ask, err := ParseAsk(text); err == nil {
+			t.Errorf("%q is read as %+v", text, ask)
+		}
+	}
+}
+
+func TestSimulatedRange(t *testing.T) {
+	for _, row := range []struct{ kind, want string }{{KindSimulated, "10.244.0.0/16"}, {KindContainerd, "10.244.128.0/17"}} {
+		cfg := Config{PodCIDR: "10.244.0.0/16", Nodes: Nodes{Kind: row.kind}}
+		if got, err := cfg.SimulatedRange(); err != nil || got.String() != row.want {
+			t.Errorf("%s: got %s, %v, want %s", row.kind, got, err, row.want)
+		}
+	}
+}
+
 func TestFollowingZones(t *testing.T) {
 	tests := map[string][]string{
 		"eu-central-1a": {"eu-central-1a", "eu-central-1b", "eu-central-1c"},
@@ -161,6 +220,7 @@ func TestFollowingZones(t *testing.T) {
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte(minimal))
 	f.Add([]byte(minimal + "nodes: {zones: [a, b], cpu: '2'}\nlabels: {a: b}\nagent: {}\n"))
+	f.Add([]byte(minimal + "podCIDR: fd00::/16\nnodes: {kind: containerd, count: 2, simulated: 3}\n"))
 	f.Add([]byte("a: &x [*x]\n"))
 	f.Add([]byte("place: *none\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {

@@ -19,9 +19,12 @@ import (
 // begins with the path and, where one is to blame, the line number.
 func Load(path string) (Config, error) { return LoadWith(path, "") }
 
-// LoadWith is Load with another kind of nodes than the file says; an empty one
-// means what the file says.
-func LoadWith(path, kind string) (Config, error) {
+// LoadWith is Load with other nodes than the file says, as ParseAsk reads them.
+func LoadWith(path, nodes string) (Config, error) {
+	ask, err := ParseAsk(nodes)
+	if err != nil {
+		return Config{}, fmt.Errorf("--nodes %w", err)
+	}
 	data, err := readLimited(path)
 	if err != nil {
 		return Config{}, fmt.Errorf("read configuration: %w", err)
@@ -34,7 +37,7 @@ func LoadWith(path, kind string) (Config, error) {
 	if err != nil {
 		return Config{}, fmt.Errorf("%s: %w", path, err)
 	}
-	cfg.Nodes.Kind = or(kind, cfg.Nodes.Kind)
+	cfg.Nodes = ask.Of(cfg.Nodes)
 	cfg = cfg.Complete()
 	if err := cfg.Validate(); err != nil {
 		return Config{}, fmt.Errorf("%s: %w", path, err)

@@ -91,6 +91,13 @@ func (n Nodes) validate(p *problems) {
 	if n.Count < 1 || n.Count > MaxNodes {
 		p.add("nodes.count", "%d is outside 1 to %d", n.Count, MaxNodes)
 	}
+	switch {
+	case n.Simulated == 0:
+	case n.Kind != KindContainerd:
+		p.add("nodes.simulated", "%d beside nodes of the kind %s: write them into nodes.count", n.Simulated, n.Kind)
+	case n.Simulated < 0 || n.Total() > MaxNodes:
+		p.add("nodes.simulated", "%d: with nodes.count at most %d are allowed", n.Simulated, MaxNodes)
+	}
 	validateQuantity(p, "nodes.cpu", n.CPU)
 	validateQuantity(p, "nodes.memory", n.Memory)
 	if n.Pods < 1 || n.Pods > MaxPods {
@@ -126,22 +133,33 @@ func (c Config) validateRanges(p *problems) {
 		p.add("serviceCIDR", "%s must be between /12 and /24", service)
 	}
 	pod, podOK := validateCIDR(p, "podCIDR", c.PodCIDR)
-	if podOK && c.Nodes.Kind == KindContainerd && (1+c.Nodes.Count)*256 > 1<<(32-pod.Bits()) {
-		p.add("podCIDR", "%s is too small for %d containerd nodes, each of which takes a /24: use a larger range", pod, c.Nodes.Count)
-	} else if podOK && AddressesNeeded(c.Nodes) > 1<<(32-pod.Bits()) {
-		p.add("podCIDR", "%s is too small for %d nodes of %d pods: use a larger range",
-			pod, c.Nodes.Count, c.Nodes.Pods)
+	if podOK {
+		c.validateRoom(p, pod)
 	}
 	if serviceOK && podOK && service.Overlaps(pod) {
 		p.add("podCIDR", "%s overlaps serviceCIDR %s: choose ranges apart", pod, service)
 	}
 }
 
-// AddressesNeeded counts the addresses that the pod range must hold: network
-// and broadcast, one for each node, and one for each pod of full nodes.
-func AddressesNeeded(n Nodes) int {
-	return 2 + n.Count*(1+n.Pods)
+// validateRoom checks that full nodes find their addresses. Containerd nodes take a
+// /24 each, and the machine one more. Of simulated ones, each takes an address, and so
+// do their pods. Where there are both, each kind has half of the range.
+func (c Config) validateRoom(p *problems, pod netip.Prefix) {
+	containerd, simulated := c.Nodes.Numbers()
+	room, of := 1<<(32-pod.Bits()), pod.String()
+	if containerd > 0 && simulated > 0 {
+		room, of = room/2, "half of "+of
+	}
+	if containerd > 0 && (1+containerd)*256 > room {
+		p.add("podCIDR", "%s is too small for %d containerd nodes, each of which takes a /24: use a larger range", of, containerd)
+	}
+	if simulated > 0 && unusedAddresses+simulated*(1+c.Nodes.Pods) > room {
+		p.add("podCIDR", "%s is too small for %d nodes of %d pods: use a larger range", of, simulated, c.Nodes.Pods)
+	}
 }
+
+// unusedAddresses are the first and the last of a range.
+const unusedAddresses = 2
 
 func validateCIDR(p *problems, field, value string) (netip.Prefix, bool) {
 	prefix, err := netip.ParsePrefix(value)

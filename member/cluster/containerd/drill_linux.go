@@ -14,7 +14,7 @@ type State struct {
 }
 
 // errNoNode is the end of a refusal.
-var errNoNode = errors.New("no such node")
+var errNoNode = errors.New("no such containerd node")
 
 // Drill does a verb to a node: stop kills it, pause freezes every process in it,
 // cut takes its network away, start ends all of these.

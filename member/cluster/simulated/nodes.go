@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/netip"
 	"runtime"
+	"slices"
 	"strconv"
 
 	"golang.org/x/sync/errgroup"
@@ -49,7 +50,12 @@ func newNode(cfg config.Config, number int, address netip.Addr, version string) 
 		corev1.ResourcePods:             *resource.NewQuantity(int64(cfg.Nodes.Pods), resource.DecimalSI),
 		corev1.ResourceEphemeralStorage: resource.MustParse("100Gi"),
 	}
+	var taints []corev1.Taint
+	if cfg.Nodes.Kind == config.KindContainerd {
+		taints = []corev1.Taint{{Key: config.TaintSimulated, Value: config.TaintValue, Effect: corev1.TaintEffectNoSchedule}}
+	}
 	return &corev1.Node{
+		Spec: corev1.NodeSpec{Taints: taints},
 		ObjectMeta: metav1.ObjectMeta{
 			Name:        name,
 			Annotations: map[string]string{annotationKwok: "fake"},
@@ -82,25 +88,12 @@ func newNode(cfg config.Config, number int, address netip.Addr, version string) 
 	}
 }
 
-// reconcileNodes makes the member's simulated nodes exactly those of wanted:
-// missing ones are created, others brought up to date, surplus ones deleted.
+// reconcileNodes creates what is missing of wanted, and brings the others up to date.
 func reconcileNodes(ctx context.Context, client corev1client.NodeInterface, wanted []*corev1.Node) error {
-	existing, err := client.List(ctx, metav1.ListOptions{LabelSelector: LabelNodeKind + "=" + NodeKind})
-	if err != nil {
-		return fmt.Errorf("list nodes: %w", err)
-	}
-	surplus := map[string]bool{}
-	for _, node := range existing.Items {
-		surplus[node.Name] = true
-	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(parallel)
 	for _, node := range wanted {
-		delete(surplus, node.Name)
 		group.Go(func() error { return applyNode(ctx, client, node) })
-	}
-	for name := range surplus {
-		group.Go(func() error { return deleteNode(ctx, client, name) })
 	}
 	return group.Wait()
 }
@@ -116,8 +109,8 @@ func applyNode(ctx context.Context, client corev1client.NodeInterface, wanted *c
 	return nil
 }
 
-// updateNode brings labels, annotations and status of an existing node up to
-// date. What others added stays.
+// updateNode brings labels, annotations, our taint and status of an existing node up
+// to date. What others added stays.
 func updateNode(ctx context.Context, client corev1client.NodeInterface, wanted *corev1.Node) error {
 	found, err := client.Get(ctx, wanted.Name, metav1.GetOptions{})
 	if err != nil {
@@ -126,7 +119,9 @@ func updateNode(ctx context.Context, client corev1client.NodeInterface, wanted *
 	node := found.DeepCopy()
 	maps.Copy(node.Labels, wanted.Labels)
 	node.Annotations = merged(node.Annotations, wanted.Annotations)
-	if !equality.Semantic.DeepEqual(node.ObjectMeta, found.ObjectMeta) {
+	ours := func(t corev1.Taint) bool { return t.Key == config.TaintSimulated }
+	node.Spec.Taints = append(slices.DeleteFunc(node.Spec.Taints, ours), wanted.Spec.Taints...)
+	if !equality.Semantic.DeepEqual(node.ObjectMeta, found.ObjectMeta) || slices.ContainsFunc(found.Spec.Taints, ours) != slices.ContainsFunc(node.Spec.Taints, ours) {
 		if node, err = client.Update(ctx, node, metav1.UpdateOptions{}); err != nil {
 			return err
 		}
@@ -141,14 +136,6 @@ func updateNode(ctx context.Context, client corev1client.NodeInterface, wanted *
 	}
 	_, err = client.UpdateStatus(ctx, node, metav1.UpdateOptions{})
 	return err
-}
-
-func deleteNode(ctx context.Context, client corev1client.NodeInterface, name string) error {
-	err := client.Delete(ctx, name, metav1.DeleteOptions{})
-	if err != nil && !apierrors.IsNotFound(err) {
-		return fmt.Errorf("delete node %s: %w", name, err)
-	}
-	return nil
 }
 
 func merged(base, over map[string]string) map[string]string {

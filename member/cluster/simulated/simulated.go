@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/utils/clock"
@@ -15,11 +16,11 @@ import (
 )
 
 const (
-	// leaseSeconds is how long a node's lease lasts; it is renewed four times
-	// as often.
-	leaseSeconds = 40
-	// workers play the stages of pods and of nodes.
-	workers = 4
+	// podWorkers play the stages of pods.
+	podWorkers = 4
+	// nodeWorkers play the stages of nodes and renew their leases. They wait for
+	// the API server most of the time: four took a minute for 1,000 nodes.
+	nodeWorkers = 32
 )
 
 // Options of Nodes. All fields are required.
@@ -28,23 +29,30 @@ type Options struct {
 	Config config.Config
 	// Kubeconfig is the path of a kubeconfig whose user may do what Rules lists.
 	Kubeconfig string
+	// Renew is how often the lease of each node is renewed. It lasts four times as
+	// long.
+	Renew time.Duration
 	// Version of the kubelets to report, for example v1.37.2.
 	Version string
 }
 
 // Nodes are the simulated nodes of one member.
 type Nodes struct {
-	opts Options
-	pool *podip.Pool
+	opts  Options
+	first int // number of the first: containerd nodes come before
+	count int
+	cidr  string // of nodes and pods
+	pool  *podip.Pool
 }
 
 // New prepares the nodes and starts nothing.
 func New(opts Options) (*Nodes, error) {
-	prefix, err := netip.ParsePrefix(opts.Config.PodCIDR)
+	prefix, err := opts.Config.SimulatedRange()
 	if err != nil {
-		return nil, fmt.Errorf("parse podCIDR: %w", err)
+		return nil, err
 	}
-	return &Nodes{opts: opts, pool: podip.NewPool(prefix, opts.Config.Nodes.Count)}, nil
+	first, count := opts.Config.Nodes.Numbers()
+	return &Nodes{opts: opts, first: first, count: count, cidr: prefix.String(), pool: podip.NewPool(prefix, count)}, nil
 }
 
 // Run makes the Node objects as configured and plays their kubelets until ctx
@@ -75,10 +83,10 @@ func (n *Nodes) Run(ctx context.Context) error {
 // plan describes every node, with its address.
 func (n *Nodes) plan() ([]*corev1.Node, *addresses) {
 	source := &addresses{pool: n.pool, nodes: map[string]netip.Addr{}}
-	wanted := make([]*corev1.Node, n.opts.Config.Nodes.Count)
+	wanted := make([]*corev1.Node, n.count)
 	for i := range wanted {
 		address := n.pool.Node(i)
-		wanted[i] = newNode(n.opts.Config, i, address, n.opts.Version)
+		wanted[i] = newNode(n.opts.Config, n.first+i, address, n.opts.Version)
 		source.nodes[wanted[i].Name] = address
 	}
 	return wanted, source
@@ -95,14 +103,14 @@ func (n *Nodes) kwok(source *addresses) (controllers.Config, error) {
 	conf := controllers.Config{
 		Clock:                        clock.RealClock{},
 		ManageNodesWithLabelSelector: LabelNodeKind + "=" + NodeKind,
-		CIDR:                         n.opts.Config.PodCIDR,
+		CIDR:                         n.cidr,
 		NodeIP:                       n.pool.Node(0).String(),
 		LocalStages:                  stages,
-		PodPlayStageParallelism:      workers,
-		NodePlayStageParallelism:     workers,
-		NodeLeaseParallelism:         workers,
-		PodsOnNodeSyncParallelism:    workers,
-		NodeLeaseDurationSeconds:     leaseSeconds,
+		PodPlayStageParallelism:      podWorkers,
+		NodePlayStageParallelism:     nodeWorkers,
+		NodeLeaseParallelism:         nodeWorkers,
+		PodsOnNodeSyncParallelism:    podWorkers,
+		NodeLeaseDurationSeconds:     uint(4 * n.opts.Renew / time.Second),
 		ID:                           "hansa-cluster/" + n.opts.Config.Name,
 		FuncMap:                      gotpl.FuncMap{"PodIPsWith": source.podIPs},
 	}

@@ -54,6 +54,30 @@ func TestPlan(t *testing.T) {
 	}
 }
 
+// TestPlanBesideContainerd: the numbers go on after those of the containerd nodes, the
+// addresses are in the other half of the range, and a taint keeps pods away.
+func TestPlanBesideContainerd(t *testing.T) {
+	cfg := config.Config{
+		Name: "tokyo", DataDir: "/unused", PodCIDR: "10.9.0.0/16",
+		Nodes: config.Nodes{Kind: config.KindContainerd, Count: 2, Simulated: 3},
+	}.Complete()
+	nodes, err := New(Options{Config: cfg})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wanted, source := nodes.plan()
+	first := wanted[0]
+	if len(wanted) != 3 || first.Name != "tokyo-node-2" || first.Status.Addresses[0].Address != "10.9.128.1" {
+		t.Errorf("%d nodes, the first is %s with %v", len(wanted), first.Name, first.Status.Addresses)
+	}
+	if len(first.Spec.Taints) != 1 || first.Spec.Taints[0].ToString() != "kwok.x-k8s.io/node=fake:NoSchedule" {
+		t.Errorf("taints %v", first.Spec.Taints)
+	}
+	if got, err := source.podIPs("tokyo-node-2", false, "uid"); err != nil || got[0] != "10.9.128.4" {
+		t.Errorf("first pod: %v, %v", got, err)
+	}
+}
+
 // TestStages notices when an upgrade of kwok changes what it ships.
 func TestStages(t *testing.T) {
 	stages, err := loadStages()

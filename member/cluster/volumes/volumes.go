@@ -5,7 +5,9 @@ package volumes
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path"
 
@@ -115,6 +117,9 @@ func (l local) make(node, volume string) error {
 		return fmt.Errorf("make volume %s: %w", volume, err)
 	}
 	defer root.Close()
+	if _, err := root.Stat(node); errors.Is(err, fs.ErrNotExist) {
+		return nil // a simulated node beside those that have directories
+	}
 	at := path.Join(node, inDir, volume)
 	if err := root.MkdirAll(at, 0o755); err != nil {
 		return fmt.Errorf("make volume %s: %w", volume, err)

@@ -22,6 +22,9 @@ func options(node string) controller.ProvisionOptions {
 // TestVolume is the life of a volume: its directory is on the chosen node, and goes.
 func TestVolume(t *testing.T) {
 	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "tokyo-node-0"), 0o700); err != nil {
+		t.Fatal(err)
+	}
 	pv, _, err := local{dir}.Provision(t.Context(), options("tokyo-node-0"))
 	if err != nil {
 		t.Fatal(err)
@@ -40,6 +43,21 @@ func TestVolume(t *testing.T) {
 	}
 	if _, err := os.Stat(at); err == nil {
 		t.Error("the directory is still there")
+	}
+}
+
+// TestSimulatedBesideReal gives a volume on a simulated node no directory.
+func TestSimulatedBesideReal(t *testing.T) {
+	dir := t.TempDir()
+	pv, _, err := local{dir}.Provision(t.Context(), options("tokyo-node-7"))
+	if err != nil || pv.Name != "pvc-1" {
+		t.Fatal(pv, err)
+	}
+	if found, err := os.ReadDir(dir); err != nil || len(found) > 0 {
+		t.Errorf("left %v, %v", found, err)
+	}
+	if err := (local{dir}).Delete(t.Context(), pv); err != nil {
+		t.Error(err)
 	}
 }
 

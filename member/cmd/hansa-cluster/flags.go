@@ -17,7 +17,8 @@ Runs one embedded member: etcd, the Kubernetes control plane and its nodes in
 this process, and the agent when the file has an agent section.
 
   --config FILE      configuration of the member (required)
-  --nodes KIND       simulated or containerd, instead of nodes.kind of the file
+  --nodes KIND       simulated or containerd, instead of nodes.kind of the file;
+                     with numbers, or both: containerd=2,simulated=100
   --check            print the effective configuration and stop
   --log-level LEVEL  debug, info, warn or error (default info)
   --version          print the version and stop
