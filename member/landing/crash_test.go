@@ -112,8 +112,13 @@ func history(t *testing.T, m *mortal) (killed bool) {
 	if l.Prepare(ctx) != nil {
 		return true
 	}
-	ended := make(chan error)
-	go func() { ended <- l.Run(ctx) }()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if err := l.Run(ctx); err != nil {
+			t.Error(err)
+		}
+	}()
 	gone := bundle("a", 0)
 	gone.Do = Remove
 	for _, orders := range [][]Order{
