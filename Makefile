@@ -75,7 +75,7 @@ vuln: build ## known vulnerabilities in the binaries; needs the database's serve
 
 bench: build tools ## measure
 	$(GO) test -run '^$$' -bench . -benchmem -timeout $(TEST_TIMEOUT) \
-		$$($(GO) list ./... | grep -v -e /member/cluster -e /member/cmd -e /test/e2e -e /test/net)
+		$$($(GO) list ./... | grep -v -e /member/cluster -e /member/cmd -e '/test/e2e$$' -e /test/net)
 
 sim: ## the deterministic world with SEEDS random runs
 	$(GO) test -count=1 -timeout 0 ./test/sim -seeds=$(SEEDS)

@@ -10,8 +10,10 @@ import (
 	"sync"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/discovery/cached/memory"
 	"k8s.io/client-go/dynamic"
@@ -39,7 +41,8 @@ type Client struct {
 	mapper  *restmapper.DeferredDiscoveryRESTMapper
 
 	mu       sync.Mutex
-	resetAt  time.Time // when the mapper was emptied last
+	mappings map[schema.GroupVersionKind]*meta.RESTMapping // that the mapper has found since
+	resetAt  time.Time                                     // when the mapper was emptied last
 	health   *http.Client
 	endpoint string
 }

@@ -230,8 +230,16 @@ func (c *Client) resource(r Ref) (dynamic.ResourceInterface, error) {
 	return c.dynamic.Resource(mapping.Resource), nil
 }
 
+// mapping remembers what the mapper has found: asking that costs as much as a small
+// request.
 func (c *Client) mapping(r Ref) (*meta.RESTMapping, error) {
 	gvk := r.gvk()
+	c.mu.Lock()
+	known := c.mappings[gvk]
+	c.mu.Unlock()
+	if known != nil {
+		return known, nil
+	}
 	mapping, err := c.mapper.RESTMapping(gvk.GroupKind(), gvk.Version)
 	if meta.IsNoMatchError(err) && c.mayReset() {
 		c.resetMapper()
@@ -243,6 +251,12 @@ func (c *Client) mapping(r Ref) (*meta.RESTMapping, error) {
 	case err != nil:
 		return nil, fmt.Errorf("find the kind of %s: %w", r, err)
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.mappings == nil {
+		c.mappings = map[schema.GroupVersionKind]*meta.RESTMapping{}
+	}
+	c.mappings[gvk] = mapping
 	return mapping, nil
 }
 
@@ -256,7 +270,7 @@ func (c *Client) resetMapper() {
 	c.mapper.Reset()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.resetAt = time.Now()
+	c.resetAt, c.mappings = time.Now(), nil
 }
 
 // explain wraps an answer of the API server with what was asked.

@@ -73,9 +73,9 @@ func (inv Inventory) clone() Inventory {
 	return inv
 }
 
-// write puts an inventory on its shard and returns when it is there.
+// write puts an inventory into the journal and returns when it is there.
 func (l *Lander) write(ctx context.Context, inv Inventory) error {
-	if err := l.shards.put(ctx, inv.Workload, inv.text()); err != nil {
+	if err := l.journal.put(ctx, inv.Workload, inv.text()); err != nil {
 		return fmt.Errorf("write the inventory of %s: %w", inv.Workload, err)
 	}
 	l.keep(inv)
@@ -86,11 +86,11 @@ func (l *Lander) write(ctx context.Context, inv Inventory) error {
 // again when the work is landed again.
 func (l *Lander) noted(inv Inventory) {
 	l.keep(inv)
-	l.shards.putLater(inv.Workload, inv.text())
+	l.journal.putLater(inv.Workload, inv.text())
 }
 
 func (l *Lander) deleteInventory(ctx context.Context, k federation.Key) error {
-	if err := l.shards.put(ctx, k, ""); err != nil {
+	if err := l.journal.put(ctx, k, ""); err != nil {
 		return fmt.Errorf("delete the inventory of %s: %w", k, err)
 	}
 	l.forget(k)
@@ -119,20 +119,18 @@ func (l *Lander) Prepare(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("make the namespace of inventories: %w", err)
 	}
-	list, err := l.opts.Cluster.List(ctx, shardRef(0), shardLabel+"=true")
+	records, err := l.opts.Cluster.List(ctx, markRef(), recordLabel)
 	if err != nil {
 		return fmt.Errorf("read the inventories: %w", err)
 	}
-	for i := range list {
-		all, err := parseShard(&list[i])
-		if err != nil {
-			return err
-		}
-		for _, inv := range all {
-			l.keep(inv)
-			for _, item := range inv.Items {
-				l.follow(item.Ref)
-			}
+	list, err := l.journal.recover(records)
+	if err != nil {
+		return err
+	}
+	for _, inv := range list {
+		l.keep(inv)
+		for _, item := range inv.Items {
+			l.follow(item.Ref)
 		}
 	}
 	return nil

@@ -110,11 +110,11 @@ const (
 // Lander carries out orders, one at a time per workload and any number of
 // workloads side by side.
 type Lander struct {
-	opts   Options
-	pace   *pacer
-	shards *shards
-	spaces spaces
-	rules  compiler
+	opts    Options
+	pace    *pacer
+	journal *journal
+	spaces  spaces
+	rules   compiler
 
 	mu    sync.Mutex
 	ctx   context.Context // of Run; nil outside
@@ -145,7 +145,7 @@ func New(opts Options) *Lander {
 	if opts.Patience == 0 {
 		opts.Patience = 10 * time.Second
 	}
-	return &Lander{opts: opts, pace: newPacer(), shards: newShards(opts.Cluster), works: map[federation.Key]*work{}}
+	return &Lander{opts: opts, pace: newPacer(), journal: newJournal(opts.Cluster), works: map[federation.Key]*work{}}
 }
 
 // Run lets orders be carried out until ctx ends, and returns when none is under
@@ -157,7 +157,7 @@ func (l *Lander) Run(ctx context.Context) error {
 		l.start(k, l.works[k])
 	}
 	l.mu.Unlock()
-	l.shards.run(ctx)
+	l.journal.run(ctx)
 	l.mu.Lock()
 	l.ctx = nil
 	l.mu.Unlock()

@@ -161,14 +161,12 @@ func (l *Lander) part(ctx context.Context, w federation.Work, r kube.Ref) error 
 
 // dropInventories removes the inventories and where they were.
 func (l *Lander) dropInventories(ctx context.Context, all []Inventory) error {
-	shards, err := l.opts.Cluster.List(ctx, shardRef(0), shardLabel+"=true")
+	records, err := l.opts.Cluster.List(ctx, markRef(), recordLabel)
 	if err != nil {
 		return fmt.Errorf("find the inventories: %w", err)
 	}
-	for i := range shards {
-		r := shardRef(0)
-		r.Name = shards[i].GetName()
-		err := l.opts.Cluster.Delete(ctx, r, shards[i].GetUID(), metav1.DeletePropagationBackground)
+	for i := range records {
+		err := l.opts.Cluster.Delete(ctx, kube.RefOf(&records[i]), records[i].GetUID(), metav1.DeletePropagationBackground)
 		if err != nil && !errors.Is(err, kube.ErrNotFound) {
 			return fmt.Errorf("remove the inventories: %w", err)
 		}

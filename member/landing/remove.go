@@ -137,7 +137,7 @@ func held(finalizers []string) string {
 // removeNamespaces deletes the namespaces that Hansa made and nobody uses.
 func (l *Lander) removeNamespaces(ctx context.Context, w federation.Work, inv Inventory) error {
 	for _, item := range inv.Items {
-		if item.Kind != "Namespace" || item.UID == "" || w.Landing.Deletion == "Orphan" {
+		if item.Kind != "Namespace" || w.Landing.Deletion == "Orphan" {
 			continue
 		}
 		live, err := l.opts.Cluster.Get(ctx, item.Ref)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"strings"
 	"sync"
@@ -63,31 +64,54 @@ func (l *ledger) Create(_ context.Context, u *unstructured.Unstructured) (*unstr
 	return u, err
 }
 
+// texts counts the inventories in shards.
 func (l *ledger) texts() (n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, data := range l.maps {
-		n += len(data)
+	for n0 := range shardCount {
+		n += len(l.maps[shardRef(n0)])
 	}
 	return n
 }
 
-// TestShards: what comes together is written together, what cannot be written is an
-// error to those who wait and is tried again, and what nobody waits for comes too.
-func TestShards(t *testing.T) {
+// records are what a next life would list.
+func (l *ledger) records() (out []unstructured.Unstructured) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for r, data := range l.maps {
+		u := unstructured.Unstructured{Object: map[string]any{"apiVersion": r.APIVersion, "kind": r.Kind, "data": maps.Clone(data)}}
+		u.SetNamespace(r.Namespace)
+		u.SetName(r.Name)
+		if strings.Contains(r.Name, "journal") {
+			u.SetLabels(map[string]string{recordLabel: journalPages})
+		}
+		out = append(out, u)
+	}
+	return out
+}
+
+// TestJournal: what comes together is written together, what cannot be written is an
+// error to those who wait, the shards get everything in the end, and a next life finds
+// the same whether they have or not.
+func TestJournal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &ledger{maps: map[kube.Ref]map[string]any{}}
-		s := newShards(store)
+		j := newJournal(store)
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan struct{})
-		go func() { s.run(ctx); close(ended) }()
+		go func() { j.run(ctx); close(ended) }()
 		key := func(n int) federation.Key { return federation.Key{Namespace: "shop", Name: fmt.Sprint("w", n)} }
-		putAll := func(text string) (failed int) {
+		text := func(n int, replicas int64) string { return Inventory{Workload: key(n), Replicas: replicas}.text() }
+		putAll := func(replicas int64) (failed int) {
 			var mu sync.Mutex
 			var all sync.WaitGroup
 			for n := range 1000 {
 				all.Go(func() {
-					if s.put(ctx, key(n), text) != nil {
+					written := ""
+					if replicas > 0 {
+						written = text(n, replicas)
+					}
+					if j.put(ctx, key(n), written) != nil {
 						mu.Lock()
 						failed++
 						mu.Unlock()
@@ -97,30 +121,42 @@ func TestShards(t *testing.T) {
 			all.Wait()
 			return failed
 		}
-		if failed := putAll("a"); failed > 0 || store.texts() != 1000 {
-			t.Errorf("%d failed, %d are there", failed, store.texts())
+		found := func() (sum int64) {
+			list, err := newJournal(store).recover(store.records())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, inv := range list {
+				sum += inv.Replicas
+			}
+			return sum
 		}
-		if store.writes > 3*shardCount {
-			t.Errorf("%d writes for 1,000 inventories in %d shards", store.writes, shardCount)
+		if failed := putAll(1); failed > 0 || store.writes > 8 || found() != 1000 || store.texts() != 0 {
+			t.Errorf("%d failed; %d writes for 1,000 inventories; %d would be found; %d are in the shards", failed, store.writes, found(), store.texts())
 		}
-
+		for n := range 5 * pageCount { // one at a time, more than there are pages
+			if err := j.put(ctx, key(n), text(n, 2)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if found() != 1000+5*pageCount {
+			t.Errorf("%d would be found", found())
+		}
 		store.fail = errors.New("away")
-		if failed := putAll("b"); failed != 1000 {
+		if failed := putAll(3); failed != 1000 {
 			t.Errorf("%d of 1,000 are told that the store is away", failed)
 		}
 		store.fail = nil
-		s.putLater(key(1), "c")
-		synctest.Wait()
-		wait(t, func() bool { return store.maps[shardRef(shardOf(key(1)))]["shop.w1"] == "c" })
-		wait(t, func() bool { return store.maps[shardRef(shardOf(key(2)))]["shop.w2"] == "b" })
-
-		if failed := putAll(""); failed > 0 || store.texts() != 0 {
-			t.Errorf("%d failed, %d are left", failed, store.texts())
+		j.putLater(key(1), text(1, 4))
+		wait(t, func() bool { return store.texts() == 1000 && found() == 3001 })
+		if failed := putAll(0); failed > 0 || found() != 0 {
+			t.Errorf("%d failed, %d would be found of what is gone", failed, found())
 		}
-		s.putLater(key(3), "d")
+		wait(t, func() bool { return store.texts() == 0 })
+		j.putLater(key(3), text(3, 5))
 		stop()
 		<-ended
-		if store.texts() != 1 {
+		if store.texts() != 1 || found() != 5 {
 			t.Error("what could wait was forgotten at the end")
 		}
 	})
@@ -133,7 +169,7 @@ func wait(t *testing.T, holds func() bool) {
 		if synctest.Wait(); holds() {
 			return
 		}
-		<-time.After(shardRest / 10)
+		<-time.After(journalRest / 10)
 	}
 	t.Error("it never came")
 }
