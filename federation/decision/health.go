@@ -20,6 +20,9 @@ func (m *Machine) startHealth() {
 		if mem.record.revision != 0 {
 			m.feed(membership.Restored{Record: mem.record.stored})
 		}
+		if at, silent := m.opts.Before.Heard[name]; silent && m.maskOf(name) == "" {
+			m.feed(membership.HeardBefore{Member: name, At: at})
+		}
 		m.learn(mem)
 		m.noteSeals(mem)
 		if mem.lost() {
@@ -74,6 +77,12 @@ func (m *Machine) applyEvidence(ev Event) {
 		}
 	case ProbeResult:
 		m.evidence(membership.ProbeResult{Member: ev.Member, Vantage: ev.Vantage, Signal: ev.Reply.Signal, Detail: ev.Reply.Detail})
+	case OpinionArrived:
+		if ev.Opinion.Hub == m.opts.Hub {
+			return // its own last word, from before it led
+		}
+		m.hubs.Hear(m.now, ev.Opinion.Hub)
+		m.evidence(membership.OpinionArrived{Opinion: ev.Opinion})
 	case Stalled:
 		m.evidence(membership.HubStalled{For: ev.For})
 	}
@@ -209,7 +218,7 @@ func (m *Machine) stepBeat() {
 		m.beatAt = m.now.Add(m.opts.BeatInterval)
 	}
 	m.sequence++
-	b := federation.HubBeat{Term: m.opts.Term, Sequence: m.sequence, Frozen: m.Frozen(), Masks: m.masks()}
+	b := federation.HubBeat{Term: m.opts.Term, Sequence: m.sequence, Frozen: m.Frozen(), Masks: m.masks(), Hub: m.opts.Hub, Hubs: m.hubs.Count(m.now, m.opts.Hub)}
 	for _, mask := range b.Masks {
 		m.feed(membership.MaskSet{Mask: mask})
 	}

@@ -18,6 +18,9 @@ type Options struct {
 	// Term of the hub's leadership; it is in every beat and every answer to a
 	// hello, and receivers ignore lower ones.
 	Term uint64
+	// Hub is the instance that leads, and Before what it knew when it began to.
+	Hub    string
+	Before Before
 	// BeatInterval between two beats of the hub; 0 means 250 ms.
 	BeatInterval time.Duration
 	// Stabilise is how long a returning member must be well without
@@ -57,6 +60,7 @@ type Machine struct {
 	operations map[string]*operation
 	gateways   map[string]*gateway
 	health     *membership.Machine
+	hubs       membership.Roster
 
 	dirty   map[federation.Key]bool // may need a decision
 	fresh   map[federation.Key]bool // of the dirty, those not looked at since
@@ -119,6 +123,7 @@ func New(opts Options) *Machine {
 		operations: map[string]*operation{},
 		gateways:   map[string]*gateway{},
 		health:     newHealth(opts),
+		hubs:       opts.Before.Hubs.Clone(),
 		dirty:      map[federation.Key]bool{},
 		fresh:      map[federation.Key]bool{},
 		touched:    map[federation.Key]bool{},
@@ -221,7 +226,7 @@ func (m *Machine) apply(ev Event) {
 		m.applyWorkload(ev)
 	case MemberChanged, MemberRemoved, FactsChanged, HealthLoaded, UserEnded:
 		m.applyMember(ev)
-	case BeatArrived, ProbeResult, Stalled:
+	case BeatArrived, ProbeResult, OpinionArrived, Stalled:
 		m.applyEvidence(ev)
 	case OperationLoaded:
 		m.loadOperation(ev)

@@ -56,12 +56,19 @@ type leadership struct {
 	inspections
 }
 
+// reigning is what a term begins with.
+type reigning struct {
+	term      uint64
+	before    decision.Before
+	outranked func(uint64) // tells of a term above
+}
+
 // lead decides until ctx ends with the lease, or a follower must start over.
-func (h *Hub) lead(ctx context.Context, term uint64, outranked func(uint64)) error {
+func (h *Hub) lead(ctx context.Context, r reigning) error {
 	group, ctx := errgroup.WithContext(ctx)
 	l := &leadership{
-		hub: h, log: h.log.With("term", term), term: term, outranked: outranked,
-		machine: decision.New(decision.Options{Term: term, Stabilise: h.opts.Stabilise, Brake: h.opts.Brake}),
+		hub: h, log: h.log.With("term", r.term), term: r.term, outranked: r.outranked,
+		machine: decision.New(decision.Options{Term: r.term, Hub: h.opts.Instance, Before: r.before, Stabilise: h.opts.Stabilise, Brake: h.opts.Brake}),
 		events:  mailbox.New[decision.Event](), dir: newDirectory(),
 		works:   semaphore.NewWeighted(mostWriters),
 		writers: map[string]*mailbox.Box[write]{}, stores: map[string]*mailbox.Box[write]{},
@@ -73,7 +80,7 @@ func (h *Hub) lead(ctx context.Context, term uint64, outranked func(uint64)) err
 	if l.buckets, err = h.openBuckets(ctx); err != nil {
 		return err
 	}
-	defer h.metrics.begin(term, l.events)()
+	defer h.metrics.begin(r.term, l.events)()
 	l.startStores(ctx)
 	l.log.Info("leading", "hub", h.opts.Name)
 	group.Go(func() error { return l.run(ctx) })

@@ -185,7 +185,7 @@ func toService(table *route.Table, key federation.Key) *gatewayv1.Service {
 			ObservedAt: timestamppb.New(e.ObservedAt), Withdrawn: member.Beat.Withdrawn,
 		}
 		for _, ep := range e.Endpoints {
-			if ep.Ready && !member.Beat.Withdrawn {
+			if ep.Ready && !member.Withdrawn() {
 				line.Ready++
 			}
 		}
