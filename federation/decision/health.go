@@ -2,6 +2,7 @@ package decision
 
 import (
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/hansa-io/hansa/federation"
@@ -20,9 +21,6 @@ func (m *Machine) startHealth() {
 		if mem.record.revision != 0 {
 			m.feed(membership.Restored{Record: mem.record.stored})
 		}
-		if at, silent := m.opts.Before.Heard[name]; silent && m.maskOf(name) == "" {
-			m.feed(membership.HeardBefore{Member: name, At: at})
-		}
 		m.learn(mem)
 		m.noteSeals(mem)
 		if mem.lost() {
@@ -32,6 +30,14 @@ func (m *Machine) startHealth() {
 			}
 		}
 	}
+	m.feed(membership.HeardBefore{At: m.unmasked(m.opts.Before.Heard)})
+}
+
+// unmasked leaves out those that a mask covers.
+func (m *Machine) unmasked(heard map[string]time.Time) map[string]time.Time {
+	out := maps.Clone(heard)
+	maps.DeleteFunc(out, func(name string, _ time.Time) bool { return m.maskOf(name) != "" })
+	return out
 }
 
 // learn takes over the verdict about a member.

@@ -113,7 +113,7 @@ func (m *Machine) apply(ev Event) {
 	case OpinionArrived:
 		m.opinion(ev.Opinion)
 	case HeardBefore:
-		m.heardBefore(ev)
+		m.heardBefore(ev.At)
 	case MemberAdded:
 		m.add(ev.Spec)
 	case MemberRemoved:
@@ -177,7 +177,7 @@ func (m *Machine) remove(name string) {
 
 func (m *Machine) restore(r federation.HealthRecord) {
 	mem, ok := m.members[r.Member]
-	if !ok || mem.judged || mem.stream.count > 0 {
+	if !ok || mem.judged || mem.stream.count > 0 || mem.inquiry != nil {
 		return
 	}
 	r.Masked = mem.mask

@@ -23,12 +23,9 @@ const (
 // caller has checked that it came from a hub.
 type OpinionArrived struct{ Opinion federation.Opinion }
 
-// HeardBefore: this hub heard the member last at At, before this machine was made. It
-// counts for members that this machine has not heard itself.
-type HeardBefore struct {
-	Member string
-	At     time.Time
-}
+// HeardBefore says when members that were silent when this machine was made were heard
+// last. It counts for those that this machine has not heard itself.
+type HeardBefore struct{ At map[string]time.Time }
 
 func (OpinionArrived) event() {}
 func (HeardBefore) event()    {}
@@ -88,11 +85,22 @@ func (m *Machine) opinion(o federation.Opinion) {
 	}
 }
 
-// heardBefore lets the silence of a member count from when it was heard last.
-func (m *Machine) heardBefore(ev HeardBefore) {
-	mem, ok := m.members[ev.Member]
-	if ok && mem.mask == "" && mem.stream.count == 0 && ev.At.Before(mem.heard) {
-		mem.heard = ev.At
+// heardBefore lets the silence of members count from when they were heard last. All are
+// suspect before anybody is asked, so that none of them is.
+func (m *Machine) heardBefore(at map[string]time.Time) {
+	var silent []*member
+	for _, name := range m.names {
+		mem, heard := m.members[name], at[name]
+		if heard.IsZero() || mem.mask != "" || mem.stream.count > 0 || !heard.Before(mem.heard) {
+			continue
+		}
+		mem.heard = heard
+		if m.watched(mem) && !m.now.Before(m.suspectAt(mem)) {
+			m.fallSilent(mem)
+		}
+		silent = append(silent, mem)
+	}
+	for _, mem := range silent {
 		m.judge(mem)
 	}
 }

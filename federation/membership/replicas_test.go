@@ -107,10 +107,8 @@ func TestHeardBefore(t *testing.T) {
 		m.Step(start, Restored{Record: federation.HealthRecord{Member: name, Health: federation.Healthy, Incarnation: 1}})
 	}
 	m.Step(start, BeatArrived{Beat: federation.Beat{Member: "tokyo", Incarnation: 1, Sequence: 1}})
-	for _, name := range []string{"frankfurt", "tokyo"} {
-		m.Step(start, HeardBefore{Member: name, At: start.Add(-5 * time.Second)})
-	}
-	m.Step(start, HeardBefore{Member: "tokio", At: start})
+	before := start.Add(-5 * time.Second)
+	m.Step(start, HeardBefore{At: map[string]time.Time{"frankfurt": before, "tokyo": before, "tokio": before}})
 	for name, want := range map[string]federation.Health{"frankfurt": federation.Suspect, "tokyo": federation.Healthy} {
 		if v, _ := m.View(start, name); v.Record.Health != want || (v.HeardAge == 5*time.Second) != (want == federation.Suspect) {
 			t.Errorf("%s is %v, heard %s ago", name, v.Record.Health, v.HeardAge)

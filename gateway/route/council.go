@@ -87,7 +87,7 @@ func (b *Builder) agree(now time.Time) bool {
 			}
 		}
 	}
-	all := max(b.council.hubs, others+1)
+	all := max(b.council.hubs, others+1, 2) // one hub alone agrees with nobody
 	changed := false
 	for name, m := range b.next.Members {
 		if agreed := 2*votes[name] > all; agreed != m.Agreed {
