@@ -1,6 +1,7 @@
 package hub_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -58,11 +59,7 @@ func TestStandbys(t *testing.T) {
 	w.startHub("hub-3")
 	term := w.nextTerm(0)
 	w.agree(said, func(o federation.Opinion) bool { return o.Term == term && len(o.Members) == 0 }, "hub-2", "hub-3")
-	described, err := w.ask(subject.HubDescribe, federationv1.EncodeDescribeRequest("tokyo"))
-	must(t, err)
-	if evidence, err := federationv1.DecodeEvidence(described); err != nil || !observed(evidence, "hub/hub-2", "hub/hub-3") {
-		t.Errorf("%v: the evidence lacks what the other hubs hear: %+v", err, evidence)
-	}
+	w.agree(said, func(federation.Opinion) bool { return w.observed("tokyo", "hub/hub-2", "hub/hub-3") }, "hub-2")
 
 	w.seize(first)
 	tokyo.kill()
@@ -99,20 +96,20 @@ func TestStandbys(t *testing.T) {
 	}
 }
 
-// observed reports whether each of the observers speaks of beats.
-func observed(evidence []federation.Evidence, observers ...string) bool {
+// observed reports whether the evidence says that each of the observers hears the member.
+func (w *world) observed(member string, observers ...string) bool {
+	w.t.Helper()
+	described, err := w.ask(subject.HubDescribe, federationv1.EncodeDescribeRequest(member))
+	must(w.t, err)
+	evidence, err := federationv1.DecodeEvidence(described)
+	must(w.t, err)
 	seen := map[string]bool{}
 	for _, e := range evidence {
 		if e.What == "beat" && e.Signal == federation.Green && strings.HasPrefix(e.Detail, "hears it") {
 			seen[e.Observer] = true
 		}
 	}
-	for _, o := range observers {
-		if !seen[o] {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(observers, func(o string) bool { return !seen[o] })
 }
 
 // other holds the lease in place of a hub.
