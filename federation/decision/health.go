@@ -30,7 +30,7 @@ func (m *Machine) startHealth() {
 			}
 		}
 	}
-	m.feed(membership.HeardBefore{At: m.unmasked(m.opts.Before.Heard)})
+	m.feed(membership.HeardBefore{At: m.unmasked(m.before.Heard)})
 }
 
 // unmasked leaves out those that a mask covers.

@@ -18,9 +18,8 @@ type Options struct {
 	// Term of the hub's leadership; it is in every beat and every answer to a
 	// hello, and receivers ignore lower ones.
 	Term uint64
-	// Hub is the instance that leads, and Before what it knew when it began to.
-	Hub    string
-	Before Before
+	// Hub is the instance that leads.
+	Hub string
 	// BeatInterval between two beats of the hub; 0 means 250 ms.
 	BeatInterval time.Duration
 	// Stabilise is how long a returning member must be well without
@@ -60,6 +59,7 @@ type Machine struct {
 	operations map[string]*operation
 	gateways   map[string]*gateway
 	health     *membership.Machine
+	before     Before
 	hubs       membership.Roster
 
 	dirty   map[federation.Key]bool // may need a decision
@@ -123,7 +123,6 @@ func New(opts Options) *Machine {
 		operations: map[string]*operation{},
 		gateways:   map[string]*gateway{},
 		health:     newHealth(opts),
-		hubs:       opts.Before.Hubs.Clone(),
 		dirty:      map[federation.Key]bool{},
 		fresh:      map[federation.Key]bool{},
 		touched:    map[federation.Key]bool{},
@@ -242,6 +241,8 @@ func (m *Machine) apply(ev Event) {
 		m.measured(ev)
 	case QueriesArrived:
 		m.queriesArrived(ev.Report)
+	case Listened:
+		m.before, m.hubs = ev.Before, ev.Before.Hubs.Clone()
 	case Synced:
 		m.applySynced(ev.Source)
 	case WriteDone:

@@ -112,14 +112,13 @@ func (c *candidate) step(ctx context.Context, ev lease.Event) {
 
 // begin leads in a goroutine of its own until the term is ended.
 func (c *candidate) begin(ctx context.Context, term uint64) {
-	before := c.relieve()
 	ctx, end := context.WithCancel(ctx)
 	r := &reign{term: term, end: end, done: make(chan struct{})}
 	c.term = r
 	go func() {
 		defer close(r.done)
 		outranked := func(above uint64) { c.events.Put(lease.TermHeard{Term: above}) }
-		r.err = c.hub.reign(ctx, reigning{term: term, before: before, outranked: outranked})
+		r.err = c.hub.reign(ctx, reigning{term: term, relieve: c.relieve, outranked: outranked})
 	}()
 }
 

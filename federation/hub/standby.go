@@ -24,8 +24,12 @@ type watch struct {
 	last *observer // owned by the watch until done is closed; nil: it never began
 }
 
-// watch listens until relieve is called or ctx ends.
+// watch listens until relieve is called or ctx ends. It goes on while a term begins, which
+// takes it over once it has read everything.
 func (c *candidate) watch(ctx context.Context) {
+	if c.idle != nil {
+		return
+	}
 	ctx, end := context.WithCancel(ctx)
 	w := &watch{end: end, done: make(chan struct{})}
 	c.idle = w
@@ -44,7 +48,8 @@ func (c *candidate) watch(ctx context.Context) {
 	}()
 }
 
-// relieve ends the watch, and returns what was learned in it.
+// relieve ends the watch, and returns what was learned in it. While a term is under way,
+// only that calls it.
 func (c *candidate) relieve() decision.Before {
 	w := c.idle
 	if w == nil {

@@ -32,7 +32,7 @@ type hub struct {
 	name     string
 	leader   *lease.Leader
 	m        *decision.Machine // nil while it follows
-	idle     *observer         // nil while it leads
+	idle     *observer         // nil once it has read what it needs to lead
 	term     uint64
 	requests map[uint64]Message
 	last     uint64
@@ -104,13 +104,15 @@ func (h *hub) Tick() {
 }
 
 func (h *hub) Check() error {
-	switch {
-	case h.m != nil:
-		return h.m.Check()
-	case h.idle != nil:
-		return h.idle.m.Check()
+	if h.idle != nil {
+		if err := h.idle.m.Check(); err != nil {
+			return err
+		}
 	}
-	return nil
+	if h.m == nil {
+		return nil
+	}
+	return h.m.Check()
 }
 
 // lead feeds the leader and carries out what it wants.
@@ -123,7 +125,7 @@ func (h *hub) lead(ev lease.Event) {
 			h.w.Send(h.name, storeName, put{Bucket: leaseBucket, Key: "hub", Expected: e.Expected})
 		case lease.Lead:
 			h.w.say("%s leads, term %d", h.name, e.Term)
-			h.term, h.m = e.Term, decision.New(decision.Options{Term: e.Term, Hub: h.name, Before: h.relieve()})
+			h.term, h.m = e.Term, decision.New(decision.Options{Term: e.Term, Hub: h.name})
 			h.reports, h.synced, h.early = &decision.Reports{}, map[string]bool{}, map[string][]entry{}
 			h.load()
 		case lease.StepDown:
@@ -202,6 +204,9 @@ func (h *hub) follow(m *decision.Machine, s decision.Source) {
 				h.record(string(s), e)
 			}
 			h.synced[string(s)] = true
+			if len(h.synced) == len(decision.Sources()) {
+				h.step(decision.Listened{Before: h.relieve()})
+			}
 			h.step(decision.Synced{Source: s})
 		}
 	})
@@ -264,10 +269,10 @@ func key(s string) federation.Key {
 // Receive is what comes from the bus. A hub that does not lead hears members and hubs
 // only.
 func (h *hub) Receive(m Message) {
+	if h.idle != nil {
+		h.idle.receive(m)
+	}
 	if h.m == nil {
-		if h.idle != nil {
-			h.idle.receive(m)
-		}
 		return
 	}
 	switch b := m.Body.(type) {
