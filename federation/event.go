@@ -26,6 +26,10 @@ type HubBeat struct {
 	// and receivers ignore beats of a lower one.
 	Term     uint64
 	Sequence uint64 // grows within a term
+	// Hub is the instance that leads, and Hubs how many there are with it, as far as it
+	// has heard.
+	Hub  string
+	Hubs int64
 	// Members has every member's health, sorted by name.
 	Members []MemberBeat
 	// Masks are the fault masks in force.
@@ -66,4 +70,40 @@ type MemberBeat struct {
 	// HeardAge is how long ago the hub heard the member's last beat.
 	HeardAge time.Duration
 	Masked   bool
+}
+
+// Opinion is what a hub that does not lead says, at most four times a second, of what it
+// hears of the members itself: to the hub that leads, as one observer more; to gateways,
+// for the time in which no hub leads. It decides nothing.
+type Opinion struct {
+	Hub      string // the instance; no other hub has it
+	Name     string // what people call it
+	Term     uint64 // the highest in which it heard a hub lead
+	Sequence uint64 // grows while the hub speaks
+	// Members are those that it does not hear well, sorted by name; it hears all others.
+	Members []MemberOpinion
+}
+
+// Of is the opinion about one member; false when the hub hears it well.
+func (o Opinion) Of(member string) (MemberOpinion, bool) {
+	at, found := slices.BinarySearchFunc(o.Members, member, func(line MemberOpinion, name string) int { return strings.Compare(line.Member, name) })
+	if !found {
+		return MemberOpinion{}, false
+	}
+	return o.Members[at], true
+}
+
+// MemberOpinion is one member's line in an Opinion.
+type MemberOpinion struct {
+	Member  string
+	Health  Health
+	Verdict string // the row of the truth table
+	Reason  string // the evidence, in one line
+	// Silent is set while no beats arrive.
+	Silent   bool
+	HeardAge time.Duration // since the last beat; less than 0: never heard
+	// Withdrawn is set once it is Unreachable, until it has been well for some time.
+	Withdrawn bool
+	// API is what the hub saw of its API server since it fell silent.
+	API Signal
 }

@@ -128,7 +128,8 @@ type HealthRecord struct {
 	Health      Health      `json:"health"`
 	Incarnation Incarnation `json:"incarnation"`
 	// Verdict is the name of the truth-table row: Healthy, BusLost, APIDown,
-	// IngressDown, MgmtLost, Degraded, Unreachable, PathFault, CommandLost.
+	// IngressDown, MgmtLost, Degraded, Unreachable, PathFault, CommandLost,
+	// HubIsolated.
 	Verdict string `json:"verdict,omitempty"`
 	// Reason is one line for people, with the numbers: "silent 1.3 s (phi 9.1),
 	// API probe refused from 2 vantage points".

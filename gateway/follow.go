@@ -78,9 +78,25 @@ func (g *Gateway) followOne(ctx context.Context, name string, apply applier) err
 	})
 }
 
-// hearHub takes the hub's beats until ctx ends.
+// hearHub takes what the hubs say until ctx ends.
 func (g *Gateway) hearHub(ctx context.Context) error {
-	_, err := g.opts.Bus.Subscribe(ctx, subject.HubBeat(), func(m messaging.Message) {
+	_, err := g.opts.Bus.Subscribe(ctx, subject.HubOpinion(), func(m messaging.Message) {
+		opinion, err := federationv1.DecodeOpinion(m.Data)
+		if err != nil {
+			g.log.Warn("the opinion of a hub cannot be read", "error", err)
+			return
+		}
+		g.mu.Lock()
+		changed := g.builder.SetOpinion(opinion, time.Now())
+		g.mu.Unlock()
+		if changed {
+			g.ask()
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("subscribe to the hubs' opinions: %w", err)
+	}
+	_, err = g.opts.Bus.Subscribe(ctx, subject.HubBeat(), func(m messaging.Message) {
 		beat, err := federationv1.DecodeHubBeat(m.Data)
 		if err != nil {
 			g.log.Warn("a hub beat cannot be read", "error", err)

@@ -190,6 +190,11 @@ func (g *Gateway) update(change func(*route.Builder)) {
 	g.mu.Lock()
 	change(g.builder)
 	g.mu.Unlock()
+	g.ask()
+}
+
+// ask asks for a new table.
+func (g *Gateway) ask() {
 	select {
 	case g.dirty <- struct{}{}:
 	default:

@@ -34,7 +34,7 @@ func (m *Machine) checkWorkload(w *workload) error {
 	if w.record.write != 0 && m.writes[w.record.write].gone {
 		return nil
 	}
-	if w.record.write != 0 && w.record.attempt.Epoch < w.record.stored.Epoch {
+	if w.record.write != 0 && w.record.expected == w.record.revision && w.record.attempt.Epoch < w.record.stored.Epoch {
 		return fmt.Errorf("law 5: epoch %d follows %d", w.record.attempt.Epoch, w.record.stored.Epoch)
 	}
 	for _, name := range sortedNames(w.works) {

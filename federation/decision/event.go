@@ -126,6 +126,9 @@ type QueriesArrived struct{ Report federation.QueryReport }
 // GatewayBeatArrived: which of the hub's beats a gateway has applied.
 type GatewayBeatArrived struct{ Beat federation.GatewayBeat }
 
+// OpinionArrived: what another hub, which does not lead, hears of the members.
+type OpinionArrived struct{ Opinion federation.Opinion }
+
 // Stalled: the hub's own loop did not run for so long.
 type Stalled struct{ For time.Duration }
 
@@ -294,6 +297,7 @@ func (ProbeResult) event()        {}
 func (Measured) event()           {}
 func (QueriesArrived) event()     {}
 func (GatewayBeatArrived) event() {}
+func (OpinionArrived) event()     {}
 func (Stalled) event()            {}
 func (HelloArrived) event()       {}
 func (RenewArrived) event()       {}

@@ -2,6 +2,7 @@ package decision
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -30,6 +31,14 @@ func (m *Machine) startHealth() {
 			}
 		}
 	}
+	m.feed(membership.HeardBefore{At: m.unmasked(m.before.Heard)})
+}
+
+// unmasked leaves out those that a mask covers.
+func (m *Machine) unmasked(heard map[string]time.Time) map[string]time.Time {
+	out := maps.Clone(heard)
+	maps.DeleteFunc(out, func(name string, _ time.Time) bool { return m.maskOf(name) != "" })
+	return out
 }
 
 // learn takes over the verdict about a member.
@@ -75,6 +84,12 @@ func (m *Machine) applyEvidence(ev Event) {
 		}
 	case ProbeResult:
 		m.evidence(membership.ProbeResult{Member: ev.Member, Vantage: ev.Vantage, Signal: ev.Reply.Signal, Detail: ev.Reply.Detail})
+	case OpinionArrived:
+		if ev.Opinion.Hub == m.opts.Hub {
+			return // its own last word, from before it led
+		}
+		m.hubs.Hear(m.now, ev.Opinion.Hub)
+		m.evidence(membership.OpinionArrived{Opinion: ev.Opinion})
 	case Stalled:
 		m.evidence(membership.HubStalled{For: ev.For})
 	}
@@ -210,7 +225,7 @@ func (m *Machine) stepBeat() {
 		m.beatAt = m.now.Add(m.opts.BeatInterval)
 	}
 	m.sequence++
-	b := federation.HubBeat{Term: m.opts.Term, Sequence: m.sequence, Frozen: m.Frozen(), Masks: m.masks()}
+	b := federation.HubBeat{Term: m.opts.Term, Sequence: m.sequence, Frozen: m.Frozen(), Masks: m.masks(), Hub: m.opts.Hub, Hubs: m.hubs.Count(m.now, m.opts.Hub)}
 	for _, mask := range b.Masks {
 		m.feed(membership.MaskSet{Mask: mask})
 	}

@@ -19,6 +19,8 @@ type Options struct {
 	// Term of the hub's leadership; it is in every beat and every answer to a
 	// hello, and receivers ignore lower ones.
 	Term uint64
+	// Hub is the instance that leads.
+	Hub string
 	// BeatInterval between two beats of the hub; 0 means 250 ms.
 	BeatInterval time.Duration
 	// Stabilise is how long a returning member must be well without
@@ -58,6 +60,8 @@ type Machine struct {
 	operations map[string]*operation
 	gateways   map[string]*gateway
 	health     *membership.Machine
+	before     Before
+	hubs       membership.Roster
 
 	dirty   map[federation.Key]bool // may need a decision
 	fresh   map[federation.Key]bool // of the dirty, those not looked at since
@@ -227,7 +231,7 @@ func (m *Machine) apply(ev Event) {
 		m.applyWorkload(ev)
 	case MemberChanged, MemberRemoved, FactsChanged, HealthLoaded, UserEnded:
 		m.applyMember(ev)
-	case BeatArrived, ProbeResult, Stalled:
+	case BeatArrived, ProbeResult, OpinionArrived, Stalled:
 		m.applyEvidence(ev)
 	case OperationLoaded:
 		m.loadOperation(ev)
@@ -247,6 +251,8 @@ func (m *Machine) apply(ev Event) {
 		m.measured(ev)
 	case QueriesArrived:
 		m.queriesArrived(ev.Report)
+	case Listened:
+		m.before, m.hubs = ev.Before, ev.Before.Hubs.Clone()
 	case Synced:
 		m.applySynced(ev.Source)
 	case WriteDone:

@@ -9,6 +9,7 @@ type record[T any] struct {
 	stored   T
 	revision federation.Revision // 0: there is none
 	attempt  T                   // what the write under way wrote
+	expected federation.Revision // by the write under way; once there is another, it is in vain
 	write    uint64              // ID of the write under way; 0: none
 	reading  bool                // the outcome of a write is not known: reading it back
 	rejected string              // why the store will never take the attempt
@@ -19,7 +20,7 @@ func (r *record[T]) busy() bool { return r.write != 0 || r.reading }
 
 // begin notes that v is being written under id.
 func (r *record[T]) begin(id uint64, v T) {
-	r.attempt, r.write, r.rejected = v, id, ""
+	r.attempt, r.expected, r.write, r.rejected = v, r.revision, id, ""
 }
 
 // done notes the outcome of the write under way, and says whether the record has

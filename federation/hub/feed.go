@@ -212,6 +212,9 @@ func (l *leadership) listen(ctx context.Context) error {
 	if _, err := bus.Subscribe(ctx, subject.GatewayBeat(), l.hearGateway); err != nil {
 		return fmt.Errorf("subscribe to gateway beats: %w", err)
 	}
+	if _, err := bus.Subscribe(ctx, subject.HubOpinion(), l.hearOpinion); err != nil {
+		return fmt.Errorf("subscribe to opinions: %w", err)
+	}
 	for _, methods := range []map[string]handler{l.answers(), l.questions(), l.safekeeping()} {
 		for method, answer := range methods {
 			l.group.Go(func() error { return bus.Respond(ctx, subject.Hub(method), answer) })
@@ -255,4 +258,13 @@ func (l *leadership) hearGateway(m messaging.Message) {
 		return
 	}
 	l.events.PutBelow(decision.GatewayBeatArrived{Beat: beat}, beatLimit)
+}
+
+func (l *leadership) hearOpinion(m messaging.Message) {
+	opinion, err := federationv1.DecodeOpinion(m.Data)
+	if err != nil {
+		l.log.Debug("the opinion of a hub cannot be read", "error", err)
+		return
+	}
+	l.events.PutBelow(decision.OpinionArrived{Opinion: opinion}, beatLimit)
 }

@@ -30,6 +30,7 @@ type candidate struct {
 	events *mailbox.Box[lease.Event]
 	asking sync.WaitGroup // requests that are not answered yet
 	term   *reign         // nil while it does not lead
+	idle   *watch         // nil while it does
 }
 
 // reign is one term under way.
@@ -54,6 +55,8 @@ func (c *candidate) compete(ctx context.Context) {
 	ctx, stop := context.WithCancel(ctx)
 	defer c.asking.Wait()
 	defer stop()
+	c.watch(ctx)
+	defer c.relieve()
 	deadline := time.NewTimer(0)
 	defer deadline.Stop()
 	for {
@@ -100,6 +103,7 @@ func (c *candidate) step(ctx context.Context, ev lease.Event) {
 			c.term.end()
 			<-c.term.done
 			c.term = nil
+			c.watch(ctx)
 		default:
 			panic(fmt.Sprintf("hub: no rule for effect %T", effect)) // the closed set of lease.Effect
 		}
@@ -113,7 +117,8 @@ func (c *candidate) begin(ctx context.Context, term uint64) {
 	c.term = r
 	go func() {
 		defer close(r.done)
-		r.err = c.hub.reign(ctx, term, func(above uint64) { c.events.Put(lease.TermHeard{Term: above}) })
+		outranked := func(above uint64) { c.events.Put(lease.TermHeard{Term: above}) }
+		r.err = c.hub.reign(ctx, reigning{term: term, relieve: c.relieve, outranked: outranked})
 	}()
 }
 

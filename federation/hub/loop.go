@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -33,47 +34,54 @@ const beatLimit = 20_000
 // leadership is one term: a machine, the goroutine that owns it, and all that
 // feeds it or works for it. Everything in it ends with the term.
 type leadership struct {
-	hub       *Hub
-	log       *slog.Logger
-	term      uint64
-	outranked func(uint64) // tells of a term above
-	machine   *decision.Machine
-	events    *mailbox.Box[decision.Event]
-	dir       *directory
-	buckets   map[string]messaging.Bucket
-	works     *semaphore.Weighted            // for those that write works
-	writers   map[string]*mailbox.Box[write] // by bucket; owned by the loop
-	stores    map[string]*mailbox.Box[write] // those of what members report; never changed
-	group     *errgroup.Group                // everything the term started
-	pending   *pending
-	quotas    *quotas
-	numbered  uint64                               // of the last event record within the term
-	told      map[string]federation.OperationState // of each operation, in its last record
-	backups   *backups
-	full      string // why nothing new was written, as it was told last
-	heads     *heads
-	traces    *traces
+	hub *Hub
+	log *slog.Logger
+	reigning
+	unread   int // sources that are not synced yet
+	machine  *decision.Machine
+	events   *mailbox.Box[decision.Event]
+	dir      *directory
+	buckets  map[string]messaging.Bucket
+	works    *semaphore.Weighted            // for those that write works
+	writers  map[string]*mailbox.Box[write] // by bucket; owned by the loop
+	stores   map[string]*mailbox.Box[write] // those of what members report; never changed
+	group    *errgroup.Group                // everything the term started
+	pending  *pending
+	quotas   *quotas
+	numbered uint64                               // of the last event record within the term
+	told     map[string]federation.OperationState // of each operation, in its last record
+	backups  *backups
+	full     string // why nothing new was written, as it was told last
+	heads    *heads
+	traces   *traces
 	inspections
 }
 
+// reigning is what a term begins with.
+type reigning struct {
+	term      uint64
+	relieve   func() decision.Before // ends the time in which the hub only listened
+	outranked func(uint64)           // tells of a term above
+}
+
 // lead decides until ctx ends with the lease, or a follower must start over.
-func (h *Hub) lead(ctx context.Context, term uint64, outranked func(uint64)) error {
+func (h *Hub) lead(ctx context.Context, r reigning) error {
 	group, ctx := errgroup.WithContext(ctx)
 	l := &leadership{
-		hub: h, log: h.log.With("term", term), term: term, outranked: outranked,
-		machine: decision.New(decision.Options{Term: term, Stabilise: h.opts.Stabilise, Brake: h.opts.Brake}),
+		hub: h, log: h.log.With("term", r.term), reigning: r,
+		machine: decision.New(decision.Options{Term: r.term, Hub: h.opts.Instance, Stabilise: h.opts.Stabilise, Brake: h.opts.Brake}),
 		events:  mailbox.New[decision.Event](), dir: newDirectory(),
 		works:   semaphore.NewWeighted(mostWriters),
 		writers: map[string]*mailbox.Box[write]{}, stores: map[string]*mailbox.Box[write]{},
 		group: group, pending: newPending(), quotas: newQuotas(), told: map[string]federation.OperationState{},
-		backups: newBackups(),
-		heads:   newHeads(), traces: newTraces(),
+		backups: newBackups(), unread: len(decision.Sources()),
+		heads: newHeads(), traces: newTraces(),
 	}
 	var err error
 	if l.buckets, err = h.openBuckets(ctx); err != nil {
 		return err
 	}
-	defer h.metrics.begin(term, l.events)()
+	defer h.metrics.begin(r.term, l.events)()
 	l.startStores(ctx)
 	l.log.Info("leading", "hub", h.opts.Name)
 	group.Go(func() error { return l.run(ctx) })
@@ -159,6 +167,7 @@ func (l *leadership) run(ctx context.Context) error {
 
 // step gives the machine events and carries out what it returns.
 func (l *leadership) step(ctx context.Context, evs ...decision.Event) {
+	evs = l.relieved(evs)
 	now := time.Now()
 	effects := l.machine.Step(now, evs...)
 	l.hub.metrics.steps.Observe(time.Since(now).Seconds())
@@ -166,6 +175,20 @@ func (l *leadership) step(ctx context.Context, evs ...decision.Event) {
 		l.hub.metrics.decided(effect)
 		l.execute(ctx, effect)
 	}
+}
+
+// relieved puts what this hub has heard so far before the event with which the machine
+// begins: until then it speaks as a hub that does not lead.
+func (l *leadership) relieved(evs []decision.Event) []decision.Event {
+	for i, ev := range evs {
+		if _, read := ev.(decision.Synced); !read {
+			continue
+		}
+		if l.unread--; l.unread == 0 {
+			return slices.Insert(slices.Clone(evs), i, decision.Event(decision.Listened{Before: l.relieve()}))
+		}
+	}
+	return evs
 }
 
 // execute carries out one effect. It does not block: what takes time is handed

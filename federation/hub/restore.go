@@ -64,15 +64,15 @@ var (
 )
 
 // reign is one term: a machine, unless a restore has begun, or begins.
-func (h *Hub) reign(ctx context.Context, term uint64, outranked func(uint64)) error {
+func (h *Hub) reign(ctx context.Context, r reigning) error {
 	for {
 		b, err := h.pendingRestore(ctx)
-		b.term = term
+		b.term = r.term
 		switch {
 		case err != nil:
 			return err
 		case b.revision == 0:
-			if err := h.lead(ctx, term, outranked); !errors.Is(err, errRestoring) || ctx.Err() != nil {
+			if err := h.lead(ctx, r); !errors.Is(err, errRestoring) || ctx.Err() != nil {
 				return err
 			}
 		default:

@@ -117,7 +117,7 @@ func (s *shelf) file() string {
 	name := filepath.Join(s.t.TempDir(), "backup")
 	f, err := os.Create(name)
 	s.must(err)
-	l := &leadership{hub: s.hub, buckets: s.buckets, term: 7}
+	l := &leadership{hub: s.hub, buckets: s.buckets, reigning: reigning{term: 7}}
 	s.must(errors.Join(l.writeBackup(s.t.Context(), f), f.Close()))
 	return name
 }

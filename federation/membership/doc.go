@@ -12,7 +12,8 @@
 //	inquiry   the questions to other observers while a member is silent
 //	vantage   who looks at a member's API server: "hub", or another member
 //	name      the row of the truth table: Healthy, BusLost, APIDown, IngressDown,
-//	          MgmtLost, Degraded, Unreachable, PathFault, CommandLost
+//	          MgmtLost, Degraded, Unreachable, PathFault, CommandLost, HubIsolated
+//	opinion   what another hub, which does not lead, hears of the members itself
 //	mask      a drill makes the machine see a member as silent; what really
 //	          arrives is recorded underneath
 //
@@ -21,6 +22,7 @@
 //	1 1 1  Healthy      1 0 1  APIDown      0 1 1  BusLost     0 0 1  MgmtLost
 //	1 1 0  IngressDown  1 0 0  Degraded     0 1 0  Degraded    0 0 0  Unreachable
 //	0 0 0 seen by the hub alone: PathFault     1 – – but deaf to the hub: CommandLost
+//	0 0 0, but half of the hubs hear it, or more: HubIsolated
 //
 // States (every edge is in MayFollow):
 //

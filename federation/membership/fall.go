@@ -59,7 +59,8 @@ func (f *fall) due(now time.Time) time.Time {
 	return time.Time{}
 }
 
-// decide gives the verdict on all members of a complete set that are ready.
+// decide gives the verdict on all members of a complete set that are ready, and are not
+// heard by most of the other hubs.
 func (m *Machine) decide(f *fall) {
 	if m.now.Before(f.closes()) {
 		return
@@ -70,7 +71,7 @@ func (m *Machine) decide(f *fall) {
 		if i.open && !i.ready && m.now.Before(f.closes().Add(straggle)) {
 			return
 		}
-		if i.ready {
+		if i.ready && !m.outvoted(m.members[name]) {
 			ready = append(ready, name)
 		}
 	}

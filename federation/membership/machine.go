@@ -57,7 +57,9 @@ type Machine struct {
 	masks   map[string]time.Time // by operation: when the mask ends
 	masked  map[string][]string  // by operation: its members
 	falling *fall                // the set that members join as they fall
-	broken  error                // an edge that does not exist
+	// replicas are the other hubs, by instance; nil while none has spoken.
+	replicas map[string]replica
+	broken   error // an edge that does not exist
 
 	now time.Time
 	out []Effect
@@ -108,6 +110,10 @@ func (m *Machine) apply(ev Event) {
 		m.beat(ev.Beat)
 	case ProbeResult:
 		m.probeResult(ev)
+	case OpinionArrived:
+		m.opinion(ev.Opinion)
+	case HeardBefore:
+		m.heardBefore(ev.At)
 	case MemberAdded:
 		m.add(ev.Spec)
 	case MemberRemoved:
@@ -171,7 +177,7 @@ func (m *Machine) remove(name string) {
 
 func (m *Machine) restore(r federation.HealthRecord) {
 	mem, ok := m.members[r.Member]
-	if !ok || mem.judged || mem.stream.count > 0 {
+	if !ok || mem.judged || mem.stream.count > 0 || mem.inquiry != nil {
 		return
 	}
 	r.Masked = mem.mask

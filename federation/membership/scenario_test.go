@@ -23,6 +23,7 @@ import (
 //	stall D                  the hub does not run for D; what comes waits
 //	return NAME answered|stopped|synced   mask OP NAMES D   lift OP
 //	fence NAME   remove NAME   disconnect NAME   restart   show [NAME]
+//	hub NAME [silent=M] [up=M] [gone]   another hub, and what it does not hear (up: its API server answers it)
 func TestScenarios(t *testing.T) {
 	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
 		r := newRig()
@@ -79,6 +80,7 @@ type rig struct {
 	hubSeq  uint64
 	hubNext time.Time
 	queued  []federation.Beat
+	hubs    map[string]*otherHub
 	stalled bool
 	lines   []string
 }
@@ -183,6 +185,7 @@ func (r *rig) fire(t *testing.T) {
 		r.hubSeq++
 		r.hubNext = r.now.Add(250 * time.Millisecond)
 		r.feed(t, HubBeatSent{Sequence: r.hubSeq})
+		r.opine(t)
 	}
 	for _, n := range r.names {
 		a := r.actors[n]
@@ -284,6 +287,8 @@ func (r *rig) run(t *testing.T, line string) {
 		r.feed(t, Disconnected{Member: words[0]})
 	case "restart":
 		r.restart(t)
+	case "hub":
+		r.hub(words, args)
 	case "show":
 		r.show(words)
 	default:

@@ -17,6 +17,7 @@ const (
 	NameUnreachable = "Unreachable"
 	NamePathFault   = "PathFault"
 	NameCommandLost = "CommandLost"
+	NameHubIsolated = "HubIsolated"
 )
 
 // edges lists every change of health that exists.

@@ -16,6 +16,8 @@ type View struct {
 	// the last one before it. Less than 0: never heard.
 	HeardAge  time.Duration
 	Withdrawn bool
+	// Silent is set while no beats arrive that count.
+	Silent bool
 	// DwellFactor, at least 1, and Absent, the evidence that the site does not
 	// give ("api", "ingress") or nobody else gave ("witness").
 	DwellFactor float64
@@ -37,7 +39,8 @@ func (m *Machine) View(now time.Time, name string) (View, bool) {
 	}
 	v := View{
 		Record: mem.record, HeardAge: -1, Withdrawn: Withdrawn(mem.record),
-		Real: m.real(mem), Reversals: mem.reversals(now), Layers: mem.stream.layers,
+		Silent: mem.heard.IsZero() || mem.inquiry != nil || lost(mem.record.Health),
+		Real:   m.real(mem), Reversals: mem.reversals(now), Layers: mem.stream.layers,
 	}
 	v.DwellFactor, v.Absent = m.dwellFactor(mem)
 	if !mem.heard.IsZero() {
@@ -73,8 +76,8 @@ func (m *Machine) Snapshot() []federation.HealthRecord {
 	return out
 }
 
-// Evidence returns what each observer says of a member: the hub first, then the
-// member's own agent, then the other members, sorted. Evidence that nobody gives
+// Evidence returns what each observer says of a member: the hub first, then the other
+// hubs, the member's own agent, then the other members, sorted. Evidence that nobody gives
 // is listed as absent.
 func (m *Machine) Evidence(now time.Time, name string) []federation.Evidence {
 	mem, ok := m.members[name]
@@ -83,6 +86,7 @@ func (m *Machine) Evidence(now time.Time, name string) []federation.Evidence {
 	}
 	out := []federation.Evidence{m.beatEvidence(now, mem)}
 	out = append(out, sightings(now, mem.api, "api", hubVantage)...)
+	out = append(out, m.opinions(now, mem)...)
 	out = append(out, ownEvidence(now, mem)...)
 	for _, observer := range m.names {
 		out = append(out, sightings(now, mem.api, "api", observer)...)

@@ -59,7 +59,7 @@ func toHolding(h *Holding) (federation.Holding, error) {
 // EncodeHubBeat writes a HubBeat.
 func EncodeHubBeat(b federation.HubBeat) []byte {
 	return encode(&HubBeat{
-		Term: b.Term, Sequence: b.Sequence, Frozen: b.Frozen, Full: b.Full, Heads: fromHeads(b.Heads),
+		Term: b.Term, Sequence: b.Sequence, Frozen: b.Frozen, Full: b.Full, Heads: fromHeads(b.Heads), Hub: b.Hub, Hubs: b.Hubs,
 		Members: each(b.Members, func(m federation.MemberBeat) *MemberBeat {
 			return &MemberBeat{
 				Member: m.Member, Health: m.Health.String(), Incarnation: uint64(m.Incarnation),
@@ -92,7 +92,7 @@ func DecodeHubBeat(b []byte) (federation.HubBeat, error) {
 					Operation: f.GetOperation(), Members: f.GetMembers(), Level: f.GetLevel(), Lifetime: toDuration(f.GetLifetime()),
 				}
 			}),
-			Heads: toHeads(m.GetHeads()),
+			Heads: toHeads(m.GetHeads()), Hub: m.GetHub(), Hubs: m.GetHubs(),
 		}, nil
 	})
 }
@@ -117,6 +117,42 @@ func toHeads(m map[string]uint64) map[string]federation.Revision {
 		out[bucket] = federation.Revision(revision)
 	}
 	return out
+}
+
+// EncodeOpinion writes an Opinion.
+func EncodeOpinion(o federation.Opinion) []byte {
+	return encode(&Opinion{
+		Hub: o.Hub, Name: o.Name, Term: o.Term, Sequence: o.Sequence,
+		Members: each(o.Members, func(m federation.MemberOpinion) *MemberOpinion {
+			return &MemberOpinion{
+				Member: m.Member, Health: m.Health.String(), Verdict: m.Verdict, Reason: m.Reason,
+				Silent: m.Silent, HeardAge: fromDuration(m.HeardAge), Withdrawn: m.Withdrawn, Api: uint32(m.API),
+			}
+		}),
+	})
+}
+
+// DecodeOpinion reads what EncodeOpinion wrote.
+func DecodeOpinion(b []byte) (federation.Opinion, error) {
+	return decode("opinion", b, &Opinion{}, func(m *Opinion) (federation.Opinion, error) {
+		members, err := eachErr(m.GetMembers(), func(v *MemberOpinion) (federation.MemberOpinion, error) {
+			h, err := federation.ParseHealth(v.GetHealth())
+			if err != nil {
+				return federation.MemberOpinion{}, err
+			}
+			api, err := toSignal(v.GetApi())
+			return federation.MemberOpinion{
+				Member: v.GetMember(), Health: h, Verdict: v.GetVerdict(), Reason: v.GetReason(),
+				Silent: v.GetSilent(), HeardAge: toDuration(v.GetHeardAge()), Withdrawn: v.GetWithdrawn(), API: api,
+			}, err
+		})
+		if err != nil {
+			return federation.Opinion{}, err
+		}
+		return federation.Opinion{
+			Hub: m.GetHub(), Name: m.GetName(), Term: m.GetTerm(), Sequence: m.GetSequence(), Members: members,
+		}, named("hub", m.GetHub())
+	})
 }
 
 // EncodeGatewayBeat writes a GatewayBeat.

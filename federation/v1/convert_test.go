@@ -33,6 +33,7 @@ func codecs() []codec {
 	return []codec{
 		of("Beat", EncodeBeat, DecodeBeat),
 		of("HubBeat", EncodeHubBeat, DecodeHubBeat),
+		of("Opinion", EncodeOpinion, DecodeOpinion),
 		of("GatewayBeat", EncodeGatewayBeat, DecodeGatewayBeat),
 		of("BusReport", EncodeBusReport, DecodeBusReport),
 		of("Hello", EncodeHello, DecodeHello),

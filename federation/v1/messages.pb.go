@@ -322,7 +322,11 @@ type HubBeat struct {
 	// Why no desired state is taken; empty when it is.
 	Full string `protobuf:"bytes,6,opt,name=full,proto3" json:"full,omitempty"`
 	// Last revision of each bucket that the hub has; only for gateways.
-	Heads         map[string]uint64 `protobuf:"bytes,7,rep,name=heads,proto3" json:"heads,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	Heads map[string]uint64 `protobuf:"bytes,7,rep,name=heads,proto3" json:"heads,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	// The instance that leads.
+	Hub string `protobuf:"bytes,8,opt,name=hub,proto3" json:"hub,omitempty"`
+	// How many hubs there are.
+	Hubs          int64 `protobuf:"varint,9,opt,name=hubs,proto3" json:"hubs,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -406,6 +410,199 @@ func (x *HubBeat) GetHeads() map[string]uint64 {
 	return nil
 }
 
+func (x *HubBeat) GetHub() string {
+	if x != nil {
+		return x.Hub
+	}
+	return ""
+}
+
+func (x *HubBeat) GetHubs() int64 {
+	if x != nil {
+		return x.Hubs
+	}
+	return 0
+}
+
+// Opinion is what a hub that does not lead hears itself.
+type Opinion struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Hub      string                 `protobuf:"bytes,1,opt,name=hub,proto3" json:"hub,omitempty"`
+	Name     string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Term     uint64                 `protobuf:"varint,3,opt,name=term,proto3" json:"term,omitempty"`
+	Sequence uint64                 `protobuf:"varint,4,opt,name=sequence,proto3" json:"sequence,omitempty"`
+	// Those that it does not hear well.
+	Members       []*MemberOpinion `protobuf:"bytes,5,rep,name=members,proto3" json:"members,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Opinion) Reset() {
+	*x = Opinion{}
+	mi := &file_federation_v1_messages_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Opinion) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Opinion) ProtoMessage() {}
+
+func (x *Opinion) ProtoReflect() protoreflect.Message {
+	mi := &file_federation_v1_messages_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Opinion.ProtoReflect.Descriptor instead.
+func (*Opinion) Descriptor() ([]byte, []int) {
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Opinion) GetHub() string {
+	if x != nil {
+		return x.Hub
+	}
+	return ""
+}
+
+func (x *Opinion) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Opinion) GetTerm() uint64 {
+	if x != nil {
+		return x.Term
+	}
+	return 0
+}
+
+func (x *Opinion) GetSequence() uint64 {
+	if x != nil {
+		return x.Sequence
+	}
+	return 0
+}
+
+func (x *Opinion) GetMembers() []*MemberOpinion {
+	if x != nil {
+		return x.Members
+	}
+	return nil
+}
+
+// MemberOpinion is one member's line.
+type MemberOpinion struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Member        string                 `protobuf:"bytes,1,opt,name=member,proto3" json:"member,omitempty"`
+	Health        string                 `protobuf:"bytes,2,opt,name=health,proto3" json:"health,omitempty"`
+	Verdict       string                 `protobuf:"bytes,3,opt,name=verdict,proto3" json:"verdict,omitempty"`
+	Reason        string                 `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	Silent        bool                   `protobuf:"varint,5,opt,name=silent,proto3" json:"silent,omitempty"`
+	HeardAge      *durationpb.Duration   `protobuf:"bytes,6,opt,name=heard_age,json=heardAge,proto3" json:"heard_age,omitempty"`
+	Withdrawn     bool                   `protobuf:"varint,7,opt,name=withdrawn,proto3" json:"withdrawn,omitempty"`
+	Api           uint32                 `protobuf:"varint,8,opt,name=api,proto3" json:"api,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MemberOpinion) Reset() {
+	*x = MemberOpinion{}
+	mi := &file_federation_v1_messages_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MemberOpinion) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MemberOpinion) ProtoMessage() {}
+
+func (x *MemberOpinion) ProtoReflect() protoreflect.Message {
+	mi := &file_federation_v1_messages_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MemberOpinion.ProtoReflect.Descriptor instead.
+func (*MemberOpinion) Descriptor() ([]byte, []int) {
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *MemberOpinion) GetMember() string {
+	if x != nil {
+		return x.Member
+	}
+	return ""
+}
+
+func (x *MemberOpinion) GetHealth() string {
+	if x != nil {
+		return x.Health
+	}
+	return ""
+}
+
+func (x *MemberOpinion) GetVerdict() string {
+	if x != nil {
+		return x.Verdict
+	}
+	return ""
+}
+
+func (x *MemberOpinion) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *MemberOpinion) GetSilent() bool {
+	if x != nil {
+		return x.Silent
+	}
+	return false
+}
+
+func (x *MemberOpinion) GetHeardAge() *durationpb.Duration {
+	if x != nil {
+		return x.HeardAge
+	}
+	return nil
+}
+
+func (x *MemberOpinion) GetWithdrawn() bool {
+	if x != nil {
+		return x.Withdrawn
+	}
+	return false
+}
+
+func (x *MemberOpinion) GetApi() uint32 {
+	if x != nil {
+		return x.Api
+	}
+	return 0
+}
+
 // MemberBeat is one member's line.
 type MemberBeat struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -421,7 +618,7 @@ type MemberBeat struct {
 
 func (x *MemberBeat) Reset() {
 	*x = MemberBeat{}
-	mi := &file_federation_v1_messages_proto_msgTypes[4]
+	mi := &file_federation_v1_messages_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -433,7 +630,7 @@ func (x *MemberBeat) String() string {
 func (*MemberBeat) ProtoMessage() {}
 
 func (x *MemberBeat) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[4]
+	mi := &file_federation_v1_messages_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -446,7 +643,7 @@ func (x *MemberBeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MemberBeat.ProtoReflect.Descriptor instead.
 func (*MemberBeat) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{4}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *MemberBeat) GetMember() string {
@@ -504,7 +701,7 @@ type FaultMask struct {
 
 func (x *FaultMask) Reset() {
 	*x = FaultMask{}
-	mi := &file_federation_v1_messages_proto_msgTypes[5]
+	mi := &file_federation_v1_messages_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -516,7 +713,7 @@ func (x *FaultMask) String() string {
 func (*FaultMask) ProtoMessage() {}
 
 func (x *FaultMask) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[5]
+	mi := &file_federation_v1_messages_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -529,7 +726,7 @@ func (x *FaultMask) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FaultMask.ProtoReflect.Descriptor instead.
 func (*FaultMask) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{5}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *FaultMask) GetOperation() string {
@@ -574,7 +771,7 @@ type GatewayBeat struct {
 
 func (x *GatewayBeat) Reset() {
 	*x = GatewayBeat{}
-	mi := &file_federation_v1_messages_proto_msgTypes[6]
+	mi := &file_federation_v1_messages_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -586,7 +783,7 @@ func (x *GatewayBeat) String() string {
 func (*GatewayBeat) ProtoMessage() {}
 
 func (x *GatewayBeat) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[6]
+	mi := &file_federation_v1_messages_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -599,7 +796,7 @@ func (x *GatewayBeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GatewayBeat.ProtoReflect.Descriptor instead.
 func (*GatewayBeat) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{6}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *GatewayBeat) GetGateway() string {
@@ -650,7 +847,7 @@ type Hello struct {
 
 func (x *Hello) Reset() {
 	*x = Hello{}
-	mi := &file_federation_v1_messages_proto_msgTypes[7]
+	mi := &file_federation_v1_messages_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -662,7 +859,7 @@ func (x *Hello) String() string {
 func (*Hello) ProtoMessage() {}
 
 func (x *Hello) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[7]
+	mi := &file_federation_v1_messages_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -675,7 +872,7 @@ func (x *Hello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hello.ProtoReflect.Descriptor instead.
 func (*Hello) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{7}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Hello) GetMember() string {
@@ -751,7 +948,7 @@ type HelloReply struct {
 
 func (x *HelloReply) Reset() {
 	*x = HelloReply{}
-	mi := &file_federation_v1_messages_proto_msgTypes[8]
+	mi := &file_federation_v1_messages_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -763,7 +960,7 @@ func (x *HelloReply) String() string {
 func (*HelloReply) ProtoMessage() {}
 
 func (x *HelloReply) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[8]
+	mi := &file_federation_v1_messages_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -776,7 +973,7 @@ func (x *HelloReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HelloReply.ProtoReflect.Descriptor instead.
 func (*HelloReply) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{8}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *HelloReply) GetTerm() uint64 {
@@ -851,7 +1048,7 @@ type ProbeRequest struct {
 
 func (x *ProbeRequest) Reset() {
 	*x = ProbeRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[9]
+	mi := &file_federation_v1_messages_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -863,7 +1060,7 @@ func (x *ProbeRequest) String() string {
 func (*ProbeRequest) ProtoMessage() {}
 
 func (x *ProbeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[9]
+	mi := &file_federation_v1_messages_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -876,7 +1073,7 @@ func (x *ProbeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProbeRequest.ProtoReflect.Descriptor instead.
 func (*ProbeRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{9}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ProbeRequest) GetMember() string {
@@ -930,7 +1127,7 @@ type ProbeReply struct {
 
 func (x *ProbeReply) Reset() {
 	*x = ProbeReply{}
-	mi := &file_federation_v1_messages_proto_msgTypes[10]
+	mi := &file_federation_v1_messages_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -942,7 +1139,7 @@ func (x *ProbeReply) String() string {
 func (*ProbeReply) ProtoMessage() {}
 
 func (x *ProbeReply) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[10]
+	mi := &file_federation_v1_messages_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -955,7 +1152,7 @@ func (x *ProbeReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProbeReply.ProtoReflect.Descriptor instead.
 func (*ProbeReply) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{10}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ProbeReply) GetSignal() uint32 {
@@ -1004,7 +1201,7 @@ type QueryReport struct {
 
 func (x *QueryReport) Reset() {
 	*x = QueryReport{}
-	mi := &file_federation_v1_messages_proto_msgTypes[11]
+	mi := &file_federation_v1_messages_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1016,7 +1213,7 @@ func (x *QueryReport) String() string {
 func (*QueryReport) ProtoMessage() {}
 
 func (x *QueryReport) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[11]
+	mi := &file_federation_v1_messages_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1029,7 +1226,7 @@ func (x *QueryReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QueryReport.ProtoReflect.Descriptor instead.
 func (*QueryReport) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{11}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *QueryReport) GetGateway() string {
@@ -1059,7 +1256,7 @@ type QueryCount struct {
 
 func (x *QueryCount) Reset() {
 	*x = QueryCount{}
-	mi := &file_federation_v1_messages_proto_msgTypes[12]
+	mi := &file_federation_v1_messages_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1071,7 +1268,7 @@ func (x *QueryCount) String() string {
 func (*QueryCount) ProtoMessage() {}
 
 func (x *QueryCount) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[12]
+	mi := &file_federation_v1_messages_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1084,7 +1281,7 @@ func (x *QueryCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QueryCount.ProtoReflect.Descriptor instead.
 func (*QueryCount) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{12}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *QueryCount) GetService() *Key {
@@ -1130,7 +1327,7 @@ type JoinRequest struct {
 
 func (x *JoinRequest) Reset() {
 	*x = JoinRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[13]
+	mi := &file_federation_v1_messages_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1142,7 +1339,7 @@ func (x *JoinRequest) String() string {
 func (*JoinRequest) ProtoMessage() {}
 
 func (x *JoinRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[13]
+	mi := &file_federation_v1_messages_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1155,7 +1352,7 @@ func (x *JoinRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinRequest.ProtoReflect.Descriptor instead.
 func (*JoinRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{13}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *JoinRequest) GetTokenId() string {
@@ -1258,7 +1455,7 @@ type JoinReply struct {
 
 func (x *JoinReply) Reset() {
 	*x = JoinReply{}
-	mi := &file_federation_v1_messages_proto_msgTypes[14]
+	mi := &file_federation_v1_messages_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1270,7 +1467,7 @@ func (x *JoinReply) String() string {
 func (*JoinReply) ProtoMessage() {}
 
 func (x *JoinReply) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[14]
+	mi := &file_federation_v1_messages_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1283,7 +1480,7 @@ func (x *JoinReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinReply.ProtoReflect.Descriptor instead.
 func (*JoinReply) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{14}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *JoinReply) GetUserJwt() string {
@@ -1339,7 +1536,7 @@ type TokenRequest struct {
 
 func (x *TokenRequest) Reset() {
 	*x = TokenRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[15]
+	mi := &file_federation_v1_messages_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1351,7 +1548,7 @@ func (x *TokenRequest) String() string {
 func (*TokenRequest) ProtoMessage() {}
 
 func (x *TokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[15]
+	mi := &file_federation_v1_messages_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1364,7 +1561,7 @@ func (x *TokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenRequest.ProtoReflect.Descriptor instead.
 func (*TokenRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{15}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *TokenRequest) GetMember() string {
@@ -1393,7 +1590,7 @@ type TokenReply struct {
 
 func (x *TokenReply) Reset() {
 	*x = TokenReply{}
-	mi := &file_federation_v1_messages_proto_msgTypes[16]
+	mi := &file_federation_v1_messages_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1405,7 +1602,7 @@ func (x *TokenReply) String() string {
 func (*TokenReply) ProtoMessage() {}
 
 func (x *TokenReply) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[16]
+	mi := &file_federation_v1_messages_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1418,7 +1615,7 @@ func (x *TokenReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenReply.ProtoReflect.Descriptor instead.
 func (*TokenReply) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{16}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *TokenReply) GetId() string {
@@ -1452,7 +1649,7 @@ type TokensRequest struct {
 
 func (x *TokensRequest) Reset() {
 	*x = TokensRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[17]
+	mi := &file_federation_v1_messages_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1464,7 +1661,7 @@ func (x *TokensRequest) String() string {
 func (*TokensRequest) ProtoMessage() {}
 
 func (x *TokensRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[17]
+	mi := &file_federation_v1_messages_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1477,7 +1674,7 @@ func (x *TokensRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokensRequest.ProtoReflect.Descriptor instead.
 func (*TokensRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{17}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *TokensRequest) GetRevoke() string {
@@ -1497,7 +1694,7 @@ type TokensReply struct {
 
 func (x *TokensReply) Reset() {
 	*x = TokensReply{}
-	mi := &file_federation_v1_messages_proto_msgTypes[18]
+	mi := &file_federation_v1_messages_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1509,7 +1706,7 @@ func (x *TokensReply) String() string {
 func (*TokensReply) ProtoMessage() {}
 
 func (x *TokensReply) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[18]
+	mi := &file_federation_v1_messages_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1522,7 +1719,7 @@ func (x *TokensReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokensReply.ProtoReflect.Descriptor instead.
 func (*TokensReply) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{18}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *TokensReply) GetTokens() []*Token {
@@ -1547,7 +1744,7 @@ type Token struct {
 
 func (x *Token) Reset() {
 	*x = Token{}
-	mi := &file_federation_v1_messages_proto_msgTypes[19]
+	mi := &file_federation_v1_messages_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1559,7 +1756,7 @@ func (x *Token) String() string {
 func (*Token) ProtoMessage() {}
 
 func (x *Token) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[19]
+	mi := &file_federation_v1_messages_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1572,7 +1769,7 @@ func (x *Token) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Token.ProtoReflect.Descriptor instead.
 func (*Token) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{19}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Token) GetId() string {
@@ -1627,7 +1824,7 @@ type SimulationRequest struct {
 
 func (x *SimulationRequest) Reset() {
 	*x = SimulationRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[20]
+	mi := &file_federation_v1_messages_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1639,7 +1836,7 @@ func (x *SimulationRequest) String() string {
 func (*SimulationRequest) ProtoMessage() {}
 
 func (x *SimulationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[20]
+	mi := &file_federation_v1_messages_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1652,7 +1849,7 @@ func (x *SimulationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SimulationRequest.ProtoReflect.Descriptor instead.
 func (*SimulationRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{20}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *SimulationRequest) GetLose() []string {
@@ -1706,7 +1903,7 @@ type Simulation struct {
 
 func (x *Simulation) Reset() {
 	*x = Simulation{}
-	mi := &file_federation_v1_messages_proto_msgTypes[21]
+	mi := &file_federation_v1_messages_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1718,7 +1915,7 @@ func (x *Simulation) String() string {
 func (*Simulation) ProtoMessage() {}
 
 func (x *Simulation) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[21]
+	mi := &file_federation_v1_messages_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1731,7 +1928,7 @@ func (x *Simulation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Simulation.ProtoReflect.Descriptor instead.
 func (*Simulation) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{21}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Simulation) GetMoves() []*Move {
@@ -1796,7 +1993,7 @@ type Move struct {
 
 func (x *Move) Reset() {
 	*x = Move{}
-	mi := &file_federation_v1_messages_proto_msgTypes[22]
+	mi := &file_federation_v1_messages_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1808,7 +2005,7 @@ func (x *Move) String() string {
 func (*Move) ProtoMessage() {}
 
 func (x *Move) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[22]
+	mi := &file_federation_v1_messages_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1821,7 +2018,7 @@ func (x *Move) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Move.ProtoReflect.Descriptor instead.
 func (*Move) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{22}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Move) GetWorkload() *Key {
@@ -1865,7 +2062,7 @@ type Unmet struct {
 
 func (x *Unmet) Reset() {
 	*x = Unmet{}
-	mi := &file_federation_v1_messages_proto_msgTypes[23]
+	mi := &file_federation_v1_messages_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1877,7 +2074,7 @@ func (x *Unmet) String() string {
 func (*Unmet) ProtoMessage() {}
 
 func (x *Unmet) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[23]
+	mi := &file_federation_v1_messages_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1890,7 +2087,7 @@ func (x *Unmet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Unmet.ProtoReflect.Descriptor instead.
 func (*Unmet) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{23}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Unmet) GetWorkload() *Key {
@@ -1934,7 +2131,7 @@ type Readiness struct {
 
 func (x *Readiness) Reset() {
 	*x = Readiness{}
-	mi := &file_federation_v1_messages_proto_msgTypes[24]
+	mi := &file_federation_v1_messages_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1946,7 +2143,7 @@ func (x *Readiness) String() string {
 func (*Readiness) ProtoMessage() {}
 
 func (x *Readiness) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[24]
+	mi := &file_federation_v1_messages_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1959,7 +2156,7 @@ func (x *Readiness) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Readiness.ProtoReflect.Descriptor instead.
 func (*Readiness) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{24}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Readiness) GetScore() float64 {
@@ -2005,7 +2202,7 @@ type Scenario struct {
 
 func (x *Scenario) Reset() {
 	*x = Scenario{}
-	mi := &file_federation_v1_messages_proto_msgTypes[25]
+	mi := &file_federation_v1_messages_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2017,7 +2214,7 @@ func (x *Scenario) String() string {
 func (*Scenario) ProtoMessage() {}
 
 func (x *Scenario) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[25]
+	mi := &file_federation_v1_messages_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2030,7 +2227,7 @@ func (x *Scenario) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Scenario.ProtoReflect.Descriptor instead.
 func (*Scenario) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{25}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Scenario) GetLost() string {
@@ -2084,7 +2281,7 @@ type ReadinessRequest struct {
 
 func (x *ReadinessRequest) Reset() {
 	*x = ReadinessRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[26]
+	mi := &file_federation_v1_messages_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2096,7 +2293,7 @@ func (x *ReadinessRequest) String() string {
 func (*ReadinessRequest) ProtoMessage() {}
 
 func (x *ReadinessRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[26]
+	mi := &file_federation_v1_messages_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2109,7 +2306,7 @@ func (x *ReadinessRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadinessRequest.ProtoReflect.Descriptor instead.
 func (*ReadinessRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{26}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{28}
 }
 
 // RebalanceRequest asks to place workloads anew; the answer is a Simulation.
@@ -2126,7 +2323,7 @@ type RebalanceRequest struct {
 
 func (x *RebalanceRequest) Reset() {
 	*x = RebalanceRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[27]
+	mi := &file_federation_v1_messages_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2138,7 +2335,7 @@ func (x *RebalanceRequest) String() string {
 func (*RebalanceRequest) ProtoMessage() {}
 
 func (x *RebalanceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[27]
+	mi := &file_federation_v1_messages_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2151,7 +2348,7 @@ func (x *RebalanceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RebalanceRequest.ProtoReflect.Descriptor instead.
 func (*RebalanceRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{27}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *RebalanceRequest) GetWorkload() *Key {
@@ -2192,7 +2389,7 @@ type ReplayRequest struct {
 
 func (x *ReplayRequest) Reset() {
 	*x = ReplayRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[28]
+	mi := &file_federation_v1_messages_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2204,7 +2401,7 @@ func (x *ReplayRequest) String() string {
 func (*ReplayRequest) ProtoMessage() {}
 
 func (x *ReplayRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[28]
+	mi := &file_federation_v1_messages_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2217,7 +2414,7 @@ func (x *ReplayRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReplayRequest.ProtoReflect.Descriptor instead.
 func (*ReplayRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{28}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ReplayRequest) GetWorkload() *Key {
@@ -2241,7 +2438,7 @@ type Replay struct {
 
 func (x *Replay) Reset() {
 	*x = Replay{}
-	mi := &file_federation_v1_messages_proto_msgTypes[29]
+	mi := &file_federation_v1_messages_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2253,7 +2450,7 @@ func (x *Replay) String() string {
 func (*Replay) ProtoMessage() {}
 
 func (x *Replay) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[29]
+	mi := &file_federation_v1_messages_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2266,7 +2463,7 @@ func (x *Replay) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Replay.ProtoReflect.Descriptor instead.
 func (*Replay) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{29}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Replay) GetWorkload() *Key {
@@ -2319,7 +2516,7 @@ type MemberChange struct {
 
 func (x *MemberChange) Reset() {
 	*x = MemberChange{}
-	mi := &file_federation_v1_messages_proto_msgTypes[30]
+	mi := &file_federation_v1_messages_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2331,7 +2528,7 @@ func (x *MemberChange) String() string {
 func (*MemberChange) ProtoMessage() {}
 
 func (x *MemberChange) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[30]
+	mi := &file_federation_v1_messages_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2344,7 +2541,7 @@ func (x *MemberChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MemberChange.ProtoReflect.Descriptor instead.
 func (*MemberChange) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{30}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *MemberChange) GetMember() string {
@@ -2385,7 +2582,7 @@ type DescribeRequest struct {
 
 func (x *DescribeRequest) Reset() {
 	*x = DescribeRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[31]
+	mi := &file_federation_v1_messages_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2397,7 +2594,7 @@ func (x *DescribeRequest) String() string {
 func (*DescribeRequest) ProtoMessage() {}
 
 func (x *DescribeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[31]
+	mi := &file_federation_v1_messages_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2410,7 +2607,7 @@ func (x *DescribeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DescribeRequest.ProtoReflect.Descriptor instead.
 func (*DescribeRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{31}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *DescribeRequest) GetMember() string {
@@ -2430,7 +2627,7 @@ type DescribeReply struct {
 
 func (x *DescribeReply) Reset() {
 	*x = DescribeReply{}
-	mi := &file_federation_v1_messages_proto_msgTypes[32]
+	mi := &file_federation_v1_messages_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2442,7 +2639,7 @@ func (x *DescribeReply) String() string {
 func (*DescribeReply) ProtoMessage() {}
 
 func (x *DescribeReply) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[32]
+	mi := &file_federation_v1_messages_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2455,7 +2652,7 @@ func (x *DescribeReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DescribeReply.ProtoReflect.Descriptor instead.
 func (*DescribeReply) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{32}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *DescribeReply) GetEvidence() []*Evidence {
@@ -2479,7 +2676,7 @@ type Evidence struct {
 
 func (x *Evidence) Reset() {
 	*x = Evidence{}
-	mi := &file_federation_v1_messages_proto_msgTypes[33]
+	mi := &file_federation_v1_messages_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2491,7 +2688,7 @@ func (x *Evidence) String() string {
 func (*Evidence) ProtoMessage() {}
 
 func (x *Evidence) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[33]
+	mi := &file_federation_v1_messages_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2504,7 +2701,7 @@ func (x *Evidence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Evidence.ProtoReflect.Descriptor instead.
 func (*Evidence) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{33}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Evidence) GetObserver() string {
@@ -2554,7 +2751,7 @@ type AbortRequest struct {
 
 func (x *AbortRequest) Reset() {
 	*x = AbortRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[34]
+	mi := &file_federation_v1_messages_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2566,7 +2763,7 @@ func (x *AbortRequest) String() string {
 func (*AbortRequest) ProtoMessage() {}
 
 func (x *AbortRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[34]
+	mi := &file_federation_v1_messages_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2579,7 +2776,7 @@ func (x *AbortRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AbortRequest.ProtoReflect.Descriptor instead.
 func (*AbortRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{34}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *AbortRequest) GetId() string {
@@ -2614,7 +2811,7 @@ type ApproveRequest struct {
 
 func (x *ApproveRequest) Reset() {
 	*x = ApproveRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[35]
+	mi := &file_federation_v1_messages_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2626,7 +2823,7 @@ func (x *ApproveRequest) String() string {
 func (*ApproveRequest) ProtoMessage() {}
 
 func (x *ApproveRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[35]
+	mi := &file_federation_v1_messages_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2639,7 +2836,7 @@ func (x *ApproveRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApproveRequest.ProtoReflect.Descriptor instead.
 func (*ApproveRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{35}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ApproveRequest) GetId() string {
@@ -2668,7 +2865,7 @@ type FreezeRequest struct {
 
 func (x *FreezeRequest) Reset() {
 	*x = FreezeRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[36]
+	mi := &file_federation_v1_messages_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2680,7 +2877,7 @@ func (x *FreezeRequest) String() string {
 func (*FreezeRequest) ProtoMessage() {}
 
 func (x *FreezeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[36]
+	mi := &file_federation_v1_messages_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2693,7 +2890,7 @@ func (x *FreezeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FreezeRequest.ProtoReflect.Descriptor instead.
 func (*FreezeRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{36}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *FreezeRequest) GetFrozen() bool {
@@ -2733,7 +2930,7 @@ type RenewRequest struct {
 
 func (x *RenewRequest) Reset() {
 	*x = RenewRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[37]
+	mi := &file_federation_v1_messages_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2745,7 +2942,7 @@ func (x *RenewRequest) String() string {
 func (*RenewRequest) ProtoMessage() {}
 
 func (x *RenewRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[37]
+	mi := &file_federation_v1_messages_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2758,7 +2955,7 @@ func (x *RenewRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenewRequest.ProtoReflect.Descriptor instead.
 func (*RenewRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{37}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *RenewRequest) GetMember() string {
@@ -2815,7 +3012,7 @@ type Grant struct {
 
 func (x *Grant) Reset() {
 	*x = Grant{}
-	mi := &file_federation_v1_messages_proto_msgTypes[38]
+	mi := &file_federation_v1_messages_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2827,7 +3024,7 @@ func (x *Grant) String() string {
 func (*Grant) ProtoMessage() {}
 
 func (x *Grant) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[38]
+	mi := &file_federation_v1_messages_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2840,7 +3037,7 @@ func (x *Grant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Grant.ProtoReflect.Descriptor instead.
 func (*Grant) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{38}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *Grant) GetTtl() *durationpb.Duration {
@@ -2872,7 +3069,7 @@ type SealOffer struct {
 
 func (x *SealOffer) Reset() {
 	*x = SealOffer{}
-	mi := &file_federation_v1_messages_proto_msgTypes[39]
+	mi := &file_federation_v1_messages_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2884,7 +3081,7 @@ func (x *SealOffer) String() string {
 func (*SealOffer) ProtoMessage() {}
 
 func (x *SealOffer) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[39]
+	mi := &file_federation_v1_messages_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2897,7 +3094,7 @@ func (x *SealOffer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SealOffer.ProtoReflect.Descriptor instead.
 func (*SealOffer) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{39}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *SealOffer) GetMember() string {
@@ -2939,7 +3136,7 @@ type SealReply struct {
 
 func (x *SealReply) Reset() {
 	*x = SealReply{}
-	mi := &file_federation_v1_messages_proto_msgTypes[40]
+	mi := &file_federation_v1_messages_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2951,7 +3148,7 @@ func (x *SealReply) String() string {
 func (*SealReply) ProtoMessage() {}
 
 func (x *SealReply) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[40]
+	mi := &file_federation_v1_messages_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2964,7 +3161,7 @@ func (x *SealReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SealReply.ProtoReflect.Descriptor instead.
 func (*SealReply) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{40}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *SealReply) GetSettled() bool {
@@ -2983,7 +3180,7 @@ type SealKeysRequest struct {
 
 func (x *SealKeysRequest) Reset() {
 	*x = SealKeysRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[41]
+	mi := &file_federation_v1_messages_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2995,7 +3192,7 @@ func (x *SealKeysRequest) String() string {
 func (*SealKeysRequest) ProtoMessage() {}
 
 func (x *SealKeysRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[41]
+	mi := &file_federation_v1_messages_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3008,7 +3205,7 @@ func (x *SealKeysRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SealKeysRequest.ProtoReflect.Descriptor instead.
 func (*SealKeysRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{41}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{43}
 }
 
 // SealKeysReply has the hubs' public curve key, and the key of the digests, which
@@ -3023,7 +3220,7 @@ type SealKeysReply struct {
 
 func (x *SealKeysReply) Reset() {
 	*x = SealKeysReply{}
-	mi := &file_federation_v1_messages_proto_msgTypes[42]
+	mi := &file_federation_v1_messages_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3035,7 +3232,7 @@ func (x *SealKeysReply) String() string {
 func (*SealKeysReply) ProtoMessage() {}
 
 func (x *SealKeysReply) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[42]
+	mi := &file_federation_v1_messages_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3048,7 +3245,7 @@ func (x *SealKeysReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SealKeysReply.ProtoReflect.Descriptor instead.
 func (*SealKeysReply) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{42}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *SealKeysReply) GetKey() string {
@@ -3078,7 +3275,7 @@ type BackupRequest struct {
 
 func (x *BackupRequest) Reset() {
 	*x = BackupRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[43]
+	mi := &file_federation_v1_messages_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3090,7 +3287,7 @@ func (x *BackupRequest) String() string {
 func (*BackupRequest) ProtoMessage() {}
 
 func (x *BackupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[43]
+	mi := &file_federation_v1_messages_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3103,7 +3300,7 @@ func (x *BackupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupRequest.ProtoReflect.Descriptor instead.
 func (*BackupRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{43}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *BackupRequest) GetSession() string {
@@ -3133,7 +3330,7 @@ type BackupReply struct {
 
 func (x *BackupReply) Reset() {
 	*x = BackupReply{}
-	mi := &file_federation_v1_messages_proto_msgTypes[44]
+	mi := &file_federation_v1_messages_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3145,7 +3342,7 @@ func (x *BackupReply) String() string {
 func (*BackupReply) ProtoMessage() {}
 
 func (x *BackupReply) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[44]
+	mi := &file_federation_v1_messages_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3158,7 +3355,7 @@ func (x *BackupReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupReply.ProtoReflect.Descriptor instead.
 func (*BackupReply) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{44}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *BackupReply) GetSession() string {
@@ -3200,7 +3397,7 @@ type RestoreRequest struct {
 
 func (x *RestoreRequest) Reset() {
 	*x = RestoreRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[45]
+	mi := &file_federation_v1_messages_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3212,7 +3409,7 @@ func (x *RestoreRequest) String() string {
 func (*RestoreRequest) ProtoMessage() {}
 
 func (x *RestoreRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[45]
+	mi := &file_federation_v1_messages_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3225,7 +3422,7 @@ func (x *RestoreRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreRequest.ProtoReflect.Descriptor instead.
 func (*RestoreRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{45}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *RestoreRequest) GetAction() string {
@@ -3285,7 +3482,7 @@ type RestoreReply struct {
 
 func (x *RestoreReply) Reset() {
 	*x = RestoreReply{}
-	mi := &file_federation_v1_messages_proto_msgTypes[46]
+	mi := &file_federation_v1_messages_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3297,7 +3494,7 @@ func (x *RestoreReply) String() string {
 func (*RestoreReply) ProtoMessage() {}
 
 func (x *RestoreReply) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[46]
+	mi := &file_federation_v1_messages_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3310,7 +3507,7 @@ func (x *RestoreReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreReply.ProtoReflect.Descriptor instead.
 func (*RestoreReply) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{46}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *RestoreReply) GetSession() string {
@@ -3363,7 +3560,7 @@ type RestoreChanges struct {
 
 func (x *RestoreChanges) Reset() {
 	*x = RestoreChanges{}
-	mi := &file_federation_v1_messages_proto_msgTypes[47]
+	mi := &file_federation_v1_messages_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3375,7 +3572,7 @@ func (x *RestoreChanges) String() string {
 func (*RestoreChanges) ProtoMessage() {}
 
 func (x *RestoreChanges) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[47]
+	mi := &file_federation_v1_messages_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3388,7 +3585,7 @@ func (x *RestoreChanges) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreChanges.ProtoReflect.Descriptor instead.
 func (*RestoreChanges) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{47}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *RestoreChanges) GetAt() *timestamppb.Timestamp {
@@ -3444,7 +3641,7 @@ type BucketCount struct {
 
 func (x *BucketCount) Reset() {
 	*x = BucketCount{}
-	mi := &file_federation_v1_messages_proto_msgTypes[48]
+	mi := &file_federation_v1_messages_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3456,7 +3653,7 @@ func (x *BucketCount) String() string {
 func (*BucketCount) ProtoMessage() {}
 
 func (x *BucketCount) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[48]
+	mi := &file_federation_v1_messages_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3469,7 +3666,7 @@ func (x *BucketCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BucketCount.ProtoReflect.Descriptor instead.
 func (*BucketCount) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{48}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *BucketCount) GetBucket() string {
@@ -3501,7 +3698,7 @@ type RestoreChange struct {
 
 func (x *RestoreChange) Reset() {
 	*x = RestoreChange{}
-	mi := &file_federation_v1_messages_proto_msgTypes[49]
+	mi := &file_federation_v1_messages_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3513,7 +3710,7 @@ func (x *RestoreChange) String() string {
 func (*RestoreChange) ProtoMessage() {}
 
 func (x *RestoreChange) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[49]
+	mi := &file_federation_v1_messages_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3526,7 +3723,7 @@ func (x *RestoreChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreChange.ProtoReflect.Descriptor instead.
 func (*RestoreChange) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{49}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *RestoreChange) GetKind() string {
@@ -3577,7 +3774,7 @@ type Rotation struct {
 
 func (x *Rotation) Reset() {
 	*x = Rotation{}
-	mi := &file_federation_v1_messages_proto_msgTypes[50]
+	mi := &file_federation_v1_messages_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3589,7 +3786,7 @@ func (x *Rotation) String() string {
 func (*Rotation) ProtoMessage() {}
 
 func (x *Rotation) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[50]
+	mi := &file_federation_v1_messages_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3602,7 +3799,7 @@ func (x *Rotation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rotation.ProtoReflect.Descriptor instead.
 func (*Rotation) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{50}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *Rotation) GetMember() string {
@@ -3671,7 +3868,7 @@ type RotationReply struct {
 
 func (x *RotationReply) Reset() {
 	*x = RotationReply{}
-	mi := &file_federation_v1_messages_proto_msgTypes[51]
+	mi := &file_federation_v1_messages_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3683,7 +3880,7 @@ func (x *RotationReply) String() string {
 func (*RotationReply) ProtoMessage() {}
 
 func (x *RotationReply) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[51]
+	mi := &file_federation_v1_messages_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3696,7 +3893,7 @@ func (x *RotationReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RotationReply.ProtoReflect.Descriptor instead.
 func (*RotationReply) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{51}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *RotationReply) GetUserJwt() string {
@@ -3719,7 +3916,7 @@ type Rotated struct {
 
 func (x *Rotated) Reset() {
 	*x = Rotated{}
-	mi := &file_federation_v1_messages_proto_msgTypes[52]
+	mi := &file_federation_v1_messages_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3731,7 +3928,7 @@ func (x *Rotated) String() string {
 func (*Rotated) ProtoMessage() {}
 
 func (x *Rotated) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[52]
+	mi := &file_federation_v1_messages_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3744,7 +3941,7 @@ func (x *Rotated) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rotated.ProtoReflect.Descriptor instead.
 func (*Rotated) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{52}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *Rotated) GetMember() string {
@@ -3787,7 +3984,7 @@ type RotationOrder struct {
 
 func (x *RotationOrder) Reset() {
 	*x = RotationOrder{}
-	mi := &file_federation_v1_messages_proto_msgTypes[53]
+	mi := &file_federation_v1_messages_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3799,7 +3996,7 @@ func (x *RotationOrder) String() string {
 func (*RotationOrder) ProtoMessage() {}
 
 func (x *RotationOrder) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[53]
+	mi := &file_federation_v1_messages_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3812,7 +4009,7 @@ func (x *RotationOrder) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RotationOrder.ProtoReflect.Descriptor instead.
 func (*RotationOrder) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{53}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *RotationOrder) GetMember() string {
@@ -3842,7 +4039,7 @@ type LeaveOrder struct {
 
 func (x *LeaveOrder) Reset() {
 	*x = LeaveOrder{}
-	mi := &file_federation_v1_messages_proto_msgTypes[54]
+	mi := &file_federation_v1_messages_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3854,7 +4051,7 @@ func (x *LeaveOrder) String() string {
 func (*LeaveOrder) ProtoMessage() {}
 
 func (x *LeaveOrder) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[54]
+	mi := &file_federation_v1_messages_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3867,7 +4064,7 @@ func (x *LeaveOrder) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaveOrder.ProtoReflect.Descriptor instead.
 func (*LeaveOrder) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{54}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *LeaveOrder) GetMember() string {
@@ -3905,7 +4102,7 @@ type LeaveReport struct {
 
 func (x *LeaveReport) Reset() {
 	*x = LeaveReport{}
-	mi := &file_federation_v1_messages_proto_msgTypes[55]
+	mi := &file_federation_v1_messages_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3917,7 +4114,7 @@ func (x *LeaveReport) String() string {
 func (*LeaveReport) ProtoMessage() {}
 
 func (x *LeaveReport) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[55]
+	mi := &file_federation_v1_messages_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3930,7 +4127,7 @@ func (x *LeaveReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaveReport.ProtoReflect.Descriptor instead.
 func (*LeaveReport) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{55}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *LeaveReport) GetMember() string {
@@ -3992,7 +4189,7 @@ const file_federation_v1_messages_proto_rawDesc = "" +
 	"\bworkload\x18\x01 \x01(\v2\x18.hansa.federation.v1.KeyR\bworkload\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x18\n" +
 	"\astopped\x18\x03 \x01(\bR\astopped\x12\x1a\n" +
-	"\brevision\x18\x04 \x01(\x04R\brevision\"\xcf\x02\n" +
+	"\brevision\x18\x04 \x01(\x04R\brevision\"\xf5\x02\n" +
 	"\aHubBeat\x12\x12\n" +
 	"\x04term\x18\x01 \x01(\x04R\x04term\x12\x1a\n" +
 	"\bsequence\x18\x02 \x01(\x04R\bsequence\x129\n" +
@@ -4000,11 +4197,28 @@ const file_federation_v1_messages_proto_rawDesc = "" +
 	"\x05masks\x18\x04 \x03(\v2\x1e.hansa.federation.v1.FaultMaskR\x05masks\x12\x16\n" +
 	"\x06frozen\x18\x05 \x01(\tR\x06frozen\x12\x12\n" +
 	"\x04full\x18\x06 \x01(\tR\x04full\x12=\n" +
-	"\x05heads\x18\a \x03(\v2'.hansa.federation.v1.HubBeat.HeadsEntryR\x05heads\x1a8\n" +
+	"\x05heads\x18\a \x03(\v2'.hansa.federation.v1.HubBeat.HeadsEntryR\x05heads\x12\x10\n" +
+	"\x03hub\x18\b \x01(\tR\x03hub\x12\x12\n" +
+	"\x04hubs\x18\t \x01(\x03R\x04hubs\x1a8\n" +
 	"\n" +
 	"HeadsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"\xcc\x01\n" +
+	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"\x9d\x01\n" +
+	"\aOpinion\x12\x10\n" +
+	"\x03hub\x18\x01 \x01(\tR\x03hub\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n" +
+	"\x04term\x18\x03 \x01(\x04R\x04term\x12\x1a\n" +
+	"\bsequence\x18\x04 \x01(\x04R\bsequence\x12<\n" +
+	"\amembers\x18\x05 \x03(\v2\".hansa.federation.v1.MemberOpinionR\amembers\"\xf1\x01\n" +
+	"\rMemberOpinion\x12\x16\n" +
+	"\x06member\x18\x01 \x01(\tR\x06member\x12\x16\n" +
+	"\x06health\x18\x02 \x01(\tR\x06health\x12\x18\n" +
+	"\averdict\x18\x03 \x01(\tR\averdict\x12\x16\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\x12\x16\n" +
+	"\x06silent\x18\x05 \x01(\bR\x06silent\x126\n" +
+	"\theard_age\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\bheardAge\x12\x1c\n" +
+	"\twithdrawn\x18\a \x01(\bR\twithdrawn\x12\x10\n" +
+	"\x03api\x18\b \x01(\rR\x03api\"\xcc\x01\n" +
 	"\n" +
 	"MemberBeat\x12\x16\n" +
 	"\x06member\x18\x01 \x01(\tR\x06member\x12\x16\n" +
@@ -4303,131 +4517,135 @@ func file_federation_v1_messages_proto_rawDescGZIP() []byte {
 	return file_federation_v1_messages_proto_rawDescData
 }
 
-var file_federation_v1_messages_proto_msgTypes = make([]protoimpl.MessageInfo, 60)
+var file_federation_v1_messages_proto_msgTypes = make([]protoimpl.MessageInfo, 62)
 var file_federation_v1_messages_proto_goTypes = []any{
 	(*Beat)(nil),                  // 0: hansa.federation.v1.Beat
 	(*PeerObservation)(nil),       // 1: hansa.federation.v1.PeerObservation
 	(*Holding)(nil),               // 2: hansa.federation.v1.Holding
 	(*HubBeat)(nil),               // 3: hansa.federation.v1.HubBeat
-	(*MemberBeat)(nil),            // 4: hansa.federation.v1.MemberBeat
-	(*FaultMask)(nil),             // 5: hansa.federation.v1.FaultMask
-	(*GatewayBeat)(nil),           // 6: hansa.federation.v1.GatewayBeat
-	(*Hello)(nil),                 // 7: hansa.federation.v1.Hello
-	(*HelloReply)(nil),            // 8: hansa.federation.v1.HelloReply
-	(*ProbeRequest)(nil),          // 9: hansa.federation.v1.ProbeRequest
-	(*ProbeReply)(nil),            // 10: hansa.federation.v1.ProbeReply
-	(*QueryReport)(nil),           // 11: hansa.federation.v1.QueryReport
-	(*QueryCount)(nil),            // 12: hansa.federation.v1.QueryCount
-	(*JoinRequest)(nil),           // 13: hansa.federation.v1.JoinRequest
-	(*JoinReply)(nil),             // 14: hansa.federation.v1.JoinReply
-	(*TokenRequest)(nil),          // 15: hansa.federation.v1.TokenRequest
-	(*TokenReply)(nil),            // 16: hansa.federation.v1.TokenReply
-	(*TokensRequest)(nil),         // 17: hansa.federation.v1.TokensRequest
-	(*TokensReply)(nil),           // 18: hansa.federation.v1.TokensReply
-	(*Token)(nil),                 // 19: hansa.federation.v1.Token
-	(*SimulationRequest)(nil),     // 20: hansa.federation.v1.SimulationRequest
-	(*Simulation)(nil),            // 21: hansa.federation.v1.Simulation
-	(*Move)(nil),                  // 22: hansa.federation.v1.Move
-	(*Unmet)(nil),                 // 23: hansa.federation.v1.Unmet
-	(*Readiness)(nil),             // 24: hansa.federation.v1.Readiness
-	(*Scenario)(nil),              // 25: hansa.federation.v1.Scenario
-	(*ReadinessRequest)(nil),      // 26: hansa.federation.v1.ReadinessRequest
-	(*RebalanceRequest)(nil),      // 27: hansa.federation.v1.RebalanceRequest
-	(*ReplayRequest)(nil),         // 28: hansa.federation.v1.ReplayRequest
-	(*Replay)(nil),                // 29: hansa.federation.v1.Replay
-	(*MemberChange)(nil),          // 30: hansa.federation.v1.MemberChange
-	(*DescribeRequest)(nil),       // 31: hansa.federation.v1.DescribeRequest
-	(*DescribeReply)(nil),         // 32: hansa.federation.v1.DescribeReply
-	(*Evidence)(nil),              // 33: hansa.federation.v1.Evidence
-	(*AbortRequest)(nil),          // 34: hansa.federation.v1.AbortRequest
-	(*ApproveRequest)(nil),        // 35: hansa.federation.v1.ApproveRequest
-	(*FreezeRequest)(nil),         // 36: hansa.federation.v1.FreezeRequest
-	(*RenewRequest)(nil),          // 37: hansa.federation.v1.RenewRequest
-	(*Grant)(nil),                 // 38: hansa.federation.v1.Grant
-	(*SealOffer)(nil),             // 39: hansa.federation.v1.SealOffer
-	(*SealReply)(nil),             // 40: hansa.federation.v1.SealReply
-	(*SealKeysRequest)(nil),       // 41: hansa.federation.v1.SealKeysRequest
-	(*SealKeysReply)(nil),         // 42: hansa.federation.v1.SealKeysReply
-	(*BackupRequest)(nil),         // 43: hansa.federation.v1.BackupRequest
-	(*BackupReply)(nil),           // 44: hansa.federation.v1.BackupReply
-	(*RestoreRequest)(nil),        // 45: hansa.federation.v1.RestoreRequest
-	(*RestoreReply)(nil),          // 46: hansa.federation.v1.RestoreReply
-	(*RestoreChanges)(nil),        // 47: hansa.federation.v1.RestoreChanges
-	(*BucketCount)(nil),           // 48: hansa.federation.v1.BucketCount
-	(*RestoreChange)(nil),         // 49: hansa.federation.v1.RestoreChange
-	(*Rotation)(nil),              // 50: hansa.federation.v1.Rotation
-	(*RotationReply)(nil),         // 51: hansa.federation.v1.RotationReply
-	(*Rotated)(nil),               // 52: hansa.federation.v1.Rotated
-	(*RotationOrder)(nil),         // 53: hansa.federation.v1.RotationOrder
-	(*LeaveOrder)(nil),            // 54: hansa.federation.v1.LeaveOrder
-	(*LeaveReport)(nil),           // 55: hansa.federation.v1.LeaveReport
-	nil,                           // 56: hansa.federation.v1.HubBeat.HeadsEntry
-	nil,                           // 57: hansa.federation.v1.JoinRequest.LabelsEntry
-	nil,                           // 58: hansa.federation.v1.SimulationRequest.ScaleEntry
-	nil,                           // 59: hansa.federation.v1.SimulationRequest.PoliciesEntry
-	(*durationpb.Duration)(nil),   // 60: google.protobuf.Duration
-	(*Key)(nil),                   // 61: hansa.federation.v1.Key
-	(*Place)(nil),                 // 62: hansa.federation.v1.Place
-	(*timestamppb.Timestamp)(nil), // 63: google.protobuf.Timestamp
-	(*MemberSpec)(nil),            // 64: hansa.federation.v1.MemberSpec
-	(*MemberFacts)(nil),           // 65: hansa.federation.v1.MemberFacts
-	(*BusUser)(nil),               // 66: hansa.federation.v1.BusUser
+	(*Opinion)(nil),               // 4: hansa.federation.v1.Opinion
+	(*MemberOpinion)(nil),         // 5: hansa.federation.v1.MemberOpinion
+	(*MemberBeat)(nil),            // 6: hansa.federation.v1.MemberBeat
+	(*FaultMask)(nil),             // 7: hansa.federation.v1.FaultMask
+	(*GatewayBeat)(nil),           // 8: hansa.federation.v1.GatewayBeat
+	(*Hello)(nil),                 // 9: hansa.federation.v1.Hello
+	(*HelloReply)(nil),            // 10: hansa.federation.v1.HelloReply
+	(*ProbeRequest)(nil),          // 11: hansa.federation.v1.ProbeRequest
+	(*ProbeReply)(nil),            // 12: hansa.federation.v1.ProbeReply
+	(*QueryReport)(nil),           // 13: hansa.federation.v1.QueryReport
+	(*QueryCount)(nil),            // 14: hansa.federation.v1.QueryCount
+	(*JoinRequest)(nil),           // 15: hansa.federation.v1.JoinRequest
+	(*JoinReply)(nil),             // 16: hansa.federation.v1.JoinReply
+	(*TokenRequest)(nil),          // 17: hansa.federation.v1.TokenRequest
+	(*TokenReply)(nil),            // 18: hansa.federation.v1.TokenReply
+	(*TokensRequest)(nil),         // 19: hansa.federation.v1.TokensRequest
+	(*TokensReply)(nil),           // 20: hansa.federation.v1.TokensReply
+	(*Token)(nil),                 // 21: hansa.federation.v1.Token
+	(*SimulationRequest)(nil),     // 22: hansa.federation.v1.SimulationRequest
+	(*Simulation)(nil),            // 23: hansa.federation.v1.Simulation
+	(*Move)(nil),                  // 24: hansa.federation.v1.Move
+	(*Unmet)(nil),                 // 25: hansa.federation.v1.Unmet
+	(*Readiness)(nil),             // 26: hansa.federation.v1.Readiness
+	(*Scenario)(nil),              // 27: hansa.federation.v1.Scenario
+	(*ReadinessRequest)(nil),      // 28: hansa.federation.v1.ReadinessRequest
+	(*RebalanceRequest)(nil),      // 29: hansa.federation.v1.RebalanceRequest
+	(*ReplayRequest)(nil),         // 30: hansa.federation.v1.ReplayRequest
+	(*Replay)(nil),                // 31: hansa.federation.v1.Replay
+	(*MemberChange)(nil),          // 32: hansa.federation.v1.MemberChange
+	(*DescribeRequest)(nil),       // 33: hansa.federation.v1.DescribeRequest
+	(*DescribeReply)(nil),         // 34: hansa.federation.v1.DescribeReply
+	(*Evidence)(nil),              // 35: hansa.federation.v1.Evidence
+	(*AbortRequest)(nil),          // 36: hansa.federation.v1.AbortRequest
+	(*ApproveRequest)(nil),        // 37: hansa.federation.v1.ApproveRequest
+	(*FreezeRequest)(nil),         // 38: hansa.federation.v1.FreezeRequest
+	(*RenewRequest)(nil),          // 39: hansa.federation.v1.RenewRequest
+	(*Grant)(nil),                 // 40: hansa.federation.v1.Grant
+	(*SealOffer)(nil),             // 41: hansa.federation.v1.SealOffer
+	(*SealReply)(nil),             // 42: hansa.federation.v1.SealReply
+	(*SealKeysRequest)(nil),       // 43: hansa.federation.v1.SealKeysRequest
+	(*SealKeysReply)(nil),         // 44: hansa.federation.v1.SealKeysReply
+	(*BackupRequest)(nil),         // 45: hansa.federation.v1.BackupRequest
+	(*BackupReply)(nil),           // 46: hansa.federation.v1.BackupReply
+	(*RestoreRequest)(nil),        // 47: hansa.federation.v1.RestoreRequest
+	(*RestoreReply)(nil),          // 48: hansa.federation.v1.RestoreReply
+	(*RestoreChanges)(nil),        // 49: hansa.federation.v1.RestoreChanges
+	(*BucketCount)(nil),           // 50: hansa.federation.v1.BucketCount
+	(*RestoreChange)(nil),         // 51: hansa.federation.v1.RestoreChange
+	(*Rotation)(nil),              // 52: hansa.federation.v1.Rotation
+	(*RotationReply)(nil),         // 53: hansa.federation.v1.RotationReply
+	(*Rotated)(nil),               // 54: hansa.federation.v1.Rotated
+	(*RotationOrder)(nil),         // 55: hansa.federation.v1.RotationOrder
+	(*LeaveOrder)(nil),            // 56: hansa.federation.v1.LeaveOrder
+	(*LeaveReport)(nil),           // 57: hansa.federation.v1.LeaveReport
+	nil,                           // 58: hansa.federation.v1.HubBeat.HeadsEntry
+	nil,                           // 59: hansa.federation.v1.JoinRequest.LabelsEntry
+	nil,                           // 60: hansa.federation.v1.SimulationRequest.ScaleEntry
+	nil,                           // 61: hansa.federation.v1.SimulationRequest.PoliciesEntry
+	(*durationpb.Duration)(nil),   // 62: google.protobuf.Duration
+	(*Key)(nil),                   // 63: hansa.federation.v1.Key
+	(*Place)(nil),                 // 64: hansa.federation.v1.Place
+	(*timestamppb.Timestamp)(nil), // 65: google.protobuf.Timestamp
+	(*MemberSpec)(nil),            // 66: hansa.federation.v1.MemberSpec
+	(*MemberFacts)(nil),           // 67: hansa.federation.v1.MemberFacts
+	(*BusUser)(nil),               // 68: hansa.federation.v1.BusUser
 }
 var file_federation_v1_messages_proto_depIdxs = []int32{
-	60, // 0: hansa.federation.v1.Beat.stall:type_name -> google.protobuf.Duration
-	60, // 1: hansa.federation.v1.Beat.hub_age:type_name -> google.protobuf.Duration
+	62, // 0: hansa.federation.v1.Beat.stall:type_name -> google.protobuf.Duration
+	62, // 1: hansa.federation.v1.Beat.hub_age:type_name -> google.protobuf.Duration
 	1,  // 2: hansa.federation.v1.Beat.peers:type_name -> hansa.federation.v1.PeerObservation
 	2,  // 3: hansa.federation.v1.Beat.holdings:type_name -> hansa.federation.v1.Holding
-	60, // 4: hansa.federation.v1.PeerObservation.age:type_name -> google.protobuf.Duration
-	61, // 5: hansa.federation.v1.Holding.workload:type_name -> hansa.federation.v1.Key
-	4,  // 6: hansa.federation.v1.HubBeat.members:type_name -> hansa.federation.v1.MemberBeat
-	5,  // 7: hansa.federation.v1.HubBeat.masks:type_name -> hansa.federation.v1.FaultMask
-	56, // 8: hansa.federation.v1.HubBeat.heads:type_name -> hansa.federation.v1.HubBeat.HeadsEntry
-	60, // 9: hansa.federation.v1.MemberBeat.heard_age:type_name -> google.protobuf.Duration
-	60, // 10: hansa.federation.v1.FaultMask.lifetime:type_name -> google.protobuf.Duration
-	2,  // 11: hansa.federation.v1.Hello.holdings:type_name -> hansa.federation.v1.Holding
-	2,  // 12: hansa.federation.v1.HelloReply.keep:type_name -> hansa.federation.v1.Holding
-	2,  // 13: hansa.federation.v1.HelloReply.stop:type_name -> hansa.federation.v1.Holding
-	60, // 14: hansa.federation.v1.ProbeRequest.timeout:type_name -> google.protobuf.Duration
-	60, // 15: hansa.federation.v1.ProbeReply.round_trip:type_name -> google.protobuf.Duration
-	12, // 16: hansa.federation.v1.QueryReport.counts:type_name -> hansa.federation.v1.QueryCount
-	61, // 17: hansa.federation.v1.QueryCount.service:type_name -> hansa.federation.v1.Key
-	62, // 18: hansa.federation.v1.JoinRequest.place:type_name -> hansa.federation.v1.Place
-	57, // 19: hansa.federation.v1.JoinRequest.labels:type_name -> hansa.federation.v1.JoinRequest.LabelsEntry
-	63, // 20: hansa.federation.v1.JoinReply.expires_at:type_name -> google.protobuf.Timestamp
-	60, // 21: hansa.federation.v1.TokenRequest.ttl:type_name -> google.protobuf.Duration
-	63, // 22: hansa.federation.v1.TokenReply.expires_at:type_name -> google.protobuf.Timestamp
-	19, // 23: hansa.federation.v1.TokensReply.tokens:type_name -> hansa.federation.v1.Token
-	63, // 24: hansa.federation.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
-	58, // 25: hansa.federation.v1.SimulationRequest.scale:type_name -> hansa.federation.v1.SimulationRequest.ScaleEntry
-	64, // 26: hansa.federation.v1.SimulationRequest.add:type_name -> hansa.federation.v1.MemberSpec
-	65, // 27: hansa.federation.v1.SimulationRequest.add_facts:type_name -> hansa.federation.v1.MemberFacts
-	59, // 28: hansa.federation.v1.SimulationRequest.policies:type_name -> hansa.federation.v1.SimulationRequest.PoliciesEntry
-	22, // 29: hansa.federation.v1.Simulation.moves:type_name -> hansa.federation.v1.Move
-	23, // 30: hansa.federation.v1.Simulation.unmet:type_name -> hansa.federation.v1.Unmet
-	61, // 31: hansa.federation.v1.Move.workload:type_name -> hansa.federation.v1.Key
-	61, // 32: hansa.federation.v1.Unmet.workload:type_name -> hansa.federation.v1.Key
-	25, // 33: hansa.federation.v1.Readiness.scenarios:type_name -> hansa.federation.v1.Scenario
-	63, // 34: hansa.federation.v1.Readiness.checked_at:type_name -> google.protobuf.Timestamp
-	23, // 35: hansa.federation.v1.Scenario.unmet:type_name -> hansa.federation.v1.Unmet
-	61, // 36: hansa.federation.v1.RebalanceRequest.workload:type_name -> hansa.federation.v1.Key
-	61, // 37: hansa.federation.v1.ReplayRequest.workload:type_name -> hansa.federation.v1.Key
-	61, // 38: hansa.federation.v1.Replay.workload:type_name -> hansa.federation.v1.Key
-	33, // 39: hansa.federation.v1.DescribeReply.evidence:type_name -> hansa.federation.v1.Evidence
-	60, // 40: hansa.federation.v1.Evidence.age:type_name -> google.protobuf.Duration
-	61, // 41: hansa.federation.v1.RenewRequest.workload:type_name -> hansa.federation.v1.Key
-	60, // 42: hansa.federation.v1.Grant.ttl:type_name -> google.protobuf.Duration
-	47, // 43: hansa.federation.v1.RestoreReply.changes:type_name -> hansa.federation.v1.RestoreChanges
-	63, // 44: hansa.federation.v1.RestoreChanges.at:type_name -> google.protobuf.Timestamp
-	48, // 45: hansa.federation.v1.RestoreChanges.counts:type_name -> hansa.federation.v1.BucketCount
-	49, // 46: hansa.federation.v1.RestoreChanges.list:type_name -> hansa.federation.v1.RestoreChange
-	63, // 47: hansa.federation.v1.Rotation.at:type_name -> google.protobuf.Timestamp
-	66, // 48: hansa.federation.v1.Rotated.user:type_name -> hansa.federation.v1.BusUser
-	49, // [49:49] is the sub-list for method output_type
-	49, // [49:49] is the sub-list for method input_type
-	49, // [49:49] is the sub-list for extension type_name
-	49, // [49:49] is the sub-list for extension extendee
-	0,  // [0:49] is the sub-list for field type_name
+	62, // 4: hansa.federation.v1.PeerObservation.age:type_name -> google.protobuf.Duration
+	63, // 5: hansa.federation.v1.Holding.workload:type_name -> hansa.federation.v1.Key
+	6,  // 6: hansa.federation.v1.HubBeat.members:type_name -> hansa.federation.v1.MemberBeat
+	7,  // 7: hansa.federation.v1.HubBeat.masks:type_name -> hansa.federation.v1.FaultMask
+	58, // 8: hansa.federation.v1.HubBeat.heads:type_name -> hansa.federation.v1.HubBeat.HeadsEntry
+	5,  // 9: hansa.federation.v1.Opinion.members:type_name -> hansa.federation.v1.MemberOpinion
+	62, // 10: hansa.federation.v1.MemberOpinion.heard_age:type_name -> google.protobuf.Duration
+	62, // 11: hansa.federation.v1.MemberBeat.heard_age:type_name -> google.protobuf.Duration
+	62, // 12: hansa.federation.v1.FaultMask.lifetime:type_name -> google.protobuf.Duration
+	2,  // 13: hansa.federation.v1.Hello.holdings:type_name -> hansa.federation.v1.Holding
+	2,  // 14: hansa.federation.v1.HelloReply.keep:type_name -> hansa.federation.v1.Holding
+	2,  // 15: hansa.federation.v1.HelloReply.stop:type_name -> hansa.federation.v1.Holding
+	62, // 16: hansa.federation.v1.ProbeRequest.timeout:type_name -> google.protobuf.Duration
+	62, // 17: hansa.federation.v1.ProbeReply.round_trip:type_name -> google.protobuf.Duration
+	14, // 18: hansa.federation.v1.QueryReport.counts:type_name -> hansa.federation.v1.QueryCount
+	63, // 19: hansa.federation.v1.QueryCount.service:type_name -> hansa.federation.v1.Key
+	64, // 20: hansa.federation.v1.JoinRequest.place:type_name -> hansa.federation.v1.Place
+	59, // 21: hansa.federation.v1.JoinRequest.labels:type_name -> hansa.federation.v1.JoinRequest.LabelsEntry
+	65, // 22: hansa.federation.v1.JoinReply.expires_at:type_name -> google.protobuf.Timestamp
+	62, // 23: hansa.federation.v1.TokenRequest.ttl:type_name -> google.protobuf.Duration
+	65, // 24: hansa.federation.v1.TokenReply.expires_at:type_name -> google.protobuf.Timestamp
+	21, // 25: hansa.federation.v1.TokensReply.tokens:type_name -> hansa.federation.v1.Token
+	65, // 26: hansa.federation.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
+	60, // 27: hansa.federation.v1.SimulationRequest.scale:type_name -> hansa.federation.v1.SimulationRequest.ScaleEntry
+	66, // 28: hansa.federation.v1.SimulationRequest.add:type_name -> hansa.federation.v1.MemberSpec
+	67, // 29: hansa.federation.v1.SimulationRequest.add_facts:type_name -> hansa.federation.v1.MemberFacts
+	61, // 30: hansa.federation.v1.SimulationRequest.policies:type_name -> hansa.federation.v1.SimulationRequest.PoliciesEntry
+	24, // 31: hansa.federation.v1.Simulation.moves:type_name -> hansa.federation.v1.Move
+	25, // 32: hansa.federation.v1.Simulation.unmet:type_name -> hansa.federation.v1.Unmet
+	63, // 33: hansa.federation.v1.Move.workload:type_name -> hansa.federation.v1.Key
+	63, // 34: hansa.federation.v1.Unmet.workload:type_name -> hansa.federation.v1.Key
+	27, // 35: hansa.federation.v1.Readiness.scenarios:type_name -> hansa.federation.v1.Scenario
+	65, // 36: hansa.federation.v1.Readiness.checked_at:type_name -> google.protobuf.Timestamp
+	25, // 37: hansa.federation.v1.Scenario.unmet:type_name -> hansa.federation.v1.Unmet
+	63, // 38: hansa.federation.v1.RebalanceRequest.workload:type_name -> hansa.federation.v1.Key
+	63, // 39: hansa.federation.v1.ReplayRequest.workload:type_name -> hansa.federation.v1.Key
+	63, // 40: hansa.federation.v1.Replay.workload:type_name -> hansa.federation.v1.Key
+	35, // 41: hansa.federation.v1.DescribeReply.evidence:type_name -> hansa.federation.v1.Evidence
+	62, // 42: hansa.federation.v1.Evidence.age:type_name -> google.protobuf.Duration
+	63, // 43: hansa.federation.v1.RenewRequest.workload:type_name -> hansa.federation.v1.Key
+	62, // 44: hansa.federation.v1.Grant.ttl:type_name -> google.protobuf.Duration
+	49, // 45: hansa.federation.v1.RestoreReply.changes:type_name -> hansa.federation.v1.RestoreChanges
+	65, // 46: hansa.federation.v1.RestoreChanges.at:type_name -> google.protobuf.Timestamp
+	50, // 47: hansa.federation.v1.RestoreChanges.counts:type_name -> hansa.federation.v1.BucketCount
+	51, // 48: hansa.federation.v1.RestoreChanges.list:type_name -> hansa.federation.v1.RestoreChange
+	65, // 49: hansa.federation.v1.Rotation.at:type_name -> google.protobuf.Timestamp
+	68, // 50: hansa.federation.v1.Rotated.user:type_name -> hansa.federation.v1.BusUser
+	51, // [51:51] is the sub-list for method output_type
+	51, // [51:51] is the sub-list for method input_type
+	51, // [51:51] is the sub-list for extension type_name
+	51, // [51:51] is the sub-list for extension extendee
+	0,  // [0:51] is the sub-list for field type_name
 }
 
 func init() { file_federation_v1_messages_proto_init() }
@@ -4442,7 +4660,7 @@ func file_federation_v1_messages_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_federation_v1_messages_proto_rawDesc), len(file_federation_v1_messages_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   60,
+			NumMessages:   62,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

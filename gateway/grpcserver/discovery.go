@@ -181,11 +181,11 @@ func toService(table *route.Table, key federation.Key) *gatewayv1.Service {
 	for _, e := range table.Exports(key) {
 		member := table.Members[e.Member]
 		line := &gatewayv1.ServiceMember{
-			Member: e.Member, Endpoints: int32(len(e.Endpoints)), State: member.Beat.Health.String(),
-			ObservedAt: timestamppb.New(e.ObservedAt), Withdrawn: member.Beat.Withdrawn,
+			Member: e.Member, Endpoints: int32(len(e.Endpoints)), State: member.Health().String(),
+			ObservedAt: timestamppb.New(e.ObservedAt), Withdrawn: member.Withdrawn(),
 		}
 		for _, ep := range e.Endpoints {
-			if ep.Ready && !member.Beat.Withdrawn {
+			if ep.Ready && !member.Withdrawn() {
 				line.Ready++
 			}
 		}

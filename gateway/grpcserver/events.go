@@ -45,7 +45,7 @@ func (s *Server) GetStatus(_ context.Context, _ *gatewayv1.GetStatusRequest) (*g
 			continue
 		}
 		out.Members++
-		if m.Beat.Health == federation.Healthy && m.Beat.Member != "" {
+		if m.Health() == federation.Healthy && m.Beat.Member != "" {
 			out.MembersHealthy++
 		}
 	}

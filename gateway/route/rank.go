@@ -106,6 +106,8 @@ func (t *Table) refused(m Member, e Export) string {
 	switch {
 	case m.Spec.Name == "":
 		return "it is not a member"
+	case m.Agreed:
+		return "withdrawn: most hubs agree that it is Unreachable, and none leads"
 	case m.Beat.Withdrawn:
 		return "withdrawn: " + m.Beat.Health.String()
 	case m.Beat.Member == "" && !m.Record.Health.Known():

@@ -21,18 +21,27 @@ type Member struct {
 	Facts  federation.MemberFacts
 	Record federation.HealthRecord
 	Beat   federation.MemberBeat // its line in the last hub beat
+	// Agreed is set while no hub leads and most of them agree that the member is
+	// unreachable.
+	Agreed bool
 	// Revision of the record in bucket "members".
 	Revision federation.Revision
 }
 
-// Health is the latest that is known: the hub's last beat is newer than its
-// record.
+// Health is the latest that is known: what the hubs agree on while none leads is newer
+// than the last beat of the one that led, and that is newer than its record.
 func (m Member) Health() federation.Health {
+	if m.Agreed {
+		return federation.Unreachable
+	}
 	if m.Beat.Member != "" {
 		return m.Beat.Health
 	}
 	return m.Record.Health
 }
+
+// Withdrawn reports whether the member's endpoints must not be in answers.
+func (m Member) Withdrawn() bool { return m.Beat.Withdrawn || m.Agreed }
 
 // Table is one immutable picture.
 type Table struct {
@@ -93,6 +102,7 @@ type Builder struct {
 	reported map[federation.Key]bool // workloads whose statuses are no longer shared
 	shared   shared                  // the maps of next that belong to the last table
 	read     map[string]*progress    // by bucket
+	council  council
 }
 
 // NewBuilder returns a builder of an empty world.
@@ -124,7 +134,7 @@ func (b *Builder) Table() *Table {
 func (b *Builder) withdrawn() []string {
 	var out []string
 	for name, m := range b.next.Members {
-		if m.Beat.Withdrawn {
+		if m.Withdrawn() {
 			out = append(out, name)
 		}
 	}
@@ -186,13 +196,14 @@ func (b *Builder) SetBeat(beat federation.HubBeat, now time.Time) bool {
 	if beat.Term < b.next.Term || beat.Term == b.next.Term && beat.Sequence <= b.next.Sequence && !b.next.BeatAt.IsZero() {
 		return false
 	}
+	b.led(beat, now)
 	changed := beat.Term != b.next.Term || beat.Frozen != b.next.Frozen || beat.Full != b.next.Full
 	b.next.Term, b.next.Sequence, b.next.Frozen, b.next.Full, b.next.BeatAt = beat.Term, beat.Sequence, beat.Frozen, beat.Full, now
 	b.compare(beat.Heads, now)
 	for _, line := range beat.Members {
 		old := b.next.Members[line.Member].Beat
 		changed = changed || old.Health != line.Health || old.Withdrawn != line.Withdrawn || old.Masked != line.Masked
-		b.member(line.Member, func(m *Member) { m.Beat = line })
+		b.member(line.Member, func(m *Member) { m.Beat, m.Agreed = line, m.Agreed && b.undecided(line, now) })
 	}
 	return changed
 }

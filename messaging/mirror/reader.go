@@ -13,6 +13,14 @@ import (
 // retry is the wait before the bus is asked again.
 const retry = 100 * time.Millisecond
 
+// The bus has firstAnswer to say how far it is, and up to mostAnswer when it has not
+// answered: a stream that is electing a leader lets questions go unanswered, and who waits
+// long for the first one learns late that there is one again.
+const (
+	firstAnswer = 250 * time.Millisecond
+	mostAnswer  = 4 * time.Second
+)
+
 // patience is how long a mirror may be behind the bus without any progress until its
 // follower begins again.
 const patience = 2 * time.Second
@@ -84,15 +92,15 @@ func (m *mirror) serve(ctx context.Context, tell func(*node) error, handle func(
 // enter waits until the mirror has all that the bus had when it was called, and
 // returns that with a reader that has it.
 func (m *mirror) enter(ctx context.Context) (*reader, []*node, error) {
-	for told := false; ; told = true {
+	for limit := firstAnswer; ; limit = min(2*limit, mostAnswer) {
 		had := m.cursor()
-		extent, err := m.source.Extent(ctx)
+		extent, err := m.extent(ctx, limit)
 		if err == nil {
 			if r, snapshot := m.await(ctx, had, extent); r != nil {
 				return r, snapshot, nil
 			}
 		}
-		if err != nil && !told && ctx.Err() == nil {
+		if err != nil && limit == mostAnswer/2 && ctx.Err() == nil {
 			m.log.Warn("the bus does not say what the bucket holds; asking again", "error", err)
 		}
 		select {
@@ -101,6 +109,13 @@ func (m *mirror) enter(ctx context.Context) (*reader, []*node, error) {
 		case <-time.After(retry):
 		}
 	}
+}
+
+// extent asks the bus how far it is.
+func (m *mirror) extent(ctx context.Context, limit time.Duration) (messaging.Extent, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	return m.source.Extent(ctx)
 }
 
 func (m *mirror) cursor() messaging.Cursor {

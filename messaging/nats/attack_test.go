@@ -41,7 +41,7 @@ func besiege(t *testing.T, w world) siege {
 	must(t, err)
 	return siege{
 		world: w, hub: hub, attacker: attacker.nc, victim: victim, own: own, victims: victims,
-		heardOfVictim: eavesdrop(t, hub.nc, subject.UpOf(victims), subject.DownOf(victims), subject.Hub(">"), subject.HubBeat()),
+		heardOfVictim: eavesdrop(t, hub.nc, subject.UpOf(victims), subject.DownOf(victims), subject.Hub(">"), subject.HubBeat(), subject.HubOpinion()),
 	}
 }
 
@@ -251,7 +251,7 @@ func (s siege) targets() []string {
 	return append(subjects,
 		// As another member, as the hub, and into the hub's records.
 		subject.Beat(s.victims), subject.Up(s.victims, subject.UpStatus), subject.Up(s.victims, subject.UpHello), subject.DownBeat(s.victims),
-		subject.Down(s.victims, subject.DownProbe), work, subject.HubBeat(), subject.GatewayBeat(), subject.MemberDownBeat(), subject.MemberDown("x"),
+		subject.Down(s.victims, subject.DownProbe), work, subject.HubBeat(), subject.HubOpinion(), subject.GatewayBeat(), subject.MemberDownBeat(), subject.MemberDown("x"),
 		subject.Hub(subject.HubToken), subject.Hub(subject.HubMember), subject.Hub(subject.HubOperation),
 		subject.RecordPrefix(subject.Assignments)+"shop.web", subject.RecordPrefix(subject.Members)+"tokyo", subject.RecordPrefix(subject.Leases)+"hub",
 		subject.Beat("*"), subject.AnyUp(), subject.AnyDown(), "_INBOX.victim",
@@ -265,7 +265,7 @@ func TestMemberEavesdrops(t *testing.T) { everywhere(t, memberEavesdrops) }
 func memberEavesdrops(t *testing.T, w world) {
 	s := besiege(t, w)
 	heard := eavesdrop(t, s.attacker, ">", "*.>", "hansa.>", "_INBOX.>", "$SYS.>", "$JS.>", subject.UpOf(s.victims), subject.DownOf(s.victims),
-		subject.RecordPrefix(subject.Workloads)+">", subject.HubBeat(), subject.MemberUpAll(), subject.MemberDownAll())
+		subject.RecordPrefix(subject.Workloads)+">", subject.HubBeat(), subject.HubOpinion(), subject.MemberUpAll(), subject.MemberDownAll())
 	answering(t, s.hub, subject.Up("*", subject.UpHello), func(messaging.Message) ([]byte, error) { return []byte("of the victim"), nil })
 
 	own := func(text string) { // is heard, so that what was asked to be heard is known to every server
@@ -284,7 +284,9 @@ func memberEavesdrops(t *testing.T, w world) {
 	_, err := asked(t, s.victim, []byte("victim's hello"))
 	must(t, err)
 	must(t, s.hub.Publish(subject.DownBeat(s.victims), []byte("for the victim")))
-	must(t, s.hub.Publish(subject.HubBeat(), []byte("for gateways")))
+	for _, subj := range subject.FromHubs() {
+		must(t, s.hub.Publish(subj, []byte("for gateways")))
+	}
 	workloads, err := s.hub.Bucket(t.Context(), subject.Workloads)
 	must(t, err)
 	_, err = workloads.Put(t.Context(), "shop.web", []byte("a workload"), 0)
@@ -318,10 +320,10 @@ func replyHijack(t *testing.T, w world) {
 		return []byte("hijacked"), nil
 	})
 	victimHears := eavesdrop(t, s.victim.nc, "_INBOX.>", subject.MemberDownAll())
-	hubHears := eavesdrop(t, s.hub.nc, "_INBOX.victim", subject.Hub(">"), subject.HubBeat(), "$JS.API.>")
+	hubHears := eavesdrop(t, s.hub.nc, "_INBOX.victim", subject.Hub(">"), subject.HubBeat(), subject.HubOpinion(), "$JS.API.>")
 	replies := []string{
 		"_INBOX.victim", subject.MemberDownBeat(), subject.DownBeat(s.victims), subject.WorkPrefix(s.victims) + "shop.web",
-		subject.RecordPrefix(subject.Assignments) + "shop.web", subject.Hub(subject.HubToken), subject.HubBeat(),
+		subject.RecordPrefix(subject.Assignments) + "shop.web", subject.Hub(subject.HubToken), subject.HubBeat(), subject.HubOpinion(),
 		"$JS.API.STREAM.DELETE." + streamName(subject.Workloads),
 	}
 	ready := eavesdrop(t, s.attacker, "_INBOX.ready")

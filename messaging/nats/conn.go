@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -177,7 +178,7 @@ func (c *Conn) Close() {
 // Connected reports whether the bus is reachable at present.
 func (c *Conn) Connected() bool { return c.nc.IsConnected() }
 
-// hubHeader is on the beats of the hub. What is answered to a gateway, which can name
+// hubHeader is on what the hubs say to all gateways. What is answered to a gateway, which can name
 // another gateway's ear for it, never has it, so that no gateway passes an answer off as
 // a beat to the others.
 const hubHeader = "Hansa-Hub"
@@ -185,7 +186,7 @@ const hubHeader = "Hansa-Hub"
 // Publish sends a core message. While the bus is away it fails at once.
 func (c *Conn) Publish(subj string, data []byte) error {
 	publish := c.nc.Publish
-	if subj == subject.HubBeat() {
+	if slices.Contains(subject.FromHubs(), subj) {
 		publish = c.publishMarked
 	}
 	if err := publish(subj, data); err != nil {
@@ -210,8 +211,9 @@ const (
 // Subscribe calls handle for each message until ctx ends or stop is called. While the
 // bus is away it begins when that is back.
 func (c *Conn) Subscribe(ctx context.Context, subj string, handle func(messaging.Message)) (func(), error) {
+	marked := c.gateway != "" && slices.Contains(subject.FromHubs(), subj)
 	sub, err := c.nc.Subscribe(subj, func(m *nats.Msg) {
-		if c.gateway != "" && subj == subject.HubBeat() && m.Header.Get(hubHeader) == "" {
+		if marked && m.Header.Get(hubHeader) == "" {
 			return
 		}
 		handle(messaging.Message{Subject: m.Subject, Reply: m.Reply, Data: m.Data})

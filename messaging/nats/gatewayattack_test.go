@@ -55,7 +55,7 @@ func (s siege) beyondGateways() []string {
 	work := subject.WorkPrefix(s.victims) + "shop.web"
 	subjects := []string{
 		subject.Beat(s.victims), subject.Up(s.victims, subject.UpStatus), subject.DownBeat(s.victims), subject.Down(s.victims, subject.DownProbe),
-		work, subject.HubBeat(), "$SYS.REQ.SERVER.PING", subject.Hub("unknown"),
+		work, subject.HubBeat(), subject.HubOpinion(), "$SYS.REQ.SERVER.PING", subject.Hub("unknown"),
 	}
 	subjects = append(subjects, api(subject.WorkBucket(s.victims), s.victims, work)...)
 	for _, bucket := range append(subject.Durable(), subject.Rebuilt()...) {
@@ -165,7 +165,7 @@ func (s siege) hijack(t *testing.T, nc *nats.Conn, prefix, reply string, next fu
 func (s siege) harmful() []string {
 	out := []string{
 		subject.WorkPrefix(s.victims) + "shop.web", subject.DownBeat(s.victims), subject.Down(s.victims, subject.DownRotate), subject.Beat(s.victims),
-		subject.Up(s.victims, subject.UpStatus), subject.HubBeat(), "_INBOX.victim", subject.Hub(subject.HubToken),
+		subject.Up(s.victims, subject.UpStatus), subject.HubBeat(), subject.HubOpinion(), "_INBOX.victim", subject.Hub(subject.HubToken),
 		"$JS.API.CONSUMER.DELETE." + subject.WorkBucket(s.victims) + "." + s.victims, "$JS.API.STREAM.DELETE." + subject.WorkBucket(s.victims),
 	}
 	for _, bucket := range append(subject.Durable(), subject.Rebuilt()...) {
@@ -185,10 +185,12 @@ func gatewayReplies(t *testing.T, w world) {
 	next := s.loaded(t, []byte(`{"name":"R_members","subjects":["spied.>"],"storage":"memory"}`))
 	other := s.dial(t, GatewayRole)
 	beats := make(chan messaging.Message, 64)
-	_, err := other.Subscribe(t.Context(), subject.HubBeat(), func(m messaging.Message) { beats <- m })
-	must(t, err)
+	for _, subj := range subject.FromHubs() {
+		_, err := other.Subscribe(t.Context(), subj, func(m messaging.Message) { beats <- m })
+		must(t, err)
+	}
 	victimHears := eavesdrop(t, s.victim.nc, "_INBOX.>", subject.MemberDownAll())
-	hubHears := eavesdrop(t, s.hub.nc, "_INBOX.victim", subject.Hub(subject.HubToken), subject.HubBeat(), subject.AnyUp(), subject.AnyDown())
+	hubHears := eavesdrop(t, s.hub.nc, "_INBOX.victim", subject.Hub(subject.HubToken), subject.HubBeat(), subject.HubOpinion(), subject.AnyUp(), subject.AnyDown())
 	honest := s.dial(t, GatewayRole)
 	free := s.freeGateway(t)
 	before := s.streams(t)
@@ -211,11 +213,13 @@ func gatewayReplies(t *testing.T, w world) {
 	if len(beats) > 0 {
 		t.Errorf("another gateway takes an answer for a beat of the hub: %q", (<-beats).Data)
 	}
-	must(t, s.hub.Publish(subject.HubBeat(), []byte("beat")))
-	select {
-	case <-beats:
-	case <-time.After(5 * time.Second):
-		t.Error("the other gateway does not even hear the hub")
+	for _, subj := range subject.FromHubs() {
+		must(t, s.hub.Publish(subj, []byte("beat")))
+		select {
+		case <-beats:
+		case <-time.After(5 * time.Second):
+			t.Errorf("the other gateway does not even hear the hub on %s", subj)
+		}
 	}
 
 	t.Run("the check can fail", func(t *testing.T) {

@@ -35,6 +35,7 @@ type offer struct {
 func offers() []offer {
 	out := []offer{
 		{name: "hub beat", subject: subject.HubBeat(), kind: jwt.Stream},
+		{name: "hub opinion", subject: subject.HubOpinion(), kind: jwt.Stream},
 		{name: "gateway beat", subject: subject.GatewayBeat()},
 	}
 	for _, method := range subject.HubMethods() {
@@ -155,7 +156,7 @@ const inbox = "_INBOX."
 // keeps gateways apart from each other.
 func permitGateway(claims *jwt.UserClaims, name string) {
 	tunnels := ownTunnels(name)
-	claims.Sub.Allow = jwt.StringList{inbox + name + ".>", subject.HubBeat(), tunnels.Up()}
+	claims.Sub.Allow = append(jwt.StringList{inbox + name + ".>", tunnels.Up()}, subject.FromHubs()...)
 	claims.Pub.Allow = jwt.StringList{subject.GatewayBeat(), tunnels.Open(), tunnels.Down()}
 	for _, method := range subject.HubMethods() {
 		claims.Pub.Allow.Add(subject.Hub(method))

@@ -31,7 +31,7 @@ func accountsAlone(t *testing.T, w world) {
 	defer free.Close()
 
 	before := s.state(t)
-	hears := eavesdrop(t, free, subject.UpOf(s.victims), subject.DownOf(s.victims), subject.RecordPrefix(subject.Workloads)+">", subject.HubBeat(), subject.Hub(">"), "$JS.>", "$SYS.>")
+	hears := eavesdrop(t, free, subject.UpOf(s.victims), subject.DownOf(s.victims), subject.RecordPrefix(subject.Workloads)+">", subject.HubBeat(), subject.HubOpinion(), subject.Hub(">"), "$JS.>", "$SYS.>")
 	for _, headers := range [][]string{nil, {"Nats-Rollup", "all", "Nats-Msg-Id", "m1"}} {
 		for _, a := range answers(t, free, s.targets(), headers...) {
 			if strings.Contains(a.data, "secret") || strings.Contains(strings.ReplaceAll(a.data, a.asked, ""), s.victims) {

@@ -15,6 +15,7 @@
 //	hansa.v1.m.<account>.up.tunnel.<dialer>.<session>    member → gateway, core: its frames
 //	hansa.v1.hub.<method>                   gateway → hub, request
 //	hansa.v1.hub.beat                       hub → gateways, core: hub beat
+//	hansa.v1.hub.opinion                    hub → hubs and gateways, core: what one that does not lead hears
 //	hansa.v1.api.<request>                  gateway → JetStream, in the place of "$JS.API"
 //
 // In the member's own account the same subjects are local names without the
@@ -138,6 +139,13 @@ func Hub(method string) string { return root + "hub." + method }
 
 // HubBeat is the subject on which the hub's leader beats to gateways.
 func HubBeat() string { return root + "hub.beat" }
+
+// HubOpinion is the subject on which a hub that does not lead says what it hears of the
+// members itself.
+func HubOpinion() string { return root + "hub.opinion" }
+
+// FromHubs lists what hubs say to all gateways, and nobody else may.
+func FromHubs() []string { return []string{HubBeat(), HubOpinion()} }
 
 // GatewayBeat is the subject on which a gateway says which table it holds.
 func GatewayBeat() string { return root + "gateway.beat" }

@@ -14,6 +14,7 @@ func TestSubjects(t *testing.T) {
 	for want, got := range map[string]string{
 		"hansa.v1.hub.join":            Hub(HubJoin),
 		"hansa.v1.hub.beat":            HubBeat(),
+		"hansa.v1.hub.opinion":         HubOpinion(),
 		"hansa.v1.gateway.beat":        GatewayBeat(),
 		"hansa.v1.m.AB.up.beat":        Beat("AB"),
 		"hansa.v1.m.*.up.beat":         Beat("*"),
@@ -187,7 +188,7 @@ func TestMatches(t *testing.T) {
 // TestKind: a kind tells what a message is for, and nothing of who and which.
 func TestKind(t *testing.T) {
 	for s, want := range map[string]string{
-		Hub(HubJoin): "hub.join", HubBeat(): "hub.beat", GatewayBeat(): "gateway.beat",
+		Hub(HubJoin): "hub.join", HubBeat(): "hub.beat", HubOpinion(): "hub.opinion", GatewayBeat(): "gateway.beat",
 		Beat("AKEY"): "up.beat", MemberBeat(): "up.beat", Up("*", UpFacts): "up.facts", MemberUp(UpFacts): "up.facts",
 		DownBeat("AKEY"): "down.beat", Down("AKEY", "session"): "down", MemberDown("session"): "down", MemberDownAll(): "down",
 		RecordPrefix(Workloads) + "a.b": "record", WorkPrefix("AKEY") + "a.b": "down", "$JS.API.INFO": "other", root: "other", "": "other",

@@ -24,6 +24,7 @@ type row struct {
 var table = []row{
 	{"federation", words, nil},
 	{"federation/membership", pure, nil},
+	{"federation/standby", pure, []string{"federation/membership"}},
 	{"federation/lease", pure, nil},
 	{"federation/recovery", pure, nil},
 	{"federation/rollout", pure, nil},

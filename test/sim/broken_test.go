@@ -92,6 +92,12 @@ func brokenLaws() []breakage {
 			}
 			return b
 		}}},
+		{"agreed", []string{
+			"hub h1", "hub h2", "hub h3", "gateway g1", "member m1 region=eu-central nodes=1", "advance 3s", "kill h1", "advance 3s",
+		}, Hooks{Opinion: func(o federation.Opinion) federation.Opinion {
+			o.Members = []federation.MemberOpinion{{Member: "m1", Withdrawn: true}}
+			return o
+		}}},
 	}
 }
 

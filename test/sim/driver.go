@@ -39,7 +39,7 @@ func (d *drawer) say(format string, args ...any) {
 func (d *drawer) pick(of []string) string { return of[d.rng.IntN(len(of))] }
 
 func (d *drawer) federation() {
-	d.hubs = []string{"h1", "h2"}[:1+d.rng.IntN(2)]
+	d.hubs = []string{"h1", "h2", "h3"}[:1+d.rng.IntN(3)]
 	for _, h := range d.hubs {
 		d.say("hub %s", h)
 	}
@@ -72,7 +72,7 @@ func (d *drawer) apply(name, option string) {
 // trouble draws one fault or one wish.
 func (d *drawer) trouble() {
 	m := d.pick(d.members)
-	switch d.rng.IntN(28) {
+	switch d.rng.IntN(29) {
 	case 0, 1, 2:
 		d.say("kill %s", m)
 	case 3, 4, 5:
@@ -97,6 +97,9 @@ func (d *drawer) trouble() {
 		d.apply(d.pick([]string{"shop/web", "shop/cart"}), "")
 	case 23:
 		d.again(m)
+	case 24:
+		d.say("crash %s %dms", d.pick(d.hubs), 2000+d.rng.IntN(15000))
+		d.say("kill %s", m)
 	default:
 		d.subtle(m)
 	}

@@ -16,12 +16,13 @@ type gateway struct {
 	name   string
 	build  *route.Builder
 	table  *route.Table
+	agreed map[string]bool // members that are withdrawn because the hubs agree
 	beatAt time.Time
 	said   string
 }
 
 func newGateway(w *World, name string) *gateway {
-	g := &gateway{w: w, name: name, build: route.NewBuilder(), beatAt: w.now}
+	g := &gateway{w: w, name: name, build: route.NewBuilder(), agreed: map[string]bool{}, beatAt: w.now}
 	g.table = g.build.Table()
 	w.After(name, 0, func() {
 		for _, bucket := range []string{"members", "health", exports} {
@@ -66,6 +67,12 @@ func (g *gateway) record(bucket string, e entry) {
 
 func (g *gateway) swap() {
 	g.table = g.build.Table()
+	for name, m := range g.table.Members {
+		if m.Agreed && !g.agreed[name] {
+			g.w.laws.agreed(g.name, name)
+		}
+		g.agreed[name] = m.Agreed
+	}
 	if text := strings.Join(g.table.Withdrawn, ", "); text != g.said {
 		g.said = text
 		if text == "" {
@@ -80,6 +87,11 @@ func (g *gateway) Receive(m Message) {
 	case change:
 		g.record(b.Bucket, b.Entry)
 		g.swap()
+	case federation.Opinion:
+		if g.build.SetOpinion(g.w.hooks.opinion(b), g.w.now) {
+			g.swap()
+			g.beat()
+		}
 	case federation.HubBeat:
 		g.w.laws.gatewayHeard(g.name, b)
 		b = g.w.hooks.gatewayBeat(b)

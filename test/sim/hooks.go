@@ -15,6 +15,7 @@ type Hooks struct {
 	GuardEvent  func(guard.Event) guard.Event     // nil drops it
 	GuardEffect func(guard.Effect) []guard.Effect // nil drops it
 	GatewayBeat func(federation.HubBeat) federation.HubBeat
+	Opinion     func(federation.Opinion) federation.Opinion // as a gateway hears it
 }
 
 func (h Hooks) hubEvent(ev decision.Event) decision.Event {
@@ -50,4 +51,11 @@ func (h Hooks) gatewayBeat(b federation.HubBeat) federation.HubBeat {
 		return b
 	}
 	return h.GatewayBeat(b)
+}
+
+func (h Hooks) opinion(o federation.Opinion) federation.Opinion {
+	if h.Opinion == nil {
+		return o
+	}
+	return h.Opinion(o)
 }

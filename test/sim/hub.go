@@ -7,6 +7,7 @@ import (
 	"github.com/hansa-io/hansa/federation"
 	"github.com/hansa-io/hansa/federation/decision"
 	"github.com/hansa-io/hansa/federation/lease"
+	"github.com/hansa-io/hansa/federation/standby"
 )
 
 const (
@@ -14,6 +15,8 @@ const (
 	// writeTimeout is how long a hub waits for the store before it takes a write
 	// for lost.
 	writeTimeout = 2 * time.Second
+	// watchAfter is when a hub that has not begun to lead by then begins to listen.
+	watchAfter = 100 * time.Millisecond
 	// leaseBucket holds the leadership.
 	leaseBucket = "leases"
 	exports     = "exports"
@@ -29,6 +32,7 @@ type hub struct {
 	name     string
 	leader   *lease.Leader
 	m        *decision.Machine // nil while it follows
+	idle     *observer         // nil once it has read what it needs to lead
 	term     uint64
 	requests map[uint64]Message
 	last     uint64
@@ -57,13 +61,24 @@ type (
 )
 
 func newHub(w *World, name string) *hub {
-	return &hub{w: w, name: name, leader: lease.NewLeader(lease.LeaderOptions{}), requests: map[uint64]Message{}, said: map[string]string{}}
+	h := &hub{w: w, name: name, leader: lease.NewLeader(lease.LeaderOptions{}), requests: map[uint64]Message{}, said: map[string]string{}}
+	w.After(name, watchAfter, func() {
+		if h.m == nil {
+			h.watch()
+		}
+	})
+	return h
 }
 
 func (h *hub) Deadline() (time.Time, bool) {
 	due, _ := h.leader.Deadline()
 	if h.m != nil {
 		if at, ok := h.m.Deadline(); ok && at.Before(due) {
+			due = at
+		}
+	}
+	if h.idle != nil {
+		if at, ok := h.idle.m.Deadline(); ok && at.Before(due) {
 			due = at
 		}
 	}
@@ -78,12 +93,22 @@ func (h *hub) Tick() {
 			h.step(decision.Tick{})
 		}
 	}
+	if h.idle != nil {
+		if due, ok := h.idle.m.Deadline(); ok && !due.After(h.w.now) {
+			h.idle.step(standby.Tick{})
+		}
+	}
 	if due, ok := h.leader.Deadline(); ok && !due.After(h.w.now) {
 		h.lead(lease.Tick{})
 	}
 }
 
 func (h *hub) Check() error {
+	if h.idle != nil {
+		if err := h.idle.m.Check(); err != nil {
+			return err
+		}
+	}
 	if h.m == nil {
 		return nil
 	}
@@ -100,12 +125,13 @@ func (h *hub) lead(ev lease.Event) {
 			h.w.Send(h.name, storeName, put{Bucket: leaseBucket, Key: "hub", Expected: e.Expected})
 		case lease.Lead:
 			h.w.say("%s leads, term %d", h.name, e.Term)
-			h.term, h.m = e.Term, decision.New(decision.Options{Term: e.Term})
+			h.term, h.m = e.Term, decision.New(decision.Options{Term: e.Term, Hub: h.name})
 			h.reports, h.synced, h.early = &decision.Reports{}, map[string]bool{}, map[string][]entry{}
 			h.load()
 		case lease.StepDown:
 			h.w.say("%s steps down: %s", h.name, e.Reason)
 			h.m = nil
+			h.watch()
 		}
 	}
 }
@@ -178,6 +204,9 @@ func (h *hub) follow(m *decision.Machine, s decision.Source) {
 				h.record(string(s), e)
 			}
 			h.synced[string(s)] = true
+			if len(h.synced) == len(decision.Sources()) {
+				h.step(decision.Listened{Before: h.relieve()})
+			}
 			h.step(decision.Synced{Source: s})
 		}
 	})
@@ -237,9 +266,12 @@ func key(s string) federation.Key {
 	return k
 }
 
-// Receive is what comes from the bus. A hub that does not lead subscribes to
-// nothing.
+// Receive is what comes from the bus. A hub that does not lead hears members and hubs
+// only.
 func (h *hub) Receive(m Message) {
+	if h.idle != nil {
+		h.idle.receive(m)
+	}
 	if h.m == nil {
 		return
 	}
@@ -252,6 +284,8 @@ func (h *hub) Receive(m Message) {
 		h.record(b.Bucket, b.Entry)
 	case federation.Beat:
 		h.step(decision.BeatArrived{Beat: b})
+	case federation.Opinion:
+		h.step(decision.OpinionArrived{Opinion: b})
 	case federation.GatewayBeat:
 		h.step(decision.GatewayBeatArrived{Beat: b})
 	case probed:

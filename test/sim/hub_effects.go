@@ -40,7 +40,9 @@ func (h *hub) execute(e decision.Effect) {
 	case decision.SendHubBeat:
 		h.beat(e)
 	case decision.AskProbe:
-		h.probe(e)
+		h.probe(e, func(r federation.ProbeReply) {
+			h.step(decision.ProbeResult{Member: e.Member, Vantage: "hub", Reply: r})
+		})
 	case decision.Survey:
 		h.w.Send(h.name, e.Vantage, probeFor{Member: e.Member, Timeout: e.Timeout, Survey: true})
 	case decision.Audit:
@@ -169,8 +171,10 @@ func (h *hub) beat(e decision.SendHubBeat) {
 	h.sayOnce("frozen", frozenText(b.Frozen))
 	for _, name := range h.w.names {
 		switch h.w.nodes[name].part.(type) {
-		case *gateway:
-			h.w.Beat(h.name, name, b)
+		case *gateway, *hub:
+			if name != h.name {
+				h.w.Beat(h.name, name, b)
+			}
 		case *agent:
 			if !e.Early {
 				h.w.Beat(h.name, name, b.For(name))
@@ -233,15 +237,15 @@ type probeFor struct {
 	Survey  bool
 }
 
-func (h *hub) probe(e decision.AskProbe) {
+// probe has every vantage look; own is called with what was seen from the hub itself, and
+// what members see comes as messages.
+func (h *hub) probe(e decision.AskProbe, own func(federation.ProbeReply)) {
 	for _, v := range e.Vantages {
 		if v != "hub" {
 			h.w.Send(h.name, v, probeFor{Member: e.Member, Timeout: e.Timeout})
 			continue
 		}
-		look(h.w, Link{h.name, e.Member}, e.Timeout, func(r federation.ProbeReply) {
-			h.step(decision.ProbeResult{Member: e.Member, Vantage: v, Reply: r})
-		})
+		look(h.w, Link{h.name, e.Member}, e.Timeout, own)
 	}
 }
 

@@ -30,7 +30,9 @@ import (
 //	rest          no machine wants to be called for ever while no time passes
 //	withdrawn     a gateway that has heard that a member is withdrawn does not
 //	              answer with it
-var Laws = []string{"invariant", "edges", "epochs", "placement", "old-order", "stale-view", "once", "history", "rest", "withdrawn"}
+//	agreed        a gateway withdraws by the word of hubs that do not lead only what
+//	              most of all hubs have just said
+var Laws = []string{"invariant", "edges", "epochs", "placement", "old-order", "stale-view", "once", "history", "rest", "withdrawn", "agreed"}
 
 // laws watches the world. The first broken law is kept.
 type laws struct {
@@ -45,6 +47,7 @@ type laws struct {
 	heard    map[string]federation.HubBeat // newest that each gateway heard
 	gateways bool                          // one has changed
 	turns    history                       // of at-most-one workloads
+	opined   map[opined]time.Time
 }
 
 // decided is one committed assignment.
@@ -72,7 +75,7 @@ func newLaws(w *World) *laws {
 	return &laws{
 		w: w, health: map[string]federation.Health{}, history: map[federation.Key][]decided{},
 		deleted: map[federation.Key]bool{}, done: map[held]federation.Epoch{}, heard: map[string]federation.HubBeat{},
-		turns: newHistory(), away: map[string]time.Time{},
+		turns: newHistory(), away: map[string]time.Time{}, opined: map[opined]time.Time{},
 	}
 }
 

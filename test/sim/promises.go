@@ -147,8 +147,8 @@ func (w *World) placedWell(k federation.Key, v federation.Workload, revision fed
 func (w *World) room(terms federation.MemberSelection) int64 {
 	var n int64
 	for _, name := range w.memberNames() {
-		spec, _ := w.records(string(decision.SourceMembers))[name].Value.(federation.MemberSpec)
-		if spec.Cordoned || slices.Contains(terms.Exclude, name) || len(terms.Names) > 0 && !slices.Contains(terms.Names, name) {
+		spec, joined := w.records(string(decision.SourceMembers))[name].Value.(federation.MemberSpec)
+		if !joined || spec.Cordoned || slices.Contains(terms.Exclude, name) || len(terms.Names) > 0 && !slices.Contains(terms.Names, name) {
 			continue
 		}
 		n += w.members[name].nodes * 8000 / perReplica
