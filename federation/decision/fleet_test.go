@@ -63,3 +63,9 @@ func BenchmarkEverywhere(b *testing.B) {
 	b.ReportMetric(float64(sum.steps)/float64(b.N), "steps")
 	b.ReportMetric(float64(sum.longest.Microseconds())/1000, "longest-ms")
 }
+
+// stopwatch is how long the steps of a machine took.
+type stopwatch struct {
+	all, longest time.Duration
+	steps        int
+}

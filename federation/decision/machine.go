@@ -334,38 +334,8 @@ func (m *Machine) applySynced(s Source) {
 	}
 }
 
-func (m *Machine) writeDone(ev WriteDone) {
-	w, ok := m.writes[ev.ID]
-	if !ok {
-		return
-	}
-	delete(m.writes, ev.ID)
-	m.unstored = true
-	switch w.source {
-	case SourceAssignments:
-		m.assignmentDone(w, ev)
-	case SourceHealth:
-		m.unsaved[w.name] = true
-		m.healthDone(w, ev)
-	case SourceOperations:
-		m.operationDone(w, ev)
-	case SourceMembers:
-		m.unsaved[w.name] = true
-		m.memberDone(w, ev)
-	case sourceWorks:
-		m.workDone(w, ev)
-	}
-}
-
 // emit adds an effect to those of this Step.
 func (m *Machine) emit(e Effect) { m.out = append(m.out, e) }
-
-// newWrite numbers a write and remembers whose it is.
-func (m *Machine) newWrite(w writing) uint64 {
-	m.lastID++
-	m.writes[m.lastID] = w
-	return m.lastID
-}
 
 func (m *Machine) reply(request uint64, answer any) { m.emit(Reply{Request: request, Answer: answer}) }
 

@@ -173,12 +173,6 @@ func (r *rig) timed(evs []Event) []Effect {
 	return out
 }
 
-// stopwatch is how long the steps of a machine took.
-type stopwatch struct {
-	all, longest time.Duration
-	steps        int
-}
-
 func (r *rig) logf(format string, args ...any) {
 	r.lines = append(r.lines, fmt.Sprintf("t=%s ", r.now.Sub(epochStart))+fmt.Sprintf(format, args...))
 }
