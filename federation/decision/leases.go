@@ -19,7 +19,12 @@ func (w *workload) once() bool { return w.failover().Continuity == federation.At
 func (m *Machine) renew(ev RenewArrived) {
 	r := ev.Renew
 	w, ok := m.workloads[r.Workload]
-	if !ok || w.record.busy() || w.record.revision == 0 {
+	if ok && w.record.busy() && w.record.revision != 0 {
+		// A denial would stop what runs for what may be a measured time that is written.
+		m.refuse(ev.Request, "Unavailable", fmt.Sprintf("the decision about %s is being written; ask again", r.Workload))
+		return
+	}
+	if !ok || w.record.revision == 0 {
 		m.reply(ev.Request, federation.Grant{Denied: fmt.Sprintf("%s is not decided", r.Workload)})
 		return
 	}
