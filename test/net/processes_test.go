@@ -36,7 +36,7 @@ func checkPausedAgent(t *testing.T, f *federation) {
 
 func checkPausedHub(t *testing.T, f *federation) {
 	p := f.processes[hub]
-	f.still(t, row{fault: "hub paused for 10 s"}, 10*time.Second, trouble{
+	f.still(t, row{fault: "hub paused for 13 s"}, 13*time.Second, trouble{ // longer than any lease lasts at the member
 		breaks: func() { p.signal(t, syscall.SIGSTOP) },
 		heals:  func() { p.signal(t, syscall.SIGCONT) }, leaseEnds: true,
 	})
