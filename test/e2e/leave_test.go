@@ -270,7 +270,9 @@ func checkLeaveKilledAgent(t *testing.T, s *leaver) {
 	if err := s.command.Process.Signal(syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	<-s.ended
+	if err := <-s.ended; err == nil {
+		t.Error("an agent that was killed has ended well")
+	}
 	s.f.await(t, 20*time.Second, func() string {
 		if h := s.f.members(t)["osaka"].Status.Health; h == "Healthy" {
 			return "osaka is " + h
