@@ -115,10 +115,11 @@ func (f *trio) dial(hub string) *nats.Conn {
 	if err != nil {
 		f.b.Fatal(err)
 	}
-	conn, err := nats.Dial(nats.DialOptions{URLs: []string{"tls://" + c.Bus.Listen}, CA: ca, Credentials: who, Name: "bench"})
-	if err != nil {
-		f.b.Fatal(err)
-	}
+	var conn *nats.Conn
+	f.until(func() bool { // one that was started just now does not listen yet
+		conn, err = nats.Dial(nats.DialOptions{URLs: []string{"tls://" + c.Bus.Listen}, CA: ca, Credentials: who, Name: "bench"})
+		return err == nil
+	})
 	return conn
 }
 
