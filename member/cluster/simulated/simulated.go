@@ -69,6 +69,9 @@ func (n *Nodes) Run(ctx context.Context) error {
 	if err := source.follow(ctx, conf.TypedClient); err != nil {
 		return err
 	}
+	if err := warm(); err != nil {
+		return err
+	}
 	controller, err := controllers.NewController(conf)
 	if err != nil {
 		return fmt.Errorf("create kwok controllers: %w", err)
