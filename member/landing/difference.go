@@ -1,7 +1,6 @@
 package landing
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"reflect"
@@ -14,11 +13,8 @@ import (
 	"github.com/hansa-io/hansa/member/kube"
 )
 
-// Bounds of what is told about one object.
-const (
-	maxFields = 16
-	maxValue  = 120 // bytes
-)
+// maxFields bounds what is told about one object.
+const maxFields = 16
 
 // listKeys are the fields that tell the elements of a list apart, as the API server's
 // own schemas have them; the first that all elements have, each differently, count.
@@ -55,28 +51,11 @@ func (d *differ) compare(path string, want, have any) {
 }
 
 func (d *differ) add(path string, want, have any) {
-	f := federation.FieldDrift{Path: path, Manager: d.managers.Of(path), Wanted: d.text(path, want), Found: d.text(path, have)}
+	f := federation.FieldDrift{Path: path, Manager: d.managers.Of(path), Wanted: federation.FieldText(path, want, d.secret), Found: federation.FieldText(path, have, d.secret)}
 	if want == nil {
 		f.Wanted = "nothing"
 	}
 	d.fields = append(d.fields, f)
-}
-
-func (d *differ) text(path string, v any) string {
-	if v == nil {
-		return ""
-	}
-	if d.secret && (strings.HasPrefix(path, "data") || strings.HasPrefix(path, "stringData")) {
-		return "(secret)"
-	}
-	b, err := json.Marshal(v)
-	if err != nil {
-		return fmt.Sprint(v)
-	}
-	if len(b) > maxValue {
-		return strings.ToValidUTF8(string(b[:maxValue]), "") + "…"
-	}
-	return string(b)
 }
 
 // elements maps the paths of what a value consists of to it; nil for a plain value and

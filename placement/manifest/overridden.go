@@ -1,7 +1,6 @@
 package manifest
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"reflect"
@@ -18,9 +17,6 @@ type Effect struct {
 	Path     string // "spec.template.spec.containers[name=\"web\"].image"
 	From, To string // JSON, cut off where it is long; empty where there is nothing
 }
-
-// maxValue bounds how much of a value is told, in bytes.
-const maxValue = 120
 
 // Overridden lists what Render changes by overrides for the target, override by override.
 // Objects whose content is not here, since it is sealed, are left out. With an error it
@@ -72,7 +68,7 @@ func (c *comparison) compare(path string, from, to any) {
 	}
 	f, t := parts(path, from), parts(path, to)
 	if f == nil || t == nil {
-		c.effects = append(c.effects, Effect{Override: c.override, Object: c.object, Path: path, From: c.text(path, from), To: c.text(path, to)})
+		c.effects = append(c.effects, Effect{Override: c.override, Object: c.object, Path: path, From: federation.FieldText(path, from, c.secret), To: federation.FieldText(path, to, c.secret)})
 		return
 	}
 	all := maps.Clone(f)
@@ -106,46 +102,11 @@ func parts(path string, v any) map[string]any {
 	return nil
 }
 
-func (c *comparison) text(path string, v any) string {
-	if v == nil {
-		return ""
-	}
-	if c.secret && (strings.HasPrefix(path, "data") || strings.HasPrefix(path, "stringData")) {
-		return "(secret)"
-	}
-	b, err := json.Marshal(v)
-	if err != nil {
-		return fmt.Sprint(v)
-	}
-	if len(b) > maxValue {
-		return strings.ToValidUTF8(string(b[:maxValue]), "") + "…"
-	}
-	return string(b)
-}
-
 // copies are deep ones.
 func copies(docs []document) []document {
 	out := make([]document, len(docs))
 	for i, d := range docs {
-		out[i], _ = copyOf(d).(document)
+		out[i], _ = cloned(d).(document)
 	}
 	return out
-}
-
-func copyOf(v any) any {
-	switch v := v.(type) {
-	case document:
-		out := make(document, len(v))
-		for name, field := range v {
-			out[name] = copyOf(field)
-		}
-		return out
-	case []any:
-		out := make([]any, len(v))
-		for i, item := range v {
-			out[i] = copyOf(item)
-		}
-		return out
-	}
-	return v
 }
