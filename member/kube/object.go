@@ -99,29 +99,20 @@ func (c *Client) Create(ctx context.Context, u *unstructured.Unstructured) (*uns
 // Adopt gives the fields that an object got when Hansa created it to Hansa's
 // server-side apply, so that applying it without a field removes that.
 func (c *Client) Adopt(ctx context.Context, r Ref) error {
-	at, err := c.resource(r)
-	if err != nil {
-		return err
-	}
-	return retry.RetryOnConflict(retry.DefaultRetry, func() error {
-		live, err := at.Get(ctx, r.Name, metav1.GetOptions{})
-		if err != nil {
-			return explain("read", r, err)
-		}
-		patch, err := csaupgrade.UpgradeManagedFieldsPatch(live, sets.New(FieldManager), FieldManager)
-		if err != nil || patch == nil {
-			return err
-		}
-		if _, err = at.Patch(ctx, r.Name, types.JSONPatchType, patch, metav1.PatchOptions{}); apierrors.IsConflict(err) {
-			return err
-		}
-		return explain("take the fields of", r, err)
+	return c.patchFields(ctx, r, "take the fields of", func(live *unstructured.Unstructured) ([]byte, error) {
+		return csaupgrade.UpgradeManagedFieldsPatch(live, sets.New(FieldManager), FieldManager)
 	})
 }
 
 // Disown gives up the fields of an object that Hansa manages: they stay as they are, and
 // nobody's.
 func (c *Client) Disown(ctx context.Context, r Ref) error {
+	return c.patchFields(ctx, r, "give up the fields of", disowned)
+}
+
+// patchFields changes who manages which fields of an object by the JSON patch that change
+// makes for it as it is; nil changes nothing.
+func (c *Client) patchFields(ctx context.Context, r Ref, what string, change func(live *unstructured.Unstructured) ([]byte, error)) error {
 	at, err := c.resource(r)
 	if err != nil {
 		return err
@@ -131,14 +122,14 @@ func (c *Client) Disown(ctx context.Context, r Ref) error {
 		if err != nil {
 			return explain("read", r, err)
 		}
-		patch, err := disowned(live)
+		patch, err := change(live)
 		if err != nil || patch == nil {
 			return err
 		}
 		if _, err = at.Patch(ctx, r.Name, types.JSONPatchType, patch, metav1.PatchOptions{}); apierrors.IsConflict(err) {
 			return err
 		}
-		return explain("give up the fields of", r, err)
+		return explain(what, r, err)
 	})
 }
 
