@@ -135,34 +135,19 @@ func (l *leadership) gather(ctx context.Context) error {
 
 // run is the only goroutine that touches the machine.
 func (l *leadership) run(ctx context.Context) error {
-	deadline := time.NewTimer(time.Hour)
-	defer deadline.Stop()
-	ticker := time.NewTicker(stallTick)
-	defer ticker.Stop()
-	last := time.Now()
-	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-l.events.Ready():
+	return driver{
+		ready: l.events.Ready(),
+		take: func() {
 			for evs := l.events.Take(); len(evs) > 0 && ctx.Err() == nil; {
 				n := decision.Together(evs)
 				l.step(ctx, evs[:n]...)
 				evs = evs[n:]
 			}
-		case <-deadline.C:
-			l.step(ctx, decision.Tick{})
-		case <-ticker.C:
-			now := time.Now()
-			if gap := now.Sub(last) - stallTick; gap > stallLimit {
-				l.step(ctx, decision.Stalled{For: gap})
-			}
-			last = now
-		}
-		if at, ok := l.machine.Deadline(); ok {
-			deadline.Reset(max(0, time.Until(at)))
-		}
-	}
+		},
+		tick:    func() { l.step(ctx, decision.Tick{}) },
+		stalled: func(gap time.Duration) { l.step(ctx, decision.Stalled{For: gap}) },
+		due:     l.machine.Deadline,
+	}.run(ctx)
 }
 
 // step gives the machine events and carries out what it returns.

@@ -96,32 +96,17 @@ func (o *observer) run(ctx context.Context) error {
 
 // loop is the only goroutine that touches the machine.
 func (o *observer) loop(ctx context.Context) error {
-	deadline := time.NewTimer(time.Hour)
-	defer deadline.Stop()
-	ticker := time.NewTicker(stallTick)
-	defer ticker.Stop()
-	last := time.Now()
-	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-o.events.Ready():
+	return driver{
+		ready: o.events.Ready(),
+		take: func() {
 			for _, ev := range o.events.Take() {
 				o.step(ctx, ev)
 			}
-		case <-deadline.C:
-			o.step(ctx, standby.Tick{})
-		case <-ticker.C:
-			now := time.Now()
-			if gap := now.Sub(last) - stallTick; gap > stallLimit {
-				o.step(ctx, standby.Stalled{For: gap})
-			}
-			last = now
-		}
-		if at, ok := o.machine.Deadline(); ok {
-			deadline.Reset(max(0, time.Until(at)))
-		}
-	}
+		},
+		tick:    func() { o.step(ctx, standby.Tick{}) },
+		stalled: func(gap time.Duration) { o.step(ctx, standby.Stalled{For: gap}) },
+		due:     o.machine.Deadline,
+	}.run(ctx)
 }
 
 func (o *observer) step(ctx context.Context, ev standby.Event) {
