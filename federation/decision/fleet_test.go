@@ -15,14 +15,7 @@ func BenchmarkFleet(b *testing.B) {
 	const span = 10 * time.Second
 	var join, idle stopwatch
 	for b.Loop() {
-		r := newRig(b)
-		r.clock = &stopwatch{}
-		names := make([]string, 1000)
-		for i := range names {
-			names[i] = fmt.Sprintf("m%04d=eu-central", i)
-		}
-		r.cmdMembers(names)
-		r.advance(10 * time.Second)
+		r := thousandMembers(b)
 		join.all += r.clock.all
 		*r.clock = stopwatch{}
 		r.advance(span)
@@ -37,14 +30,7 @@ func BenchmarkFleet(b *testing.B) {
 func BenchmarkEverywhere(b *testing.B) {
 	var sum stopwatch
 	for b.Loop() {
-		r := newRig(b)
-		r.clock = &stopwatch{}
-		names := make([]string, 1000)
-		for i := range names {
-			names[i] = fmt.Sprintf("m%04d=eu-central", i)
-		}
-		r.cmdMembers(names)
-		r.advance(10 * time.Second)
+		r := thousandMembers(b)
 		*r.clock, r.batched = stopwatch{}, true
 		for n := range 100 {
 			r.cmdWorkload([]string{fmt.Sprintf("load/w%d", n), "replicas=1", "cpu=1", "duplicated="})
@@ -55,17 +41,39 @@ func BenchmarkEverywhere(b *testing.B) {
 				b.Fatalf("%s is not ready everywhere", w.key)
 			}
 		}
-		sum.all += r.clock.all
-		sum.steps += r.clock.steps
-		sum.longest = max(sum.longest, r.clock.longest)
+		sum.add(*r.clock)
 	}
-	b.ReportMetric(float64(sum.all.Milliseconds())/float64(b.N), "core-ms")
-	b.ReportMetric(float64(sum.steps)/float64(b.N), "steps")
-	b.ReportMetric(float64(sum.longest.Microseconds())/1000, "longest-ms")
+	sum.report(b)
+}
+
+// thousandMembers returns a measured rig in which all of them have joined and are Healthy.
+func thousandMembers(b *testing.B) *rig {
+	r := newRig(b)
+	r.clock = &stopwatch{}
+	names := make([]string, 1000)
+	for i := range names {
+		names[i] = fmt.Sprintf("m%04d=eu-central", i)
+	}
+	r.cmdMembers(names)
+	r.advance(10 * time.Second)
+	return r
 }
 
 // stopwatch is how long the steps of a machine took.
 type stopwatch struct {
 	all, longest time.Duration
 	steps        int
+}
+
+func (s *stopwatch) add(one stopwatch) {
+	s.all += one.all
+	s.steps += one.steps
+	s.longest = max(s.longest, one.longest)
+}
+
+// report tells the sum of all runs of a benchmark, for each of them.
+func (s *stopwatch) report(b *testing.B) {
+	b.ReportMetric(float64(s.all.Milliseconds())/float64(b.N), "core-ms")
+	b.ReportMetric(float64(s.steps)/float64(b.N), "steps")
+	b.ReportMetric(float64(s.longest.Microseconds())/1000, "longest-ms")
 }

@@ -224,7 +224,7 @@ func (m *Machine) retains(w *workload, name string) bool {
 	return ok && mem.spec.stored.Leaving.Remains == federation.Retain && !w.once() && !w.deleted()
 }
 
-// gives up what finds no place elsewhere.
+// forced says that what finds no place elsewhere is given up.
 func (m *Machine) forced(name string) bool {
 	mem, ok := m.members[name]
 	return ok && mem.spec.stored.Leaving.Force

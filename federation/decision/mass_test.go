@@ -42,11 +42,7 @@ func BenchmarkMassLoss(b *testing.B) {
 		if moved != 1000 {
 			b.Fatalf("%d of 1,000 workloads moved", moved)
 		}
-		sum.all += r.clock.all
-		sum.steps += r.clock.steps
-		sum.longest = max(sum.longest, r.clock.longest)
+		sum.add(*r.clock)
 	}
-	b.ReportMetric(float64(sum.all.Milliseconds())/float64(b.N), "core-ms")
-	b.ReportMetric(float64(sum.steps)/float64(b.N), "steps")
-	b.ReportMetric(float64(sum.longest.Microseconds())/1000, "longest-ms")
+	sum.report(b)
 }
