@@ -16,12 +16,13 @@ type directory struct {
 	mu       sync.Mutex
 	members  map[string]federation.MemberSpec // by name
 	accounts map[string]string                // account → name
+	joining  map[string]string                // cluster ID → the name under which it joins just now
 	reports  decision.Reports
 	complete bool // every member that there was when the term began is known
 }
 
 func newDirectory() *directory {
-	return &directory{members: map[string]federation.MemberSpec{}, accounts: map[string]string{}}
+	return &directory{members: map[string]federation.MemberSpec{}, accounts: map[string]string{}, joining: map[string]string{}}
 }
 
 func (d *directory) set(spec federation.MemberSpec) {
@@ -92,12 +93,37 @@ func (d *directory) everySpec() []federation.MemberSpec {
 	return slices.Collect(maps.Values(d.members))
 }
 
+var errUnread = messaging.Errorf(messaging.Unavailable, "the hub has not read all members yet: ask again")
+
+// claim gives a cluster to one name until disclaim is called, unless it has another or is
+// getting it, and returns the name that it has then.
+func (d *directory) claim(cluster, name string) string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if other, taken := d.joining[cluster]; taken {
+		return other
+	}
+	for _, spec := range d.members {
+		if spec.ClusterID == cluster && spec.Name != name {
+			return spec.Name
+		}
+	}
+	d.joining[cluster] = name
+	return name
+}
+
+func (d *directory) disclaim(cluster string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.joining, cluster)
+}
+
 // own checks that what arrived under account speaks about its own member.
 func (d *directory) own(account, member string) error {
 	name, ok := d.memberOf(account)
 	switch {
 	case !ok && !d.whole():
-		return messaging.Errorf(messaging.Unavailable, "the hub has not read all members yet: ask again")
+		return errUnread
 	case !ok || name != member:
 		return messaging.Errorf(messaging.Denied, "account %s speaks about member %q, which is not its own", account, member)
 	}

@@ -217,11 +217,13 @@ func (l *leadership) listen(ctx context.Context) error {
 	}
 	for _, methods := range []map[string]handler{l.answers(), l.questions(), l.safekeeping()} {
 		for method, answer := range methods {
-			l.group.Go(func() error { return bus.Respond(ctx, subject.Hub(method), answer) })
+			l.group.Go(func() error { return bus.Respond(ctx, subject.Hub(method), passing(ctx, answer)) })
 		}
 	}
 	for method, answer := range l.reports() {
-		l.group.Go(func() error { return ears.RespondAdmitted(ctx, subject.Up("*", method), l.fair(ctx, method), answer) })
+		l.group.Go(func() error {
+			return ears.RespondAdmitted(ctx, subject.Up("*", method), l.fair(ctx, method), passing(ctx, answer))
+		})
 	}
 	return nil
 }

@@ -51,11 +51,13 @@ type joins struct {
 	busURLs    []string
 	busCA      []byte
 	federation string
+	dir        *directory
 }
 
-// join checks the request, consumes the token, writes the member's record and
-// returns the agent's credentials. A cluster that lost its agent's state may
-// join again under its name with a new token.
+// join checks the request, writes the member's record, consumes the token and returns
+// the agent's credentials. The record comes first: when the hub ends in between, the same
+// token joins the same cluster again, and no other. A cluster that lost its agent's state
+// may join again under its name with a new token.
 func (j joins) join(ctx context.Context, r federation.JoinRequest, now time.Time) (federation.JoinReply, error) {
 	if err := checkJoin(r); err != nil {
 		return federation.JoinReply{}, err
@@ -69,9 +71,11 @@ func (j joins) join(ctx context.Context, r federation.JoinRequest, now time.Time
 			return federation.JoinReply{}, err
 		}
 	}
-	if err := j.strange(ctx, r); err != nil {
+	release, err := j.strange(r)
+	if err != nil {
 		return federation.JoinReply{}, err
 	}
+	defer release()
 	spec, expected, err := j.known(ctx, r)
 	if err != nil {
 		return federation.JoinReply{}, err
@@ -94,37 +98,32 @@ func (j joins) join(ctx context.Context, r federation.JoinRequest, now time.Time
 	if err != nil {
 		return federation.JoinReply{}, messaging.Errorf(messaging.Invalid, "join of %s: %v", r.Member, err)
 	}
-	if err := j.tokens.consume(ctx, token, revision); err != nil {
+	spec = replaced(joined(spec, r, account, now), federation.BusUser{Key: r.UserKey, IssuedAt: now, ExpiresAt: expires})
+	if err := j.write(ctx, spec, expected); err != nil {
 		return federation.JoinReply{}, err
 	}
-	if err := j.write(ctx, replaced(joined(spec, r, account, now), federation.BusUser{Key: r.UserKey, IssuedAt: now, ExpiresAt: expires}), expected); err != nil {
+	j.dir.set(spec)
+	if err := j.tokens.consume(ctx, token, revision); err != nil {
 		return federation.JoinReply{}, err
 	}
 	return federation.JoinReply{UserJWT: jwt, BusURLs: j.busURLs, BusCA: j.busCA, Account: account, ExpiresAt: expires, Federation: j.federation}, nil
 }
 
-// strange refuses a cluster that belongs to another federation, or that is a member of
-// this one under another name.
-func (j joins) strange(ctx context.Context, r federation.JoinRequest) error {
+// strange refuses a cluster that belongs to another federation, or that is or becomes a
+// member of this one under another name. Until release is called it becomes none.
+func (j joins) strange(r federation.JoinRequest) (release func(), err error) {
 	if r.Federation != "" && j.federation != "" && r.Federation != j.federation {
-		return messaging.Errorf(messaging.Exists,
+		return nil, messaging.Errorf(messaging.Exists,
 			"join of %s: the cluster belongs to another federation (%s, this is %s): remove it there with \"hansa leave\"; if it was removed without its agent, delete ConfigMap hansa-system/hansa-member in the cluster",
 			r.Member, r.Federation, j.federation)
 	}
-	entries, err := snapshot(ctx, j.members, "")
-	if err != nil {
-		return fmt.Errorf("join of %s: list the members: %w", r.Member, err)
+	if !j.dir.whole() {
+		return nil, errUnread
 	}
-	for _, e := range entries {
-		spec, err := federationv1.DecodeMemberSpec(e.Value)
-		if err != nil {
-			return err
-		}
-		if spec.ClusterID == r.ClusterID && spec.Name != r.Member {
-			return messaging.Errorf(messaging.Exists, "join of %s: the cluster is a member already, as %s: remove that first with \"hansa leave %s\"", r.Member, spec.Name, spec.Name)
-		}
+	if name := j.dir.claim(r.ClusterID, r.Member); name != r.Member {
+		return nil, messaging.Errorf(messaging.Exists, "join of %s: the cluster is a member already, as %s: remove that first with \"hansa leave %s\"", r.Member, name, name)
 	}
-	return nil
+	return func() { j.dir.disclaim(r.ClusterID) }, nil
 }
 
 // known returns the record that the name has, and its revision; both are zero

@@ -56,6 +56,43 @@ func TestJoin(t *testing.T) {
 	})
 }
 
+func TestJoinAfterTheHubEndedInBetween(t *testing.T) {
+	w := newWorld(t)
+	w.startHub("hub")
+	token, tokyo := w.token("tokyo"), w.applicant("tokyo", "c1")
+	unused := w.stored(token)
+	must(t, tokyo.apply(token, nil))
+	w.store(unused) // as it is when the hub ends before it has consumed it
+	if err := w.applicant("tokyo", "c2").apply(token, nil); err == nil {
+		t.Error("the token joined another cluster")
+	}
+	must(t, tokyo.apply(token, nil))
+	refusal(t, tokyo.apply(token, nil), messaging.Denied, `join of tokyo: the token was used already: make a new one with "hansa token create --member tokyo"`)
+}
+
+func TestJoinOfOneClusterUnderTwoNames(t *testing.T) {
+	w := newWorld(t)
+	w.startHub("hub")
+	names := []string{"tokyo", "osaka"}
+	results := make(chan error, len(names))
+	for _, name := range names {
+		token := w.token(name)
+		a := w.applicant(name, "c1")
+		go func() { results <- a.apply(token, nil) }()
+	}
+	joined := 0
+	for range names {
+		if err := <-results; err == nil {
+			joined++
+		} else {
+			t.Log(err)
+		}
+	}
+	if joined != 1 || len(w.entries(subject.Members)) != 1 {
+		t.Errorf("%d joined, the store has %d members", joined, len(w.entries(subject.Members)))
+	}
+}
+
 func TestJoinRefusals(t *testing.T) {
 	w := newWorld(t)
 	w.startHub("hub")
@@ -113,16 +150,27 @@ func TestJoinRefusals(t *testing.T) {
 func (w *world) expired(member string) federation.TokenReply {
 	w.t.Helper()
 	fresh := w.token(member)
+	stored := w.stored(fresh)
+	stored.ExpiresAt = time.Date(2020, 1, 2, 3, 4, 5, 0, time.UTC)
+	w.store(stored)
+	return fresh
+}
+
+// stored returns what the store has of a token.
+func (w *world) stored(token federation.TokenReply) federation.Token {
+	w.t.Helper()
+	stored, err := federationv1.DecodeToken(w.entries(subject.Tokens)[subject.Token(token.ID)].Value)
+	must(w.t, err)
+	return stored
+}
+
+// store overwrites a token.
+func (w *world) store(token federation.Token) {
+	w.t.Helper()
 	b, err := w.records.Bucket(w.t.Context(), subject.Tokens)
 	must(w.t, err)
-	entry, err := b.Get(w.t.Context(), subject.Token(fresh.ID))
+	_, err = b.Put(w.t.Context(), subject.Token(token.ID), federationv1.EncodeToken(token), messaging.AnyRevision)
 	must(w.t, err)
-	stored, err := federationv1.DecodeToken(entry.Value)
-	must(w.t, err)
-	stored.ExpiresAt = time.Date(2020, 1, 2, 3, 4, 5, 0, time.UTC)
-	_, err = b.Put(w.t.Context(), entry.Key, federationv1.EncodeToken(stored), entry.Revision)
-	must(w.t, err)
-	return fresh
 }
 
 // TestTokens: tokens are listed without what could be used of them, one that was revoked

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/hansa-io/hansa/federation"
@@ -22,7 +23,7 @@ func (l *leadership) answers() map[string]handler {
 	t := tokens{bucket: l.buckets[subject.Tokens]}
 	j := joins{
 		tokens: t, members: l.buckets[subject.Members], accounts: l.hub.opts.Accounts, works: l.hub.opts.Works,
-		seal: l.hub.opts.Sealing.Seal, busURLs: l.hub.opts.BusURLs, busCA: l.hub.opts.BusCA, federation: l.hub.opts.Federation,
+		seal: l.hub.opts.Sealing.Seal, busURLs: l.hub.opts.BusURLs, busCA: l.hub.opts.BusCA, federation: l.hub.opts.Federation, dir: l.dir,
 	}
 	return map[string]handler{
 		subject.HubJoin: answer(federationv1.DecodeJoinRequest, federationv1.EncodeJoinReply,
@@ -119,6 +120,24 @@ func answer[Q, A any](decode func([]byte) (Q, error), encode func(A) []byte, do 
 			return nil, err
 		}
 		return encode(a), nil
+	}
+}
+
+// passing makes the errors of a handler that another attempt may not meet ones that say
+// so: that the term ended under it, or that the store did not answer.
+func passing(term context.Context, do handler) handler {
+	return func(ctx context.Context, m messaging.Message) ([]byte, error) {
+		data, err := do(ctx, m)
+		var chosen *messaging.RemoteError
+		switch {
+		case err == nil || errors.As(err, &chosen):
+			return data, err
+		case term.Err() != nil:
+			return nil, messaging.Errorf(messaging.Unavailable, "the hub stopped leading meanwhile: try again")
+		case errors.Is(err, messaging.ErrUnknown), errors.Is(err, messaging.ErrTimeout), errors.Is(err, messaging.ErrDisconnected), errors.Is(err, context.DeadlineExceeded):
+			return nil, messaging.Errorf(messaging.Unavailable, "%v: try again", err)
+		}
+		return nil, err
 	}
 }
 

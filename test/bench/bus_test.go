@@ -106,26 +106,36 @@ func measureBus(b *testing.B, members int) {
 	b.ReportMetric(time.Since(begin).Seconds(), "served-s")
 }
 
-// join makes a token and joins a member with it, as an agent does.
+// join joins a member as an agent does, which asks again while the hub changes.
 func (h hubProcess) join(name string) (nats.Credentials, *gatewayv1.JoinResponse) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
+	for {
+		credentials, reply, err := h.tryJoin(ctx, name)
+		if err == nil {
+			return credentials, reply
+		}
+		if !wait(ctx, time.Second) {
+			panic(err) // of a goroutine; the benchmark cannot go on
+		}
+	}
+}
+
+// tryJoin makes a token and joins with it.
+func (h hubProcess) tryJoin(ctx context.Context, name string) (nats.Credentials, *gatewayv1.JoinResponse, error) {
 	answer, err := h.client.Members.CreateToken(ctx, &gatewayv1.CreateTokenRequest{Member: name, Ttl: durationpb.New(time.Hour)})
 	if err != nil {
-		panic(err) // of a goroutine; the benchmark cannot go on
+		return nats.Credentials{}, nil, err
 	}
 	id, secret, _ := strings.Cut(answer.GetToken()[strings.LastIndex(answer.GetToken(), "#")+1:], ".")
 	key, seed, err := nats.NewUserKey()
 	if err != nil {
-		panic(err)
+		return nats.Credentials{}, nil, err
 	}
 	reply, err := h.client.Join.Join(ctx, &gatewayv1.JoinRequest{
 		TokenId: id, TokenSecret: secret, Member: name, Place: &gatewayv1.Place{Region: "eu-central"}, ClusterId: name, UserKey: key,
 	})
-	if err != nil {
-		panic(err)
-	}
-	return nats.Credentials{JWT: reply.GetUserJwt(), Seed: seed}, reply
+	return nats.Credentials{JWT: reply.GetUserJwt(), Seed: seed}, reply, err
 }
 
 func (h hubProcess) healthy() int {
