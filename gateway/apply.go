@@ -50,12 +50,10 @@ func (g *Gateway) Apply(ctx context.Context, r grpcserver.Apply) ([]grpcserver.A
 	if err != nil {
 		return out, err
 	}
-	for i, w := range desired.Workloads {
-		done, err := applyOne(ctx, bucket, w, r)
-		if err != nil {
-			return out, fmt.Errorf("apply %s (%d of %d workloads were applied): %w", w.Key, i, len(desired.Workloads), err)
-		}
-		out = append(out, done)
+	done, err := applyWorkloads(ctx, bucket, desired.Workloads, r)
+	out = append(out, done...)
+	if err != nil {
+		return out, err
 	}
 	for _, k := range pruned {
 		done, err := deleteOne(ctx, bucket, k, r.DryRun)
@@ -175,14 +173,25 @@ func shared(o federation.Object) bool {
 	return false
 }
 
-// applyOne writes one workload unless it is already as wanted.
-func applyOne(ctx context.Context, bucket messaging.KV, w federation.Workload, r grpcserver.Apply) (grpcserver.Applied, error) {
-	done := grpcserver.Applied{Kind: "Workload", Key: w.Key, Objects: len(w.Objects)}
-	err := write(ctx, bucket, record{
-		about: "workload " + w.Key.String(), key: subject.WorkloadKey(w.Key), value: federationv1.EncodeWorkload(w),
-		same: func(stored []byte) bool { return same(stored, w, r.Prune) },
-	}, r.DryRun, &done)
-	return done, err
+// applyWorkloads writes the workloads that are not already as wanted.
+func applyWorkloads(ctx context.Context, bucket messaging.Bucket, workloads []federation.Workload, r grpcserver.Apply) ([]grpcserver.Applied, error) {
+	records := make([]record, len(workloads))
+	for i, w := range workloads {
+		records[i] = record{
+			about: "workload " + w.Key.String(), key: subject.WorkloadKey(w.Key), value: federationv1.EncodeWorkload(w),
+			same: func(stored []byte) bool { return same(stored, w, r.Prune) },
+		}
+	}
+	done, err := writeAll(ctx, bucket, records, r.DryRun)
+	out := make([]grpcserver.Applied, len(done))
+	for i, d := range done {
+		w := workloads[i]
+		out[i] = grpcserver.Applied{Kind: "Workload", Key: w.Key, Objects: len(w.Objects), Action: d.action, Revision: d.revision}
+	}
+	if err != nil {
+		return out, fmt.Errorf("apply %s (%d of %d workloads were applied): %w", workloads[len(done)].Key, len(done), len(workloads), err)
+	}
+	return out, nil
 }
 
 // same reports whether the stored record asks for the same thing; from which

@@ -4,10 +4,15 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"time"
 
-	"github.com/hansa-io/hansa/gateway/grpcserver"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/hansa-io/hansa/federation"
 	"github.com/hansa-io/hansa/messaging"
+	"github.com/hansa-io/hansa/messaging/trace"
 )
 
 // record is one record of desired state that is to be written or removed.
@@ -20,33 +25,82 @@ type record struct {
 	same func(stored []byte) bool
 }
 
-// write writes a record unless it is already as wanted, and notes what was done. A write
-// whose outcome is not known is looked up and, if need be, made again: a bus that lost a
-// server elects.
-func write(ctx context.Context, bucket messaging.KV, r record, dryRun bool, done *grpcserver.Applied) error {
-	action, unknown := "", time.Time{}
+// Bounds of what is written at once. The bytes leave room for how they travel in the one
+// message that asks the hub for them.
+const (
+	mostAtOnce  = 500
+	bytesAtOnce = 4 << 20
+	readsAtOnce = 16
+)
+
+// written is what became of a record.
+type written struct {
+	action   string // "created", "configured" or "unchanged"
+	revision federation.Revision
+}
+
+// change is a record on its way into the store.
+type change struct {
+	record
+	written
+	due      bool                // the store has something else
+	tried    string              // the action of a write whose outcome is not known
+	expected federation.Revision // of what is in its place
+}
+
+// writeAll writes records unless they are already as wanted: all or none of those that go
+// out at once. It returns what became of those that it is done with, in order.
+func writeAll(ctx context.Context, bucket messaging.Bucket, records []record, dryRun bool) ([]written, error) {
+	changes := make([]*change, len(records))
+	for i, r := range records {
+		changes[i] = &change{record: r}
+	}
+	var done []written
+	for len(changes) > 0 {
+		n := atOnce(changes)
+		if err := write(ctx, bucket, changes[:n], dryRun); err != nil {
+			return done, err
+		}
+		for _, c := range changes[:n] {
+			done = append(done, c.written)
+		}
+		changes = changes[n:]
+	}
+	return done, nil
+}
+
+// atOnce says how many of the first changes are written together.
+func atOnce(changes []*change) int {
+	n, size := 1, len(changes[0].value)
+	for n < min(len(changes), mostAtOnce) {
+		if size += len(changes[n].value); size > bytesAtOnce {
+			break
+		}
+		n++
+	}
+	return n
+}
+
+// write writes all that is not as wanted, or nothing. A write whose outcome is not known
+// is looked up and, if need be, made again: a bus that lost a server elects.
+func write(ctx context.Context, bucket messaging.Bucket, changes []*change, dryRun bool) error {
+	unknown := time.Time{}
 	for conflicts := 0; conflicts < conflictTries; {
-		entry, err := bucket.Get(ctx, r.key)
-		switch {
-		case errors.Is(err, messaging.ErrNotFound):
-			done.Action, entry.Revision = "created", 0
-		case err != nil:
+		if err := compare(ctx, bucket, changes); err != nil {
 			return err
-		case r.same(entry.Value):
-			done.Action, done.Revision = cmp.Or(action, "unchanged"), entry.Revision
-			return nil
-		default:
-			done.Action = "configured"
 		}
-		if dryRun {
+		due := slices.DeleteFunc(slices.Clone(changes), func(c *change) bool { return !c.due })
+		if len(due) == 0 || dryRun {
 			return nil
 		}
-		done.Revision, err = bucket.Put(ctx, r.key, r.value, entry.Revision)
+		err := put(ctx, bucket, due)
 		switch {
 		case errors.Is(err, messaging.ErrConflict):
 			conflicts++
 		case errors.Is(err, messaging.ErrUnknown) && (unknown.IsZero() || time.Since(unknown) < unknownFor):
-			action = done.Action // if the write is there after all
+			for _, c := range due {
+				c.tried = c.action // if the write is there after all
+			}
 			if unknown.IsZero() {
 				unknown = time.Now()
 			}
@@ -54,7 +108,56 @@ func write(ctx context.Context, bucket messaging.KV, r record, dryRun bool, done
 			return err
 		}
 	}
-	return messaging.Errorf(messaging.Conflict, "%s is being changed by others: try again", r.about)
+	return messaging.Errorf(messaging.Conflict, "%s is being changed by others: try again", changes[0].others(len(changes)))
+}
+
+// others names a record that stands for several.
+func (c *change) others(all int) string {
+	if all == 1 {
+		return c.about
+	}
+	return fmt.Sprintf("%s, or one of %d others,", c.about, all-1)
+}
+
+// compare finds what the store has in the records' places.
+func compare(ctx context.Context, bucket messaging.KV, changes []*change) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(readsAtOnce)
+	for _, c := range changes {
+		group.Go(func() error {
+			entry, err := bucket.Get(ctx, c.key)
+			switch {
+			case errors.Is(err, messaging.ErrNotFound):
+				c.action, c.expected, c.due = "created", 0, true
+			case err != nil:
+				return err
+			case c.same(entry.Value):
+				c.action, c.revision, c.due = cmp.Or(c.tried, "unchanged"), entry.Revision, false
+			default:
+				c.action, c.expected, c.due = "configured", entry.Revision, true
+			}
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+// put writes changes over what they were compared with.
+func put(ctx context.Context, bucket messaging.Bucket, changes []*change) error {
+	if c := changes[0]; len(changes) == 1 { // which may be as large as the bus takes
+		var err error
+		c.revision, err = bucket.Put(ctx, c.key, c.value, c.expected)
+		return err
+	}
+	writes := make([]messaging.Write, len(changes))
+	for i, c := range changes {
+		writes[i] = messaging.Write{Key: c.key, Value: c.value, Expected: c.expected, Trace: trace.Parent(ctx)}
+	}
+	revisions, err := bucket.WriteAll(ctx, writes)
+	for i, revision := range revisions {
+		changes[i].revision = revision
+	}
+	return err
 }
 
 // remove takes a record away.

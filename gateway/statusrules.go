@@ -47,17 +47,20 @@ func (g *Gateway) applyRules(ctx context.Context, rules []federation.StatusRule,
 		return nil, err
 	}
 	gone := g.rulesLeftBehind(rules, r)
-	var out []grpcserver.Applied
-	for _, rule := range rules {
-		done := grpcserver.Applied{Kind: ruleKind, Key: federation.Key{Name: rule.Name}}
-		err := write(ctx, bucket, record{
+	records := make([]record, len(rules))
+	for i, rule := range rules {
+		records[i] = record{
 			about: ruleKind + " " + rule.Name, key: subject.Token(rule.Name), value: federationv1.EncodeStatusRule(rule),
 			same: func(stored []byte) bool { return sameRule(stored, rule, r.Prune) },
-		}, r.DryRun, &done)
-		if err != nil {
-			return out, err
 		}
-		out = append(out, done)
+	}
+	done, err := writeAll(ctx, bucket, records, r.DryRun)
+	out := make([]grpcserver.Applied, len(done))
+	for i, d := range done {
+		out[i] = grpcserver.Applied{Kind: ruleKind, Key: federation.Key{Name: rules[i].Name}, Action: d.action, Revision: d.revision}
+	}
+	if err != nil {
+		return out, err
 	}
 	pruned, err := g.deleteRules(ctx, gone, r.DryRun)
 	return append(out, pruned...), err
