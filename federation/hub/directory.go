@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"hash/maphash"
 	"maps"
 	"slices"
 	"sync"
@@ -18,11 +19,12 @@ type directory struct {
 	accounts map[string]string                // account → name
 	joining  map[string]string                // cluster ID → the name under which it joins just now
 	reports  decision.Reports
-	complete bool // every member that there was when the term began is known
+	stored   map[string]uint64 // record → digest of what the store has
+	complete bool              // every member that there was when the term began is known
 }
 
 func newDirectory() *directory {
-	return &directory{members: map[string]federation.MemberSpec{}, accounts: map[string]string{}, joining: map[string]string{}}
+	return &directory{members: map[string]federation.MemberSpec{}, accounts: map[string]string{}, joining: map[string]string{}, stored: map[string]uint64{}}
 }
 
 func (d *directory) set(spec federation.MemberSpec) {
@@ -151,6 +153,28 @@ func (d *directory) admit(member, record string, o decision.Order) bool {
 	defer d.mu.Unlock()
 	return d.reports.Admit(member, record, o)
 }
+
+// has reports whether the store has exactly that in the record's place, as it has of most
+// that agents tell a new leader: all again.
+func (d *directory) has(record string, value []byte) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	digest, known := d.stored[record]
+	return known && digest == maphash.Bytes(digests, value)
+}
+
+// holds notes what the store has in a record's place; nil for nothing.
+func (d *directory) holds(record string, value []byte) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if value == nil {
+		delete(d.stored, record)
+		return
+	}
+	d.stored[record] = maphash.Bytes(digests, value)
+}
+
+var digests = maphash.MakeSeed()
 
 // retract takes back the admission of a report that could not be stored.
 func (d *directory) retract(member, record string, o decision.Order) {

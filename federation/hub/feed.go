@@ -87,6 +87,9 @@ func (l *leadership) accept(bucket string, entry messaging.Entry) {
 	case decision.WorkloadDeleted:
 		l.traces.deleted(e.Key, entry.Trace, time.Now())
 	}
+	if l.stores[bucket] != nil {
+		l.dir.holds(recordName(bucket, entry.Key), entry.Value)
+	}
 	switch {
 	case err != nil:
 		if key, keyErr := subject.ParseWorkloadKey(entry.Key); bucket == subject.Workloads && keyErr == nil {

@@ -56,6 +56,9 @@ type record struct {
 	remove      bool
 }
 
+// recordName names a record in the directory.
+func recordName(bucket, key string) string { return bucket + " " + key }
+
 // report makes a handler that stores what it gets.
 func report[Q any](l *leadership, decode func([]byte) (Q, error), stored func(Q) record) handler {
 	return func(ctx context.Context, m messaging.Message) ([]byte, error) {
@@ -70,11 +73,12 @@ func report[Q any](l *leadership, decode func([]byte) (Q, error), stored func(Q)
 		if l.dir.refuses(r.member) {
 			return nil, messaging.Errorf(messaging.Unavailable, "member %s is being removed: nothing of it is stored", r.member)
 		}
-		if !l.dir.admit(r.member, r.bucket+" "+r.key, r.order) {
-			return nil, nil // a newer one is stored already
+		name := recordName(r.bucket, r.key)
+		if !l.dir.admit(r.member, name, r.order) || !r.remove && l.dir.has(name, r.value) {
+			return nil, nil // a newer one is stored already, or this one
 		}
 		if err := l.store(ctx, r); err != nil {
-			l.dir.retract(r.member, r.bucket+" "+r.key, r.order) // the agent sends it again
+			l.dir.retract(r.member, name, r.order) // the agent sends it again
 			return nil, err
 		}
 		return nil, nil

@@ -21,8 +21,9 @@ type wireError struct {
 	Text string         `json:"text"`
 }
 
-// responders bounds how many requests of one subject are answered at a time.
-const responders = 64
+// responders bounds how many requests of one subject are answered at a time: as many as
+// the hub stores together.
+const responders = 512
 
 // Respond answers requests until ctx ends.
 func (c *Conn) Respond(ctx context.Context, subj string, answer func(context.Context, messaging.Message) ([]byte, error)) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -37,6 +38,7 @@ type simulated struct {
 	sequence atomic.Uint64
 	hub      atomic.Pointer[federation.HubBeat]
 	at       atomic.Int64 // when the hub was heard last, in Unix nanoseconds
+	reports  reports
 }
 
 var room = federation.Resources{MilliCPU: 96_000, MemoryBytes: 384 << 30, Pods: 330}
@@ -69,7 +71,7 @@ func startFleet(b testing.TB, join func(name string) (member nats.Credentials, r
 			credentials, reply := join(name)
 			m := f.dial(name, credentials, reply)
 			f.members[i] = m
-			for _, role := range []func(context.Context){m.beat, m.follow, m.report} {
+			for _, role := range append(slices.Repeat([]func(context.Context){m.tell}, reportsAtOnce), m.beat, m.follow, m.report) {
 				running.Go(func() { role(ctx) })
 			}
 		})
@@ -79,7 +81,7 @@ func startFleet(b testing.TB, join func(name string) (member nats.Credentials, r
 }
 
 func (f *fleet) dial(name string, c nats.Credentials, reply *gatewayv1.JoinResponse) *simulated {
-	m := &simulated{name: name, fleet: f}
+	m := &simulated{name: name, fleet: f, reports: reports{todo: make(chan []byte, 2*fleetWorkloads)}}
 	for suffix, into := range map[string]**nats.Conn{"": &m.control, " beats": &m.beats} {
 		conn, err := nats.Dial(nats.DialOptions{
 			URLs: reply.GetBusUrls(), CA: reply.GetBusCa(), Credentials: c, Name: name + suffix, Account: reply.GetAccount(),
@@ -96,8 +98,11 @@ func (f *fleet) dial(name string, c nats.Credentials, reply *gatewayv1.JoinRespo
 func (m *simulated) beat(ctx context.Context) {
 	_, err := m.beats.Subscribe(ctx, subject.MemberDownBeat(), func(msg messaging.Message) {
 		if beat, err := federationv1.DecodeHubBeat(msg.Data); err == nil {
-			m.hub.Store(&beat)
+			last := m.hub.Swap(&beat)
 			m.at.Store(time.Now().UnixNano())
+			if last != nil && last.Term != beat.Term {
+				go m.reports.again()
+			}
 		}
 	})
 	if err != nil {
@@ -155,9 +160,14 @@ func (m *simulated) follow(ctx context.Context) {
 				continue
 			}
 			m.fleet.orders.Add(1)
-			if err := m.ready(ctx, c.Value); err != nil {
+			w, err := federationv1.DecodeWork(c.Value)
+			if err != nil {
 				return err
 			}
+			m.reports.put(federationv1.EncodeWorkStatus(federation.WorkStatus{
+				Workload: w.Workload, Member: m.name, Incarnation: 1, Sequence: m.sequence.Add(1), Epoch: w.Epoch, WorkloadRevision: w.WorkloadRevision,
+				State: federation.WorkReady, Replicas: w.Replicas, Ready: w.Replicas, ObservedAt: time.Now(),
+			}))
 		}
 		return nil
 	})
@@ -166,20 +176,42 @@ func (m *simulated) follow(ctx context.Context) {
 	}
 }
 
-// ready reports a work as ready until the hub has taken it.
-func (m *simulated) ready(ctx context.Context, order []byte) error {
-	w, err := federationv1.DecodeWork(order)
-	if err != nil {
-		return err
+// reportsAtOnce is how many reports an agent has under way.
+const reportsAtOnce = 8
+
+// reports are what a member told the hub, all of which it tells the next hub again.
+type reports struct {
+	mu   sync.Mutex
+	told [][]byte
+	todo chan []byte
+}
+
+func (r *reports) put(status []byte) {
+	r.mu.Lock()
+	r.told = append(r.told, status)
+	r.mu.Unlock()
+	r.todo <- status
+}
+
+func (r *reports) again() {
+	r.mu.Lock()
+	told := slices.Clone(r.told)
+	r.mu.Unlock()
+	for _, status := range told {
+		r.todo <- status
 	}
-	status := federation.WorkStatus{
-		Workload: w.Workload, Member: m.name, Incarnation: 1, Sequence: m.sequence.Add(1), Epoch: w.Epoch, WorkloadRevision: w.WorkloadRevision,
-		State: federation.WorkReady, Replicas: w.Replicas, Ready: w.Replicas, ObservedAt: time.Now(),
-	}
+}
+
+// tell sends each report until the hub has taken it.
+func (m *simulated) tell(ctx context.Context) {
 	for {
-		_, err := m.ask(ctx, subject.UpStatus, federationv1.EncodeWorkStatus(status))
-		if err == nil || !wait(ctx, 250*time.Millisecond) {
-			return ctx.Err()
+		select {
+		case <-ctx.Done():
+			return
+		case status := <-m.reports.todo:
+			for _, err := m.ask(ctx, subject.UpStatus, status); err != nil && wait(ctx, 250*time.Millisecond); {
+				_, err = m.ask(ctx, subject.UpStatus, status)
+			}
 		}
 	}
 }
