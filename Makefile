@@ -35,7 +35,7 @@ hansa-cluster:
 hansa-pod:
 	$(GO) build -ldflags "-s -w" -o bin/hansa-pod ./member/cmd/hansa-pod
 
-tools: bin/kubectl bin/grpcurl bin/helm ## kubectl, grpcurl and helm, which the tests use
+tools: bin/kubectl bin/grpcurl bin/helm bin/before/hansa ## kubectl, grpcurl, helm and an earlier version, which the tests use
 
 bin/kubectl: go.mod member/cluster/version.mk
 	$(GO) build -ldflags "$(HANSA_CLUSTER_LDFLAGS)" -o $@ k8s.io/kubernetes/cmd/kubectl
@@ -45,6 +45,15 @@ bin/grpcurl: .ci/tools/go.mod
 
 bin/helm: .ci/helm/go.mod
 	$(GO) build -modfile=.ci/helm/go.mod -o $@ helm.sh/helm/v4/cmd/helm
+
+# The commit from which the upgrade test starts: that of the last release.
+BEFORE := f7bd042181c51720033238130e2cc2073418c240
+
+bin/before/hansa: Makefile
+	rm -rf bin/before && mkdir -p bin/before/tree
+	git archive $(BEFORE) | tar -x -C bin/before/tree
+	$(MAKE) -C bin/before/tree hansa hansa-cluster VERSION=before
+	mv bin/before/tree/bin/* bin/before/ && rm -rf bin/before/tree
 
 up: build ## start a federation of three members on this machine; NODES=containerd runs containers, as root
 	bin/hansa up $(if $(NODES),--nodes $(NODES))
