@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -230,14 +231,14 @@ func (w *world) ask(method string, data []byte) ([]byte, error) {
 	return askUntilHeard(ctx, w.asks, subject.Hub(method), data)
 }
 
-// askUntilHeard asks again while nobody listens, until ctx ends.
+// askUntilHeard asks again while nobody listens or has time for it, until ctx ends, as
+// agents do.
 func askUntilHeard(ctx context.Context, c messaging.Requester, subj string, data []byte) ([]byte, error) {
 	for {
 		b, err := c.Request(ctx, subj, data)
 		var remote *messaging.RemoteError
-		beginning := errors.As(err, &remote) && remote.Kind == messaging.Unavailable &&
-			(strings.HasPrefix(remote.Text, "the hub has not read") || strings.HasPrefix(remote.Text, "the hub is reading"))
-		if !errors.Is(err, messaging.ErrNoResponder) && !beginning || ctx.Err() != nil {
+		passing := errors.As(err, &remote) && remote.Kind == messaging.Unavailable && slices.ContainsFunc(soon, func(text string) bool { return strings.HasPrefix(remote.Text, text) })
+		if !errors.Is(err, messaging.ErrNoResponder) && !passing || ctx.Err() != nil {
 			return b, err
 		}
 		select {
@@ -246,6 +247,9 @@ func askUntilHeard(ctx context.Context, c messaging.Requester, subj string, data
 		}
 	}
 }
+
+// soon are the refusals that pass by themselves.
+var soon = []string{"the hub has not read", "the hub is reading", "another change of member"}
 
 // refusal checks that err is one line of the kind.
 func refusal(t testing.TB, err error, kind messaging.Kind, text string) {
