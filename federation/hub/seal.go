@@ -59,12 +59,17 @@ func (l *leadership) hearSeal(ctx context.Context, m messaging.Message) ([]byte,
 			if err := checkSealKey(l.hub.opts.Sealing.Seal, o.Member, o.Key); err != nil {
 				return federation.SealReply{}, err
 			}
-			if !l.dir.admit(o.Member, "seal key", decision.Order{Incarnation: o.Incarnation, Sequence: o.Sequence}) {
+			order := decision.Order{Incarnation: o.Incarnation, Sequence: o.Sequence}
+			if !l.dir.admit(o.Member, "seal key", order) {
 				return federation.SealReply{}, messaging.Errorf(messaging.Conflict, "%s has offered a newer seal key", o.Member)
 			}
-			return asked[federation.SealReply](ctx, l, func(id uint64) decision.Event {
+			reply, err := asked[federation.SealReply](ctx, l, func(id uint64) decision.Event {
 				return decision.SealKeyOffered{Request: id, Offer: o}
 			})
+			if err != nil {
+				l.dir.retract(o.Member, "seal key", order) // the agent may offer it again
+			}
+			return reply, err
 		})(ctx, m)
 }
 
