@@ -122,9 +122,10 @@ func (d *directory) disclaim(cluster string) {
 
 // own checks that what arrived under account speaks about its own member.
 func (d *directory) own(account, member string) error {
+	whole := d.whole() // asked first: all may be read in between
 	name, ok := d.memberOf(account)
 	switch {
-	case !ok && !d.whole():
+	case !ok && !whole:
 		return errUnread
 	case !ok || name != member:
 		return messaging.Errorf(messaging.Denied, "account %s speaks about member %q, which is not its own", account, member)

@@ -177,7 +177,7 @@ func (l *leadership) hearHello(ctx context.Context, m messaging.Message) ([]byte
 // stranger tells an agent whose member has no record what happened to it; other
 // refusals stay as they are.
 func (l *leadership) stranger(m messaging.Message, member string, err error) error {
-	if _, ownErr := l.sender(m); ownErr == nil || checkMemberName(member) != nil {
+	if _, ownErr := l.sender(m); ownErr == nil || err == errUnread || checkMemberName(member) != nil {
 		return err
 	}
 	return messaging.Errorf(messaging.Denied, `member %s has no record in this federation: it was removed, or joined after the backup that was restored; `+
