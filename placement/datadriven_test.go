@@ -22,7 +22,7 @@ import (
 //	    the replicas of 100m CPU and 100Mi that each holds.
 //	external SCORE NAME=VALUE …
 //	    sets an external score.
-//	place NS/NAME [replicas=N] [cpu=MILLI] [gpu=N] [kinds=(…)] [rebalance] [exclude=NAME] [keep=NAME] [dry]
+//	place NS/NAME [replicas=N] [cpu=MILLI] [gpu=N] [kinds=(…)] [rebalance] [whole] [exclude=NAME] [keep=NAME] [dry]
 //	    decides a placement, written as JSON below the command. Unless dry, the
 //	    workload runs as decided from then on, and takes its room.
 //	batch
@@ -237,6 +237,8 @@ func readRequest(args []datadriven.CmdArg, document string) (req Request, dry bo
 			req.Demand.Kinds = arg.Vals
 		case "rebalance":
 			req.Rebalance = true
+		case "whole":
+			req.Whole = true
 		case "exclude":
 			req.Excluded = map[string]string{arg.Vals[0]: "the script says so"}
 		case "keep":

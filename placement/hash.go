@@ -200,5 +200,6 @@ func (r *run) inputsHash() string {
 		e.float(u.Share)
 	}
 	e.bool(r.req.Rebalance)
+	e.bool(r.req.Whole)
 	return e.sum()
 }

@@ -348,6 +348,9 @@ func (m *Machine) stored(o *operation) {
 	if o.record.stored.State.Ended() {
 		o.machine = nil
 		m.want(o, recovery.Wants{})
+		if o.record.stored.Request.Verb == recovery.Freeze {
+			m.worldAt = earlier(m.worldAt, m.now.Add(retryEvery)) // see completes
+		}
 		m.liftMask(o)
 		m.unclaim(o)
 		return
