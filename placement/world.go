@@ -54,7 +54,7 @@ const (
 //	Unreachable, Fenced, draining, or masked    lost
 func (m *Member) standing() standing {
 	switch {
-	case m.Masked != "", m.Spec.Draining, m.Health == federation.Unreachable, m.Health == federation.Fenced:
+	case m.Masked != "", m.Spec.Draining, m.Spec.Leaving.Leaves(), m.Health == federation.Unreachable, m.Health == federation.Fenced:
 		return lost
 	case m.Health != federation.Healthy, m.Spec.Cordoned:
 		return closed

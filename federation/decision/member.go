@@ -146,6 +146,7 @@ func (m *Machine) memberRemoved(name string) {
 		delete(w.dwells, name)
 		delete(w.released, name)
 	}
+	m.grants.Orphan(name)
 	for _, p := range mem.asked {
 		m.reply(p.request, mem.spec.stored)
 	}

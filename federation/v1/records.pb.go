@@ -582,7 +582,9 @@ type Leaving struct {
 	// Also what finds no place elsewhere is given up.
 	Force bool `protobuf:"varint,3,opt,name=force,proto3" json:"force,omitempty"`
 	// The agent has done its part in the cluster.
-	Done          bool `protobuf:"varint,4,opt,name=done,proto3" json:"done,omitempty"`
+	Done bool `protobuf:"varint,4,opt,name=done,proto3" json:"done,omitempty"`
+	// The agent may have been told to do it.
+	Told          bool `protobuf:"varint,5,opt,name=told,proto3" json:"told,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -641,6 +643,13 @@ func (x *Leaving) GetForce() bool {
 func (x *Leaving) GetDone() bool {
 	if x != nil {
 		return x.Done
+	}
+	return false
+}
+
+func (x *Leaving) GetTold() bool {
+	if x != nil {
+		return x.Told
 	}
 	return false
 }
@@ -3565,12 +3574,13 @@ const file_federation_v1_records_proto_rawDesc = "" +
 	"\aleaving\x18\x13 \x01(\v2\x1c.hansa.federation.v1.LeavingR\aleaving\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01J\x04\b\x0e\x10\x0f\"\x7f\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01J\x04\b\x0e\x10\x0f\"\x93\x01\n" +
 	"\aLeaving\x12\x18\n" +
 	"\aremains\x18\x01 \x01(\tR\aremains\x120\n" +
 	"\x05since\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12\x14\n" +
 	"\x05force\x18\x03 \x01(\bR\x05force\x12\x12\n" +
-	"\x04done\x18\x04 \x01(\bR\x04done\"\x8f\x01\n" +
+	"\x04done\x18\x04 \x01(\bR\x04done\x12\x12\n" +
+	"\x04told\x18\x05 \x01(\bR\x04told\"\x8f\x01\n" +
 	"\aBusUser\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x127\n" +
 	"\tissued_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\bissuedAt\x129\n" +
