@@ -98,6 +98,9 @@ type Assignment struct {
 	// ReadyIn is how long a share needs from the order until it is ready: the 95th
 	// percentile of what was measured, and with it an Auto dwell. Zero: not measured.
 	ReadyIn time.Duration `json:"readyIn,omitempty"`
+	// Grown has the members whose share became larger, with what stood there before, or −1
+	// for none. What a move takes away elsewhere goes once all of them are ready.
+	Grown map[string]int64 `json:"grown,omitempty"`
 }
 
 // AssignedMember is one member's share of an assignment.

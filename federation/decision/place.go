@@ -364,6 +364,7 @@ func (m *Machine) adopt(w *workload, a federation.Assignment) {
 			a.Members[i].Since = a.Epoch
 		}
 	}
+	a.Grown = w.grown(a.Members)
 	m.write(w, a)
 }
 

@@ -115,20 +115,11 @@ func (m *Machine) handOut(w *workload) {
 // an old fault of a workload does not hold up its moves.
 func (m *Machine) moved(w *workload) bool {
 	for _, s := range w.record.stored.Members {
-		if m.grew(w, s) && !m.standsReady(w, s) {
+		if w.grew(s) && !m.standsReady(w, s) {
 			return false
 		}
 	}
 	return true
-}
-
-func (m *Machine) grew(w *workload, s federation.AssignedMember) bool {
-	if w.before != nil {
-		had, was := w.before[s.Member]
-		return !was || s.Replicas > had
-	}
-	st, known := w.statuses[s.Member]
-	return !known || st.State == federation.WorkRemoved || st.Replicas < s.Replicas
 }
 
 // standsReady reports whether the member serves and has its whole share ready.

@@ -1255,7 +1255,9 @@ type Assignment struct {
 	DecidedAt        *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=decided_at,json=decidedAt,proto3" json:"decided_at,omitempty"`
 	Operation        string                 `protobuf:"bytes,10,opt,name=operation,proto3" json:"operation,omitempty"`
 	// From the order until a share is ready, the 95th percentile; 0: not measured.
-	ReadyIn       *durationpb.Duration `protobuf:"bytes,11,opt,name=ready_in,json=readyIn,proto3" json:"ready_in,omitempty"`
+	ReadyIn *durationpb.Duration `protobuf:"bytes,11,opt,name=ready_in,json=readyIn,proto3" json:"ready_in,omitempty"`
+	// Members whose share became larger, with what stood there before; -1: none.
+	Grown         map[string]int64 `protobuf:"bytes,12,rep,name=grown,proto3" json:"grown,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1363,6 +1365,13 @@ func (x *Assignment) GetOperation() string {
 func (x *Assignment) GetReadyIn() *durationpb.Duration {
 	if x != nil {
 		return x.ReadyIn
+	}
+	return nil
+}
+
+func (x *Assignment) GetGrown() map[string]int64 {
+	if x != nil {
+		return x.Grown
 	}
 	return nil
 }
@@ -3641,7 +3650,7 @@ const file_federation_v1_records_proto_rawDesc = "" +
 	"\n" +
 	"applied_by\x18\x06 \x01(\tR\tappliedBy\x123\n" +
 	"\x06sealed\x18\a \x01(\v2\x1b.hansa.federation.v1.SealedR\x06sealed\x12\x16\n" +
-	"\x06digest\x18\b \x01(\fR\x06digest\"\xe6\x03\n" +
+	"\x06digest\x18\b \x01(\fR\x06digest\"\xe2\x04\n" +
 	"\n" +
 	"Assignment\x124\n" +
 	"\bworkload\x18\x01 \x01(\v2\x18.hansa.federation.v1.KeyR\bworkload\x12+\n" +
@@ -3657,7 +3666,12 @@ const file_federation_v1_records_proto_rawDesc = "" +
 	"decided_at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\tdecidedAt\x12\x1c\n" +
 	"\toperation\x18\n" +
 	" \x01(\tR\toperation\x124\n" +
-	"\bready_in\x18\v \x01(\v2\x19.google.protobuf.DurationR\areadyIn\"t\n" +
+	"\bready_in\x18\v \x01(\v2\x19.google.protobuf.DurationR\areadyIn\x12@\n" +
+	"\x05grown\x18\f \x03(\v2*.hansa.federation.v1.Assignment.GrownEntryR\x05grown\x1a8\n" +
+	"\n" +
+	"GrownEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"t\n" +
 	"\x0eAssignedMember\x12\x16\n" +
 	"\x06member\x18\x01 \x01(\tR\x06member\x12\x1a\n" +
 	"\breplicas\x18\x02 \x01(\x03R\breplicas\x12\x14\n" +
@@ -3886,7 +3900,7 @@ func file_federation_v1_records_proto_rawDescGZIP() []byte {
 	return file_federation_v1_records_proto_rawDescData
 }
 
-var file_federation_v1_records_proto_msgTypes = make([]protoimpl.MessageInfo, 45)
+var file_federation_v1_records_proto_msgTypes = make([]protoimpl.MessageInfo, 46)
 var file_federation_v1_records_proto_goTypes = []any{
 	(*Key)(nil),                   // 0: hansa.federation.v1.Key
 	(*Place)(nil),                 // 1: hansa.federation.v1.Place
@@ -3930,11 +3944,12 @@ var file_federation_v1_records_proto_goTypes = []any{
 	nil,                           // 39: hansa.federation.v1.MemberSpec.LabelsEntry
 	nil,                           // 40: hansa.federation.v1.MemberFacts.NodeKindsEntry
 	nil,                           // 41: hansa.federation.v1.Quota.FreeEntry
-	nil,                           // 42: hansa.federation.v1.Feed.ValuesEntry
-	nil,                           // 43: hansa.federation.v1.Operation.MarksEntry
-	nil,                           // 44: hansa.federation.v1.WorkloadReport.MarksEntry
-	(*timestamppb.Timestamp)(nil), // 45: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 46: google.protobuf.Duration
+	nil,                           // 42: hansa.federation.v1.Assignment.GrownEntry
+	nil,                           // 43: hansa.federation.v1.Feed.ValuesEntry
+	nil,                           // 44: hansa.federation.v1.Operation.MarksEntry
+	nil,                           // 45: hansa.federation.v1.WorkloadReport.MarksEntry
+	(*timestamppb.Timestamp)(nil), // 46: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 47: google.protobuf.Duration
 }
 var file_federation_v1_records_proto_depIdxs = []int32{
 	38, // 0: hansa.federation.v1.Resources.extended:type_name -> hansa.federation.v1.Resources.ExtendedEntry
@@ -3944,81 +3959,82 @@ var file_federation_v1_records_proto_depIdxs = []int32{
 	1,  // 4: hansa.federation.v1.MemberSpec.place:type_name -> hansa.federation.v1.Place
 	39, // 5: hansa.federation.v1.MemberSpec.labels:type_name -> hansa.federation.v1.MemberSpec.LabelsEntry
 	4,  // 6: hansa.federation.v1.MemberSpec.taints:type_name -> hansa.federation.v1.Taint
-	45, // 7: hansa.federation.v1.MemberSpec.joined_at:type_name -> google.protobuf.Timestamp
+	46, // 7: hansa.federation.v1.MemberSpec.joined_at:type_name -> google.protobuf.Timestamp
 	7,  // 8: hansa.federation.v1.MemberSpec.user:type_name -> hansa.federation.v1.BusUser
 	7,  // 9: hansa.federation.v1.MemberSpec.next_user:type_name -> hansa.federation.v1.BusUser
-	45, // 10: hansa.federation.v1.MemberSpec.rotate_by:type_name -> google.protobuf.Timestamp
+	46, // 10: hansa.federation.v1.MemberSpec.rotate_by:type_name -> google.protobuf.Timestamp
 	6,  // 11: hansa.federation.v1.MemberSpec.leaving:type_name -> hansa.federation.v1.Leaving
-	45, // 12: hansa.federation.v1.Leaving.since:type_name -> google.protobuf.Timestamp
-	45, // 13: hansa.federation.v1.BusUser.issued_at:type_name -> google.protobuf.Timestamp
-	45, // 14: hansa.federation.v1.BusUser.expires_at:type_name -> google.protobuf.Timestamp
+	46, // 12: hansa.federation.v1.Leaving.since:type_name -> google.protobuf.Timestamp
+	46, // 13: hansa.federation.v1.BusUser.issued_at:type_name -> google.protobuf.Timestamp
+	46, // 14: hansa.federation.v1.BusUser.expires_at:type_name -> google.protobuf.Timestamp
 	2,  // 15: hansa.federation.v1.MemberFacts.allocatable:type_name -> hansa.federation.v1.Resources
 	2,  // 16: hansa.federation.v1.MemberFacts.free:type_name -> hansa.federation.v1.Resources
 	3,  // 17: hansa.federation.v1.MemberFacts.classes:type_name -> hansa.federation.v1.NodeClass
-	45, // 18: hansa.federation.v1.MemberFacts.observed_at:type_name -> google.protobuf.Timestamp
+	46, // 18: hansa.federation.v1.MemberFacts.observed_at:type_name -> google.protobuf.Timestamp
 	9,  // 19: hansa.federation.v1.MemberFacts.quotas:type_name -> hansa.federation.v1.Quota
 	40, // 20: hansa.federation.v1.MemberFacts.node_kinds:type_name -> hansa.federation.v1.MemberFacts.NodeKindsEntry
 	41, // 21: hansa.federation.v1.Quota.free:type_name -> hansa.federation.v1.Quota.FreeEntry
-	45, // 22: hansa.federation.v1.HealthRecord.since:type_name -> google.protobuf.Timestamp
+	46, // 22: hansa.federation.v1.HealthRecord.since:type_name -> google.protobuf.Timestamp
 	11, // 23: hansa.federation.v1.Objects.objects:type_name -> hansa.federation.v1.Object
 	0,  // 24: hansa.federation.v1.Workload.key:type_name -> hansa.federation.v1.Key
-	45, // 25: hansa.federation.v1.Workload.applied_at:type_name -> google.protobuf.Timestamp
+	46, // 25: hansa.federation.v1.Workload.applied_at:type_name -> google.protobuf.Timestamp
 	22, // 26: hansa.federation.v1.Workload.sealed:type_name -> hansa.federation.v1.Sealed
 	0,  // 27: hansa.federation.v1.Assignment.workload:type_name -> hansa.federation.v1.Key
 	15, // 28: hansa.federation.v1.Assignment.members:type_name -> hansa.federation.v1.AssignedMember
 	16, // 29: hansa.federation.v1.Assignment.explanation:type_name -> hansa.federation.v1.Explanation
-	45, // 30: hansa.federation.v1.Assignment.decided_at:type_name -> google.protobuf.Timestamp
-	46, // 31: hansa.federation.v1.Assignment.ready_in:type_name -> google.protobuf.Duration
-	18, // 32: hansa.federation.v1.Explanation.members:type_name -> hansa.federation.v1.MemberExplanation
-	17, // 33: hansa.federation.v1.Explanation.changes:type_name -> hansa.federation.v1.Difference
-	19, // 34: hansa.federation.v1.MemberExplanation.scores:type_name -> hansa.federation.v1.Score
-	0,  // 35: hansa.federation.v1.Work.workload:type_name -> hansa.federation.v1.Key
-	22, // 36: hansa.federation.v1.Work.sealed:type_name -> hansa.federation.v1.Sealed
-	21, // 37: hansa.federation.v1.Work.status_rules:type_name -> hansa.federation.v1.StatusRule
-	45, // 38: hansa.federation.v1.StatusRule.applied_at:type_name -> google.protobuf.Timestamp
-	0,  // 39: hansa.federation.v1.Secrets.workload:type_name -> hansa.federation.v1.Key
-	11, // 40: hansa.federation.v1.Secrets.objects:type_name -> hansa.federation.v1.Object
-	0,  // 41: hansa.federation.v1.WorkStatus.workload:type_name -> hansa.federation.v1.Key
-	26, // 42: hansa.federation.v1.WorkStatus.objects:type_name -> hansa.federation.v1.ObjectStatus
-	45, // 43: hansa.federation.v1.WorkStatus.observed_at:type_name -> google.protobuf.Timestamp
-	42, // 44: hansa.federation.v1.Feed.values:type_name -> hansa.federation.v1.Feed.ValuesEntry
-	46, // 45: hansa.federation.v1.Feed.max_age:type_name -> google.protobuf.Duration
-	45, // 46: hansa.federation.v1.Feed.reported_at:type_name -> google.protobuf.Timestamp
-	27, // 47: hansa.federation.v1.ObjectStatus.drift:type_name -> hansa.federation.v1.FieldDrift
-	45, // 48: hansa.federation.v1.ObjectStatus.corrected_at:type_name -> google.protobuf.Timestamp
-	0,  // 49: hansa.federation.v1.Export.service:type_name -> hansa.federation.v1.Key
-	29, // 50: hansa.federation.v1.Export.ports:type_name -> hansa.federation.v1.Port
-	30, // 51: hansa.federation.v1.Export.endpoints:type_name -> hansa.federation.v1.Endpoint
-	45, // 52: hansa.federation.v1.Export.exported_at:type_name -> google.protobuf.Timestamp
-	45, // 53: hansa.federation.v1.Export.observed_at:type_name -> google.protobuf.Timestamp
-	32, // 54: hansa.federation.v1.Operation.request:type_name -> hansa.federation.v1.OperationRequest
-	43, // 55: hansa.federation.v1.Operation.marks:type_name -> hansa.federation.v1.Operation.MarksEntry
-	35, // 56: hansa.federation.v1.Operation.workloads:type_name -> hansa.federation.v1.WorkloadReport
-	36, // 57: hansa.federation.v1.Operation.timeline:type_name -> hansa.federation.v1.TimelineEntry
-	33, // 58: hansa.federation.v1.Operation.objective:type_name -> hansa.federation.v1.Objective
-	34, // 59: hansa.federation.v1.Operation.achieved:type_name -> hansa.federation.v1.Achieved
-	45, // 60: hansa.federation.v1.Operation.created_at:type_name -> google.protobuf.Timestamp
-	46, // 61: hansa.federation.v1.OperationRequest.hold:type_name -> google.protobuf.Duration
-	46, // 62: hansa.federation.v1.Objective.rto:type_name -> google.protobuf.Duration
-	46, // 63: hansa.federation.v1.Objective.rpo:type_name -> google.protobuf.Duration
-	46, // 64: hansa.federation.v1.Achieved.rto:type_name -> google.protobuf.Duration
-	46, // 65: hansa.federation.v1.Achieved.downtime:type_name -> google.protobuf.Duration
-	46, // 66: hansa.federation.v1.Achieved.detect:type_name -> google.protobuf.Duration
-	0,  // 67: hansa.federation.v1.WorkloadReport.workload:type_name -> hansa.federation.v1.Key
-	44, // 68: hansa.federation.v1.WorkloadReport.marks:type_name -> hansa.federation.v1.WorkloadReport.MarksEntry
-	33, // 69: hansa.federation.v1.WorkloadReport.objective:type_name -> hansa.federation.v1.Objective
-	34, // 70: hansa.federation.v1.WorkloadReport.achieved:type_name -> hansa.federation.v1.Achieved
-	15, // 71: hansa.federation.v1.WorkloadReport.before:type_name -> hansa.federation.v1.AssignedMember
-	15, // 72: hansa.federation.v1.WorkloadReport.after:type_name -> hansa.federation.v1.AssignedMember
-	45, // 73: hansa.federation.v1.TimelineEntry.at:type_name -> google.protobuf.Timestamp
-	45, // 74: hansa.federation.v1.Event.at:type_name -> google.protobuf.Timestamp
-	45, // 75: hansa.federation.v1.Operation.MarksEntry.value:type_name -> google.protobuf.Timestamp
-	45, // 76: hansa.federation.v1.WorkloadReport.MarksEntry.value:type_name -> google.protobuf.Timestamp
-	77, // [77:77] is the sub-list for method output_type
-	77, // [77:77] is the sub-list for method input_type
-	77, // [77:77] is the sub-list for extension type_name
-	77, // [77:77] is the sub-list for extension extendee
-	0,  // [0:77] is the sub-list for field type_name
+	46, // 30: hansa.federation.v1.Assignment.decided_at:type_name -> google.protobuf.Timestamp
+	47, // 31: hansa.federation.v1.Assignment.ready_in:type_name -> google.protobuf.Duration
+	42, // 32: hansa.federation.v1.Assignment.grown:type_name -> hansa.federation.v1.Assignment.GrownEntry
+	18, // 33: hansa.federation.v1.Explanation.members:type_name -> hansa.federation.v1.MemberExplanation
+	17, // 34: hansa.federation.v1.Explanation.changes:type_name -> hansa.federation.v1.Difference
+	19, // 35: hansa.federation.v1.MemberExplanation.scores:type_name -> hansa.federation.v1.Score
+	0,  // 36: hansa.federation.v1.Work.workload:type_name -> hansa.federation.v1.Key
+	22, // 37: hansa.federation.v1.Work.sealed:type_name -> hansa.federation.v1.Sealed
+	21, // 38: hansa.federation.v1.Work.status_rules:type_name -> hansa.federation.v1.StatusRule
+	46, // 39: hansa.federation.v1.StatusRule.applied_at:type_name -> google.protobuf.Timestamp
+	0,  // 40: hansa.federation.v1.Secrets.workload:type_name -> hansa.federation.v1.Key
+	11, // 41: hansa.federation.v1.Secrets.objects:type_name -> hansa.federation.v1.Object
+	0,  // 42: hansa.federation.v1.WorkStatus.workload:type_name -> hansa.federation.v1.Key
+	26, // 43: hansa.federation.v1.WorkStatus.objects:type_name -> hansa.federation.v1.ObjectStatus
+	46, // 44: hansa.federation.v1.WorkStatus.observed_at:type_name -> google.protobuf.Timestamp
+	43, // 45: hansa.federation.v1.Feed.values:type_name -> hansa.federation.v1.Feed.ValuesEntry
+	47, // 46: hansa.federation.v1.Feed.max_age:type_name -> google.protobuf.Duration
+	46, // 47: hansa.federation.v1.Feed.reported_at:type_name -> google.protobuf.Timestamp
+	27, // 48: hansa.federation.v1.ObjectStatus.drift:type_name -> hansa.federation.v1.FieldDrift
+	46, // 49: hansa.federation.v1.ObjectStatus.corrected_at:type_name -> google.protobuf.Timestamp
+	0,  // 50: hansa.federation.v1.Export.service:type_name -> hansa.federation.v1.Key
+	29, // 51: hansa.federation.v1.Export.ports:type_name -> hansa.federation.v1.Port
+	30, // 52: hansa.federation.v1.Export.endpoints:type_name -> hansa.federation.v1.Endpoint
+	46, // 53: hansa.federation.v1.Export.exported_at:type_name -> google.protobuf.Timestamp
+	46, // 54: hansa.federation.v1.Export.observed_at:type_name -> google.protobuf.Timestamp
+	32, // 55: hansa.federation.v1.Operation.request:type_name -> hansa.federation.v1.OperationRequest
+	44, // 56: hansa.federation.v1.Operation.marks:type_name -> hansa.federation.v1.Operation.MarksEntry
+	35, // 57: hansa.federation.v1.Operation.workloads:type_name -> hansa.federation.v1.WorkloadReport
+	36, // 58: hansa.federation.v1.Operation.timeline:type_name -> hansa.federation.v1.TimelineEntry
+	33, // 59: hansa.federation.v1.Operation.objective:type_name -> hansa.federation.v1.Objective
+	34, // 60: hansa.federation.v1.Operation.achieved:type_name -> hansa.federation.v1.Achieved
+	46, // 61: hansa.federation.v1.Operation.created_at:type_name -> google.protobuf.Timestamp
+	47, // 62: hansa.federation.v1.OperationRequest.hold:type_name -> google.protobuf.Duration
+	47, // 63: hansa.federation.v1.Objective.rto:type_name -> google.protobuf.Duration
+	47, // 64: hansa.federation.v1.Objective.rpo:type_name -> google.protobuf.Duration
+	47, // 65: hansa.federation.v1.Achieved.rto:type_name -> google.protobuf.Duration
+	47, // 66: hansa.federation.v1.Achieved.downtime:type_name -> google.protobuf.Duration
+	47, // 67: hansa.federation.v1.Achieved.detect:type_name -> google.protobuf.Duration
+	0,  // 68: hansa.federation.v1.WorkloadReport.workload:type_name -> hansa.federation.v1.Key
+	45, // 69: hansa.federation.v1.WorkloadReport.marks:type_name -> hansa.federation.v1.WorkloadReport.MarksEntry
+	33, // 70: hansa.federation.v1.WorkloadReport.objective:type_name -> hansa.federation.v1.Objective
+	34, // 71: hansa.federation.v1.WorkloadReport.achieved:type_name -> hansa.federation.v1.Achieved
+	15, // 72: hansa.federation.v1.WorkloadReport.before:type_name -> hansa.federation.v1.AssignedMember
+	15, // 73: hansa.federation.v1.WorkloadReport.after:type_name -> hansa.federation.v1.AssignedMember
+	46, // 74: hansa.federation.v1.TimelineEntry.at:type_name -> google.protobuf.Timestamp
+	46, // 75: hansa.federation.v1.Event.at:type_name -> google.protobuf.Timestamp
+	46, // 76: hansa.federation.v1.Operation.MarksEntry.value:type_name -> google.protobuf.Timestamp
+	46, // 77: hansa.federation.v1.WorkloadReport.MarksEntry.value:type_name -> google.protobuf.Timestamp
+	78, // [78:78] is the sub-list for method output_type
+	78, // [78:78] is the sub-list for method input_type
+	78, // [78:78] is the sub-list for extension type_name
+	78, // [78:78] is the sub-list for extension extendee
+	0,  // [0:78] is the sub-list for field type_name
 }
 
 func init() { file_federation_v1_records_proto_init() }
@@ -4032,7 +4048,7 @@ func file_federation_v1_records_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_federation_v1_records_proto_rawDesc), len(file_federation_v1_records_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   45,
+			NumMessages:   46,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
