@@ -152,29 +152,19 @@ func (m *Machine) holds(name string) int {
 	return n
 }
 
-// leavesIn lets the members that leave be looked at again after d.
-func (m *Machine) leavesIn(d time.Duration) { m.leaveAt = earlier(m.leaveAt, m.now.Add(d)) }
-
-// stepLeaves carries those that leave a step further.
-func (m *Machine) stepLeaves() {
-	if m.leaveAt.IsZero() || m.now.Before(m.leaveAt) {
+// followLeave carries a member that leaves a step further.
+func (m *Machine) followLeave(mem *member) {
+	l := mem.spec.stored.Leaving
+	if !l.Leaves() {
 		return
 	}
-	m.leaveAt = time.Time{}
-	for _, name := range sortedNames(m.members) {
-		mem := m.members[name]
-		l := mem.spec.stored.Leaving
-		if !l.Leaves() {
-			continue
-		}
-		m.leavesIn(retryEvery)
-		switch {
-		case mem.spec.busy():
-		case l.Done:
-			m.part(mem)
-		default:
-			m.orderLeave(mem)
-		}
+	m.membersIn(retryEvery)
+	switch {
+	case mem.spec.busy():
+	case l.Done:
+		m.part(mem)
+	default:
+		m.orderLeave(mem)
 	}
 }
 
@@ -200,7 +190,7 @@ func (m *Machine) part(mem *member) {
 		mem.leave.doneAt = m.now
 	}
 	if left := mem.leave.doneAt.Add(lastWords).Sub(m.now); left > 0 {
-		m.leavesIn(left)
+		m.membersIn(left)
 		return
 	}
 	mem.leave.doneAt = m.now // when it fails it is tried again

@@ -98,8 +98,7 @@ type Machine struct {
 	survey      survey
 	observed    map[federation.Key]*observed // demand by service
 	patienceAt  time.Time                    // when a toleration or the wait for a node ends
-	usersAt     time.Time                    // when something is due about the users of members
-	leaveAt     time.Time                    // when something is due about members that leave
+	membersAt   time.Time                    // when something is due about the users of members, or those that leave
 	strangers   map[string]*member           // members whose record has not come
 
 	writes   map[uint64]writing
@@ -174,7 +173,7 @@ func (m *Machine) Deadline() (time.Time, bool) {
 	if m.lookAgain {
 		next = earlier(next, m.lookAt)
 	}
-	for _, at := range []time.Time{m.earliestHealth(), m.batchAt, m.worldAt, m.dwellAt, m.patienceAt, m.fencesAt(), m.recordAt, m.usersAt, m.leaveAt, m.survey.nextAt, m.auditAt()} {
+	for _, at := range []time.Time{m.earliestHealth(), m.batchAt, m.worldAt, m.dwellAt, m.patienceAt, m.fencesAt(), m.recordAt, m.membersAt, m.survey.nextAt, m.auditAt()} {
 		next = earlier(next, at)
 	}
 	for k := range m.timed {
@@ -215,8 +214,7 @@ func (m *Machine) settle() {
 		m.stepMeasured()
 		m.stepWorks()
 		m.stepRecords()
-		m.stepUsers()
-		m.stepLeaves()
+		m.stepMembers()
 		m.stepSurvey()
 		m.stepAudit()
 		if !m.restless() {

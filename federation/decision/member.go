@@ -84,8 +84,7 @@ func (m *Machine) memberChanged(ev MemberChanged) {
 	if !mem.spec.load(ev.Spec, ev.Revision) {
 		return
 	}
-	m.usersIn(0)
-	m.leavesIn(0)
+	m.membersIn(0)
 	m.unsaved[mem.name] = true
 	if known && !sameLife(was, ev.Spec) {
 		m.recount(mem)
@@ -199,6 +198,23 @@ func neverJoined(name string) string {
 	return fmt.Sprintf("no member %q; it left or never joined", name)
 }
 
+// membersIn lets the users and departures of all members be looked at again after d.
+func (m *Machine) membersIn(d time.Duration) { m.membersAt = earlier(m.membersAt, m.now.Add(d)) }
+
+// stepMembers does what is due about the users and departures of members.
+func (m *Machine) stepMembers() {
+	if m.membersAt.IsZero() || m.now.Before(m.membersAt) {
+		return
+	}
+	m.membersAt = time.Time{}
+	for _, name := range sortedNames(m.members) {
+		mem := m.members[name]
+		m.endUsers(mem)
+		m.orderRotation(mem)
+		m.followLeave(mem)
+	}
+}
+
 // command changes a member's record as an operator asked.
 func (m *Machine) command(ev MemberCommand) {
 	mem := m.steady(ev.Request, ev.Change.Member, fmt.Sprintf("no member %q; see: hansa get members", ev.Change.Member))
@@ -260,12 +276,10 @@ func (m *Machine) memberDone(wr writing, ev WriteDone) {
 	}
 	mem.asked = left
 	if ev.Outcome != Written {
-		m.usersIn(rotateAgain)
-		m.leavesIn(retryEvery)
+		m.membersIn(retryEvery)
 		return
 	}
-	m.usersIn(0)
-	m.leavesIn(0)
+	m.membersIn(0)
 	m.noteTaints(mem)
 	m.noteSeals(mem)
 	if !onlyKeys(was, spec) {
