@@ -190,6 +190,8 @@ type Work struct {
 	Sealed Sealed
 	// StatusRules are those for kinds among Objects, by name, with Name and Spec only.
 	StatusRules []StatusRule
+	// Variant names which overrides count in the member; empty when none does.
+	Variant string
 	// Removed asks the member to remove what it runs of the workload under an
 	// epoch up to Epoch. Objects is empty then.
 	Removed bool
@@ -211,9 +213,11 @@ type WorkStatus struct {
 	// finds no node for.
 	Unschedulable int64 `json:"unschedulable,omitempty"`
 	// RulesDigest is that of the rules which the states were told by.
-	RulesDigest string         `json:"rulesDigest,omitempty"`
-	Objects     []ObjectStatus `json:"objects,omitempty"`
-	ObservedAt  time.Time      `json:"observedAt"`
+	RulesDigest string `json:"rulesDigest,omitempty"`
+	// Variant is that of the work.
+	Variant    string         `json:"variant,omitempty"`
+	Objects    []ObjectStatus `json:"objects,omitempty"`
+	ObservedAt time.Time      `json:"observedAt"`
 }
 
 // ObjectStatus is the state of one landed object.

@@ -28,6 +28,7 @@ type member struct {
 	asked     []pending                      // commands that wait for the record's write
 	tainted   map[federation.Taint]time.Time // since when it has each NoExecute taint
 	unsealed  map[federation.Key]bool        // works that are to be sealed to its new key; nil when all are
+	traits    uint64                         // counts whenever a condition of an override may come out differently
 	user      userWatch
 	leave     leaveWatch
 }
@@ -101,6 +102,7 @@ func (m *Machine) memberChanged(ev MemberChanged) {
 		m.note("Join", "member/"+mem.name, mem.name+" joined")
 	}
 	if !known || !onlyKeys(was, ev.Spec) {
+		mem.traits++
 		m.reconsider()
 	}
 }
@@ -165,8 +167,11 @@ func (m *Machine) factsChanged(f federation.MemberFacts) {
 	if f.Incarnation < mem.facts.Incarnation || f.Incarnation == mem.facts.Incarnation && f.Sequence < mem.facts.Sequence {
 		return
 	}
-	first := f.Incarnation != mem.facts.Incarnation
+	first, same := f.Incarnation != mem.facts.Incarnation, sameTraits(f, mem.facts)
 	mem.facts = f
+	if !same {
+		m.differs(mem)
+	}
 	if first {
 		m.comes()
 	} else {
@@ -283,6 +288,7 @@ func (m *Machine) memberDone(wr writing, ev WriteDone) {
 	m.noteTaints(mem)
 	m.noteSeals(mem)
 	if !onlyKeys(was, spec) {
+		mem.traits++
 		m.reconsider()
 	}
 }

@@ -1799,7 +1799,9 @@ type Work struct {
 	Immutable string  `protobuf:"bytes,14,opt,name=immutable,proto3" json:"immutable,omitempty"`
 	// How to read the state of the kinds among the objects that have a rule; only name and
 	// spec are set.
-	StatusRules   []*StatusRule `protobuf:"bytes,15,rep,name=status_rules,json=statusRules,proto3" json:"status_rules,omitempty"`
+	StatusRules []*StatusRule `protobuf:"bytes,15,rep,name=status_rules,json=statusRules,proto3" json:"status_rules,omitempty"`
+	// Which overrides count in the member; empty when none does.
+	Variant       string `protobuf:"bytes,16,opt,name=variant,proto3" json:"variant,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1937,6 +1939,13 @@ func (x *Work) GetStatusRules() []*StatusRule {
 		return x.StatusRules
 	}
 	return nil
+}
+
+func (x *Work) GetVariant() string {
+	if x != nil {
+		return x.Variant
+	}
+	return ""
 }
 
 // StatusRule tells the state of the objects of one kind, in bucket "statusrules".
@@ -2233,7 +2242,9 @@ type WorkStatus struct {
 	ObservedAt       *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=observed_at,json=observedAt,proto3" json:"observed_at,omitempty"`
 	Unschedulable    int64                  `protobuf:"varint,13,opt,name=unschedulable,proto3" json:"unschedulable,omitempty"`
 	// Digest of the rules that the work came with; empty when it had none.
-	RulesDigest   string `protobuf:"bytes,14,opt,name=rules_digest,json=rulesDigest,proto3" json:"rules_digest,omitempty"`
+	RulesDigest string `protobuf:"bytes,14,opt,name=rules_digest,json=rulesDigest,proto3" json:"rules_digest,omitempty"`
+	// As the work came with it.
+	Variant       string `protobuf:"bytes,15,opt,name=variant,proto3" json:"variant,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2362,6 +2373,13 @@ func (x *WorkStatus) GetUnschedulable() int64 {
 func (x *WorkStatus) GetRulesDigest() string {
 	if x != nil {
 		return x.RulesDigest
+	}
+	return ""
+}
+
+func (x *WorkStatus) GetVariant() string {
+	if x != nil {
+		return x.Variant
 	}
 	return ""
 }
@@ -3706,7 +3724,7 @@ const file_federation_v1_records_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x01R\x05value\x12\x16\n" +
 	"\x06weight\x18\x03 \x01(\x01R\x06weight\x12\x16\n" +
-	"\x06detail\x18\x04 \x01(\tR\x06detail\"\x89\x04\n" +
+	"\x06detail\x18\x04 \x01(\tR\x06detail\"\xa3\x04\n" +
 	"\x04Work\x124\n" +
 	"\bworkload\x18\x01 \x01(\v2\x18.hansa.federation.v1.KeyR\bworkload\x12\x16\n" +
 	"\x06member\x18\x02 \x01(\tR\x06member\x12\x14\n" +
@@ -3725,7 +3743,8 @@ const file_federation_v1_records_proto_rawDesc = "" +
 	"\x04tier\x18\f \x01(\x05R\x04tier\x123\n" +
 	"\x06sealed\x18\r \x01(\v2\x1b.hansa.federation.v1.SealedR\x06sealed\x12\x1c\n" +
 	"\timmutable\x18\x0e \x01(\tR\timmutable\x12B\n" +
-	"\fstatus_rules\x18\x0f \x03(\v2\x1f.hansa.federation.v1.StatusRuleR\vstatusRules\"\xe9\x02\n" +
+	"\fstatus_rules\x18\x0f \x03(\v2\x1f.hansa.federation.v1.StatusRuleR\vstatusRules\x12\x18\n" +
+	"\avariant\x18\x10 \x01(\tR\avariant\"\xe9\x02\n" +
 	"\n" +
 	"StatusRule\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
@@ -3752,7 +3771,7 @@ const file_federation_v1_records_proto_rawDesc = "" +
 	"\bworkload\x18\x02 \x01(\v2\x18.hansa.federation.v1.KeyR\bworkload\x12\x14\n" +
 	"\x05epoch\x18\x03 \x01(\x04R\x05epoch\x12+\n" +
 	"\x11workload_revision\x18\x04 \x01(\x04R\x10workloadRevision\x125\n" +
-	"\aobjects\x18\x05 \x03(\v2\x1b.hansa.federation.v1.ObjectR\aobjects\"\x80\x04\n" +
+	"\aobjects\x18\x05 \x03(\v2\x1b.hansa.federation.v1.ObjectR\aobjects\"\x9a\x04\n" +
 	"\n" +
 	"WorkStatus\x124\n" +
 	"\bworkload\x18\x01 \x01(\v2\x18.hansa.federation.v1.KeyR\bworkload\x12\x16\n" +
@@ -3770,7 +3789,8 @@ const file_federation_v1_records_proto_rawDesc = "" +
 	"\vobserved_at\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"observedAt\x12$\n" +
 	"\runschedulable\x18\r \x01(\x03R\runschedulable\x12!\n" +
-	"\frules_digest\x18\x0e \x01(\tR\vrulesDigest\"\x9d\x02\n" +
+	"\frules_digest\x18\x0e \x01(\tR\vrulesDigest\x12\x18\n" +
+	"\avariant\x18\x0f \x01(\tR\avariant\"\x9d\x02\n" +
 	"\x04Feed\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12=\n" +
 	"\x06values\x18\x02 \x03(\v2%.hansa.federation.v1.Feed.ValuesEntryR\x06values\x122\n" +
