@@ -69,6 +69,8 @@ func (m *Machine) loadOperation(ev OperationLoaded) {
 		return
 	}
 	switch {
+	case o.machine != nil && ev.Revision == 0: // the write of which nobody knew did not happen
+		o.dirty, m.unstored = true, true
 	case o.machine != nil:
 		o.dirty = true
 		m.stored(o)
