@@ -54,6 +54,8 @@ type Demand struct {
 	// PerNode is what the workload takes on each node of a chosen member
 	// (DaemonSets).
 	PerNode federation.Resources
+	// Tolerations that all its pods have: they may run on nodes whose taints these cover.
+	Tolerations []federation.Toleration
 }
 
 // MaxReplicas bounds the replicas of one workload, and with them the time that a

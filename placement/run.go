@@ -124,7 +124,7 @@ func (r *run) begin(req *Request) error {
 		r.want = 1
 	}
 	r.divides = req.Demand.Replicated && r.want > 0 && r.spec.Replicas.Mode != "Duplicated"
-	r.fits, r.missing = r.p.fitsFor(podwise(r.unit()))
+	r.fits, r.missing = r.p.fitsFor(podwise(r.unit()), r.p.s.lets(req.Demand.Tolerations))
 	r.quota = r.p.quotaOf(req.Workload.Namespace)
 	r.survival = survival{}
 	r.unbound, r.loose = false, req.Rebalance

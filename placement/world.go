@@ -35,6 +35,8 @@ type Reservation struct {
 	Member     string
 	Replicas   int64
 	PerReplica federation.Resources
+	// Tolerations of its pods, as those of a Demand.
+	Tolerations []federation.Toleration
 }
 
 // standing says what a member may do for placement.

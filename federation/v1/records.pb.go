@@ -253,7 +253,9 @@ type NodeClass struct {
 	// Free room of single nodes, largest first, at most 64.
 	Free []*Resources `protobuf:"bytes,4,rep,name=free,proto3" json:"free,omitempty"`
 	// Free room of all nodes together.
-	Room          *Resources `protobuf:"bytes,5,opt,name=room,proto3" json:"room,omitempty"`
+	Room *Resources `protobuf:"bytes,5,opt,name=room,proto3" json:"room,omitempty"`
+	// Taints of its nodes that keep pods away.
+	Taints        []*Taint `protobuf:"bytes,6,rep,name=taints,proto3" json:"taints,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -319,6 +321,13 @@ func (x *NodeClass) GetFree() []*Resources {
 func (x *NodeClass) GetRoom() *Resources {
 	if x != nil {
 		return x.Room
+	}
+	return nil
+}
+
+func (x *NodeClass) GetTaints() []*Taint {
+	if x != nil {
+		return x.Taints
 	}
 	return nil
 }
@@ -733,7 +742,9 @@ type MemberFacts struct {
 	ObservedAt        *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=observed_at,json=observedAt,proto3" json:"observed_at,omitempty"`
 	Quotas            []*Quota               `protobuf:"bytes,13,rep,name=quotas,proto3" json:"quotas,omitempty"`
 	// How many nodes there are of each kind.
-	NodeKinds     map[string]int64 `protobuf:"bytes,14,rep,name=node_kinds,json=nodeKinds,proto3" json:"node_kinds,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	NodeKinds map[string]int64 `protobuf:"bytes,14,rep,name=node_kinds,json=nodeKinds,proto3" json:"node_kinds,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	// Classes of nodes that take only pods that tolerate their taints.
+	Tainted       []*NodeClass `protobuf:"bytes,15,rep,name=tainted,proto3" json:"tainted,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -862,6 +873,13 @@ func (x *MemberFacts) GetQuotas() []*Quota {
 func (x *MemberFacts) GetNodeKinds() map[string]int64 {
 	if x != nil {
 		return x.NodeKinds
+	}
+	return nil
+}
+
+func (x *MemberFacts) GetTainted() []*NodeClass {
+	if x != nil {
+		return x.Tainted
 	}
 	return nil
 }
@@ -3565,13 +3583,14 @@ const file_federation_v1_records_proto_rawDesc = "" +
 	"\bextended\x18\x04 \x03(\v2,.hansa.federation.v1.Resources.ExtendedEntryR\bextended\x1a;\n" +
 	"\rExtendedEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\xdf\x01\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\x93\x02\n" +
 	"\tNodeClass\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05nodes\x18\x02 \x01(\x03R\x05nodes\x12@\n" +
 	"\vallocatable\x18\x03 \x01(\v2\x1e.hansa.federation.v1.ResourcesR\vallocatable\x122\n" +
 	"\x04free\x18\x04 \x03(\v2\x1e.hansa.federation.v1.ResourcesR\x04free\x122\n" +
-	"\x04room\x18\x05 \x01(\v2\x1e.hansa.federation.v1.ResourcesR\x04room\"G\n" +
+	"\x04room\x18\x05 \x01(\v2\x1e.hansa.federation.v1.ResourcesR\x04room\x122\n" +
+	"\x06taints\x18\x06 \x03(\v2\x1a.hansa.federation.v1.TaintR\x06taints\"G\n" +
 	"\x05Taint\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value\x12\x16\n" +
@@ -3612,7 +3631,7 @@ const file_federation_v1_records_proto_rawDesc = "" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x127\n" +
 	"\tissued_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\bissuedAt\x129\n" +
 	"\n" +
-	"expires_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\"\xab\x05\n" +
+	"expires_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\"\xe5\x05\n" +
 	"\vMemberFacts\x12\x16\n" +
 	"\x06member\x18\x01 \x01(\tR\x06member\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\x04R\vincarnation\x12\x1a\n" +
@@ -3631,7 +3650,8 @@ const file_federation_v1_records_proto_rawDesc = "" +
 	"observedAt\x122\n" +
 	"\x06quotas\x18\r \x03(\v2\x1a.hansa.federation.v1.QuotaR\x06quotas\x12N\n" +
 	"\n" +
-	"node_kinds\x18\x0e \x03(\v2/.hansa.federation.v1.MemberFacts.NodeKindsEntryR\tnodeKinds\x1a<\n" +
+	"node_kinds\x18\x0e \x03(\v2/.hansa.federation.v1.MemberFacts.NodeKindsEntryR\tnodeKinds\x128\n" +
+	"\atainted\x18\x0f \x03(\v2\x1e.hansa.federation.v1.NodeClassR\atainted\x1a<\n" +
 	"\x0eNodeKindsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\x98\x01\n" +
@@ -3976,85 +3996,87 @@ var file_federation_v1_records_proto_depIdxs = []int32{
 	2,  // 1: hansa.federation.v1.NodeClass.allocatable:type_name -> hansa.federation.v1.Resources
 	2,  // 2: hansa.federation.v1.NodeClass.free:type_name -> hansa.federation.v1.Resources
 	2,  // 3: hansa.federation.v1.NodeClass.room:type_name -> hansa.federation.v1.Resources
-	1,  // 4: hansa.federation.v1.MemberSpec.place:type_name -> hansa.federation.v1.Place
-	39, // 5: hansa.federation.v1.MemberSpec.labels:type_name -> hansa.federation.v1.MemberSpec.LabelsEntry
-	4,  // 6: hansa.federation.v1.MemberSpec.taints:type_name -> hansa.federation.v1.Taint
-	46, // 7: hansa.federation.v1.MemberSpec.joined_at:type_name -> google.protobuf.Timestamp
-	7,  // 8: hansa.federation.v1.MemberSpec.user:type_name -> hansa.federation.v1.BusUser
-	7,  // 9: hansa.federation.v1.MemberSpec.next_user:type_name -> hansa.federation.v1.BusUser
-	46, // 10: hansa.federation.v1.MemberSpec.rotate_by:type_name -> google.protobuf.Timestamp
-	6,  // 11: hansa.federation.v1.MemberSpec.leaving:type_name -> hansa.federation.v1.Leaving
-	46, // 12: hansa.federation.v1.Leaving.since:type_name -> google.protobuf.Timestamp
-	46, // 13: hansa.federation.v1.BusUser.issued_at:type_name -> google.protobuf.Timestamp
-	46, // 14: hansa.federation.v1.BusUser.expires_at:type_name -> google.protobuf.Timestamp
-	2,  // 15: hansa.federation.v1.MemberFacts.allocatable:type_name -> hansa.federation.v1.Resources
-	2,  // 16: hansa.federation.v1.MemberFacts.free:type_name -> hansa.federation.v1.Resources
-	3,  // 17: hansa.federation.v1.MemberFacts.classes:type_name -> hansa.federation.v1.NodeClass
-	46, // 18: hansa.federation.v1.MemberFacts.observed_at:type_name -> google.protobuf.Timestamp
-	9,  // 19: hansa.federation.v1.MemberFacts.quotas:type_name -> hansa.federation.v1.Quota
-	40, // 20: hansa.federation.v1.MemberFacts.node_kinds:type_name -> hansa.federation.v1.MemberFacts.NodeKindsEntry
-	41, // 21: hansa.federation.v1.Quota.free:type_name -> hansa.federation.v1.Quota.FreeEntry
-	46, // 22: hansa.federation.v1.HealthRecord.since:type_name -> google.protobuf.Timestamp
-	11, // 23: hansa.federation.v1.Objects.objects:type_name -> hansa.federation.v1.Object
-	0,  // 24: hansa.federation.v1.Workload.key:type_name -> hansa.federation.v1.Key
-	46, // 25: hansa.federation.v1.Workload.applied_at:type_name -> google.protobuf.Timestamp
-	22, // 26: hansa.federation.v1.Workload.sealed:type_name -> hansa.federation.v1.Sealed
-	0,  // 27: hansa.federation.v1.Assignment.workload:type_name -> hansa.federation.v1.Key
-	15, // 28: hansa.federation.v1.Assignment.members:type_name -> hansa.federation.v1.AssignedMember
-	16, // 29: hansa.federation.v1.Assignment.explanation:type_name -> hansa.federation.v1.Explanation
-	46, // 30: hansa.federation.v1.Assignment.decided_at:type_name -> google.protobuf.Timestamp
-	47, // 31: hansa.federation.v1.Assignment.ready_in:type_name -> google.protobuf.Duration
-	42, // 32: hansa.federation.v1.Assignment.grown:type_name -> hansa.federation.v1.Assignment.GrownEntry
-	18, // 33: hansa.federation.v1.Explanation.members:type_name -> hansa.federation.v1.MemberExplanation
-	17, // 34: hansa.federation.v1.Explanation.changes:type_name -> hansa.federation.v1.Difference
-	19, // 35: hansa.federation.v1.MemberExplanation.scores:type_name -> hansa.federation.v1.Score
-	0,  // 36: hansa.federation.v1.Work.workload:type_name -> hansa.federation.v1.Key
-	22, // 37: hansa.federation.v1.Work.sealed:type_name -> hansa.federation.v1.Sealed
-	21, // 38: hansa.federation.v1.Work.status_rules:type_name -> hansa.federation.v1.StatusRule
-	46, // 39: hansa.federation.v1.StatusRule.applied_at:type_name -> google.protobuf.Timestamp
-	0,  // 40: hansa.federation.v1.Secrets.workload:type_name -> hansa.federation.v1.Key
-	11, // 41: hansa.federation.v1.Secrets.objects:type_name -> hansa.federation.v1.Object
-	0,  // 42: hansa.federation.v1.WorkStatus.workload:type_name -> hansa.federation.v1.Key
-	26, // 43: hansa.federation.v1.WorkStatus.objects:type_name -> hansa.federation.v1.ObjectStatus
-	46, // 44: hansa.federation.v1.WorkStatus.observed_at:type_name -> google.protobuf.Timestamp
-	43, // 45: hansa.federation.v1.Feed.values:type_name -> hansa.federation.v1.Feed.ValuesEntry
-	47, // 46: hansa.federation.v1.Feed.max_age:type_name -> google.protobuf.Duration
-	46, // 47: hansa.federation.v1.Feed.reported_at:type_name -> google.protobuf.Timestamp
-	27, // 48: hansa.federation.v1.ObjectStatus.drift:type_name -> hansa.federation.v1.FieldDrift
-	46, // 49: hansa.federation.v1.ObjectStatus.corrected_at:type_name -> google.protobuf.Timestamp
-	0,  // 50: hansa.federation.v1.Export.service:type_name -> hansa.federation.v1.Key
-	29, // 51: hansa.federation.v1.Export.ports:type_name -> hansa.federation.v1.Port
-	30, // 52: hansa.federation.v1.Export.endpoints:type_name -> hansa.federation.v1.Endpoint
-	46, // 53: hansa.federation.v1.Export.exported_at:type_name -> google.protobuf.Timestamp
-	46, // 54: hansa.federation.v1.Export.observed_at:type_name -> google.protobuf.Timestamp
-	32, // 55: hansa.federation.v1.Operation.request:type_name -> hansa.federation.v1.OperationRequest
-	44, // 56: hansa.federation.v1.Operation.marks:type_name -> hansa.federation.v1.Operation.MarksEntry
-	35, // 57: hansa.federation.v1.Operation.workloads:type_name -> hansa.federation.v1.WorkloadReport
-	36, // 58: hansa.federation.v1.Operation.timeline:type_name -> hansa.federation.v1.TimelineEntry
-	33, // 59: hansa.federation.v1.Operation.objective:type_name -> hansa.federation.v1.Objective
-	34, // 60: hansa.federation.v1.Operation.achieved:type_name -> hansa.federation.v1.Achieved
-	46, // 61: hansa.federation.v1.Operation.created_at:type_name -> google.protobuf.Timestamp
-	47, // 62: hansa.federation.v1.OperationRequest.hold:type_name -> google.protobuf.Duration
-	47, // 63: hansa.federation.v1.Objective.rto:type_name -> google.protobuf.Duration
-	47, // 64: hansa.federation.v1.Objective.rpo:type_name -> google.protobuf.Duration
-	47, // 65: hansa.federation.v1.Achieved.rto:type_name -> google.protobuf.Duration
-	47, // 66: hansa.federation.v1.Achieved.downtime:type_name -> google.protobuf.Duration
-	47, // 67: hansa.federation.v1.Achieved.detect:type_name -> google.protobuf.Duration
-	0,  // 68: hansa.federation.v1.WorkloadReport.workload:type_name -> hansa.federation.v1.Key
-	45, // 69: hansa.federation.v1.WorkloadReport.marks:type_name -> hansa.federation.v1.WorkloadReport.MarksEntry
-	33, // 70: hansa.federation.v1.WorkloadReport.objective:type_name -> hansa.federation.v1.Objective
-	34, // 71: hansa.federation.v1.WorkloadReport.achieved:type_name -> hansa.federation.v1.Achieved
-	15, // 72: hansa.federation.v1.WorkloadReport.before:type_name -> hansa.federation.v1.AssignedMember
-	15, // 73: hansa.federation.v1.WorkloadReport.after:type_name -> hansa.federation.v1.AssignedMember
-	46, // 74: hansa.federation.v1.TimelineEntry.at:type_name -> google.protobuf.Timestamp
-	46, // 75: hansa.federation.v1.Event.at:type_name -> google.protobuf.Timestamp
-	46, // 76: hansa.federation.v1.Operation.MarksEntry.value:type_name -> google.protobuf.Timestamp
-	46, // 77: hansa.federation.v1.WorkloadReport.MarksEntry.value:type_name -> google.protobuf.Timestamp
-	78, // [78:78] is the sub-list for method output_type
-	78, // [78:78] is the sub-list for method input_type
-	78, // [78:78] is the sub-list for extension type_name
-	78, // [78:78] is the sub-list for extension extendee
-	0,  // [0:78] is the sub-list for field type_name
+	4,  // 4: hansa.federation.v1.NodeClass.taints:type_name -> hansa.federation.v1.Taint
+	1,  // 5: hansa.federation.v1.MemberSpec.place:type_name -> hansa.federation.v1.Place
+	39, // 6: hansa.federation.v1.MemberSpec.labels:type_name -> hansa.federation.v1.MemberSpec.LabelsEntry
+	4,  // 7: hansa.federation.v1.MemberSpec.taints:type_name -> hansa.federation.v1.Taint
+	46, // 8: hansa.federation.v1.MemberSpec.joined_at:type_name -> google.protobuf.Timestamp
+	7,  // 9: hansa.federation.v1.MemberSpec.user:type_name -> hansa.federation.v1.BusUser
+	7,  // 10: hansa.federation.v1.MemberSpec.next_user:type_name -> hansa.federation.v1.BusUser
+	46, // 11: hansa.federation.v1.MemberSpec.rotate_by:type_name -> google.protobuf.Timestamp
+	6,  // 12: hansa.federation.v1.MemberSpec.leaving:type_name -> hansa.federation.v1.Leaving
+	46, // 13: hansa.federation.v1.Leaving.since:type_name -> google.protobuf.Timestamp
+	46, // 14: hansa.federation.v1.BusUser.issued_at:type_name -> google.protobuf.Timestamp
+	46, // 15: hansa.federation.v1.BusUser.expires_at:type_name -> google.protobuf.Timestamp
+	2,  // 16: hansa.federation.v1.MemberFacts.allocatable:type_name -> hansa.federation.v1.Resources
+	2,  // 17: hansa.federation.v1.MemberFacts.free:type_name -> hansa.federation.v1.Resources
+	3,  // 18: hansa.federation.v1.MemberFacts.classes:type_name -> hansa.federation.v1.NodeClass
+	46, // 19: hansa.federation.v1.MemberFacts.observed_at:type_name -> google.protobuf.Timestamp
+	9,  // 20: hansa.federation.v1.MemberFacts.quotas:type_name -> hansa.federation.v1.Quota
+	40, // 21: hansa.federation.v1.MemberFacts.node_kinds:type_name -> hansa.federation.v1.MemberFacts.NodeKindsEntry
+	3,  // 22: hansa.federation.v1.MemberFacts.tainted:type_name -> hansa.federation.v1.NodeClass
+	41, // 23: hansa.federation.v1.Quota.free:type_name -> hansa.federation.v1.Quota.FreeEntry
+	46, // 24: hansa.federation.v1.HealthRecord.since:type_name -> google.protobuf.Timestamp
+	11, // 25: hansa.federation.v1.Objects.objects:type_name -> hansa.federation.v1.Object
+	0,  // 26: hansa.federation.v1.Workload.key:type_name -> hansa.federation.v1.Key
+	46, // 27: hansa.federation.v1.Workload.applied_at:type_name -> google.protobuf.Timestamp
+	22, // 28: hansa.federation.v1.Workload.sealed:type_name -> hansa.federation.v1.Sealed
+	0,  // 29: hansa.federation.v1.Assignment.workload:type_name -> hansa.federation.v1.Key
+	15, // 30: hansa.federation.v1.Assignment.members:type_name -> hansa.federation.v1.AssignedMember
+	16, // 31: hansa.federation.v1.Assignment.explanation:type_name -> hansa.federation.v1.Explanation
+	46, // 32: hansa.federation.v1.Assignment.decided_at:type_name -> google.protobuf.Timestamp
+	47, // 33: hansa.federation.v1.Assignment.ready_in:type_name -> google.protobuf.Duration
+	42, // 34: hansa.federation.v1.Assignment.grown:type_name -> hansa.federation.v1.Assignment.GrownEntry
+	18, // 35: hansa.federation.v1.Explanation.members:type_name -> hansa.federation.v1.MemberExplanation
+	17, // 36: hansa.federation.v1.Explanation.changes:type_name -> hansa.federation.v1.Difference
+	19, // 37: hansa.federation.v1.MemberExplanation.scores:type_name -> hansa.federation.v1.Score
+	0,  // 38: hansa.federation.v1.Work.workload:type_name -> hansa.federation.v1.Key
+	22, // 39: hansa.federation.v1.Work.sealed:type_name -> hansa.federation.v1.Sealed
+	21, // 40: hansa.federation.v1.Work.status_rules:type_name -> hansa.federation.v1.StatusRule
+	46, // 41: hansa.federation.v1.StatusRule.applied_at:type_name -> google.protobuf.Timestamp
+	0,  // 42: hansa.federation.v1.Secrets.workload:type_name -> hansa.federation.v1.Key
+	11, // 43: hansa.federation.v1.Secrets.objects:type_name -> hansa.federation.v1.Object
+	0,  // 44: hansa.federation.v1.WorkStatus.workload:type_name -> hansa.federation.v1.Key
+	26, // 45: hansa.federation.v1.WorkStatus.objects:type_name -> hansa.federation.v1.ObjectStatus
+	46, // 46: hansa.federation.v1.WorkStatus.observed_at:type_name -> google.protobuf.Timestamp
+	43, // 47: hansa.federation.v1.Feed.values:type_name -> hansa.federation.v1.Feed.ValuesEntry
+	47, // 48: hansa.federation.v1.Feed.max_age:type_name -> google.protobuf.Duration
+	46, // 49: hansa.federation.v1.Feed.reported_at:type_name -> google.protobuf.Timestamp
+	27, // 50: hansa.federation.v1.ObjectStatus.drift:type_name -> hansa.federation.v1.FieldDrift
+	46, // 51: hansa.federation.v1.ObjectStatus.corrected_at:type_name -> google.protobuf.Timestamp
+	0,  // 52: hansa.federation.v1.Export.service:type_name -> hansa.federation.v1.Key
+	29, // 53: hansa.federation.v1.Export.ports:type_name -> hansa.federation.v1.Port
+	30, // 54: hansa.federation.v1.Export.endpoints:type_name -> hansa.federation.v1.Endpoint
+	46, // 55: hansa.federation.v1.Export.exported_at:type_name -> google.protobuf.Timestamp
+	46, // 56: hansa.federation.v1.Export.observed_at:type_name -> google.protobuf.Timestamp
+	32, // 57: hansa.federation.v1.Operation.request:type_name -> hansa.federation.v1.OperationRequest
+	44, // 58: hansa.federation.v1.Operation.marks:type_name -> hansa.federation.v1.Operation.MarksEntry
+	35, // 59: hansa.federation.v1.Operation.workloads:type_name -> hansa.federation.v1.WorkloadReport
+	36, // 60: hansa.federation.v1.Operation.timeline:type_name -> hansa.federation.v1.TimelineEntry
+	33, // 61: hansa.federation.v1.Operation.objective:type_name -> hansa.federation.v1.Objective
+	34, // 62: hansa.federation.v1.Operation.achieved:type_name -> hansa.federation.v1.Achieved
+	46, // 63: hansa.federation.v1.Operation.created_at:type_name -> google.protobuf.Timestamp
+	47, // 64: hansa.federation.v1.OperationRequest.hold:type_name -> google.protobuf.Duration
+	47, // 65: hansa.federation.v1.Objective.rto:type_name -> google.protobuf.Duration
+	47, // 66: hansa.federation.v1.Objective.rpo:type_name -> google.protobuf.Duration
+	47, // 67: hansa.federation.v1.Achieved.rto:type_name -> google.protobuf.Duration
+	47, // 68: hansa.federation.v1.Achieved.downtime:type_name -> google.protobuf.Duration
+	47, // 69: hansa.federation.v1.Achieved.detect:type_name -> google.protobuf.Duration
+	0,  // 70: hansa.federation.v1.WorkloadReport.workload:type_name -> hansa.federation.v1.Key
+	45, // 71: hansa.federation.v1.WorkloadReport.marks:type_name -> hansa.federation.v1.WorkloadReport.MarksEntry
+	33, // 72: hansa.federation.v1.WorkloadReport.objective:type_name -> hansa.federation.v1.Objective
+	34, // 73: hansa.federation.v1.WorkloadReport.achieved:type_name -> hansa.federation.v1.Achieved
+	15, // 74: hansa.federation.v1.WorkloadReport.before:type_name -> hansa.federation.v1.AssignedMember
+	15, // 75: hansa.federation.v1.WorkloadReport.after:type_name -> hansa.federation.v1.AssignedMember
+	46, // 76: hansa.federation.v1.TimelineEntry.at:type_name -> google.protobuf.Timestamp
+	46, // 77: hansa.federation.v1.Event.at:type_name -> google.protobuf.Timestamp
+	46, // 78: hansa.federation.v1.Operation.MarksEntry.value:type_name -> google.protobuf.Timestamp
+	46, // 79: hansa.federation.v1.WorkloadReport.MarksEntry.value:type_name -> google.protobuf.Timestamp
+	80, // [80:80] is the sub-list for method output_type
+	80, // [80:80] is the sub-list for method input_type
+	80, // [80:80] is the sub-list for extension type_name
+	80, // [80:80] is the sub-list for extension extendee
+	0,  // [0:80] is the sub-list for field type_name
 }
 
 func init() { file_federation_v1_records_proto_init() }
