@@ -3,7 +3,6 @@ package decision
 import (
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/hansa-io/hansa/federation"
@@ -368,9 +367,13 @@ func earlier(a, b time.Time) time.Time {
 }
 
 func sortedKeys(set map[federation.Key]bool) []federation.Key {
-	return slices.SortedFunc(maps.Keys(set), federation.Key.Compare)
+	keys := slices.AppendSeq(make([]federation.Key, 0, len(set)), maps.Keys(set))
+	slices.SortFunc(keys, federation.Key.Compare)
+	return keys
 }
 
 func sortedNames[V any](set map[string]V) []string {
-	return slices.SortedFunc(maps.Keys(set), strings.Compare)
+	names := slices.AppendSeq(make([]string, 0, len(set)), maps.Keys(set))
+	slices.Sort(names)
+	return names
 }
