@@ -53,7 +53,10 @@ func (m *Machine) target(w *workload, mem *member, replicas int64) manifest.Targ
 func (m *Machine) differs(mem *member) {
 	mem.traits++
 	for k, w := range m.workloads {
-		if _, has := w.record.stored.Replicas(mem.name); has && w.spec != nil && len(w.spec.Placement.Overrides) > 0 {
+		if w.spec == nil || len(w.spec.Placement.Overrides) == 0 {
+			continue
+		}
+		if _, has := w.record.stored.Replicas(mem.name); has {
 			m.touched[k] = true
 		}
 	}
