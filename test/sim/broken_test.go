@@ -66,7 +66,7 @@ func brokenLaws() []breakage {
 			}
 			return []guard.Effect{l, guard.Remove{Workload: l.Work.Workload, Epoch: l.Work.Epoch}}
 		})}},
-		{"needed", append(slices.Clone(calm), "advance 10s"), Hooks{HubEffect: hurries}},
+		{"needed", append(slices.Clone(calm), "advance 10s"), Hooks{HubEffect: hurries()}},
 		{"retain", departs, Hooks{HubEvent: takes}},
 		{"once", slices.Concat(calm, []string{"clock m1 0s drift=-60%", "crash m1 500ms", "settle"}, isolated), Hooks{}},
 		{"once", slices.Concat(calm, isolated), Hooks{GuardEffect: func(e guard.Effect) []guard.Effect {
@@ -116,12 +116,19 @@ func takes(ev decision.Event) decision.Event {
 	return ev
 }
 
-// hurries is a hub that has a member let go of its cluster whatever it runs.
-func hurries(e decision.Effect) decision.Effect {
-	if _, ok := e.(decision.Audit); ok {
+// hurries is a hub that has a member let go of its cluster whatever it runs: in the place
+// of a beat.
+func hurries() func(decision.Effect) decision.Effect {
+	beats := 0
+	return func(e decision.Effect) decision.Effect {
+		if _, ok := e.(decision.SendHubBeat); ok {
+			beats++
+		}
+		if beats != 40 {
+			return e
+		}
 		return decision.OrderLeave{Account: "m1", Order: federation.LeaveOrder{Member: "m1", ClusterID: "cluster-m1", Remains: federation.Retain}}
 	}
-	return e
 }
 
 // brokenPromises has one for each promise.
