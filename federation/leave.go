@@ -19,6 +19,9 @@ type Leaving struct {
 	Since   time.Time `json:"since,omitzero"`
 	// Force: also what finds no place elsewhere is given up.
 	Force bool `json:"force,omitempty"`
+	// Told: the agent may have been told to let go of the cluster, which it brings to its
+	// end; from then on it is too late to stay.
+	Told bool `json:"told,omitempty"`
 	// Done: the agent has done its part in the cluster.
 	Done bool `json:"done,omitempty"`
 }

@@ -59,6 +59,8 @@ type NodeClass struct {
 	Free []Resources `json:"free,omitempty"`
 	// Room is the free room of all nodes of the class together.
 	Room Resources `json:"room"`
+	// Taints that keep pods away which do not tolerate them, sorted; only of Tainted.
+	Taints []Taint `json:"taints,omitempty"`
 }
 
 // Quota is what the ResourceQuotas of one namespace of a member still allow: the
@@ -145,6 +147,10 @@ type MemberFacts struct {
 	Allocatable Resources   `json:"allocatable"`
 	Free        Resources   `json:"free"` // Allocatable − requests of the pods that occupy it
 	Classes     []NodeClass `json:"classes,omitempty"`
+	// Tainted are the classes of the nodes that are ready, not cordoned, and take pods that
+	// tolerate their taints only; those with the most nodes, at most 16. Neither Allocatable
+	// nor Free has them.
+	Tainted []NodeClass `json:"tainted,omitempty"`
 	// Quotas says what the cluster's ResourceQuotas leave, sorted by namespace.
 	Quotas []Quota `json:"quotas,omitempty"`
 	// Kinds lists the API kinds served, "apps/v1/Deployment", sorted.

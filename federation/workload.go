@@ -98,6 +98,9 @@ type Assignment struct {
 	// ReadyIn is how long a share needs from the order until it is ready: the 95th
 	// percentile of what was measured, and with it an Auto dwell. Zero: not measured.
 	ReadyIn time.Duration `json:"readyIn,omitempty"`
+	// Grown has the members whose share became larger, with what stood there before, or −1
+	// for none. What a move takes away elsewhere goes once all of them are ready.
+	Grown map[string]int64 `json:"grown,omitempty"`
 }
 
 // AssignedMember is one member's share of an assignment.
@@ -187,6 +190,8 @@ type Work struct {
 	Sealed Sealed
 	// StatusRules are those for kinds among Objects, by name, with Name and Spec only.
 	StatusRules []StatusRule
+	// Variant names which overrides count in the member; empty when none does.
+	Variant string
 	// Removed asks the member to remove what it runs of the workload under an
 	// epoch up to Epoch. Objects is empty then.
 	Removed bool
@@ -208,9 +213,11 @@ type WorkStatus struct {
 	// finds no node for.
 	Unschedulable int64 `json:"unschedulable,omitempty"`
 	// RulesDigest is that of the rules which the states were told by.
-	RulesDigest string         `json:"rulesDigest,omitempty"`
-	Objects     []ObjectStatus `json:"objects,omitempty"`
-	ObservedAt  time.Time      `json:"observedAt"`
+	RulesDigest string `json:"rulesDigest,omitempty"`
+	// Variant is that of the work.
+	Variant    string         `json:"variant,omitempty"`
+	Objects    []ObjectStatus `json:"objects,omitempty"`
+	ObservedAt time.Time      `json:"observedAt"`
 }
 
 // ObjectStatus is the state of one landed object.

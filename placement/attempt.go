@@ -18,6 +18,7 @@ func (r *run) divideInGroups() {
 		r.reopen()
 		r.tryChains()
 	}
+	r.complete()
 	if r.best.placed < 0 {
 		r.settle()
 		return
@@ -33,6 +34,40 @@ func (r *run) divideInGroups() {
 		r.cands[s.cand].n = s.n
 		r.active = append(r.active, s.cand)
 	}
+}
+
+// complete lets what runs move, if the request wants to be Whole and can be in no other
+// way; if it cannot be at all, everything stays as it was found.
+func (r *run) complete() {
+	ruled := len(r.constraints) > 0 || len(r.spec.Members.Groups) > 0
+	if !r.req.Whole || r.loose || !ruled || len(r.current) == 0 || max(r.best.placed, r.based()) >= r.want {
+		return
+	}
+	if r.again(true); r.best.placed < r.want {
+		r.again(false)
+	}
+}
+
+// based is how many replicas stay where they run.
+func (r *run) based() int64 {
+	var n int64
+	for i := range r.cands {
+		n += r.cands[i].base
+	}
+	return n
+}
+
+// again tries anew, with what runs loose or not.
+func (r *run) again(loose bool) {
+	r.loose, r.best = loose, outcome{placed: -1}
+	for i := range r.cands {
+		c := &r.cands[i]
+		c.base = 0
+		if !r.loose || !c.open {
+			c.base = min(c.runs, c.cap)
+		}
+	}
+	r.tryChains()
 }
 
 // settle keeps what runs when a rule cannot be kept, and adds nothing.
@@ -54,7 +89,7 @@ func (r *run) tryChains() {
 		r.tryChain(chain{})
 		return
 	}
-	if !r.req.Rebalance {
+	if !r.loose {
 		if home, ok := r.homeChain(); ok && r.tryChain(home) {
 			return
 		}

@@ -126,7 +126,7 @@ func (r *run) bound(c *candidate, running int64) {
 	if c.cap < r.block() && running == 0 {
 		c.cap = 0
 	}
-	if !r.req.Rebalance || !c.open {
+	if !r.loose || !c.open {
 		c.base = min(running, c.cap)
 	}
 	c.weight = c.fits

@@ -69,3 +69,28 @@ func (s *script) readiness() (string, error) {
 	}
 	return b.String(), nil
 }
+
+// taintOf reads "key=value:Effect".
+func taintOf(text string) federation.Taint {
+	pair, effect, _ := strings.Cut(text, ":")
+	key, value, _ := strings.Cut(pair, "=")
+	return federation.Taint{Key: key, Value: value, Effect: federation.TaintEffect(effect)}
+}
+
+// taintedClass reads taints, and then the room of each node.
+func taintedClass(texts []string) federation.NodeClass {
+	var class federation.NodeClass
+	var all int64
+	for _, text := range texts {
+		n, err := strconv.ParseInt(text, 10, 64)
+		if err != nil {
+			class.Taints = append(class.Taints, taintOf(text))
+			continue
+		}
+		class.Nodes++
+		class.Free = append(class.Free, unitOf(n))
+		all += n
+	}
+	class.Room = unitOf(all)
+	return class
+}

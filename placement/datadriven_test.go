@@ -19,10 +19,11 @@ import (
 //	member NAME [region=R] [zone=Z] [provider=P] [jurisdiction=J] [at=(LAT,LONG)] [label=(k=v,…)]
 //	       [quota=(NAMESPACE,RESOURCE=N,…)] [taint=(k=v:Effect,…)] [room=(N,…)] [gpu=N] [version=V] [kinds=(…)] [health=H] [cordoned] [draining] [masked=WHY]
 //	    adds a member, or changes what is named of one. room lists its nodes by
-//	    the replicas of 100m CPU and 100Mi that each holds.
+//	    the replicas of 100m CPU and 100Mi that each holds; tainted those that have taints:
+//	    tainted=(k=v:Effect,N,…).
 //	external SCORE NAME=VALUE …
 //	    sets an external score.
-//	place NS/NAME [replicas=N] [cpu=MILLI] [gpu=N] [kinds=(…)] [rebalance] [exclude=NAME] [keep=NAME] [dry]
+//	place NS/NAME [replicas=N] [cpu=MILLI] [gpu=N] [kinds=(…)] [rebalance] [whole] [exclude=NAME] [keep=NAME] [tolerates=(TAINT,…)] [dry]
 //	    decides a placement, written as JSON below the command. Unless dry, the
 //	    workload runs as decided from then on, and takes its room.
 //	batch
@@ -121,9 +122,7 @@ func setMember(m *Member, arg datadriven.CmdArg) (err error) {
 	case "taint":
 		m.Spec.Taints = nil
 		for _, text := range arg.Vals {
-			pair, effect, _ := strings.Cut(text, ":")
-			key, value, _ := strings.Cut(pair, "=")
-			m.Spec.Taints = append(m.Spec.Taints, federation.Taint{Key: key, Value: value, Effect: federation.TaintEffect(effect)})
+			m.Spec.Taints = append(m.Spec.Taints, taintOf(text))
 		}
 	case "room":
 		var nodes []int64
@@ -132,6 +131,8 @@ func setMember(m *Member, arg datadriven.CmdArg) (err error) {
 			nodes = append(nodes, n)
 		}
 		setRoom(m, nodes)
+	case "tainted":
+		m.Facts.Tainted = append(m.Facts.Tainted, taintedClass(arg.Vals))
 	case "gpu":
 		n, _ := strconv.ParseInt(first, 10, 64)
 		for _, r := range []*federation.Resources{&m.Facts.Free, &m.Facts.Classes[0].Room, &m.Facts.Classes[0].Free[0]} {
@@ -186,7 +187,7 @@ func (s *script) snapshot() (*Snapshot, error) {
 	for key, req := range s.placed {
 		w.Assignments = append(w.Assignments, federation.Assignment{Workload: key, Members: req.Current})
 		for _, m := range req.Current {
-			w.Reservations = append(w.Reservations, Reservation{Workload: key, Member: m.Member, Replicas: m.Replicas, PerReplica: req.Demand.PerReplica})
+			w.Reservations = append(w.Reservations, Reservation{Workload: key, Member: m.Member, Replicas: m.Replicas, PerReplica: req.Demand.PerReplica, Tolerations: req.Demand.Tolerations})
 		}
 	}
 	return NewSnapshot(w)
@@ -235,8 +236,15 @@ func readRequest(args []datadriven.CmdArg, document string) (req Request, dry bo
 			req.Demand.PerReplica.Extended = map[string]int64{"nvidia.com/gpu": n}
 		case "kinds":
 			req.Demand.Kinds = arg.Vals
+		case "tolerates":
+			for _, text := range arg.Vals {
+				t := taintOf(text)
+				req.Demand.Tolerations = append(req.Demand.Tolerations, federation.Toleration{Key: t.Key, Value: t.Value, Effect: t.Effect})
+			}
 		case "rebalance":
 			req.Rebalance = true
+		case "whole":
+			req.Whole = true
 		case "exclude":
 			req.Excluded = map[string]string{arg.Vals[0]: "the script says so"}
 		case "keep":

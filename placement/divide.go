@@ -169,7 +169,7 @@ func (r *run) deserves(a, b *candidate) bool {
 	if qa, qb := a.weight*(2*b.n+1), b.weight*(2*a.n+1); qa != qb {
 		return qa > qb
 	}
-	if keepsA, keepsB := a.n < a.runs, b.n < b.runs; r.req.Rebalance && keepsA != keepsB {
+	if keepsA, keepsB := a.n < a.runs, b.n < b.runs; r.loose && keepsA != keepsB {
 		return keepsA
 	}
 	if a.score != b.score {

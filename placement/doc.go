@@ -39,7 +39,8 @@
 //  1. A member never gets more replicas than run there plus what fits beside
 //     them, nor more than replicas.max.
 //  2. Replicas that run stay, unless a filter evicts them, a max is lowered, the
-//     workload shrinks, or the request rebalances. So a spread that has become
+//     workload shrinks, or the request rebalances, or wants to be Whole and can be
+//     only so. So a spread that has become
 //     possible again moves nothing by itself: failback is planned. New replicas
 //     go where they mend it.
 //  3. maxSkew compares the chosen domains: no replica is added to one that would

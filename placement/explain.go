@@ -160,6 +160,9 @@ func (r *run) rules(d *Decision) []string {
 	} else if r.req.Demand.Replicated {
 		out = append(out, fmt.Sprintf("replicas: %d in each of %d members", r.want, len(d.Members)))
 	}
+	if r.loose && !r.req.Rebalance {
+		out = append(out, "whole: not everything found a place beside what ran, so that moved")
+	}
 	if r.survival.key != "" {
 		out = append(out, r.survivalRule())
 	}

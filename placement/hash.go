@@ -113,21 +113,40 @@ func (e *encoder) member(m *Member) {
 	}
 	e.resources(&facts.Allocatable)
 	e.resources(&facts.Free)
-	e.int(int64(len(facts.Classes)))
-	for i := range facts.Classes {
-		c := &facts.Classes[i]
+	e.classes(facts.Classes)
+	e.classes(facts.Tainted)
+	e.int(int64(len(facts.Kinds)))
+	for _, kind := range facts.Kinds {
+		e.str(kind)
+	}
+	e.quotas(facts.Quotas)
+}
+
+func (e *encoder) classes(all []federation.NodeClass) {
+	e.int(int64(len(all)))
+	for i := range all {
+		c := &all[i]
 		e.int(c.Nodes)
 		e.resources(&c.Room)
 		e.int(int64(len(c.Free)))
 		for j := range c.Free {
 			e.resources(&c.Free[j])
 		}
+		e.int(int64(len(c.Taints)))
+		for _, t := range c.Taints {
+			e.str(taintText(t))
+		}
 	}
-	e.int(int64(len(facts.Kinds)))
-	for _, kind := range facts.Kinds {
-		e.str(kind)
+}
+
+func (e *encoder) tolerations(all []federation.Toleration) {
+	e.int(int64(len(all)))
+	for _, t := range all {
+		for _, v := range []string{t.Key, t.Operator, t.Value, string(t.Effect)} {
+			e.str(v)
+		}
+		e.bool(t.Seconds == nil)
 	}
-	e.quotas(facts.Quotas)
 }
 
 func (e *encoder) resources(r *federation.Resources) {
@@ -166,6 +185,7 @@ func (e *encoder) reservations(all []Reservation) {
 		e.str(all[i].Member)
 		e.int(all[i].Replicas)
 		e.resources(&all[i].PerReplica)
+		e.tolerations(all[i].Tolerations)
 	}
 }
 
@@ -192,6 +212,7 @@ func (r *run) inputsHash() string {
 	e.int(d.Replicas)
 	e.resources(&d.PerReplica)
 	e.resources(&d.PerNode)
+	e.tolerations(d.Tolerations)
 	for _, kind := range d.Kinds {
 		e.str(kind)
 	}
@@ -200,5 +221,6 @@ func (r *run) inputsHash() string {
 		e.float(u.Share)
 	}
 	e.bool(r.req.Rebalance)
+	e.bool(r.req.Whole)
 	return e.sum()
 }

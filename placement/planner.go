@@ -40,6 +40,7 @@ type Planner struct {
 type shape struct {
 	cpu, mem, pods int64
 	ext            string
+	lets           uint64
 }
 
 // fitTable remembers how many more replicas of one shape each member holds.
@@ -100,6 +101,7 @@ func (p *Planner) reserve(req *Request, d *Decision) {
 	p.run.sit(p.currentOf(req))
 	defer p.run.rise()
 	need, _ := p.s.needOf(podwise(req.Demand.PerReplica))
+	need.lets = p.s.lets(req.Demand.Tolerations)
 	p.reserved = mix(p.reserved, hashString(d.Workload.String()))
 	for _, m := range d.Members {
 		i, ok := p.s.index[m.Member]
@@ -202,10 +204,10 @@ func replicasIn(members []federation.AssignedMember, name string) int64 {
 	return 0
 }
 
-// fitsFor returns the table for a size of replica, and the extended resource
+// fitsFor returns the table for a size of replica that tolerates some node taints, and the extended resource
 // that no member has, if the size asks for one.
-func (p *Planner) fitsFor(r federation.Resources) (*fitTable, string) {
-	key := shape{cpu: r.MilliCPU, mem: r.MemoryBytes, pods: r.Pods}
+func (p *Planner) fitsFor(r federation.Resources, lets uint64) (*fitTable, string) {
+	key := shape{cpu: r.MilliCPU, mem: r.MemoryBytes, pods: r.Pods, lets: lets}
 	if len(r.Extended) > 0 {
 		key.ext = extendedText(r.Extended)
 	}
@@ -216,6 +218,7 @@ func (p *Planner) fitsFor(r federation.Resources) (*fitTable, string) {
 	if len(p.fits) >= maxShapes {
 		clear(p.fits)
 	}
+	need.lets = lets
 	t := &fitTable{need: need, held: make([]held, len(p.versions))}
 	p.fits[key] = t
 	return t, missing

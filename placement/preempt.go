@@ -164,6 +164,7 @@ func (b *bargain) holes(rank int, req *Request) []hole {
 	if missing != "" {
 		return nil
 	}
+	lets := b.p.s.lets(req.Demand.Tolerations)
 	var out []hole
 	for _, i := range b.order[rank+1:] {
 		v := &b.reqs[i]
@@ -177,8 +178,9 @@ func (b *bargain) holes(rank int, req *Request) []hole {
 		if holds == 0 {
 			continue
 		}
+		theirs := b.p.s.lets(v.Demand.Tolerations) &^ lets // where they may be and req may not
 		for _, m := range b.lost[i].leftOf(b.p.currentOf(v)) {
-			if at, ok := b.p.s.index[m.Member]; ok && b.p.s.opens.has(at) {
+			if at, ok := b.p.s.index[m.Member]; ok && b.p.s.opens.has(at) && theirs&taintsIn(b.p.s.rooms[at]) == 0 {
 				out = append(out, hole{req: i, member: at, size: size, count: m.Replicas, holds: holds})
 			}
 		}
@@ -265,6 +267,7 @@ func (b *bargain) freeQuota(w wish, holes []hole, used []int64) {
 func (b *bargain) freeRoom(w wish, holes []hole, used []int64) {
 	i, more := w.member, w.more
 	need, _ := b.p.s.needOf(podwise(w.req.Demand.PerReplica))
+	need.lets = b.p.s.lets(w.req.Demand.Tolerations)
 	room := fit(b.p.room(i), &need)
 	for k := range holes {
 		if holes[k].member == i {

@@ -183,6 +183,29 @@ func TestUnchangedWorldMovesNothing(t *testing.T) {
 	})
 }
 
+// TestWholeMovesForEverythingOnly: a request that wants to be Whole is decided as one that
+// does not, unless everything finds a place only so.
+func TestWholeMovesForEverythingOnly(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := drawWorld(t)
+		req := drawRequest(t, w)
+		req.Placement.Spread = drawHardConstraints(t)
+		drawCurrent(t, w, &req)
+		still := mustPlace(t, w, req)
+		req.Whole = true
+		whole := mustPlace(t, w, req)
+		switch {
+		case still.Unmet > 0 && whole.Unmet == 0:
+			w2, again := apply(w, req, whole)
+			if d := mustPlace(t, w2, again); d.Changed && d.Unmet > 0 {
+				t.Fatalf("%+v became %+v", whole, d)
+			}
+		case !reflect.DeepEqual(still, whole):
+			t.Fatalf("%+v became %+v", still, whole)
+		}
+	})
+}
+
 // TestRebalanceSettles rebalances again and again: soon nothing moves. (Once is
 // nearly always enough; ties that maxSkew decides can take one more.)
 func TestRebalanceSettles(t *testing.T) {

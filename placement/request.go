@@ -28,6 +28,10 @@ type Request struct {
 	// sets it when the user changed the Placement or asked for a rebalance or a
 	// failback. Without it replicas move only when they must.
 	Rebalance bool
+	// Whole lets running replicas move, as Rebalance does, when rules of the whole
+	// (spread, groups) keep some without a place beside them, and everything finds one
+	// elsewhere. Otherwise nothing moves.
+	Whole bool
 	// Explain fills Explanation, Relaxation and InputsHash of the decision. It
 	// costs time in proportion to the number of members.
 	Explain bool
@@ -50,6 +54,8 @@ type Demand struct {
 	// PerNode is what the workload takes on each node of a chosen member
 	// (DaemonSets).
 	PerNode federation.Resources
+	// Tolerations that all its pods have: they may run on nodes whose taints these cover.
+	Tolerations []federation.Toleration
 }
 
 // MaxReplicas bounds the replicas of one workload, and with them the time that a

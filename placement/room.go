@@ -13,6 +13,7 @@ import (
 type amount struct {
 	cpu, mem, pods int64
 	ext            []int64
+	lets           uint64 // of a need: sets of node taints that its pods tolerate
 }
 
 // node is free room in one piece, or count equal pieces. Room that is not known
@@ -20,6 +21,7 @@ type amount struct {
 type node struct {
 	free  amount
 	count int64
+	taint int32 // number of its set of taints; 0: none
 }
 
 // indexRooms reads each member's free room and takes the reservations from it.
@@ -28,8 +30,10 @@ func (s *Snapshot) indexRooms() {
 	for i := range s.members {
 		f := &s.members[i].Facts
 		collect(names, f.Free.Extended)
-		for j := range f.Classes {
-			collect(names, f.Classes[j].Room.Extended)
+		for _, classes := range [][]federation.NodeClass{f.Classes, f.Tainted} {
+			for j := range classes {
+				collect(names, classes[j].Room.Extended)
+			}
 		}
 	}
 	s.resources = slices.Sorted(maps.Keys(names))
@@ -38,15 +42,26 @@ func (s *Snapshot) indexRooms() {
 		s.rooms[i] = s.roomOf(&s.members[i].Facts)
 	}
 	s.loads, s.free = make([]load, len(s.members)), make([]float64, len(s.members))
-	for _, r := range s.world.Reservations {
-		if i, ok := s.index[r.Member]; ok {
-			need, _ := s.needOf(podwise(r.PerReplica))
-			s.rooms[i] = take(s.rooms[i], need, r.Replicas)
-		}
-	}
+	s.reserve(false)
+	s.reserve(true)
 	for i := range s.rooms {
 		s.loads[i] = loadOf(s.rooms[i])
 		s.free[i] = s.loads[i].freePercent(&s.members[i].Facts.Allocatable)
+	}
+}
+
+// reserve takes the reservations of pods that tolerate node taints, or of the others: who
+// has less choice comes first.
+func (s *Snapshot) reserve(tolerant bool) {
+	for _, r := range s.world.Reservations {
+		i, ok := s.index[r.Member]
+		lets := s.lets(r.Tolerations)
+		if !ok || tolerant != (lets != 0) {
+			continue
+		}
+		need, _ := s.needOf(podwise(r.PerReplica))
+		need.lets = lets
+		s.rooms[i] = take(s.rooms[i], need, r.Replicas)
 	}
 }
 
@@ -62,26 +77,32 @@ func collect(names map[string]bool, ext map[string]int64) {
 func (s *Snapshot) roomOf(f *federation.MemberFacts) []node {
 	if len(f.Classes) == 0 {
 		free, _ := s.amountOf(f.Free)
-		return []node{{free: free, count: 1}}
+		return append([]node{{free: free, count: 1}}, s.taintedRoom(f)...)
 	}
 	var room []node
 	for i := range f.Classes {
-		c := &f.Classes[i]
-		rest, _ := s.amountOf(c.Room)
-		rest.ext = slices.Clone(rest.ext)
-		for _, r := range c.Free {
-			free, _ := s.amountOf(r)
-			rest.sub(free, 1)
-			if last := len(room) - 1; last >= 0 && room[last].free.equal(&free) {
-				room[last].count++
-			} else {
-				room = append(room, node{free: free, count: 1})
-			}
+		room = append(room, s.classRoom(&f.Classes[i])...)
+	}
+	return append(room, s.taintedRoom(f)...)
+}
+
+// classRoom lists the free room of the nodes of one class.
+func (s *Snapshot) classRoom(c *federation.NodeClass) []node {
+	var room []node
+	rest, _ := s.amountOf(c.Room)
+	rest.ext = slices.Clone(rest.ext)
+	for _, r := range c.Free {
+		free, _ := s.amountOf(r)
+		rest.sub(free, 1)
+		if last := len(room) - 1; last >= 0 && room[last].free.equal(&free) {
+			room[last].count++
+		} else {
+			room = append(room, node{free: free, count: 1})
 		}
-		if more := c.Nodes - int64(len(c.Free)); more > 0 && !rest.none() {
-			rest.divide(more)
-			room = append(room, node{free: rest, count: more})
-		}
+	}
+	if more := c.Nodes - int64(len(c.Free)); more > 0 && !rest.none() {
+		rest.divide(more)
+		room = append(room, node{free: rest, count: more})
 	}
 	return room
 }
@@ -198,7 +219,9 @@ func quotient(a, b int64) int64 {
 func fit(room []node, need *amount) int64 {
 	var n int64
 	for i := range room {
-		n += room[i].count * room[i].free.holds(need)
+		if room[i].takes(need) {
+			n += room[i].count * room[i].free.holds(need)
+		}
 	}
 	return min(n, MaxReplicas)
 }
@@ -210,7 +233,7 @@ func take(room []node, need amount, k int64) []node {
 	for ; k > 0; k-- {
 		best, most := -1, int64(0)
 		for i := range room {
-			if n := room[i].free.holds(&need); n > most {
+			if n := room[i].free.holds(&need); n > most && room[i].takes(&need) {
 				best, most = i, n
 			}
 		}
@@ -219,7 +242,7 @@ func take(room []node, need amount, k int64) []node {
 		}
 		if room[best].count > 1 {
 			room[best].count--
-			room = append(room, node{free: room[best].free, count: 1})
+			room = append(room, node{free: room[best].free, count: 1, taint: room[best].taint})
 			best = len(room) - 1
 		}
 		if len(need.ext) > 0 {
@@ -230,7 +253,7 @@ func take(room []node, need amount, k int64) []node {
 	return room
 }
 
-// load is the free room of a member as a whole.
+// load is the free room of a member as a whole, without nodes that have taints.
 type load struct {
 	cpu, mem int64
 }
@@ -238,6 +261,9 @@ type load struct {
 func loadOf(room []node) load {
 	var sum load
 	for i := range room {
+		if room[i].taint > 0 {
+			continue
+		}
 		sum.cpu += room[i].count * max(room[i].free.cpu, 0)
 		sum.mem += room[i].count * max(room[i].free.mem, 0)
 	}

@@ -48,6 +48,7 @@ type run struct {
 	bestN    []share // of the best attempt: who got something
 	survival survival
 	unbound  bool // the constraints are given up: what runs is kept as it is
+	loose    bool // what runs may move: the request rebalances, or asks to be Whole
 }
 
 // share is what one candidate got.
@@ -123,10 +124,10 @@ func (r *run) begin(req *Request) error {
 		r.want = 1
 	}
 	r.divides = req.Demand.Replicated && r.want > 0 && r.spec.Replicas.Mode != "Duplicated"
-	r.fits, r.missing = r.p.fitsFor(podwise(r.unit()))
+	r.fits, r.missing = r.p.fitsFor(podwise(r.unit()), r.p.s.lets(req.Demand.Tolerations))
 	r.quota = r.p.quotaOf(req.Workload.Namespace)
 	r.survival = survival{}
-	r.unbound = false
+	r.unbound, r.loose = false, req.Rebalance
 	r.readConstraints()
 	r.readScoring()
 	return nil

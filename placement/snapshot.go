@@ -31,6 +31,8 @@ type Snapshot struct {
 	free       []float64             // percent, see load.freePercent
 	quotas     map[string]quotaTable // by namespace
 	resources  []string              // names of extended resources, sorted
+	nodeTaints [][]federation.Taint  // sets of taints of nodes
+	taintIDs   map[string]int32      // by their text, the number in nodeTaints + 1
 	assigned   map[federation.Key][]federation.AssignedMember
 	external   map[string][]float64 // 0–100 by member; 50 where unknown
 	hash       string

@@ -35,6 +35,8 @@ type Reservation struct {
 	Member     string
 	Replicas   int64
 	PerReplica federation.Resources
+	// Tolerations of its pods, as those of a Demand.
+	Tolerations []federation.Toleration
 }
 
 // standing says what a member may do for placement.
@@ -54,7 +56,7 @@ const (
 //	Unreachable, Fenced, draining, or masked    lost
 func (m *Member) standing() standing {
 	switch {
-	case m.Masked != "", m.Spec.Draining, m.Health == federation.Unreachable, m.Health == federation.Fenced:
+	case m.Masked != "", m.Spec.Draining, m.Spec.Leaving.Leaves(), m.Health == federation.Unreachable, m.Health == federation.Fenced:
 		return lost
 	case m.Health != federation.Healthy, m.Spec.Cordoned:
 		return closed

@@ -33,15 +33,19 @@ type leaveWatch struct {
 // its agent does its part when it is back.
 func (m *Machine) leave(ev MemberCommand, mem *member) {
 	words := strings.Fields(ev.Change.Argument)
-	if slices.Equal(words, []string{"forget"}) {
+	switch {
+	case slices.Equal(words, []string{"forget"}):
 		m.forgetMember(ev, mem)
+		return
+	case slices.Equal(words, []string{"cancel"}):
+		m.cancelLeave(ev, mem)
 		return
 	}
 	l, ok := leavingOf(words)
 	was := mem.spec.stored.Leaving
 	switch {
 	case !ok:
-		m.refuse(ev.Request, "Invalid", fmt.Sprintf("leave %s: want retain, delete or forget, and not %q", mem.name, ev.Change.Argument))
+		m.refuse(ev.Request, "Invalid", fmt.Sprintf("leave %s: want retain, delete, cancel or forget, and not %q", mem.name, ev.Change.Argument))
 		return
 	case was.Leaves() && was.Remains != l.Remains:
 		m.refuse(ev.Request, "Refused", fmt.Sprintf("member %s is leaving already, with --%s; to end it without its agent: hansa leave %s --forget", mem.name, was.Remains, mem.name))
@@ -55,8 +59,25 @@ func (m *Machine) leave(ev MemberCommand, mem *member) {
 		return
 	}
 	spec := mem.spec.stored
-	l.Since, l.Done = m.now.UTC(), was.Done
-	spec.Leaving, spec.Cordoned, spec.Draining = l, true, true
+	l.Since, l.Told, l.Done = m.now.UTC(), was.Told, was.Done
+	spec.Leaving = l
+	mem.asked = append(mem.asked, pending{request: ev.Request, id: m.putSpec(mem, spec)})
+	m.record("Join", mem, ev.Change)
+}
+
+// cancelLeave lets a member stay after all, unless its agent may be at work already: what
+// that has begun it brings to its end, and nobody knows what is left then.
+func (m *Machine) cancelLeave(ev MemberCommand, mem *member) {
+	spec := mem.spec.stored
+	switch l := spec.Leaving; {
+	case !l.Leaves():
+		m.refuse(ev.Request, "Refused", fmt.Sprintf("member %s does not leave: there is nothing to cancel", mem.name))
+		return
+	case l.Told:
+		m.refuse(ev.Request, "Refused", fmt.Sprintf("the agent of %s was told to let go of its cluster, which is not undone: wait until it has left (hansa describe member %s), then join it again with a new token", mem.name, mem.name))
+		return
+	}
+	spec.Leaving, mem.leave = federation.Leaving{}, leaveWatch{}
 	mem.asked = append(mem.asked, pending{request: ev.Request, id: m.putSpec(mem, spec)})
 	m.record("Join", mem, ev.Change)
 }
@@ -131,37 +152,32 @@ func (m *Machine) holds(name string) int {
 	return n
 }
 
-// leavesIn lets the members that leave be looked at again after d.
-func (m *Machine) leavesIn(d time.Duration) { m.leaveAt = earlier(m.leaveAt, m.now.Add(d)) }
-
-// stepLeaves carries those that leave a step further.
-func (m *Machine) stepLeaves() {
-	if m.leaveAt.IsZero() || m.now.Before(m.leaveAt) {
+// followLeave carries a member that leaves a step further.
+func (m *Machine) followLeave(mem *member) {
+	l := mem.spec.stored.Leaving
+	if !l.Leaves() {
 		return
 	}
-	m.leaveAt = time.Time{}
-	for _, name := range sortedNames(m.members) {
-		mem := m.members[name]
-		l := mem.spec.stored.Leaving
-		if !l.Leaves() {
-			continue
-		}
-		m.leavesIn(retryEvery)
-		switch {
-		case mem.spec.busy():
-		case l.Done:
-			m.part(mem)
-		default:
-			m.orderLeave(mem)
-		}
+	m.membersIn(retryEvery)
+	switch {
+	case mem.spec.busy():
+	case l.Done:
+		m.part(mem)
+	default:
+		m.orderLeave(mem)
 	}
 }
 
 // orderLeave tells the agent to let go of the cluster, once the federation does not need
-// it any more.
+// it any more. That it is told is written down before.
 func (m *Machine) orderLeave(mem *member) {
 	spec := mem.spec.stored
 	if m.heldUp(mem) != "" || m.now.Sub(mem.leave.toldAt) < leaveAgain {
+		return
+	}
+	if !spec.Leaving.Told {
+		spec.Leaving.Told = true
+		m.putSpec(mem, spec)
 		return
 	}
 	mem.leave.toldAt = m.now
@@ -174,7 +190,7 @@ func (m *Machine) part(mem *member) {
 		mem.leave.doneAt = m.now
 	}
 	if left := mem.leave.doneAt.Add(lastWords).Sub(m.now); left > 0 {
-		m.leavesIn(left)
+		m.membersIn(left)
 		return
 	}
 	mem.leave.doneAt = m.now // when it fails it is tried again

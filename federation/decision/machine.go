@@ -3,7 +3,6 @@ package decision
 import (
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/hansa-io/hansa/federation"
@@ -98,8 +97,7 @@ type Machine struct {
 	survey      survey
 	observed    map[federation.Key]*observed // demand by service
 	patienceAt  time.Time                    // when a toleration or the wait for a node ends
-	usersAt     time.Time                    // when something is due about the users of members
-	leaveAt     time.Time                    // when something is due about members that leave
+	membersAt   time.Time                    // when something is due about the users of members, or those that leave
 	strangers   map[string]*member           // members whose record has not come
 
 	writes   map[uint64]writing
@@ -174,7 +172,7 @@ func (m *Machine) Deadline() (time.Time, bool) {
 	if m.lookAgain {
 		next = earlier(next, m.lookAt)
 	}
-	for _, at := range []time.Time{m.earliestHealth(), m.batchAt, m.worldAt, m.dwellAt, m.patienceAt, m.fencesAt(), m.recordAt, m.usersAt, m.leaveAt, m.survey.nextAt, m.auditAt()} {
+	for _, at := range []time.Time{m.earliestHealth(), m.batchAt, m.worldAt, m.dwellAt, m.patienceAt, m.fencesAt(), m.recordAt, m.membersAt, m.survey.nextAt, m.auditAt()} {
 		next = earlier(next, at)
 	}
 	for k := range m.timed {
@@ -215,8 +213,7 @@ func (m *Machine) settle() {
 		m.stepMeasured()
 		m.stepWorks()
 		m.stepRecords()
-		m.stepUsers()
-		m.stepLeaves()
+		m.stepMembers()
 		m.stepSurvey()
 		m.stepAudit()
 		if !m.restless() {
@@ -370,9 +367,13 @@ func earlier(a, b time.Time) time.Time {
 }
 
 func sortedKeys(set map[federation.Key]bool) []federation.Key {
-	return slices.SortedFunc(maps.Keys(set), federation.Key.Compare)
+	keys := slices.AppendSeq(make([]federation.Key, 0, len(set)), maps.Keys(set))
+	slices.SortFunc(keys, federation.Key.Compare)
+	return keys
 }
 
 func sortedNames[V any](set map[string]V) []string {
-	return slices.SortedFunc(maps.Keys(set), strings.Compare)
+	names := slices.AppendSeq(make([]string, 0, len(set)), maps.Keys(set))
+	slices.Sort(names)
+	return names
 }

@@ -28,6 +28,7 @@ type member struct {
 	asked     []pending                      // commands that wait for the record's write
 	tainted   map[federation.Taint]time.Time // since when it has each NoExecute taint
 	unsealed  map[federation.Key]bool        // works that are to be sealed to its new key; nil when all are
+	traits    uint64                         // counts whenever a condition of an override may come out differently
 	user      userWatch
 	leave     leaveWatch
 }
@@ -84,8 +85,7 @@ func (m *Machine) memberChanged(ev MemberChanged) {
 	if !mem.spec.load(ev.Spec, ev.Revision) {
 		return
 	}
-	m.usersIn(0)
-	m.leavesIn(0)
+	m.membersIn(0)
 	m.unsaved[mem.name] = true
 	if known && !sameLife(was, ev.Spec) {
 		m.recount(mem)
@@ -102,6 +102,7 @@ func (m *Machine) memberChanged(ev MemberChanged) {
 		m.note("Join", "member/"+mem.name, mem.name+" joined")
 	}
 	if !known || !onlyKeys(was, ev.Spec) {
+		mem.traits++
 		m.reconsider()
 	}
 }
@@ -146,6 +147,7 @@ func (m *Machine) memberRemoved(name string) {
 		delete(w.dwells, name)
 		delete(w.released, name)
 	}
+	m.grants.Orphan(name)
 	for _, p := range mem.asked {
 		m.reply(p.request, mem.spec.stored)
 	}
@@ -165,8 +167,11 @@ func (m *Machine) factsChanged(f federation.MemberFacts) {
 	if f.Incarnation < mem.facts.Incarnation || f.Incarnation == mem.facts.Incarnation && f.Sequence < mem.facts.Sequence {
 		return
 	}
-	first := f.Incarnation != mem.facts.Incarnation
+	first, same := f.Incarnation != mem.facts.Incarnation, sameTraits(f, mem.facts)
 	mem.facts = f
+	if !same {
+		m.differs(mem)
+	}
 	if first {
 		m.comes()
 	} else {
@@ -196,6 +201,23 @@ func (m *Machine) steady(request uint64, name, gone string) *member {
 // neverJoined says to an agent that nobody of its name is a member.
 func neverJoined(name string) string {
 	return fmt.Sprintf("no member %q; it left or never joined", name)
+}
+
+// membersIn lets the users and departures of all members be looked at again after d.
+func (m *Machine) membersIn(d time.Duration) { m.membersAt = earlier(m.membersAt, m.now.Add(d)) }
+
+// stepMembers does what is due about the users and departures of members.
+func (m *Machine) stepMembers() {
+	if m.membersAt.IsZero() || m.now.Before(m.membersAt) {
+		return
+	}
+	m.membersAt = time.Time{}
+	for _, name := range sortedNames(m.members) {
+		mem := m.members[name]
+		m.endUsers(mem)
+		m.orderRotation(mem)
+		m.followLeave(mem)
+	}
 }
 
 // command changes a member's record as an operator asked.
@@ -259,15 +281,14 @@ func (m *Machine) memberDone(wr writing, ev WriteDone) {
 	}
 	mem.asked = left
 	if ev.Outcome != Written {
-		m.usersIn(rotateAgain)
-		m.leavesIn(retryEvery)
+		m.membersIn(retryEvery)
 		return
 	}
-	m.usersIn(0)
-	m.leavesIn(0)
+	m.membersIn(0)
 	m.noteTaints(mem)
 	m.noteSeals(mem)
 	if !onlyKeys(was, spec) {
+		mem.traits++
 		m.reconsider()
 	}
 }

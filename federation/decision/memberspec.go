@@ -13,7 +13,7 @@ import (
 // changedSpec is the record after the change; the one given stays as it is.
 func changedSpec(spec federation.MemberSpec, c federation.MemberChange) (federation.MemberSpec, error) {
 	if spec.Leaving.Leaves() && (c.Action == "uncordon" || c.Action == "undrain") {
-		return spec, fmt.Errorf("%s %s: it leaves the federation, and takes nothing any more", c.Action, spec.Name)
+		return spec, fmt.Errorf("%s %s: it leaves the federation, and takes nothing any more; to have it stay: hansa leave %s --cancel", c.Action, spec.Name, spec.Name)
 	}
 	switch c.Action {
 	case "cordon":

@@ -80,8 +80,8 @@ func (m *Machine) seeWorkload(o *operation, w *workload) recovery.WorkloadSeen {
 		if !m.standsReady(w, s) && (m.shifted(s.Member) == "" || !w.allReady(s)) {
 			seen.Whole = false // what only a shift keeps from serving is there all the same
 		}
-		if m.grew(w, s) {
-			had := w.before[s.Member]
+		if w.grew(s) {
+			had := max(0, a.Grown[s.Member])
 			seen.First = seen.First && (grows || st.Ready > had) || st.Ready > had
 			grows = true
 		}

@@ -69,6 +69,8 @@ func (m *Machine) loadOperation(ev OperationLoaded) {
 		return
 	}
 	switch {
+	case o.machine != nil && ev.Revision == 0: // the write of which nobody knew did not happen
+		o.dirty, m.unstored = true, true
 	case o.machine != nil:
 		o.dirty = true
 		m.stored(o)
@@ -348,6 +350,9 @@ func (m *Machine) stored(o *operation) {
 	if o.record.stored.State.Ended() {
 		o.machine = nil
 		m.want(o, recovery.Wants{})
+		if o.record.stored.Request.Verb == recovery.Freeze {
+			m.worldAt = earlier(m.worldAt, m.now.Add(retryEvery)) // see completes
+		}
 		m.liftMask(o)
 		m.unclaim(o)
 		return

@@ -265,6 +265,7 @@ func (m *Machine) request(w *workload) placement.Request {
 	if !placed {
 		return req
 	}
+	req.Whole = m.completes(w)
 	if w.once() && w.seen() > a.Epoch && m.members[w.holder] != nil {
 		// A decision that this hub does not know gave it to that member, and it may run.
 		a.Members = []federation.AssignedMember{{Member: w.holder, Replicas: w.demand.Replicas, Since: w.seen()}}
@@ -363,6 +364,7 @@ func (m *Machine) adopt(w *workload, a federation.Assignment) {
 			a.Members[i].Since = a.Epoch
 		}
 	}
+	a.Grown = w.grown(a.Members)
 	m.write(w, a)
 }
 

@@ -60,7 +60,7 @@ func (m *Machine) permits(w *workload, shares []federation.AssignedMember) bool 
 		return false
 	}
 	req := m.request(w)
-	req.Current, req.Rebalance, req.Explain = shares, false, false
+	req.Current, req.Rebalance, req.Whole, req.Explain = shares, false, false, false
 	maps.DeleteFunc(req.Keep, func(name, _ string) bool { return away(name) })
 	d := placement.Place(req, snap)
 	return d.Err == nil && sameShares(d.Members, shares)

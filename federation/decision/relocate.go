@@ -78,6 +78,7 @@ func (m *Machine) relocating(req federation.OperationRequest, scene *recovery.Sc
 // elsewhere stay.
 func (m *Machine) relocationRequest(w *workload, req federation.OperationRequest, sources []string) placement.Request {
 	r := m.request(w)
+	r.Whole = false
 	if r.Excluded = maps.Clone(r.Excluded); r.Excluded == nil {
 		r.Excluded = map[string]string{}
 	}

@@ -109,7 +109,7 @@ func (r *rig) report(a *actor, k federation.Key, e federation.Epoch, s federatio
 func (r *rig) status(a *actor, st federation.WorkStatus, w federation.Work) {
 	a.reports++
 	st.Workload, st.Member, st.Incarnation, st.Sequence = w.Workload, a.name, a.inc, a.reports
-	st.Epoch, st.WorkloadRevision, st.RulesDigest = w.Epoch, w.WorkloadRevision, federation.RulesDigest(w.StatusRules)
+	st.Epoch, st.WorkloadRevision, st.RulesDigest, st.Variant = w.Epoch, w.WorkloadRevision, federation.RulesDigest(w.StatusRules), w.Variant
 	st.Unschedulable = min(a.nodeless[w.Workload], st.Replicas)
 	st.Ready = max(0, min(st.Ready, st.Replicas-st.Unschedulable-a.sick[w.Workload]))
 	r.put("status:"+a.name+"/"+w.Workload.String(), st)

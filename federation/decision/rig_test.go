@@ -275,7 +275,7 @@ func (r *rig) putWork(e PutWork) {
 		r.soon(WriteDone{ID: e.ID, Outcome: Lost})
 		return
 	}
-	r.logf("work %s to %s epoch %d: %s%s", e.Work.Workload, e.Work.Member, e.Work.Epoch, what, sealedTo(e)+withRules(e))
+	r.logf("work %s to %s epoch %d: %s%s", e.Work.Workload, e.Work.Member, e.Work.Epoch, what, sealedTo(e)+withRules(e)+withImage(e))
 	r.members[e.Work.Member].inbox[e.Work.Workload] = e.Work
 	r.soon(WriteDone{ID: e.ID})
 }

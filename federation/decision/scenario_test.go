@@ -19,7 +19,7 @@ import (
 //
 //	members NAME=REGION...           join; each has 40 cores
 //	workload NS/NAME replicas=N [dwell=D] [mode=M] [rto=D] [once] [duplicated] [aggregated] [spread] [in=A,B]
-//	    [cpu=MILLI] [tolerate=KEY:SECONDS] [score=NAME:WEIGHT] [tier=N] [preempts] [secret]
+//	    [cpu=MILLI] [tolerate=KEY:SECONDS] [score=NAME:WEIGHT] [tier=N] [preempts] [secret] [gold=IMAGE] [many=IMAGE]
 //	delete NS/NAME
 //	kill NAME   start NAME   mute NAME   unmute NAME   slow NAME D
 //	advance D   restart      gateway
@@ -30,6 +30,7 @@ import (
 //	rebalance [NS/NAME] [dry] [budget=N]   replay NS/NAME   readiness   diff NS/NAME
 //	busy NAME MILLI              the member reports that so much CPU is taken
 //	feed NAME age=D MEMBER=V...  a score from outside
+//	nodes NAME N                 the member reports that it has so many
 //	rule NAME [KIND READY]       a status rule; without a kind it is removed
 //	renew NAME NS/NAME EPOCH [held]   describe NAME
 //	spoil NS/NAME                its record cannot be read any more
@@ -96,7 +97,7 @@ func (r *rig) command(cmd string, args []string) {
 		"member": r.cmdMember, "renew": r.cmdRenew, "show": r.cmdShow, "hello": r.cmdHello,
 		"sick": r.cmdSick, "stuck": r.cmdStuck, "rebalance": r.cmdRebalance, "replay": r.cmdReplay, "readiness": r.cmdReadiness, "feed": r.cmdFeed, "diff": r.cmdDiff, "busy": r.cmdBusy,
 		"way": r.cmdWay, "ways": r.cmdWays, "queries": r.cmdQueries, "safety": r.cmdSafety, "seal": r.cmdSeal, "rejoin": r.cmdRejoin, "spoil": r.cmdSpoil,
-		"rotate": r.cmdRotate, "using": r.cmdUsing, "rule": r.cmdRule, "reluctant": r.cmdReluctant, "willing": r.cmdReluctant, "describe": r.cmdDescribe,
+		"rotate": r.cmdRotate, "using": r.cmdUsing, "rule": r.cmdRule, "reluctant": r.cmdReluctant, "willing": r.cmdReluctant, "describe": r.cmdDescribe, "nodes": r.cmdNodes,
 	}
 	run, ok := commands[cmd]
 	if !ok {
@@ -189,6 +190,8 @@ func (r *rig) cmdWorkload(args []string) {
 			w.Placement.Geo.MaxLatency = federation.Duration(r.duration(v))
 		case "aggregated":
 			w.Placement.Replicas.By = "Aggregated"
+		case "gold", "many":
+			w.Placement.Overrides = append(w.Placement.Overrides, overriding(name, v))
 		case "duplicated":
 			w.Placement.Replicas.Mode = "Duplicated"
 		case "service":

@@ -59,10 +59,12 @@ func (m *Machine) putSpec(mem *member, spec federation.MemberSpec) uint64 {
 	return id
 }
 
-// onlyKeys reports whether two records of a member differ in nothing but its keys.
+// onlyKeys reports whether two records of a member differ in nothing but its keys, and
+// in what its agent was told.
 func onlyKeys(a, b federation.MemberSpec) bool {
 	a.SealKey, a.SealedTo = b.SealKey, b.SealedTo
 	a.User, a.NextUser, a.EndedUsers, a.RotateBy = b.User, b.NextUser, b.EndedUsers, b.RotateBy
+	a.Leaving.Told = b.Leaving.Told
 	return reflect.DeepEqual(a, b)
 }
 

@@ -31,7 +31,7 @@ func (m *Machine) snapshotWith(change func(*placement.Member)) (*placement.Snaps
 		for _, s := range a.Members {
 			if missing := s.Replicas - m.countedIn(w, s.Member); missing > 0 && w.demand.Replicated {
 				world.Reservations = append(world.Reservations, placement.Reservation{
-					Workload: k, Member: s.Member, Replicas: missing, PerReplica: w.demand.PerReplica,
+					Workload: k, Member: s.Member, Replicas: missing, PerReplica: w.demand.PerReplica, Tolerations: w.demand.Tolerations,
 				})
 			}
 		}

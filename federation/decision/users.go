@@ -32,22 +32,6 @@ type userWatch struct {
 	rival     string          // the key of a second agent that was told
 }
 
-// usersIn lets the users of all members be looked at again after d.
-func (m *Machine) usersIn(d time.Duration) { m.usersAt = earlier(m.usersAt, m.now.Add(d)) }
-
-// stepUsers does what is due about the users of members.
-func (m *Machine) stepUsers() {
-	if m.usersAt.IsZero() || m.now.Before(m.usersAt) {
-		return
-	}
-	m.usersAt = time.Time{}
-	for _, name := range sortedNames(m.members) {
-		mem := m.members[name]
-		m.endUsers(mem)
-		m.orderRotation(mem)
-	}
-}
-
 // endUsers has the bus refuse the users that have ended, and writes down that it does.
 func (m *Machine) endUsers(mem *member) {
 	var left, done []string
@@ -78,7 +62,7 @@ func (m *Machine) endUsers(mem *member) {
 func (m *Machine) userEnded(ev UserEnded) {
 	if mem, ok := m.members[ev.Member]; ok && mem.user.ending != nil {
 		mem.user.ending[ev.Key] = true
-		m.usersIn(0)
+		m.membersIn(0)
 	}
 }
 
@@ -94,7 +78,7 @@ func (m *Machine) orderRotation(mem *member) {
 			mem.user.orderedAt = m.now
 			m.emit(OrderRotation{Account: spec.Account, Order: federation.RotationOrder{Member: mem.name, Key: spec.User.Key}})
 		}
-		m.usersIn(min(rotateAgain, by.Sub(m.now)))
+		m.membersIn(min(rotateAgain, by.Sub(m.now)))
 	case !mem.spec.busy():
 		spec, text := promoted(spec), mem.name+" did not replace its credentials in time: the old ones end"
 		if spec.User.Key == "" {

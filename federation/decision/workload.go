@@ -24,10 +24,7 @@ type workload struct {
 	rules       []federation.StatusRule       // for these kinds, by name
 	rulesDigest string
 
-	record record[federation.Assignment]
-	// before has the shares of the assignment before the present one; nil when
-	// it is not known, after a restart.
-	before   map[string]int64
+	record   record[federation.Assignment]
 	statuses map[string]federation.WorkStatus // by member
 	works    map[string]*work                 // by member
 
@@ -235,7 +232,6 @@ func (m *Machine) assignmentLoaded(ev AssignmentLoaded) {
 	w := m.workload(ev.Key)
 	before, old := w.record.stored, w.record.revision
 	if w.record.load(ev.Assignment, ev.Revision) {
-		w.before = nil
 		m.recall(w)
 		if own := w.record.attempt.DecidedAt; !own.IsZero() && own.Equal(w.record.stored.DecidedAt) {
 			m.adopted(w, before, old)
@@ -274,12 +270,7 @@ func (m *Machine) adopted(w *workload, before federation.Assignment, old federat
 	if old != 0 && before.DecidedAt.Equal(w.record.stored.DecidedAt) {
 		return // the same decision, with what was measured since
 	}
-	w.before, w.rewound, w.wished = map[string]int64{}, false, wish{}
-	if old != 0 && before.Reason != reasonDeleted {
-		for _, s := range before.Members {
-			w.before[s.Member] = s.Replicas
-		}
-	}
+	w.rewound, w.wished = false, wish{}
 	m.committed(w)
 }
 
@@ -291,7 +282,7 @@ func (m *Machine) forget(w *workload) {
 		return
 	}
 	w.record = record[federation.Assignment]{}
-	w.works, w.statuses, w.before = map[string]*work{}, map[string]federation.WorkStatus{}, nil
+	w.works, w.statuses = map[string]*work{}, map[string]federation.WorkStatus{}
 }
 
 func (m *Machine) remove(k federation.Key) {

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/hansa-io/hansa/federation"
-	"github.com/hansa-io/hansa/federation/expression"
 	"github.com/hansa-io/hansa/placement/manifest"
 )
 
@@ -20,7 +19,8 @@ type work struct {
 	retryAt  time.Time           // after a write whose outcome is not known
 	lookAt   time.Time           // when it is looked at again, since it could not be retried when due
 	failed   string              // why the order can never be written
-	at       time.Time           // when it was handed over, for the time to ready
+	variant  variantOf
+	at       time.Time // when it was handed over, for the time to ready
 }
 
 // order identifies what a work asks for; equal orders need not be written twice.
@@ -31,6 +31,7 @@ type order struct {
 	removed  bool
 	key      string // that its secrets are sealed to; empty when it has none
 	rules    string // digest of the status rules that come with it
+	variant  string // which overrides count
 }
 
 // share is what the member has to run, whatever comes with it.
@@ -115,20 +116,11 @@ func (m *Machine) handOut(w *workload) {
 // an old fault of a workload does not hold up its moves.
 func (m *Machine) moved(w *workload) bool {
 	for _, s := range w.record.stored.Members {
-		if m.grew(w, s) && !m.standsReady(w, s) {
+		if w.grew(s) && !m.standsReady(w, s) {
 			return false
 		}
 	}
 	return true
-}
-
-func (m *Machine) grew(w *workload, s federation.AssignedMember) bool {
-	if w.before != nil {
-		had, was := w.before[s.Member]
-		return !was || s.Replicas > had
-	}
-	st, known := w.statuses[s.Member]
-	return !known || st.State == federation.WorkRemoved || st.Replicas < s.Replicas
 }
 
 // standsReady reports whether the member serves and has its whole share ready.
@@ -171,9 +163,10 @@ func (m *Machine) hand(h *handing, s federation.AssignedMember) {
 		wk = &work{}
 		w.works[s.Member] = wk
 		if st, known := w.statuses[s.Member]; known && running(st) {
-			wk.order = order{epoch: st.Epoch, revision: st.WorkloadRevision, replicas: st.Replicas, key: w.keyIn(mem.spec.stored.SealedTo), rules: st.RulesDigest}
+			wk.order = order{epoch: st.Epoch, revision: st.WorkloadRevision, replicas: st.Replicas, key: w.keyIn(mem.spec.stored.SealedTo), rules: st.RulesDigest, variant: st.Variant}
 		}
 	}
+	want.variant = m.variant(w, mem, want)
 	if wk.order == want && wk.retryAt.IsZero() || !wk.free(m.now) {
 		return
 	}
@@ -203,7 +196,7 @@ func (m *Machine) putWork(h *handing, wk *work, mem *member, want order) {
 	wk.order = want
 	why := w.unsealable(mem)
 	if why == "" {
-		if err := h.render(mem, want.replicas, &m.expressions); err != nil {
+		if err := m.render(h, mem, want.replicas); err != nil {
 			why = err.Error()
 		}
 	}
@@ -214,7 +207,7 @@ func (m *Machine) putWork(h *handing, wk *work, mem *member, want order) {
 	p := w.spec.Placement.Defaulted()
 	m.sendWork(wk, mem, federation.Work{
 		Workload: w.key, Member: mem.name, Epoch: a.Epoch, WorkloadRevision: a.WorkloadRevision, Replicas: want.replicas,
-		Landing: p.Landing, Continuity: p.Failover.Continuity, Tier: p.Failover.Tier, Objects: h.rendered, StatusRules: w.rules,
+		Landing: p.Landing, Continuity: p.Failover.Continuity, Tier: p.Failover.Tier, Objects: h.rendered, StatusRules: w.rules, Variant: want.variant,
 	})
 	if same {
 		wk.at = at // nothing starts anew
@@ -222,18 +215,12 @@ func (m *Machine) putWork(h *handing, wk *work, mem *member, want order) {
 }
 
 // render makes the objects for a member, unless those of the one before are the same.
-func (h *handing) render(mem *member, replicas int64, compiler *expression.Compiler) error {
-	w, a := h.w, &h.w.record.stored
-	if h.rendered != nil && manifest.Alike(w.spec) {
+func (m *Machine) render(h *handing, mem *member, replicas int64) error {
+	if h.rendered != nil && manifest.Alike(h.w.spec) {
 		return nil
 	}
-	shares := a.Members
-	if at := slices.IndexFunc(shares, func(s federation.AssignedMember) bool { return s.Member == mem.name }); shares[at].Replicas != replicas {
-		shares = slices.Clone(shares)
-		shares[at].Replicas = replicas
-	}
 	var err error
-	h.rendered, err = manifest.Render(*w.spec, manifest.Target{Member: mem.spec.stored, Facts: mem.facts, Shares: shares, Epoch: a.Epoch, Expressions: compiler})
+	h.rendered, err = manifest.Render(*h.w.spec, m.target(h.w, mem, replicas))
 	return err
 }
 

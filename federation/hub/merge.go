@@ -198,9 +198,7 @@ func (r *restorer) mergedMember(ctx context.Context, record archive.Record, ther
 		return nil, fmt.Errorf("read member %s: %w", spec.Name, err)
 	}
 	spec.SealKey, spec.SealedTo = now.SealKey, now.SealedTo // as its works are sealed
-	if spec.Leaving = now.Leaving; spec.Leaving.Leaves() {  // its agent may have been told
-		spec.Cordoned, spec.Draining = true, true
-	}
+	spec.Leaving = now.Leaving                              // its agent may have been told
 	if !now.JoinedAt.Equal(spec.JoinedAt) {
 		spec.Account, spec.ClusterID, spec.JoinedAt = now.Account, now.ClusterID, now.JoinedAt
 		spec.Place, spec.ProbeURL, spec.ProbeCA = now.Place, now.ProbeURL, now.ProbeCA

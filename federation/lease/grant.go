@@ -129,6 +129,17 @@ func (g *Grants) Prove(now time.Time, c Claim) {
 	}
 }
 
+// Orphan notes that nobody can be asked any more who had a member's grants: it left, and
+// the next one under its name is another cluster.
+func (g *Grants) Orphan(member string) {
+	for k, h := range g.held {
+		if h.member == member {
+			h.member = ""
+			g.held[k] = h
+		}
+	}
+}
+
 // Forget drops what is known of a workload that no longer exists.
 func (g *Grants) Forget(k federation.Key) { delete(g.held, k) }
 

@@ -95,6 +95,28 @@ func TestClasses(t *testing.T) {
 	}
 }
 
+// TestOrphan: who had the grants of a member that was forgotten may run on until they end;
+// the next member of its name is another.
+func TestOrphan(t *testing.T) {
+	var g Grants
+	eu1, us1, eu2 := claim("eu", 1), claim("us", 1), claim("eu", 2)
+	g.Renew(start, eu1, eu1, TTL(Fast))
+	g.Orphan("us")
+	if _, ok := g.Renew(after(time.Second), eu1, eu1, TTL(Fast)); !ok {
+		t.Error("denied, although another left")
+	}
+	g.Orphan("eu")
+	for _, c := range []Claim{eu2, us1} {
+		answer, ok := g.Renew(after(16*time.Second), c, c, TTL(Fast))
+		if want := "shop/web may still run in another member for 700ms"; ok || answer.Denied != want {
+			t.Errorf("%v: got %v %q, want %q", c, ok, answer.Denied, want)
+		}
+	}
+	if _, ok := g.Renew(after(17*time.Second), eu2, eu2, TTL(Fast)); !ok {
+		t.Error("denied after its end")
+	}
+}
+
 func TestHold(t *testing.T) {
 	var h Hold
 	if h.MayRun(start) {

@@ -6,11 +6,11 @@ func fromLeaving(l federation.Leaving) *Leaving {
 	if l == (federation.Leaving{}) {
 		return nil
 	}
-	return &Leaving{Remains: string(l.Remains), Since: fromTime(l.Since), Force: l.Force, Done: l.Done}
+	return &Leaving{Remains: string(l.Remains), Since: fromTime(l.Since), Force: l.Force, Told: l.Told, Done: l.Done}
 }
 
 func toLeaving(m *Leaving) federation.Leaving {
-	return federation.Leaving{Remains: federation.Remains(m.GetRemains()), Since: toTime(m.GetSince()), Force: m.GetForce(), Done: m.GetDone()}
+	return federation.Leaving{Remains: federation.Remains(m.GetRemains()), Since: toTime(m.GetSince()), Force: m.GetForce(), Told: m.GetTold(), Done: m.GetDone()}
 }
 
 // EncodeLeaveOrder writes a LeaveOrder.

@@ -12,9 +12,7 @@ func EncodeMemberSpec(s federation.MemberSpec) []byte {
 func fromMemberSpec(s federation.MemberSpec) *MemberSpec {
 	return &MemberSpec{
 		Name: s.Name, Place: fromPlace(s.Place), Labels: s.Labels, Cordoned: s.Cordoned, Draining: s.Draining,
-		Taints: each(s.Taints, func(t federation.Taint) *Taint {
-			return &Taint{Key: t.Key, Value: t.Value, Effect: string(t.Effect)}
-		}),
+		Taints:  each(s.Taints, fromTaint),
 		Account: s.Account, ClusterId: s.ClusterID, ProbeUrl: s.ProbeURL, ProbeCa: s.ProbeCA, JoinedAt: fromTime(s.JoinedAt),
 		SealKey: s.SealKey, SealedTo: s.SealedTo,
 		User: fromBusUser(s.User), NextUser: fromBusUser(s.NextUser), EndedUsers: s.EndedUsers, RotateBy: fromTime(s.RotateBy),
@@ -32,9 +30,7 @@ func DecodeMemberSpec(b []byte) (federation.MemberSpec, error) {
 func toMemberSpec(m *MemberSpec) federation.MemberSpec {
 	return federation.MemberSpec{
 		Name: m.GetName(), Place: toPlace(m.GetPlace()), Labels: m.GetLabels(), Cordoned: m.GetCordoned(), Draining: m.GetDraining(),
-		Taints: each(m.GetTaints(), func(t *Taint) federation.Taint {
-			return federation.Taint{Key: t.GetKey(), Value: t.GetValue(), Effect: federation.TaintEffect(t.GetEffect())}
-		}),
+		Taints:  each(m.GetTaints(), toTaint),
 		Account: m.GetAccount(), ClusterID: m.GetClusterId(), ProbeURL: m.GetProbeUrl(), ProbeCA: m.GetProbeCa(),
 		JoinedAt: toTime(m.GetJoinedAt()), SealKey: m.GetSealKey(), SealedTo: m.GetSealedTo(),
 		User: toBusUser(m.GetUser()), NextUser: toBusUser(m.GetNextUser()), EndedUsers: m.GetEndedUsers(), RotateBy: toTime(m.GetRotateBy()),
@@ -52,12 +48,7 @@ func fromMemberFacts(f federation.MemberFacts) *MemberFacts {
 		Member: f.Member, Incarnation: uint64(f.Incarnation), Sequence: f.Sequence, KubernetesVersion: f.KubernetesVersion,
 		Nodes: f.Nodes, NodesReady: f.NodesReady, NodeKind: f.NodeKind, NodeKinds: f.NodeKinds,
 		Allocatable: fromResources(f.Allocatable), Free: fromResources(f.Free),
-		Classes: each(f.Classes, func(c federation.NodeClass) *NodeClass {
-			return &NodeClass{
-				Name: c.Name, Nodes: c.Nodes, Allocatable: fromResources(c.Allocatable),
-				Free: each(c.Free, fromResources), Room: fromResources(c.Room),
-			}
-		}),
+		Classes: each(f.Classes, fromNodeClass), Tainted: each(f.Tainted, fromNodeClass),
 		Kinds: f.Kinds, ObservedAt: fromTime(f.ObservedAt),
 		Quotas: each(f.Quotas, func(q federation.Quota) *Quota { return &Quota{Namespace: q.Namespace, Free: q.Free} }),
 	}
@@ -75,17 +66,34 @@ func toMemberFacts(m *MemberFacts) federation.MemberFacts {
 		Member: m.GetMember(), Incarnation: federation.Incarnation(m.GetIncarnation()), Sequence: m.GetSequence(),
 		KubernetesVersion: m.GetKubernetesVersion(), Nodes: m.GetNodes(), NodesReady: m.GetNodesReady(), NodeKind: m.GetNodeKind(), NodeKinds: m.GetNodeKinds(),
 		Allocatable: toResources(m.GetAllocatable()), Free: toResources(m.GetFree()),
-		Classes: each(m.GetClasses(), func(c *NodeClass) federation.NodeClass {
-			return federation.NodeClass{
-				Name: c.GetName(), Nodes: c.GetNodes(), Allocatable: toResources(c.GetAllocatable()),
-				Free: each(c.GetFree(), toResources), Room: toResources(c.GetRoom()),
-			}
-		}),
+		Classes: each(m.GetClasses(), toNodeClass), Tainted: each(m.GetTainted(), toNodeClass),
 		Quotas: each(m.GetQuotas(), func(q *Quota) federation.Quota {
 			return federation.Quota{Namespace: q.GetNamespace(), Free: q.GetFree()}
 		}),
 		Kinds: m.GetKinds(), ObservedAt: toTime(m.GetObservedAt()),
 	}
+}
+
+func fromNodeClass(c federation.NodeClass) *NodeClass {
+	return &NodeClass{
+		Name: c.Name, Nodes: c.Nodes, Allocatable: fromResources(c.Allocatable),
+		Free: each(c.Free, fromResources), Room: fromResources(c.Room), Taints: each(c.Taints, fromTaint),
+	}
+}
+
+func toNodeClass(c *NodeClass) federation.NodeClass {
+	return federation.NodeClass{
+		Name: c.GetName(), Nodes: c.GetNodes(), Allocatable: toResources(c.GetAllocatable()),
+		Free: each(c.GetFree(), toResources), Room: toResources(c.GetRoom()), Taints: each(c.GetTaints(), toTaint),
+	}
+}
+
+func fromTaint(t federation.Taint) *Taint {
+	return &Taint{Key: t.Key, Value: t.Value, Effect: string(t.Effect)}
+}
+
+func toTaint(t *Taint) federation.Taint {
+	return federation.Taint{Key: t.GetKey(), Value: t.GetValue(), Effect: federation.TaintEffect(t.GetEffect())}
 }
 
 // EncodeHealthRecord writes a HealthRecord.

@@ -253,7 +253,9 @@ type NodeClass struct {
 	// Free room of single nodes, largest first, at most 64.
 	Free []*Resources `protobuf:"bytes,4,rep,name=free,proto3" json:"free,omitempty"`
 	// Free room of all nodes together.
-	Room          *Resources `protobuf:"bytes,5,opt,name=room,proto3" json:"room,omitempty"`
+	Room *Resources `protobuf:"bytes,5,opt,name=room,proto3" json:"room,omitempty"`
+	// Taints of its nodes that keep pods away.
+	Taints        []*Taint `protobuf:"bytes,6,rep,name=taints,proto3" json:"taints,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -319,6 +321,13 @@ func (x *NodeClass) GetFree() []*Resources {
 func (x *NodeClass) GetRoom() *Resources {
 	if x != nil {
 		return x.Room
+	}
+	return nil
+}
+
+func (x *NodeClass) GetTaints() []*Taint {
+	if x != nil {
+		return x.Taints
 	}
 	return nil
 }
@@ -582,7 +591,9 @@ type Leaving struct {
 	// Also what finds no place elsewhere is given up.
 	Force bool `protobuf:"varint,3,opt,name=force,proto3" json:"force,omitempty"`
 	// The agent has done its part in the cluster.
-	Done          bool `protobuf:"varint,4,opt,name=done,proto3" json:"done,omitempty"`
+	Done bool `protobuf:"varint,4,opt,name=done,proto3" json:"done,omitempty"`
+	// The agent may have been told to do it.
+	Told          bool `protobuf:"varint,5,opt,name=told,proto3" json:"told,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -641,6 +652,13 @@ func (x *Leaving) GetForce() bool {
 func (x *Leaving) GetDone() bool {
 	if x != nil {
 		return x.Done
+	}
+	return false
+}
+
+func (x *Leaving) GetTold() bool {
+	if x != nil {
+		return x.Told
 	}
 	return false
 }
@@ -724,7 +742,9 @@ type MemberFacts struct {
 	ObservedAt        *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=observed_at,json=observedAt,proto3" json:"observed_at,omitempty"`
 	Quotas            []*Quota               `protobuf:"bytes,13,rep,name=quotas,proto3" json:"quotas,omitempty"`
 	// How many nodes there are of each kind.
-	NodeKinds     map[string]int64 `protobuf:"bytes,14,rep,name=node_kinds,json=nodeKinds,proto3" json:"node_kinds,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	NodeKinds map[string]int64 `protobuf:"bytes,14,rep,name=node_kinds,json=nodeKinds,proto3" json:"node_kinds,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	// Classes of nodes that take only pods that tolerate their taints.
+	Tainted       []*NodeClass `protobuf:"bytes,15,rep,name=tainted,proto3" json:"tainted,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -853,6 +873,13 @@ func (x *MemberFacts) GetQuotas() []*Quota {
 func (x *MemberFacts) GetNodeKinds() map[string]int64 {
 	if x != nil {
 		return x.NodeKinds
+	}
+	return nil
+}
+
+func (x *MemberFacts) GetTainted() []*NodeClass {
+	if x != nil {
+		return x.Tainted
 	}
 	return nil
 }
@@ -1246,7 +1273,9 @@ type Assignment struct {
 	DecidedAt        *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=decided_at,json=decidedAt,proto3" json:"decided_at,omitempty"`
 	Operation        string                 `protobuf:"bytes,10,opt,name=operation,proto3" json:"operation,omitempty"`
 	// From the order until a share is ready, the 95th percentile; 0: not measured.
-	ReadyIn       *durationpb.Duration `protobuf:"bytes,11,opt,name=ready_in,json=readyIn,proto3" json:"ready_in,omitempty"`
+	ReadyIn *durationpb.Duration `protobuf:"bytes,11,opt,name=ready_in,json=readyIn,proto3" json:"ready_in,omitempty"`
+	// Members whose share became larger, with what stood there before; -1: none.
+	Grown         map[string]int64 `protobuf:"bytes,12,rep,name=grown,proto3" json:"grown,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1354,6 +1383,13 @@ func (x *Assignment) GetOperation() string {
 func (x *Assignment) GetReadyIn() *durationpb.Duration {
 	if x != nil {
 		return x.ReadyIn
+	}
+	return nil
+}
+
+func (x *Assignment) GetGrown() map[string]int64 {
+	if x != nil {
+		return x.Grown
 	}
 	return nil
 }
@@ -1781,7 +1817,9 @@ type Work struct {
 	Immutable string  `protobuf:"bytes,14,opt,name=immutable,proto3" json:"immutable,omitempty"`
 	// How to read the state of the kinds among the objects that have a rule; only name and
 	// spec are set.
-	StatusRules   []*StatusRule `protobuf:"bytes,15,rep,name=status_rules,json=statusRules,proto3" json:"status_rules,omitempty"`
+	StatusRules []*StatusRule `protobuf:"bytes,15,rep,name=status_rules,json=statusRules,proto3" json:"status_rules,omitempty"`
+	// Which overrides count in the member; empty when none does.
+	Variant       string `protobuf:"bytes,16,opt,name=variant,proto3" json:"variant,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1919,6 +1957,13 @@ func (x *Work) GetStatusRules() []*StatusRule {
 		return x.StatusRules
 	}
 	return nil
+}
+
+func (x *Work) GetVariant() string {
+	if x != nil {
+		return x.Variant
+	}
+	return ""
 }
 
 // StatusRule tells the state of the objects of one kind, in bucket "statusrules".
@@ -2215,7 +2260,9 @@ type WorkStatus struct {
 	ObservedAt       *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=observed_at,json=observedAt,proto3" json:"observed_at,omitempty"`
 	Unschedulable    int64                  `protobuf:"varint,13,opt,name=unschedulable,proto3" json:"unschedulable,omitempty"`
 	// Digest of the rules that the work came with; empty when it had none.
-	RulesDigest   string `protobuf:"bytes,14,opt,name=rules_digest,json=rulesDigest,proto3" json:"rules_digest,omitempty"`
+	RulesDigest string `protobuf:"bytes,14,opt,name=rules_digest,json=rulesDigest,proto3" json:"rules_digest,omitempty"`
+	// As the work came with it.
+	Variant       string `protobuf:"bytes,15,opt,name=variant,proto3" json:"variant,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2344,6 +2391,13 @@ func (x *WorkStatus) GetUnschedulable() int64 {
 func (x *WorkStatus) GetRulesDigest() string {
 	if x != nil {
 		return x.RulesDigest
+	}
+	return ""
+}
+
+func (x *WorkStatus) GetVariant() string {
+	if x != nil {
+		return x.Variant
 	}
 	return ""
 }
@@ -3529,13 +3583,14 @@ const file_federation_v1_records_proto_rawDesc = "" +
 	"\bextended\x18\x04 \x03(\v2,.hansa.federation.v1.Resources.ExtendedEntryR\bextended\x1a;\n" +
 	"\rExtendedEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\xdf\x01\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\x93\x02\n" +
 	"\tNodeClass\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05nodes\x18\x02 \x01(\x03R\x05nodes\x12@\n" +
 	"\vallocatable\x18\x03 \x01(\v2\x1e.hansa.federation.v1.ResourcesR\vallocatable\x122\n" +
 	"\x04free\x18\x04 \x03(\v2\x1e.hansa.federation.v1.ResourcesR\x04free\x122\n" +
-	"\x04room\x18\x05 \x01(\v2\x1e.hansa.federation.v1.ResourcesR\x04room\"G\n" +
+	"\x04room\x18\x05 \x01(\v2\x1e.hansa.federation.v1.ResourcesR\x04room\x122\n" +
+	"\x06taints\x18\x06 \x03(\v2\x1a.hansa.federation.v1.TaintR\x06taints\"G\n" +
 	"\x05Taint\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value\x12\x16\n" +
@@ -3565,17 +3620,18 @@ const file_federation_v1_records_proto_rawDesc = "" +
 	"\aleaving\x18\x13 \x01(\v2\x1c.hansa.federation.v1.LeavingR\aleaving\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01J\x04\b\x0e\x10\x0f\"\x7f\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01J\x04\b\x0e\x10\x0f\"\x93\x01\n" +
 	"\aLeaving\x12\x18\n" +
 	"\aremains\x18\x01 \x01(\tR\aremains\x120\n" +
 	"\x05since\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12\x14\n" +
 	"\x05force\x18\x03 \x01(\bR\x05force\x12\x12\n" +
-	"\x04done\x18\x04 \x01(\bR\x04done\"\x8f\x01\n" +
+	"\x04done\x18\x04 \x01(\bR\x04done\x12\x12\n" +
+	"\x04told\x18\x05 \x01(\bR\x04told\"\x8f\x01\n" +
 	"\aBusUser\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x127\n" +
 	"\tissued_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\bissuedAt\x129\n" +
 	"\n" +
-	"expires_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\"\xab\x05\n" +
+	"expires_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\"\xe5\x05\n" +
 	"\vMemberFacts\x12\x16\n" +
 	"\x06member\x18\x01 \x01(\tR\x06member\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\x04R\vincarnation\x12\x1a\n" +
@@ -3594,7 +3650,8 @@ const file_federation_v1_records_proto_rawDesc = "" +
 	"observedAt\x122\n" +
 	"\x06quotas\x18\r \x03(\v2\x1a.hansa.federation.v1.QuotaR\x06quotas\x12N\n" +
 	"\n" +
-	"node_kinds\x18\x0e \x03(\v2/.hansa.federation.v1.MemberFacts.NodeKindsEntryR\tnodeKinds\x1a<\n" +
+	"node_kinds\x18\x0e \x03(\v2/.hansa.federation.v1.MemberFacts.NodeKindsEntryR\tnodeKinds\x128\n" +
+	"\atainted\x18\x0f \x03(\v2\x1e.hansa.federation.v1.NodeClassR\atainted\x1a<\n" +
 	"\x0eNodeKindsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\x98\x01\n" +
@@ -3631,7 +3688,7 @@ const file_federation_v1_records_proto_rawDesc = "" +
 	"\n" +
 	"applied_by\x18\x06 \x01(\tR\tappliedBy\x123\n" +
 	"\x06sealed\x18\a \x01(\v2\x1b.hansa.federation.v1.SealedR\x06sealed\x12\x16\n" +
-	"\x06digest\x18\b \x01(\fR\x06digest\"\xe6\x03\n" +
+	"\x06digest\x18\b \x01(\fR\x06digest\"\xe2\x04\n" +
 	"\n" +
 	"Assignment\x124\n" +
 	"\bworkload\x18\x01 \x01(\v2\x18.hansa.federation.v1.KeyR\bworkload\x12+\n" +
@@ -3647,7 +3704,12 @@ const file_federation_v1_records_proto_rawDesc = "" +
 	"decided_at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\tdecidedAt\x12\x1c\n" +
 	"\toperation\x18\n" +
 	" \x01(\tR\toperation\x124\n" +
-	"\bready_in\x18\v \x01(\v2\x19.google.protobuf.DurationR\areadyIn\"t\n" +
+	"\bready_in\x18\v \x01(\v2\x19.google.protobuf.DurationR\areadyIn\x12@\n" +
+	"\x05grown\x18\f \x03(\v2*.hansa.federation.v1.Assignment.GrownEntryR\x05grown\x1a8\n" +
+	"\n" +
+	"GrownEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"t\n" +
 	"\x0eAssignedMember\x12\x16\n" +
 	"\x06member\x18\x01 \x01(\tR\x06member\x12\x1a\n" +
 	"\breplicas\x18\x02 \x01(\x03R\breplicas\x12\x14\n" +
@@ -3682,7 +3744,7 @@ const file_federation_v1_records_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x01R\x05value\x12\x16\n" +
 	"\x06weight\x18\x03 \x01(\x01R\x06weight\x12\x16\n" +
-	"\x06detail\x18\x04 \x01(\tR\x06detail\"\x89\x04\n" +
+	"\x06detail\x18\x04 \x01(\tR\x06detail\"\xa3\x04\n" +
 	"\x04Work\x124\n" +
 	"\bworkload\x18\x01 \x01(\v2\x18.hansa.federation.v1.KeyR\bworkload\x12\x16\n" +
 	"\x06member\x18\x02 \x01(\tR\x06member\x12\x14\n" +
@@ -3701,7 +3763,8 @@ const file_federation_v1_records_proto_rawDesc = "" +
 	"\x04tier\x18\f \x01(\x05R\x04tier\x123\n" +
 	"\x06sealed\x18\r \x01(\v2\x1b.hansa.federation.v1.SealedR\x06sealed\x12\x1c\n" +
 	"\timmutable\x18\x0e \x01(\tR\timmutable\x12B\n" +
-	"\fstatus_rules\x18\x0f \x03(\v2\x1f.hansa.federation.v1.StatusRuleR\vstatusRules\"\xe9\x02\n" +
+	"\fstatus_rules\x18\x0f \x03(\v2\x1f.hansa.federation.v1.StatusRuleR\vstatusRules\x12\x18\n" +
+	"\avariant\x18\x10 \x01(\tR\avariant\"\xe9\x02\n" +
 	"\n" +
 	"StatusRule\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
@@ -3728,7 +3791,7 @@ const file_federation_v1_records_proto_rawDesc = "" +
 	"\bworkload\x18\x02 \x01(\v2\x18.hansa.federation.v1.KeyR\bworkload\x12\x14\n" +
 	"\x05epoch\x18\x03 \x01(\x04R\x05epoch\x12+\n" +
 	"\x11workload_revision\x18\x04 \x01(\x04R\x10workloadRevision\x125\n" +
-	"\aobjects\x18\x05 \x03(\v2\x1b.hansa.federation.v1.ObjectR\aobjects\"\x80\x04\n" +
+	"\aobjects\x18\x05 \x03(\v2\x1b.hansa.federation.v1.ObjectR\aobjects\"\x9a\x04\n" +
 	"\n" +
 	"WorkStatus\x124\n" +
 	"\bworkload\x18\x01 \x01(\v2\x18.hansa.federation.v1.KeyR\bworkload\x12\x16\n" +
@@ -3746,7 +3809,8 @@ const file_federation_v1_records_proto_rawDesc = "" +
 	"\vobserved_at\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"observedAt\x12$\n" +
 	"\runschedulable\x18\r \x01(\x03R\runschedulable\x12!\n" +
-	"\frules_digest\x18\x0e \x01(\tR\vrulesDigest\"\x9d\x02\n" +
+	"\frules_digest\x18\x0e \x01(\tR\vrulesDigest\x12\x18\n" +
+	"\avariant\x18\x0f \x01(\tR\avariant\"\x9d\x02\n" +
 	"\x04Feed\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12=\n" +
 	"\x06values\x18\x02 \x03(\v2%.hansa.federation.v1.Feed.ValuesEntryR\x06values\x122\n" +
@@ -3876,7 +3940,7 @@ func file_federation_v1_records_proto_rawDescGZIP() []byte {
 	return file_federation_v1_records_proto_rawDescData
 }
 
-var file_federation_v1_records_proto_msgTypes = make([]protoimpl.MessageInfo, 45)
+var file_federation_v1_records_proto_msgTypes = make([]protoimpl.MessageInfo, 46)
 var file_federation_v1_records_proto_goTypes = []any{
 	(*Key)(nil),                   // 0: hansa.federation.v1.Key
 	(*Place)(nil),                 // 1: hansa.federation.v1.Place
@@ -3920,95 +3984,99 @@ var file_federation_v1_records_proto_goTypes = []any{
 	nil,                           // 39: hansa.federation.v1.MemberSpec.LabelsEntry
 	nil,                           // 40: hansa.federation.v1.MemberFacts.NodeKindsEntry
 	nil,                           // 41: hansa.federation.v1.Quota.FreeEntry
-	nil,                           // 42: hansa.federation.v1.Feed.ValuesEntry
-	nil,                           // 43: hansa.federation.v1.Operation.MarksEntry
-	nil,                           // 44: hansa.federation.v1.WorkloadReport.MarksEntry
-	(*timestamppb.Timestamp)(nil), // 45: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 46: google.protobuf.Duration
+	nil,                           // 42: hansa.federation.v1.Assignment.GrownEntry
+	nil,                           // 43: hansa.federation.v1.Feed.ValuesEntry
+	nil,                           // 44: hansa.federation.v1.Operation.MarksEntry
+	nil,                           // 45: hansa.federation.v1.WorkloadReport.MarksEntry
+	(*timestamppb.Timestamp)(nil), // 46: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 47: google.protobuf.Duration
 }
 var file_federation_v1_records_proto_depIdxs = []int32{
 	38, // 0: hansa.federation.v1.Resources.extended:type_name -> hansa.federation.v1.Resources.ExtendedEntry
 	2,  // 1: hansa.federation.v1.NodeClass.allocatable:type_name -> hansa.federation.v1.Resources
 	2,  // 2: hansa.federation.v1.NodeClass.free:type_name -> hansa.federation.v1.Resources
 	2,  // 3: hansa.federation.v1.NodeClass.room:type_name -> hansa.federation.v1.Resources
-	1,  // 4: hansa.federation.v1.MemberSpec.place:type_name -> hansa.federation.v1.Place
-	39, // 5: hansa.federation.v1.MemberSpec.labels:type_name -> hansa.federation.v1.MemberSpec.LabelsEntry
-	4,  // 6: hansa.federation.v1.MemberSpec.taints:type_name -> hansa.federation.v1.Taint
-	45, // 7: hansa.federation.v1.MemberSpec.joined_at:type_name -> google.protobuf.Timestamp
-	7,  // 8: hansa.federation.v1.MemberSpec.user:type_name -> hansa.federation.v1.BusUser
-	7,  // 9: hansa.federation.v1.MemberSpec.next_user:type_name -> hansa.federation.v1.BusUser
-	45, // 10: hansa.federation.v1.MemberSpec.rotate_by:type_name -> google.protobuf.Timestamp
-	6,  // 11: hansa.federation.v1.MemberSpec.leaving:type_name -> hansa.federation.v1.Leaving
-	45, // 12: hansa.federation.v1.Leaving.since:type_name -> google.protobuf.Timestamp
-	45, // 13: hansa.federation.v1.BusUser.issued_at:type_name -> google.protobuf.Timestamp
-	45, // 14: hansa.federation.v1.BusUser.expires_at:type_name -> google.protobuf.Timestamp
-	2,  // 15: hansa.federation.v1.MemberFacts.allocatable:type_name -> hansa.federation.v1.Resources
-	2,  // 16: hansa.federation.v1.MemberFacts.free:type_name -> hansa.federation.v1.Resources
-	3,  // 17: hansa.federation.v1.MemberFacts.classes:type_name -> hansa.federation.v1.NodeClass
-	45, // 18: hansa.federation.v1.MemberFacts.observed_at:type_name -> google.protobuf.Timestamp
-	9,  // 19: hansa.federation.v1.MemberFacts.quotas:type_name -> hansa.federation.v1.Quota
-	40, // 20: hansa.federation.v1.MemberFacts.node_kinds:type_name -> hansa.federation.v1.MemberFacts.NodeKindsEntry
-	41, // 21: hansa.federation.v1.Quota.free:type_name -> hansa.federation.v1.Quota.FreeEntry
-	45, // 22: hansa.federation.v1.HealthRecord.since:type_name -> google.protobuf.Timestamp
-	11, // 23: hansa.federation.v1.Objects.objects:type_name -> hansa.federation.v1.Object
-	0,  // 24: hansa.federation.v1.Workload.key:type_name -> hansa.federation.v1.Key
-	45, // 25: hansa.federation.v1.Workload.applied_at:type_name -> google.protobuf.Timestamp
-	22, // 26: hansa.federation.v1.Workload.sealed:type_name -> hansa.federation.v1.Sealed
-	0,  // 27: hansa.federation.v1.Assignment.workload:type_name -> hansa.federation.v1.Key
-	15, // 28: hansa.federation.v1.Assignment.members:type_name -> hansa.federation.v1.AssignedMember
-	16, // 29: hansa.federation.v1.Assignment.explanation:type_name -> hansa.federation.v1.Explanation
-	45, // 30: hansa.federation.v1.Assignment.decided_at:type_name -> google.protobuf.Timestamp
-	46, // 31: hansa.federation.v1.Assignment.ready_in:type_name -> google.protobuf.Duration
-	18, // 32: hansa.federation.v1.Explanation.members:type_name -> hansa.federation.v1.MemberExplanation
-	17, // 33: hansa.federation.v1.Explanation.changes:type_name -> hansa.federation.v1.Difference
-	19, // 34: hansa.federation.v1.MemberExplanation.scores:type_name -> hansa.federation.v1.Score
-	0,  // 35: hansa.federation.v1.Work.workload:type_name -> hansa.federation.v1.Key
-	22, // 36: hansa.federation.v1.Work.sealed:type_name -> hansa.federation.v1.Sealed
-	21, // 37: hansa.federation.v1.Work.status_rules:type_name -> hansa.federation.v1.StatusRule
-	45, // 38: hansa.federation.v1.StatusRule.applied_at:type_name -> google.protobuf.Timestamp
-	0,  // 39: hansa.federation.v1.Secrets.workload:type_name -> hansa.federation.v1.Key
-	11, // 40: hansa.federation.v1.Secrets.objects:type_name -> hansa.federation.v1.Object
-	0,  // 41: hansa.federation.v1.WorkStatus.workload:type_name -> hansa.federation.v1.Key
-	26, // 42: hansa.federation.v1.WorkStatus.objects:type_name -> hansa.federation.v1.ObjectStatus
-	45, // 43: hansa.federation.v1.WorkStatus.observed_at:type_name -> google.protobuf.Timestamp
-	42, // 44: hansa.federation.v1.Feed.values:type_name -> hansa.federation.v1.Feed.ValuesEntry
-	46, // 45: hansa.federation.v1.Feed.max_age:type_name -> google.protobuf.Duration
-	45, // 46: hansa.federation.v1.Feed.reported_at:type_name -> google.protobuf.Timestamp
-	27, // 47: hansa.federation.v1.ObjectStatus.drift:type_name -> hansa.federation.v1.FieldDrift
-	45, // 48: hansa.federation.v1.ObjectStatus.corrected_at:type_name -> google.protobuf.Timestamp
-	0,  // 49: hansa.federation.v1.Export.service:type_name -> hansa.federation.v1.Key
-	29, // 50: hansa.federation.v1.Export.ports:type_name -> hansa.federation.v1.Port
-	30, // 51: hansa.federation.v1.Export.endpoints:type_name -> hansa.federation.v1.Endpoint
-	45, // 52: hansa.federation.v1.Export.exported_at:type_name -> google.protobuf.Timestamp
-	45, // 53: hansa.federation.v1.Export.observed_at:type_name -> google.protobuf.Timestamp
-	32, // 54: hansa.federation.v1.Operation.request:type_name -> hansa.federation.v1.OperationRequest
-	43, // 55: hansa.federation.v1.Operation.marks:type_name -> hansa.federation.v1.Operation.MarksEntry
-	35, // 56: hansa.federation.v1.Operation.workloads:type_name -> hansa.federation.v1.WorkloadReport
-	36, // 57: hansa.federation.v1.Operation.timeline:type_name -> hansa.federation.v1.TimelineEntry
-	33, // 58: hansa.federation.v1.Operation.objective:type_name -> hansa.federation.v1.Objective
-	34, // 59: hansa.federation.v1.Operation.achieved:type_name -> hansa.federation.v1.Achieved
-	45, // 60: hansa.federation.v1.Operation.created_at:type_name -> google.protobuf.Timestamp
-	46, // 61: hansa.federation.v1.OperationRequest.hold:type_name -> google.protobuf.Duration
-	46, // 62: hansa.federation.v1.Objective.rto:type_name -> google.protobuf.Duration
-	46, // 63: hansa.federation.v1.Objective.rpo:type_name -> google.protobuf.Duration
-	46, // 64: hansa.federation.v1.Achieved.rto:type_name -> google.protobuf.Duration
-	46, // 65: hansa.federation.v1.Achieved.downtime:type_name -> google.protobuf.Duration
-	46, // 66: hansa.federation.v1.Achieved.detect:type_name -> google.protobuf.Duration
-	0,  // 67: hansa.federation.v1.WorkloadReport.workload:type_name -> hansa.federation.v1.Key
-	44, // 68: hansa.federation.v1.WorkloadReport.marks:type_name -> hansa.federation.v1.WorkloadReport.MarksEntry
-	33, // 69: hansa.federation.v1.WorkloadReport.objective:type_name -> hansa.federation.v1.Objective
-	34, // 70: hansa.federation.v1.WorkloadReport.achieved:type_name -> hansa.federation.v1.Achieved
-	15, // 71: hansa.federation.v1.WorkloadReport.before:type_name -> hansa.federation.v1.AssignedMember
-	15, // 72: hansa.federation.v1.WorkloadReport.after:type_name -> hansa.federation.v1.AssignedMember
-	45, // 73: hansa.federation.v1.TimelineEntry.at:type_name -> google.protobuf.Timestamp
-	45, // 74: hansa.federation.v1.Event.at:type_name -> google.protobuf.Timestamp
-	45, // 75: hansa.federation.v1.Operation.MarksEntry.value:type_name -> google.protobuf.Timestamp
-	45, // 76: hansa.federation.v1.WorkloadReport.MarksEntry.value:type_name -> google.protobuf.Timestamp
-	77, // [77:77] is the sub-list for method output_type
-	77, // [77:77] is the sub-list for method input_type
-	77, // [77:77] is the sub-list for extension type_name
-	77, // [77:77] is the sub-list for extension extendee
-	0,  // [0:77] is the sub-list for field type_name
+	4,  // 4: hansa.federation.v1.NodeClass.taints:type_name -> hansa.federation.v1.Taint
+	1,  // 5: hansa.federation.v1.MemberSpec.place:type_name -> hansa.federation.v1.Place
+	39, // 6: hansa.federation.v1.MemberSpec.labels:type_name -> hansa.federation.v1.MemberSpec.LabelsEntry
+	4,  // 7: hansa.federation.v1.MemberSpec.taints:type_name -> hansa.federation.v1.Taint
+	46, // 8: hansa.federation.v1.MemberSpec.joined_at:type_name -> google.protobuf.Timestamp
+	7,  // 9: hansa.federation.v1.MemberSpec.user:type_name -> hansa.federation.v1.BusUser
+	7,  // 10: hansa.federation.v1.MemberSpec.next_user:type_name -> hansa.federation.v1.BusUser
+	46, // 11: hansa.federation.v1.MemberSpec.rotate_by:type_name -> google.protobuf.Timestamp
+	6,  // 12: hansa.federation.v1.MemberSpec.leaving:type_name -> hansa.federation.v1.Leaving
+	46, // 13: hansa.federation.v1.Leaving.since:type_name -> google.protobuf.Timestamp
+	46, // 14: hansa.federation.v1.BusUser.issued_at:type_name -> google.protobuf.Timestamp
+	46, // 15: hansa.federation.v1.BusUser.expires_at:type_name -> google.protobuf.Timestamp
+	2,  // 16: hansa.federation.v1.MemberFacts.allocatable:type_name -> hansa.federation.v1.Resources
+	2,  // 17: hansa.federation.v1.MemberFacts.free:type_name -> hansa.federation.v1.Resources
+	3,  // 18: hansa.federation.v1.MemberFacts.classes:type_name -> hansa.federation.v1.NodeClass
+	46, // 19: hansa.federation.v1.MemberFacts.observed_at:type_name -> google.protobuf.Timestamp
+	9,  // 20: hansa.federation.v1.MemberFacts.quotas:type_name -> hansa.federation.v1.Quota
+	40, // 21: hansa.federation.v1.MemberFacts.node_kinds:type_name -> hansa.federation.v1.MemberFacts.NodeKindsEntry
+	3,  // 22: hansa.federation.v1.MemberFacts.tainted:type_name -> hansa.federation.v1.NodeClass
+	41, // 23: hansa.federation.v1.Quota.free:type_name -> hansa.federation.v1.Quota.FreeEntry
+	46, // 24: hansa.federation.v1.HealthRecord.since:type_name -> google.protobuf.Timestamp
+	11, // 25: hansa.federation.v1.Objects.objects:type_name -> hansa.federation.v1.Object
+	0,  // 26: hansa.federation.v1.Workload.key:type_name -> hansa.federation.v1.Key
+	46, // 27: hansa.federation.v1.Workload.applied_at:type_name -> google.protobuf.Timestamp
+	22, // 28: hansa.federation.v1.Workload.sealed:type_name -> hansa.federation.v1.Sealed
+	0,  // 29: hansa.federation.v1.Assignment.workload:type_name -> hansa.federation.v1.Key
+	15, // 30: hansa.federation.v1.Assignment.members:type_name -> hansa.federation.v1.AssignedMember
+	16, // 31: hansa.federation.v1.Assignment.explanation:type_name -> hansa.federation.v1.Explanation
+	46, // 32: hansa.federation.v1.Assignment.decided_at:type_name -> google.protobuf.Timestamp
+	47, // 33: hansa.federation.v1.Assignment.ready_in:type_name -> google.protobuf.Duration
+	42, // 34: hansa.federation.v1.Assignment.grown:type_name -> hansa.federation.v1.Assignment.GrownEntry
+	18, // 35: hansa.federation.v1.Explanation.members:type_name -> hansa.federation.v1.MemberExplanation
+	17, // 36: hansa.federation.v1.Explanation.changes:type_name -> hansa.federation.v1.Difference
+	19, // 37: hansa.federation.v1.MemberExplanation.scores:type_name -> hansa.federation.v1.Score
+	0,  // 38: hansa.federation.v1.Work.workload:type_name -> hansa.federation.v1.Key
+	22, // 39: hansa.federation.v1.Work.sealed:type_name -> hansa.federation.v1.Sealed
+	21, // 40: hansa.federation.v1.Work.status_rules:type_name -> hansa.federation.v1.StatusRule
+	46, // 41: hansa.federation.v1.StatusRule.applied_at:type_name -> google.protobuf.Timestamp
+	0,  // 42: hansa.federation.v1.Secrets.workload:type_name -> hansa.federation.v1.Key
+	11, // 43: hansa.federation.v1.Secrets.objects:type_name -> hansa.federation.v1.Object
+	0,  // 44: hansa.federation.v1.WorkStatus.workload:type_name -> hansa.federation.v1.Key
+	26, // 45: hansa.federation.v1.WorkStatus.objects:type_name -> hansa.federation.v1.ObjectStatus
+	46, // 46: hansa.federation.v1.WorkStatus.observed_at:type_name -> google.protobuf.Timestamp
+	43, // 47: hansa.federation.v1.Feed.values:type_name -> hansa.federation.v1.Feed.ValuesEntry
+	47, // 48: hansa.federation.v1.Feed.max_age:type_name -> google.protobuf.Duration
+	46, // 49: hansa.federation.v1.Feed.reported_at:type_name -> google.protobuf.Timestamp
+	27, // 50: hansa.federation.v1.ObjectStatus.drift:type_name -> hansa.federation.v1.FieldDrift
+	46, // 51: hansa.federation.v1.ObjectStatus.corrected_at:type_name -> google.protobuf.Timestamp
+	0,  // 52: hansa.federation.v1.Export.service:type_name -> hansa.federation.v1.Key
+	29, // 53: hansa.federation.v1.Export.ports:type_name -> hansa.federation.v1.Port
+	30, // 54: hansa.federation.v1.Export.endpoints:type_name -> hansa.federation.v1.Endpoint
+	46, // 55: hansa.federation.v1.Export.exported_at:type_name -> google.protobuf.Timestamp
+	46, // 56: hansa.federation.v1.Export.observed_at:type_name -> google.protobuf.Timestamp
+	32, // 57: hansa.federation.v1.Operation.request:type_name -> hansa.federation.v1.OperationRequest
+	44, // 58: hansa.federation.v1.Operation.marks:type_name -> hansa.federation.v1.Operation.MarksEntry
+	35, // 59: hansa.federation.v1.Operation.workloads:type_name -> hansa.federation.v1.WorkloadReport
+	36, // 60: hansa.federation.v1.Operation.timeline:type_name -> hansa.federation.v1.TimelineEntry
+	33, // 61: hansa.federation.v1.Operation.objective:type_name -> hansa.federation.v1.Objective
+	34, // 62: hansa.federation.v1.Operation.achieved:type_name -> hansa.federation.v1.Achieved
+	46, // 63: hansa.federation.v1.Operation.created_at:type_name -> google.protobuf.Timestamp
+	47, // 64: hansa.federation.v1.OperationRequest.hold:type_name -> google.protobuf.Duration
+	47, // 65: hansa.federation.v1.Objective.rto:type_name -> google.protobuf.Duration
+	47, // 66: hansa.federation.v1.Objective.rpo:type_name -> google.protobuf.Duration
+	47, // 67: hansa.federation.v1.Achieved.rto:type_name -> google.protobuf.Duration
+	47, // 68: hansa.federation.v1.Achieved.downtime:type_name -> google.protobuf.Duration
+	47, // 69: hansa.federation.v1.Achieved.detect:type_name -> google.protobuf.Duration
+	0,  // 70: hansa.federation.v1.WorkloadReport.workload:type_name -> hansa.federation.v1.Key
+	45, // 71: hansa.federation.v1.WorkloadReport.marks:type_name -> hansa.federation.v1.WorkloadReport.MarksEntry
+	33, // 72: hansa.federation.v1.WorkloadReport.objective:type_name -> hansa.federation.v1.Objective
+	34, // 73: hansa.federation.v1.WorkloadReport.achieved:type_name -> hansa.federation.v1.Achieved
+	15, // 74: hansa.federation.v1.WorkloadReport.before:type_name -> hansa.federation.v1.AssignedMember
+	15, // 75: hansa.federation.v1.WorkloadReport.after:type_name -> hansa.federation.v1.AssignedMember
+	46, // 76: hansa.federation.v1.TimelineEntry.at:type_name -> google.protobuf.Timestamp
+	46, // 77: hansa.federation.v1.Event.at:type_name -> google.protobuf.Timestamp
+	46, // 78: hansa.federation.v1.Operation.MarksEntry.value:type_name -> google.protobuf.Timestamp
+	46, // 79: hansa.federation.v1.WorkloadReport.MarksEntry.value:type_name -> google.protobuf.Timestamp
+	80, // [80:80] is the sub-list for method output_type
+	80, // [80:80] is the sub-list for method input_type
+	80, // [80:80] is the sub-list for extension type_name
+	80, // [80:80] is the sub-list for extension extendee
+	0,  // [0:80] is the sub-list for field type_name
 }
 
 func init() { file_federation_v1_records_proto_init() }
@@ -4022,7 +4090,7 @@ func file_federation_v1_records_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_federation_v1_records_proto_rawDesc), len(file_federation_v1_records_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   45,
+			NumMessages:   46,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

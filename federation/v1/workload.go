@@ -49,7 +49,7 @@ func EncodeAssignment(a federation.Assignment) []byte {
 		Workload: fromKey(a.Workload), WorkloadRevision: uint64(a.WorkloadRevision), Epoch: uint64(a.Epoch),
 		Members: each(a.Members, fromAssignedMember),
 		Unmet:   a.Unmet, Explanation: fromExplanation(a.Explanation), InputsHash: a.InputsHash, Reason: a.Reason,
-		DecidedAt: fromTime(a.DecidedAt), Operation: a.Operation, ReadyIn: fromDuration(a.ReadyIn),
+		DecidedAt: fromTime(a.DecidedAt), Operation: a.Operation, ReadyIn: fromDuration(a.ReadyIn), Grown: a.Grown,
 	})
 }
 
@@ -64,7 +64,7 @@ func DecodeAssignment(b []byte) (federation.Assignment, error) {
 			Workload: key, WorkloadRevision: federation.Revision(m.GetWorkloadRevision()), Epoch: federation.Epoch(m.GetEpoch()),
 			Members: each(m.GetMembers(), toAssignedMember),
 			Unmet:   m.GetUnmet(), Explanation: toExplanation(m.GetExplanation()), InputsHash: m.GetInputsHash(), Reason: m.GetReason(),
-			DecidedAt: toTime(m.GetDecidedAt()), Operation: m.GetOperation(), ReadyIn: toDuration(m.GetReadyIn()),
+			DecidedAt: toTime(m.GetDecidedAt()), Operation: m.GetOperation(), ReadyIn: toDuration(m.GetReadyIn()), Grown: m.GetGrown(),
 		}, nil
 	})
 }
@@ -122,7 +122,7 @@ func EncodeWork(w federation.Work) []byte {
 		Workload: fromKey(w.Workload), Member: w.Member, Epoch: uint64(w.Epoch), WorkloadRevision: uint64(w.WorkloadRevision),
 		Replicas: w.Replicas, Takeover: w.Landing.Takeover, Drift: w.Landing.Drift, Deletion: w.Landing.Deletion, Immutable: w.Landing.Immutable,
 		Continuity: string(w.Continuity), Tier: int32(w.Tier), ObjectsZstd: fromObjects(w.Objects), Removed: w.Removed,
-		Sealed: fromSealed(w.Sealed), StatusRules: each(w.StatusRules, fromStatusRule),
+		Sealed: fromSealed(w.Sealed), StatusRules: each(w.StatusRules, fromStatusRule), Variant: w.Variant,
 	})
 }
 
@@ -142,7 +142,7 @@ func DecodeWork(b []byte) (federation.Work, error) {
 			WorkloadRevision: federation.Revision(m.GetWorkloadRevision()), Replicas: m.GetReplicas(),
 			Landing:    federation.LandingSpec{Takeover: m.GetTakeover(), Drift: m.GetDrift(), Deletion: m.GetDeletion(), Immutable: m.GetImmutable()},
 			Continuity: federation.Continuity(m.GetContinuity()), Tier: int(m.GetTier()), Objects: objects, Removed: m.GetRemoved(),
-			Sealed: toSealed(m.GetSealed()), StatusRules: each(m.GetStatusRules(), toStatusRule),
+			Sealed: toSealed(m.GetSealed()), StatusRules: each(m.GetStatusRules(), toStatusRule), Variant: m.GetVariant(),
 		}, named("member", m.GetMember())
 	})
 }
@@ -152,7 +152,7 @@ func EncodeWorkStatus(s federation.WorkStatus) []byte {
 	return encode(&WorkStatus{
 		Workload: fromKey(s.Workload), Member: s.Member, Incarnation: uint64(s.Incarnation), Sequence: s.Sequence,
 		Epoch: uint64(s.Epoch), WorkloadRevision: uint64(s.WorkloadRevision), State: string(s.State), Message: s.Message,
-		Replicas: s.Replicas, Ready: s.Ready, Unschedulable: s.Unschedulable, RulesDigest: s.RulesDigest,
+		Replicas: s.Replicas, Ready: s.Ready, Unschedulable: s.Unschedulable, RulesDigest: s.RulesDigest, Variant: s.Variant,
 		Objects:    each(s.Objects, fromObjectStatus),
 		ObservedAt: fromTime(s.ObservedAt),
 	})
@@ -168,7 +168,7 @@ func DecodeWorkStatus(b []byte) (federation.WorkStatus, error) {
 		return federation.WorkStatus{
 			Workload: key, Member: m.GetMember(), Incarnation: federation.Incarnation(m.GetIncarnation()), Sequence: m.GetSequence(),
 			Epoch: federation.Epoch(m.GetEpoch()), WorkloadRevision: federation.Revision(m.GetWorkloadRevision()),
-			State: federation.WorkState(m.GetState()), Message: m.GetMessage(), Replicas: m.GetReplicas(), Ready: m.GetReady(), Unschedulable: m.GetUnschedulable(), RulesDigest: m.GetRulesDigest(),
+			State: federation.WorkState(m.GetState()), Message: m.GetMessage(), Replicas: m.GetReplicas(), Ready: m.GetReady(), Unschedulable: m.GetUnschedulable(), RulesDigest: m.GetRulesDigest(), Variant: m.GetVariant(),
 			Objects:    each(m.GetObjects(), toObjectStatus),
 			ObservedAt: toTime(m.GetObservedAt()),
 		}, named("member", m.GetMember())

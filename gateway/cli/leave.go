@@ -13,26 +13,32 @@ import (
 
 // leaving are the flags of "hansa leave".
 type leaving struct {
-	retain, delete, forget bool // exactly one
-	force, dryRun, wait    bool
+	retain, delete, forget, cancel bool // exactly one
+	force, dryRun, wait            bool
 }
 
 // how is the argument of the request, and what the command asks before.
 func (l leaving) how(member string) (argument, question string, err error) {
-	switch (map[[3]bool]string{{true, false, false}: "retain", {false, true, false}: "delete", {false, false, true}: "forget"})[[3]bool{l.retain, l.delete, l.forget}] {
+	switch (map[[4]bool]string{
+		{true, false, false, false}: "retain", {false, true, false, false}: "delete", {false, false, true, false}: "forget", {false, false, false, true}: "cancel",
+	})[[4]bool{l.retain, l.delete, l.forget, l.cancel}] {
 	case "retain":
 		argument, question = "retain", fmt.Sprintf("Move all workloads off %s and let it leave? What Hansa made in its cluster stays there.", member)
 	case "delete":
 		argument, question = "delete", fmt.Sprintf("Move all workloads off %s, delete everything that Hansa made in its cluster, and let it leave?", member)
 	case "forget":
 		argument, question = "forget", fmt.Sprintf("Remove %s without its agent, which is cut off for ever? Its cluster stays as it is.", member)
+	case "cancel":
+		argument = "cancel"
 	default:
-		return "", "", Usagef("leave: give one of --retain (what Hansa made in the cluster stays), --delete (it goes) and --forget (the agent takes no part)")
+		return "", "", Usagef("leave: give one of --retain (what Hansa made in the cluster stays), --delete (it goes), --forget (the agent takes no part) and --cancel (it stays after all)")
 	}
-	if l.force && l.forget {
+	switch {
+	case l.force && !l.retain && !l.delete:
 		return "", "", Usagef("leave: --force is for --retain and --delete")
-	}
-	if l.force {
+	case l.cancel && (l.wait || l.dryRun):
+		return "", "", Usagef("leave: --cancel goes without --wait and --dry-run")
+	case l.force:
 		argument, question = argument+" force", question+" What finds no place elsewhere is given up."
 	}
 	return argument, question, nil
@@ -47,6 +53,7 @@ func (a *app) leaveCommand() *cobra.Command {
 	flags.BoolVar(&l.retain, "retain", false, "what Hansa made in the cluster stays, without Hansa's marks")
 	flags.BoolVar(&l.delete, "delete", false, "exactly what Hansa made in the cluster goes")
 	flags.BoolVar(&l.forget, "forget", false, "remove a member that is empty, or lost, without its agent; its cluster stays as it is")
+	flags.BoolVar(&l.cancel, "cancel", false, "have a member stay that was to leave, as long as its agent has not been told")
 	flags.BoolVar(&l.force, "force", false, "also give up what finds no place elsewhere")
 	flags.BoolVar(&l.wait, "wait", false, "go on until it has left")
 	dryRunFlag(cmd, &l.dryRun)
@@ -62,8 +69,10 @@ func (c call) leave(member string, l leaving) error {
 	if l.dryRun {
 		return c.planLeave(member)
 	}
-	if err := Confirm(c.cmd, question); err != nil {
-		return err
+	if !l.cancel {
+		if err := Confirm(c.cmd, question); err != nil {
+			return err
+		}
 	}
 	answer, err := c.Members.UpdateMember(c.cmd.Context(), &gatewayv1.UpdateMemberRequest{Name: member, Action: leaveAction, Argument: argument})
 	switch out := c.cmd.OutOrStdout(); {
@@ -71,6 +80,9 @@ func (c call) leave(member string, l leaving) error {
 		return err
 	case l.forget:
 		fmt.Fprintf(out, "member %s left\n", member)
+		return nil
+	case l.cancel:
+		fmt.Fprintf(out, "member %s stays\n", member)
 		return nil
 	case lostHealth(answer.GetMember()):
 		fmt.Fprintf(out, "member %s is leaving; it is %s, and its agent does the rest when it is back\n", member, answer.GetMember().GetStatus().GetHealth())

@@ -5088,7 +5088,7 @@ type UpdateMemberRequest struct {
 	Action string `protobuf:"bytes,2,opt,name=action,proto3" json:"action,omitempty"`
 	// Of taint KEY[=VALUE]:EFFECT, of untaint KEY[:EFFECT], of label KEY=VALUE, of
 	// unlabel KEY, of leave "retain", "delete" (both with " force" after them if what
-	// finds no place elsewhere is to be given up) or "forget".
+	// finds no place elsewhere is to be given up), "cancel" or "forget".
 	Argument      string `protobuf:"bytes,3,opt,name=argument,proto3" json:"argument,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -1,7 +1,9 @@
 package kube
 
 import (
+	"cmp"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -80,16 +82,23 @@ func node(n *corev1.Node) observe.Node {
 		kind = "simulated"
 	}
 	return observe.Node{
-		Name: n.Name, Ready: isReady(n), Schedulable: isOpen(n), Class: n.Labels[instanceTypeLabel],
+		Name: n.Name, Ready: isReady(n), Schedulable: !n.Spec.Unschedulable, Taints: taints(n), Class: n.Labels[instanceTypeLabel],
 		Kind: kind, Zone: n.Labels[zoneLabel], Allocatable: resources(n.Status.Allocatable),
 	}
 }
 
-// isOpen tells whether pods without tolerations are scheduled to the node.
-func isOpen(n *corev1.Node) bool {
-	return !n.Spec.Unschedulable && !slices.ContainsFunc(n.Spec.Taints, func(t corev1.Taint) bool {
-		return t.Effect == corev1.TaintEffectNoSchedule || t.Effect == corev1.TaintEffectNoExecute
+// taints are those that keep pods away from the node which do not tolerate them.
+func taints(n *corev1.Node) []federation.Taint {
+	var out []federation.Taint
+	for _, t := range n.Spec.Taints {
+		if t.Effect == corev1.TaintEffectNoSchedule || t.Effect == corev1.TaintEffectNoExecute {
+			out = append(out, federation.Taint{Key: t.Key, Value: t.Value, Effect: federation.TaintEffect(t.Effect)})
+		}
+	}
+	slices.SortFunc(out, func(a, b federation.Taint) int {
+		return cmp.Or(strings.Compare(a.Key, b.Key), strings.Compare(a.Value, b.Value), strings.Compare(string(a.Effect), string(b.Effect)))
 	})
+	return out
 }
 
 func isReady(n *corev1.Node) bool {

@@ -23,6 +23,7 @@ type Inventory struct {
 	Epoch            federation.Epoch    `json:"epoch"`
 	WorkloadRevision federation.Revision `json:"workloadRevision"`
 	Replicas         int64               `json:"replicas"`
+	Variant          string              `json:"variant,omitempty"` // of the work
 	// Revision of the work's record.
 	Revision federation.Revision    `json:"revision,omitempty"`
 	Landing  federation.LandingSpec `json:"landing,omitzero"`

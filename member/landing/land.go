@@ -61,6 +61,7 @@ func (l *Lander) plan(ctx context.Context, o Order) (plan, error) {
 	}
 	inv := old.clone()
 	inv.Epoch, inv.WorkloadRevision, inv.Replicas, inv.Landing, inv.Whole = o.Work.Epoch, o.Work.WorkloadRevision, o.Work.Replicas, o.Work.Landing, false
+	inv.Variant = o.Work.Variant
 	inv.Revision = o.Revision
 	for _, u := range objects {
 		if _, known := inv.find(kube.RefOf(u)); !known {

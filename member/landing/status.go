@@ -45,7 +45,7 @@ func pending(w *work) federation.WorkStatus {
 	o := w.now.Work
 	s := federation.WorkStatus{
 		Workload: o.Workload, Epoch: o.Epoch, WorkloadRevision: o.WorkloadRevision, Replicas: o.Replicas,
-		State: federation.WorkPending, Message: w.failure, RulesDigest: w.rules.name(),
+		State: federation.WorkPending, Message: w.failure, RulesDigest: w.rules.name(), Variant: o.Variant,
 	}
 	if w.failure != "" {
 		s.State = federation.WorkFailed
@@ -57,7 +57,7 @@ func pending(w *work) federation.WorkStatus {
 func (l *Lander) statusOf(inv Inventory, rules *rules) federation.WorkStatus {
 	s := federation.WorkStatus{
 		Workload: inv.Workload, Epoch: inv.Epoch, WorkloadRevision: inv.WorkloadRevision, Replicas: inv.Replicas, State: federation.WorkReady,
-		RulesDigest: rules.name(),
+		RulesDigest: rules.name(), Variant: inv.Variant,
 	}
 	for _, item := range inv.Items {
 		u, seen := l.look(item)

@@ -15,11 +15,13 @@ import (
 type Node struct {
 	Name        string
 	Ready       bool
-	Schedulable bool   // for pods without tolerations
+	Schedulable bool   // not cordoned
 	Class       string // instance type; may be empty
 	Kind        string // "simulated", "containerd"; empty means a real one we did not start
 	Zone        string
 	Allocatable federation.Resources
+	// Taints that keep pods away which do not tolerate them, sorted.
+	Taints []federation.Taint
 }
 
 // Pod is what matters of a pod that has not ended.
@@ -45,8 +47,12 @@ type Quota struct {
 	Hard, Used map[string]int64
 }
 
-// maxFree bounds how many nodes of a class are told one by one.
-const maxFree = 64
+const (
+	// maxFree bounds how many nodes of a class are told one by one.
+	maxFree = 64
+	// maxTainted bounds how many classes of nodes with taints are told.
+	maxTainted = 16
+)
 
 // Facts sums a cluster up. Member, Incarnation, Sequence and ObservedAt are the
 // caller's to set.
@@ -60,7 +66,7 @@ func Facts(c Cluster) federation.MemberFacts {
 		}
 	}
 	f := federation.MemberFacts{KubernetesVersion: c.Version, Kinds: slices.Sorted(slices.Values(c.Kinds)), Nodes: int64(len(c.Nodes))}
-	classes := map[string]*federation.NodeClass{}
+	classes, tainted := map[string]*federation.NodeClass{}, map[string]*federation.NodeClass{}
 	for _, n := range c.Nodes {
 		kind := cmp.Or(n.Kind, "attached")
 		f.NodeKind = kindOfAll(f.NodeKind, kind)
@@ -76,14 +82,30 @@ func Facts(c Cluster) federation.MemberFacts {
 			continue
 		}
 		free := subtract(n.Allocatable, used[n.Name])
+		if len(n.Taints) > 0 {
+			addToClass(tainted, n, free)
+			continue
+		}
 		f.Allocatable, f.Free = add(f.Allocatable, n.Allocatable), add(f.Free, free)
 		addToClass(classes, n, free)
 	}
-	for _, name := range slices.Sorted(maps.Keys(classes)) {
-		f.Classes = append(f.Classes, finish(*classes[name]))
-	}
+	f.Classes, f.Tainted = finished(classes), largest(finished(tainted))
 	f.Quotas = quotas(c.Quotas)
 	return f
+}
+
+func finished(classes map[string]*federation.NodeClass) []federation.NodeClass {
+	var out []federation.NodeClass
+	for _, name := range slices.Sorted(maps.Keys(classes)) {
+		out = append(out, finish(*classes[name]))
+	}
+	return out
+}
+
+// largest are the classes with the most nodes, as many as are told.
+func largest(classes []federation.NodeClass) []federation.NodeClass {
+	slices.SortStableFunc(classes, func(a, b federation.NodeClass) int { return cmp.Compare(b.Nodes, a.Nodes) })
+	return slices.Clip(classes[:min(len(classes), maxTainted)])
 }
 
 // quotas is what all quotas of a namespace together still allow.
@@ -133,10 +155,11 @@ func kindOfAll(before, next string) string {
 
 func addToClass(classes map[string]*federation.NodeClass, n Node, free federation.Resources) {
 	name := n.Class + "/" + fingerprint(n.Allocatable)
-	c := classes[name]
+	key := fmt.Sprint(name, n.Taints)
+	c := classes[key]
 	if c == nil {
-		c = &federation.NodeClass{Name: name, Allocatable: n.Allocatable}
-		classes[name] = c
+		c = &federation.NodeClass{Name: name, Allocatable: n.Allocatable, Taints: n.Taints}
+		classes[key] = c
 	}
 	c.Nodes++
 	c.Room = add(c.Room, free)
@@ -189,7 +212,7 @@ func combine(a, b federation.Resources, f func(x, y int64) int64) federation.Res
 // SameFacts reports whether two reports say the same, whenever they were taken.
 func SameFacts(a, b federation.MemberFacts) bool {
 	return a.KubernetesVersion == b.KubernetesVersion && a.Nodes == b.Nodes && a.NodesReady == b.NodesReady &&
-		maps.Equal(a.NodeKinds, b.NodeKinds) && slices.Equal(a.Kinds, b.Kinds) && slices.EqualFunc(a.Classes, b.Classes, sameClass) &&
+		maps.Equal(a.NodeKinds, b.NodeKinds) && slices.Equal(a.Kinds, b.Kinds) && slices.EqualFunc(a.Classes, b.Classes, sameClass) && slices.EqualFunc(a.Tainted, b.Tainted, sameClass) &&
 		slices.EqualFunc(a.Quotas, b.Quotas, sameQuota)
 }
 
@@ -198,7 +221,7 @@ func sameQuota(a, b federation.Quota) bool {
 }
 
 func sameClass(a, b federation.NodeClass) bool {
-	return a.Name == b.Name && a.Nodes == b.Nodes && same(a.Room, b.Room) && slices.EqualFunc(a.Free, b.Free, same)
+	return a.Name == b.Name && a.Nodes == b.Nodes && slices.Equal(a.Taints, b.Taints) && same(a.Room, b.Room) && slices.EqualFunc(a.Free, b.Free, same)
 }
 
 func same(a, b federation.Resources) bool {

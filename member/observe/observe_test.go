@@ -72,6 +72,39 @@ func TestQuotas(t *testing.T) {
 	}
 }
 
+// TestTaintedNodes: nodes with taints are classes of their own, told apart by their
+// taints, which are no room for just any pod; and not told without end.
+func TestTaintedNodes(t *testing.T) {
+	gpu := []federation.Taint{{Key: "gpu", Effect: federation.NoSchedule}}
+	c := Cluster{
+		Nodes: []Node{
+			{Name: "a", Ready: true, Schedulable: true, Class: "m", Allocatable: cpu(4000)},
+			{Name: "b", Ready: true, Schedulable: true, Class: "m", Allocatable: cpu(4000), Taints: gpu},
+			{Name: "c", Ready: true, Schedulable: true, Class: "m", Allocatable: cpu(4000), Taints: gpu},
+			{Name: "cordoned", Ready: true, Class: "m", Allocatable: cpu(4000), Taints: gpu},
+		},
+		Pods: []Pod{{Node: "b", Requests: federation.Resources{MilliCPU: 500}}},
+	}
+	f := Facts(c)
+	if f.Free.MilliCPU != 4000 || len(f.Classes) != 1 || f.Classes[0].Nodes != 1 || f.NodesReady != 4 {
+		t.Errorf("of nodes without taints: %+v", f)
+	}
+	if len(f.Tainted) != 1 || f.Tainted[0].Nodes != 2 || f.Tainted[0].Room.MilliCPU != 7500 || !reflect.DeepEqual(f.Tainted[0].Taints, gpu) {
+		t.Errorf("of nodes with taints: %+v", f.Tainted)
+	}
+	c.Nodes[1].Taints = nil
+	if SameFacts(f, Facts(c)) {
+		t.Error("a taint that is gone is no difference")
+	}
+	for i := range 40 {
+		c.Nodes = append(c.Nodes, Node{Ready: true, Schedulable: true, Allocatable: cpu(1000), Taints: []federation.Taint{{Key: "own", Value: string(rune('a' + i)), Effect: federation.NoExecute}}})
+	}
+	c.Nodes = append(c.Nodes, c.Nodes[2])
+	if f = Facts(c); len(f.Tainted) != maxTainted || f.Tainted[0].Nodes != 2 {
+		t.Errorf("told are %d classes, the first with %d nodes", len(f.Tainted), f.Tainted[0].Nodes)
+	}
+}
+
 func TestMixedNodes(t *testing.T) {
 	f := Facts(Cluster{Nodes: []Node{{Name: "a", Kind: "simulated"}, {Name: "b"}}})
 	if f.NodeKind != "mixed" || f.NodeKinds["simulated"] != 1 || f.NodeKinds["attached"] != 1 {

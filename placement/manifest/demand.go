@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -71,7 +72,28 @@ func DemandOf(objects []federation.Object) (placement.Demand, error) {
 	if d.Replicas > 0 {
 		d.PerReplica = dividedBy(total, d.Replicas)
 	}
+	d.Tolerations = common(all, d.Replicated)
 	return d, nil
+}
+
+// common are the tolerations that all pods have which are counted: those of DaemonSets
+// only when nothing else makes pods.
+func common(all []component, replicated bool) []federation.Toleration {
+	var out []federation.Toleration
+	first := true
+	for i := range all {
+		own := all[i].pod.Tolerations
+		switch {
+		case replicated && all[i].kind == "DaemonSet":
+		case first:
+			out, first = slices.Clone(own), false
+		default:
+			out = slices.DeleteFunc(out, func(t federation.Toleration) bool {
+				return !slices.ContainsFunc(own, func(o federation.Toleration) bool { return reflect.DeepEqual(o, t) })
+			})
+		}
+	}
+	return out
 }
 
 // components reads the objects that make pods.

@@ -98,11 +98,28 @@ var demands = []struct {
 		[]string{`{"apiVersion":"batch/v1","kind":"CronJob","metadata":{"name":"n"},"spec":{"jobTemplate":{"spec":{"parallelism":2,"template":` + podOf(small) + `}}}}`},
 		placement.Demand{Kinds: []string{"batch/v1/CronJob"}, Replicated: true, Replicas: 2, PerReplica: federation.Resources{MilliCPU: 250, MemoryBytes: 64 * mi, Pods: 1}},
 	},
+	{
+		"tolerations that all pods have, apart from a daemon's", []string{
+			tolerant("Deployment", `{"key":"gpu","operator":"Exists","effect":"NoSchedule"},{"key":"spot","value":"yes"}`),
+			tolerant("StatefulSet", `{"key":"spot","value":"yes"},{"key":"gpu","operator":"Exists","effect":"NoSchedule","tolerationSeconds":60}`),
+			tolerant("DaemonSet", ``),
+		},
+		placement.Demand{
+			Kinds: []string{"apps/v1/DaemonSet", "apps/v1/Deployment", "apps/v1/StatefulSet"}, Replicated: true, Replicas: 1,
+			PerReplica: federation.Resources{Pods: 2}, PerNode: federation.Resources{Pods: 1},
+			Tolerations: []federation.Toleration{{Key: "spot", Value: "yes"}},
+		},
+	},
 	{"only configuration", []string{`{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"c"}}`}, placement.Demand{Kinds: []string{"v1/ConfigMap"}}},
 	{"a kind that a CRD brings along", []string{
 		`{"apiVersion":"apiextensions.k8s.io/v1","kind":"CustomResourceDefinition","metadata":{"name":"x"},"spec":{"group":"acme.io","names":{"kind":"Rocket"},"versions":[{"name":"v1"}]}}`,
 		`{"apiVersion":"acme.io/v1","kind":"Rocket","metadata":{"name":"r"}}`,
 	}, placement.Demand{Kinds: []string{"apiextensions.k8s.io/v1/CustomResourceDefinition"}}},
+}
+
+// tolerant is an object of apps/v1 with one replica whose pods have tolerations.
+func tolerant(kind, tolerations string) string {
+	return `{"apiVersion":"apps/v1","kind":"` + kind + `","metadata":{"namespace":"shop","name":"web"},"spec":{"template":{"spec":{"containers":[],"tolerations":[` + tolerations + `]}}}}`
 }
 
 func TestDemand(t *testing.T) {

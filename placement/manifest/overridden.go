@@ -1,6 +1,8 @@
 package manifest
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"maps"
 	"reflect"
@@ -25,23 +27,15 @@ func Overridden(w federation.Workload, t Target) ([]Effect, error) {
 	if len(w.Placement.Overrides) == 0 {
 		return nil, nil
 	}
-	at := slices.IndexFunc(t.Shares, func(m federation.AssignedMember) bool { return m.Member == t.Member.Name })
-	if at < 0 {
-		return nil, fmt.Errorf("member %s is not in the assignment", t.Member.Name)
-	}
 	if len(w.Sealed.Box) > 0 {
 		w.Objects = slices.DeleteFunc(slices.Clone(w.Objects), func(o federation.Object) bool { return o.APIVersion == "v1" && o.Kind == "Secret" })
 	}
-	docs, err := decodeAll(w.Objects)
-	if err != nil {
-		return nil, err
-	}
-	absent, err := divide(&w, t.Shares, at, docs)
+	docs, absent, err := divided(&w, t)
 	if err != nil {
 		return nil, err
 	}
 	var out []Effect
-	err = override(&w, t, docs, func(i int, before []document) {
+	err = override(&w, t, docs, func(i int, _ []int, before []document) {
 		for j, o := range w.Objects {
 			if absent[j] {
 				continue
@@ -52,6 +46,40 @@ func Overridden(w federation.Workload, t Target) ([]Effect, error) {
 		}
 	})
 	return out, err
+}
+
+// Variant names which overrides count for which objects in the target's member: as long as
+// it is the same, so is what Render makes there of the same version and share. Empty when
+// none counts.
+func Variant(w federation.Workload, t Target) (string, error) {
+	if len(w.Placement.Overrides) == 0 {
+		return "", nil
+	}
+	docs, _, err := divided(&w, t)
+	if err != nil {
+		return "", err
+	}
+	var counts []string
+	if err := override(&w, t, docs, func(i int, at []int, _ []document) { counts = append(counts, fmt.Sprint(i, at)) }); err != nil || len(counts) == 0 {
+		return "", err
+	}
+	sum := sha256.Sum256([]byte(strings.Join(counts, " ")))
+	return hex.EncodeToString(sum[:4]), nil
+}
+
+// divided decodes the objects with the replicas of the target's member, and says which of
+// them it has none of.
+func divided(w *federation.Workload, t Target) ([]document, map[int]bool, error) {
+	at := slices.IndexFunc(t.Shares, func(m federation.AssignedMember) bool { return m.Member == t.Member.Name })
+	if at < 0 {
+		return nil, nil, fmt.Errorf("member %s is not in the assignment", t.Member.Name)
+	}
+	docs, err := decodeAll(w.Objects)
+	if err != nil {
+		return nil, nil, err
+	}
+	absent, err := divide(w, t.Shares, at, docs)
+	return docs, absent, err
 }
 
 // comparison collects what differs in one object.

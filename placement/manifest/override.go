@@ -12,8 +12,9 @@ import (
 
 // override applies, in their order, the overrides that select the member. One
 // that finds nothing to change is an error: it is a misspelt name. told, if it is not
-// nil, is called after each with its index and the documents as they were before.
-func override(w *federation.Workload, t Target, docs []document, told func(int, []document)) error {
+// nil, is called after each with its index, those of the objects that it counts for, and
+// the documents as they were before.
+func override(w *federation.Workload, t Target, docs []document, told func(i int, at []int, before []document)) error {
 	for i := range w.Placement.Overrides {
 		o := &w.Placement.Overrides[i]
 		at, err := t.countsFor(o, w.Objects, docs)
@@ -31,7 +32,7 @@ func override(w *federation.Workload, t Target, docs []document, told func(int, 
 			return fmt.Errorf("overrides[%d]: %w", i, err)
 		}
 		if told != nil {
-			told(i, before)
+			told(i, at, before)
 		}
 	}
 	return nil

@@ -9,13 +9,14 @@ import (
 
 // podSpec is the part of a pod template that demand and dependencies read.
 type podSpec struct {
-	InitContainers     []container         `json:"initContainers"`
-	Containers         []container         `json:"containers"`
-	Overhead           map[string]quantity `json:"overhead"`
-	Resources          resources           `json:"resources"`
-	ServiceAccountName string              `json:"serviceAccountName"`
-	ImagePullSecrets   []named             `json:"imagePullSecrets"`
-	Volumes            []volume            `json:"volumes"`
+	InitContainers     []container             `json:"initContainers"`
+	Containers         []container             `json:"containers"`
+	Overhead           map[string]quantity     `json:"overhead"`
+	Resources          resources               `json:"resources"`
+	ServiceAccountName string                  `json:"serviceAccountName"`
+	ImagePullSecrets   []named                 `json:"imagePullSecrets"`
+	Volumes            []volume                `json:"volumes"`
+	Tolerations        []federation.Toleration `json:"tolerations"`
 }
 
 type container struct {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strconv"
 
 	"github.com/hansa-io/hansa/federation"
@@ -34,15 +33,7 @@ type Target struct {
 // in the order of the workload: with that member's replicas, overrides applied,
 // and annotated with workload and epoch. The error names the object or override.
 func Render(w federation.Workload, t Target) ([]federation.Object, error) {
-	at := slices.IndexFunc(t.Shares, func(m federation.AssignedMember) bool { return m.Member == t.Member.Name })
-	if at < 0 {
-		return nil, fmt.Errorf("render %s: member %s is not in the assignment", w.Key, t.Member.Name)
-	}
-	docs, err := decodeAll(w.Objects)
-	if err != nil {
-		return nil, fmt.Errorf("render %s: %w", w.Key, err)
-	}
-	absent, err := divide(&w, t.Shares, at, docs)
+	docs, absent, err := divided(&w, t)
 	if err != nil {
 		return nil, fmt.Errorf("render %s: %w", w.Key, err)
 	}

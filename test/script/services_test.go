@@ -62,9 +62,14 @@ func (s members) UpdateMember(_ context.Context, request *gatewayv1.UpdateMember
 	case "undrain":
 		m.Spec.Draining = false
 	case "leave":
-		if request.GetArgument() != "forget" {
-			m.Spec.Leaving, _, _ = strings.Cut(request.GetArgument(), " ")
-		} else if m.GetStatus().GetWorkloads() > 0 && m.GetStatus().GetHealth() == "Healthy" {
+		switch how, _, _ := strings.Cut(request.GetArgument(), " "); {
+		case how == "cancel" && m.GetSpec().GetLeaving() == "":
+			return nil, status.Errorf(codes.FailedPrecondition, "member %s does not leave: there is nothing to cancel", request.GetName())
+		case how == "cancel":
+			m.Spec.Leaving = ""
+		case how != "forget":
+			m.Spec.Leaving = how
+		case m.GetStatus().GetWorkloads() > 0 && m.GetStatus().GetHealth() == "Healthy":
 			return nil, status.Errorf(codes.FailedPrecondition, "member %s still runs %d workloads; empty it first: hansa drain %s", request.GetName(), m.GetStatus().GetWorkloads(), request.GetName())
 		}
 	case "rotate":

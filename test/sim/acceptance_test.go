@@ -48,6 +48,11 @@ var acceptance = []shown{
 	{line: "a store put back before a failover: terms and epochs above all that was seen", scenario: "rewound", says: []string{"shop/ledger epoch 4: frankfurt 1 (epoch 3 was seen"}},
 	{line: "an operation whose leader died midway: carried on", scenario: "orphan", says: []string{"h2: shift member=frankfurt: Held"}},
 	{line: "a shifted member gets nothing of a lost one: the failover ends, and failback is not refused", scenario: "shifted", says: []string{"shop/web epoch 3: frankfurt 2, tokyo 4", "failback member=frankfurt: Completed PASS"}},
+	{line: "a member leaves with what it runs, its hub and its agent change meanwhile: it runs on, as nobody's", scenario: "leave", says: []string{"tokyo lets go of its cluster: retain", "h1 leads", "tokyo(0), cut off; shop/web retained: 2", "g1 answers with frankfurt, virginia"}, never: []string{"tokyo removes shop/web"}},
+	{line: "a dead member leaves, and dies again while it does its part: nothing of it is left", scenario: "leavelost", says: []string{"tokyo lets go of its cluster: delete", "tokyo left the federation", "members: frankfurt, virginia"}},
+	{line: "a departure is taken back, until the agent may have been told", scenario: "stay", says: []string{"tokyo leaves: false", "is not undone"}},
+	{line: "a member that lives is forgotten, and another has its name: nothing runs twice", scenario: "forgotten", says: []string{"tokyo(0) stops shop/ledger: its lease ended", "t=24.79s  tokyo lands shop/ledger (epoch 4"}},
+	{line: "what runs once has no room for all of it, and another member does: it moves whole", scenario: "whole", says: []string{"shop/once epoch 3: m2 4, unmet 2", "m1: Healthy; shop/once epoch 4: 6/6 ready"}},
 	{line: "what an operation withheld: used again when it ends", scenario: "ended", says: []string{"tokyo removes shop/web (epoch 3)", "shop/big epoch 2: frankfurt 12, tokyo 12"}},
 }
 

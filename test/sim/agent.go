@@ -31,6 +31,7 @@ type member struct {
 	stepped     time.Duration // by which its wall clock was set since
 	remade      int           // how many clusters had the name before
 	cluster     *cluster
+	leaving     farewell
 }
 
 // works are the orders that a member has on its disk.
@@ -85,9 +86,12 @@ type report struct {
 }
 
 func newAgent(w *World, on *member) Part {
+	if on.leaving.left {
+		return departed{}
+	}
 	on.incarnation++
-	a := &agent{w: w, name: on.spec.Name, on: on, base: on.offset, drift: on.drift, beatAt: w.now, heardAt: w.now, reports: map[federation.Key]*report{}, landed: map[federation.Key]federation.Work{}, factsDue: true}
-	opts := guard.Options{Member: a.name, ClusterID: on.spec.ClusterID, Incarnation: on.incarnation, Store: on.works.read()}
+	a := &agent{w: w, name: on.cluster.member, on: on, base: on.offset, drift: on.drift, beatAt: w.now, heardAt: w.now, reports: map[federation.Key]*report{}, landed: map[federation.Key]federation.Work{}, factsDue: true}
+	opts := guard.Options{Member: on.spec.Name, ClusterID: on.spec.ClusterID, Incarnation: on.incarnation, Store: on.works.read()}
 	a.guard = guard.New(opts)
 	if on.state != nil {
 		g, err := guard.Restore(opts, on.state)
@@ -96,6 +100,11 @@ func newAgent(w *World, on *member) Part {
 			return a
 		}
 		a.guard = g
+	}
+	if on.leaving.remains != "" {
+		on.cluster.changed = func(federation.Key) {}
+		w.After(a.name, w.between(100, 400), a.part)
+		return a
 	}
 	on.cluster.changed = a.observe
 	w.After(a.name, w.between(100, 400), func() { a.step(guard.CachesSynced{}) })
@@ -128,6 +137,9 @@ func (a *agent) Check() error { return a.guard.Check() }
 
 func (a *agent) Deadline() (time.Time, bool) {
 	due := a.beatAt
+	if a.on.leaving.remains != "" {
+		return due, true
+	}
 	if at, ok := a.guard.Deadline(); ok && a.worldTime(at).Before(due) {
 		due = a.worldTime(at)
 	}
@@ -135,13 +147,15 @@ func (a *agent) Deadline() (time.Time, bool) {
 }
 
 func (a *agent) Tick() {
-	if at, ok := a.guard.Deadline(); ok && !at.After(a.clock()) {
+	if at, ok := a.guard.Deadline(); ok && !at.After(a.clock()) && a.on.leaving.remains == "" {
 		a.step(guard.Tick{})
 	}
 	if !a.beatAt.After(a.w.now) {
 		a.beat()
 	}
-	a.sendFacts()
+	if a.on.leaving.remains == "" {
+		a.sendFacts()
+	}
 }
 
 func (a *agent) beat() {
@@ -206,6 +220,8 @@ func (a *agent) keep(e guard.Keep) {
 
 func (a *agent) Receive(m Message) {
 	switch b := m.Body.(type) {
+	case letGo:
+		a.hearLeave(b.Order)
 	case change:
 		a.takeIn([]entry{b.Entry})
 	case federation.HubBeat:
@@ -234,6 +250,9 @@ func (a *agent) hear(b federation.HubBeat) {
 }
 
 func (a *agent) step(events ...guard.Event) {
+	if a.on.leaving.remains != "" {
+		return // it only leaves
+	}
 	var let []guard.Event
 	for _, ev := range events {
 		if ev = a.w.hooks.guardEvent(ev); ev != nil {

@@ -66,6 +66,8 @@ func brokenLaws() []breakage {
 			}
 			return []guard.Effect{l, guard.Remove{Workload: l.Work.Workload, Epoch: l.Work.Epoch}}
 		})}},
+		{"needed", append(slices.Clone(calm), "advance 10s"), Hooks{HubEffect: hurries()}},
+		{"retain", departs, Hooks{HubEvent: takes}},
 		{"once", slices.Concat(calm, []string{"clock m1 0s drift=-60%", "crash m1 500ms", "settle"}, isolated), Hooks{}},
 		{"once", slices.Concat(calm, isolated), Hooks{GuardEffect: func(e guard.Effect) []guard.Effect {
 			if _, stop := e.(guard.Stop); stop {
@@ -98,6 +100,34 @@ func brokenLaws() []breakage {
 			o.Members = []federation.MemberOpinion{{Member: "m1", Withdrawn: true}}
 			return o
 		}}},
+	}
+}
+
+// departs is a member that leaves while its workload is not ready elsewhere, for long.
+var departs = append(slices.Clone(calm), "sick m2 shop/web 9", "sick m3 shop/web 9", "leave m1 retain", "advance 15s", "crash h1 1s", "advance 15s",
+	"sick m2 shop/web 0", "sick m3 shop/web 0", "advance 20s")
+
+// takes is a hub that reads that a member leaves in another way than it does.
+func takes(ev decision.Event) decision.Event {
+	if c, ok := ev.(decision.MemberChanged); ok && c.Spec.Leaving.Leaves() {
+		c.Spec.Leaving.Remains = federation.Delete
+		return c
+	}
+	return ev
+}
+
+// hurries is a hub that has a member let go of its cluster whatever it runs: in the place
+// of a beat.
+func hurries() func(decision.Effect) decision.Effect {
+	beats := 0
+	return func(e decision.Effect) decision.Effect {
+		if _, ok := e.(decision.SendHubBeat); ok {
+			beats++
+		}
+		if beats != 40 {
+			return e
+		}
+		return decision.OrderLeave{Account: "m1", Order: federation.LeaveOrder{Member: "m1", ClusterID: "cluster-m1", Remains: federation.Retain}}
 	}
 }
 
@@ -140,8 +170,10 @@ func TestBrokenMachines(t *testing.T) {
 			}
 		})
 	}
-	if _, err := Play(append(slices.Clone(lossAndReturn), "promises"), 1, Hooks{}); err != nil {
-		t.Errorf("with whole machines: %v", err)
+	for _, script := range [][]string{append(slices.Clone(lossAndReturn), "promises"), departs} {
+		if _, err := Play(script, 1, Hooks{}); err != nil {
+			t.Errorf("with whole machines: %v", err)
+		}
 	}
 }
 

@@ -18,7 +18,9 @@ type cluster struct {
 	lives  int
 	sick   map[federation.Key]int64 // replicas that do not get ready
 	landed map[federation.Key]*landed
-	orders map[federation.Key]uint64 // how many came, by workload
+	// retained runs on after the member has left: replicas, which are nobody's.
+	retained map[federation.Key]int64
+	orders   map[federation.Key]uint64 // how many came, by workload
 	// changed is called for each workload whose pods changed.
 	changed func(federation.Key)
 }
@@ -33,7 +35,7 @@ type landed struct {
 }
 
 func newCluster(w *World, member string) *cluster {
-	return &cluster{w: w, member: member, landed: map[federation.Key]*landed{}, orders: map[federation.Key]uint64{}, sick: map[federation.Key]int64{}, changed: func(federation.Key) {}}
+	return &cluster{w: w, member: member, landed: map[federation.Key]*landed{}, retained: map[federation.Key]int64{}, orders: map[federation.Key]uint64{}, sick: map[federation.Key]int64{}, changed: func(federation.Key) {}}
 }
 
 func (c *cluster) keys() []federation.Key {

@@ -8,7 +8,7 @@ import "time"
 //	gateway NAME
 //	server NAME                     a server of the bus: from then on beats go through each of them
 //	member NAME region=R [nodes=N]  it joins and starts
-//	remake NAME                     a new cluster joins under the name of one that left
+//	remake NAME [beside]            a new cluster joins under the name of one that left, which ends, or goes on cut off
 //	workload NS/NAME replicas=N [names=A,B] [exclude=A] [dwell=D] [regions=MIN:MAX] [once]
 //	delete NS/NAME
 //
@@ -34,7 +34,7 @@ import "time"
 //
 // Wishes:
 //
-//	cordon NAME · uncordon NAME · drain NAME · confirm NAME · leave NAME forget
+//	cordon NAME · uncordon NAME · drain NAME · confirm NAME · leave NAME retain|delete|cancel|forget [force]
 //	drill SCOPE [level=L] [hold=D] · shift SCOPE · evacuate SCOPE · failover SCOPE · failback SCOPE · fence SCOPE
 //	relocate SCOPE [to=NAME]
 //	unfence SCOPE                   end the fence of exactly that scope
@@ -75,7 +75,7 @@ func parts() map[string]func(*World, words) error {
 		"server":  always(func(w *World, a words) { w.AddServer(a.at(0)) }),
 		"member":  always(func(w *World, a words) { w.AddMember(a.at(0), a.named["region"], a.number("nodes", 3)) }),
 		"remake": func(w *World, a words) error {
-			return w.onProcess(a, w.Remake, nil)
+			return w.onProcess(a, func(name string) { w.Remake(name, a.has("beside")) }, nil)
 		},
 		"workload": workload,
 		"delete":   always(func(w *World, a words) { w.write("workloads", a.at(0), nil) }),

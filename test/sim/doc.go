@@ -54,8 +54,8 @@
 // acceptance_test.go. How each is known to see anything: Hooks break one machine on
 // purpose, and a test demands that the law notices, and that none is without one.
 //
-// What is simplified: writes to the store are atomic, and it loses one only when a
-// copy is put back; the cluster of a member is a list of works that become ready
-// after a while; the pods of an at-most-one workload start only when they are landed,
-// as a member's admission demands, and stop by themselves, as its guard does.
+// What is simplified: writes to the store are atomic, and it loses one only when a copy is
+// put back; the cluster of a member is a list of works that become ready after a while,
+// and is let go of at once; the pods of an at-most-one workload start only when they are
+// landed, as admission demands, and stop by themselves, as its guard does.
 package sim

@@ -20,6 +20,10 @@ func Draw(seed uint64) []string {
 	d.say("recover")
 	d.say("advance 20s") // a hub has to lead that can be asked
 	d.say("release")
+	if d.left { // what could not be taken back comes to its end
+		d.say("advance 30s")
+		d.say("release")
+	}
 	d.say("promises")
 	return d.script
 }
@@ -30,6 +34,7 @@ type drawer struct {
 	members   []string
 	hubs      []string
 	workloads []string
+	left      bool // a member was told to leave
 }
 
 func (d *drawer) say(format string, args ...any) {
@@ -72,7 +77,7 @@ func (d *drawer) apply(name, option string) {
 // trouble draws one fault or one wish.
 func (d *drawer) trouble() {
 	m := d.pick(d.members)
-	switch d.rng.IntN(29) {
+	switch d.rng.IntN(31) {
 	case 0, 1, 2:
 		d.say("kill %s", m)
 	case 3, 4, 5:
@@ -97,6 +102,8 @@ func (d *drawer) trouble() {
 		d.apply(d.pick([]string{"shop/web", "shop/cart"}), "")
 	case 23:
 		d.again(m)
+	case 25:
+		d.leave(m)
 	case 24:
 		d.say("crash %s %dms", d.pick(d.hubs), 2000+d.rng.IntN(15000))
 		d.say("kill %s", m)
@@ -132,14 +139,46 @@ func (d *drawer) subtle(m string) {
 	}
 }
 
+// leave lets a member leave, whatever it and the hubs do meanwhile, and perhaps stay after
+// all; another cluster may join under its name, while the first one goes on or not.
+func (d *drawer) leave(m string) {
+	d.left = true
+	how := d.pick([]string{"retain", "delete"})
+	d.say("leave %s %s%s", m, how, d.pick([]string{"", "", " force"}))
+	for range d.rng.IntN(4) {
+		d.say("advance %dms", 10+d.rng.IntN(3000))
+		switch d.rng.IntN(7) {
+		case 0:
+			d.say("crash %s %dms", d.pick(d.hubs), 50+d.rng.IntN(8000))
+		case 1:
+			d.say("crash %s %dms", m, 50+d.rng.IntN(2500))
+		case 2:
+			d.say("kill %s", m)
+			d.say("advance %dms", 500+d.rng.IntN(6000))
+			d.say("start %s", m)
+		case 3:
+			d.say("leave %s cancel", m)
+		case 4:
+			d.say("cut %s %s%s", m, d.peer(m), d.oneway())
+		case 5:
+			d.say("leave %s %s", m, d.pick([]string{"retain force", "delete force", "forget"}))
+		case 6:
+			d.say("remake %s%s", m, d.pick([]string{"", " beside"}))
+		}
+	}
+}
+
 // again lets a member be lost, leave, and be made anew under its name.
 func (d *drawer) again(m string) {
-	d.say("kill %s", m)
-	d.say("advance 12s")
+	d.say("%s %s", d.pick([]string{"kill", "kill", "blackhole"}), m)
+	d.say("advance %dms", d.pause())
 	d.say("leave %s forget", m)
 	d.say("advance %dms", 100+d.rng.IntN(3000))
-	d.say("remake %s", m)
+	d.say("remake %s%s", m, d.pick([]string{"", " beside"}))
 }
+
+// pause is long enough for a verdict, or a lease, or not.
+func (d *drawer) pause() int { return 1000 + d.rng.IntN(15000) }
 
 func (d *drawer) peer(m string) string {
 	return d.pick(append(append(slices.Clone(d.hubs), storeName), d.pick(d.members)))

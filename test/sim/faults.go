@@ -59,15 +59,19 @@ func vanish(w *World, a words) error {
 }
 
 // Remake lets another cluster join under the name of a member that has left; one
-// whose name is still taken is refused, and nothing changes.
-func (w *World) Remake(name string) {
+// whose name is still taken is refused, and nothing changes. The one before ends, or goes
+// on beside it, cut off.
+func (w *World) Remake(name string, beside bool) {
 	if w.records("members")[name].Value != nil {
 		w.say("remake %s: refused: another cluster has joined under this name", name)
 		return
 	}
 	old := w.members[name]
-	w.KillMember(name)
+	if beside {
+		w.exile(name)
+	} else {
+		w.KillMember(name)
+	}
 	w.laws.forgetMember(name)
-	old.remade++
-	w.join(name, &member{nodes: old.nodes, remade: old.remade, spec: federation.MemberSpec{Place: old.spec.Place}})
+	w.join(name, another(old))
 }

@@ -305,6 +305,8 @@ func (h *hub) Receive(m Message) {
 		h.step(decision.OperationRequested{Request: h.ask(m), Operation: b.Operation})
 	case abort:
 		h.step(decision.AbortRequested{Request: h.ask(m), Abort: b.Abort})
+	case parting:
+		h.step(decision.LeaveReported{Request: h.ask(m), Report: b.Report})
 	case freeze:
 		h.step(decision.FreezeRequested{Request: h.ask(m), Frozen: b.Frozen, Reason: "asked to", Who: "client"})
 	case command:

@@ -33,6 +33,8 @@ func (h *hub) execute(e decision.Effect) {
 	case decision.DropWork:
 		h.w.Send(h.name, storeName, put{Bucket: string(decision.SourceStatus), Key: e.Key.String() + "@" + e.Member, Any: true})
 		h.put(e.ID, put{Bucket: worksOf(e.Account), Key: e.Key.String(), Any: true})
+	case decision.OrderLeave:
+		h.w.Send(h.name, e.Order.Member, letGo{e.Order})
 	case decision.ReadRecord:
 		h.read(h.m, e)
 	case decision.Outranked:

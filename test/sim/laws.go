@@ -30,9 +30,11 @@ import (
 //	rest          no machine wants to be called for ever while no time passes
 //	withdrawn     a gateway that has heard that a member is withdrawn does not
 //	              answer with it
+//	needed        an agent lets go of its cluster only when nothing has its place there
+//	retain        a member that leaves with what it runs is not told to remove that
 //	agreed        a gateway withdraws by the word of hubs that do not lead only what
 //	              most of all hubs have just said
-var Laws = []string{"invariant", "edges", "epochs", "placement", "old-order", "stale-view", "once", "history", "rest", "withdrawn", "agreed"}
+var Laws = []string{"invariant", "edges", "epochs", "placement", "old-order", "stale-view", "once", "history", "rest", "withdrawn", "needed", "retain", "agreed"}
 
 // laws watches the world. The first broken law is kept.
 type laws struct {
@@ -48,6 +50,7 @@ type laws struct {
 	gateways bool                          // one has changed
 	turns    history                       // of at-most-one workloads
 	opined   map[opined]time.Time
+	leaving  map[string]time.Time // since when a member leaves, as the store has it
 }
 
 // decided is one committed assignment.
@@ -75,7 +78,7 @@ func newLaws(w *World) *laws {
 	return &laws{
 		w: w, health: map[string]federation.Health{}, history: map[federation.Key][]decided{},
 		deleted: map[federation.Key]bool{}, done: map[held]federation.Epoch{}, heard: map[string]federation.HubBeat{},
-		turns: newHistory(), away: map[string]time.Time{}, opined: map[opined]time.Time{},
+		turns: newHistory(), away: map[string]time.Time{}, opined: map[opined]time.Time{}, leaving: map[string]time.Time{},
 	}
 }
 
@@ -111,9 +114,15 @@ func (l *laws) written(bucket string, old, now entry) {
 	switch decision.Source(bucket) {
 	case decision.SourceAssignments:
 		l.assigned(key(now.Key), old, now)
+	case decision.SourceMembers:
+		l.membership(old, now)
 	case decision.SourceWorkloads:
 		if now.Value == nil {
 			l.deleted[key(now.Key)] = true
+		}
+	default:
+		if o, ok := now.Value.(federation.Work); ok {
+			l.retains(o)
 		}
 	}
 }

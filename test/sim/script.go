@@ -139,7 +139,7 @@ func (w *World) recover() {
 		on.cluster.serve()
 		on.cluster.cure()
 		if w.records("members")[name].Value == nil {
-			w.Remake(name)
+			w.Remake(name, false)
 		}
 	}
 	for _, name := range w.names {

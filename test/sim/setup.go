@@ -95,6 +95,9 @@ func (w *World) clusterOf(name string) *cluster {
 	if on := w.members[name]; on != nil {
 		return on.cluster
 	}
+	if on := w.exiles[name]; on != nil {
+		return on.cluster
+	}
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/hansa-io/hansa/federation"
 	"github.com/hansa-io/hansa/gateway/route"
 )
 
@@ -15,20 +16,33 @@ func (w *World) show() {
 	h, err := w.theLeader()
 	for _, name := range w.memberNames() {
 		line := name
-		if err == nil {
+		if w.records("members")[name].Value == nil {
+			line += ": no member"
+		} else if err == nil {
 			r := h.m.HealthOf(name)
 			line += fmt.Sprintf(": %v", r.Health)
 			if r.Verdict != "" && r.Verdict != r.Health.String() {
 				line += " [" + r.Verdict + "]"
 			}
 		}
-		c := w.members[name].cluster
-		for _, k := range c.keys() {
-			l := c.landed[k]
-			line += fmt.Sprintf("; %s epoch %d: %d/%d ready", k, l.work.Epoch, l.ready, l.work.Replicas)
-		}
-		w.say("%s", line)
+		w.say("%s%s", line, w.members[name].cluster.text())
 	}
+	for _, name := range slices.Sorted(maps.Keys(w.exiles)) {
+		w.say("%s, cut off%s", name, w.exiles[name].cluster.text())
+	}
+}
+
+// text says what the cluster runs, and what of it is nobody's.
+func (c *cluster) text() string {
+	text := ""
+	for _, k := range c.keys() {
+		l := c.landed[k]
+		text += fmt.Sprintf("; %s epoch %d: %d/%d ready", k, l.work.Epoch, l.ready, l.work.Replicas)
+	}
+	for _, k := range slices.SortedFunc(maps.Keys(c.retained), federation.Key.Compare) {
+		text += fmt.Sprintf("; %s retained: %d", k, c.retained[k])
+	}
+	return text
 }
 
 // sayAnswers says which members each gateway answers with, and in which state

@@ -33,7 +33,7 @@ func workload(w *World, a words) error {
 
 func memberChange(action string) func(*World, words) error {
 	return func(w *World, a words) error {
-		w.Request(action+" "+a.at(0), command{federation.MemberChange{Member: a.at(0), Action: action, Argument: a.at(1), Who: "client"}})
+		w.Request(action+" "+a.at(0), command{federation.MemberChange{Member: a.at(0), Action: action, Argument: strings.Join(a.plain[1:], " "), Who: "client"}})
 		return nil
 	}
 }
@@ -94,12 +94,15 @@ func unfence(w *World, a words) error {
 	return nil
 }
 
-// release ends whatever operators left standing. Whose leave was carried out late joins
-// again.
+// release ends whatever operators left standing. Who leaves stays, if that is possible, and
+// who has left joins again.
 func (w *World) release() {
 	for _, name := range w.memberNames() {
-		if w.records("members")[name].Value == nil {
-			w.Remake(name)
+		switch spec, _ := w.records("members")[name].Value.(federation.MemberSpec); {
+		case spec.Name == "":
+			w.Remake(name, false)
+		case spec.Leaving.Leaves():
+			w.Request("release", command{federation.MemberChange{Member: name, Action: "leave", Argument: "cancel", Who: "client"}})
 		}
 	}
 	w.end("release", func(op federation.Operation) bool {

@@ -109,7 +109,7 @@ func (w *World) transmit(e envelope) {
 		e.under = on.spec.Account
 	}
 	f := w.links[e.link]
-	if f.Cut || w.chance(f.Loss) {
+	if f.Cut || w.exiled(e.link) || w.chance(f.Loss) {
 		return
 	}
 	if f.Buffer {
@@ -123,6 +123,12 @@ func (w *World) transmit(e envelope) {
 		e.due = e.due.Add(w.between(0, 5000))
 		w.push(e)
 	}
+}
+
+// exiled: one end of the link is off the bus for ever.
+func (w *World) exiled(l Link) bool {
+	from, to := w.nodes[l.From], w.nodes[l.To]
+	return from != nil && from.exiled || to != nil && to.exiled
 }
 
 // After calls fire at the node after d, unless its life has ended by then.

@@ -35,6 +35,7 @@ type Node struct {
 	// Stopped is called when a life ends; it may be nil.
 	Stopped func()
 
+	exiled bool // nothing passes to or from it any more
 	part   Part // nil while the process is down
 	life   int
 	paused time.Time // until when the process does not run
@@ -58,6 +59,7 @@ type World struct {
 	out      transcript
 	laws     *laws
 	members  map[string]*member
+	exiles   map[string]*member // those that others have the name of
 	hubNames []string
 	servers  []string   // of the bus; empty: nodes reach each other without
 	kept     []envelope // what links that buffer keep back
@@ -74,7 +76,7 @@ var epochOfTime = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 func NewWorld(seed uint64, hooks Hooks) *World {
 	w := &World{
 		now: epochOfTime, start: epochOfTime, rng: rand.New(rand.NewPCG(seed, 0x9e3779b97f4a7c15)),
-		nodes: map[string]*Node{}, links: map[Link]Fault{}, calls: map[uint64]*call{}, members: map[string]*member{},
+		nodes: map[string]*Node{}, links: map[Link]Fault{}, calls: map[uint64]*call{}, members: map[string]*member{}, exiles: map[string]*member{},
 		lastDue: map[Link]time.Time{}, hooks: hooks,
 	}
 	w.laws = newLaws(w)
