@@ -205,9 +205,22 @@ func (m *Machine) total(w *workload, shares []federation.AssignedMember) int64 {
 		return 0
 	}
 	if w.spec.Placement.Replicas.Mode == "Duplicated" {
-		return w.demand.Replicas * int64(len(shares))
+		var n int64
+		for _, s := range shares {
+			n += m.replicasIn(w, s.Member)
+		}
+		return n
 	}
 	return w.demand.Replicas
+}
+
+// replicasIn is how many replicas a member should have of a workload that is not divided.
+func (m *Machine) replicasIn(w *workload, member string) int64 {
+	mem := m.members[member]
+	if mem == nil {
+		return w.demand.Replicas
+	}
+	return placement.ReplicasIn(&w.spec.Placement, w.demand.Replicas, placement.Member{Spec: mem.spec.stored, Facts: mem.facts})
 }
 
 func replicasOf(shares []federation.AssignedMember) int64 {
