@@ -45,11 +45,17 @@ spec:
   replicas: {mode: Divided, by: Capacity}
 `
 
-// TestStateful: a StatefulSet with claims of its own runs where every node is simulated:
-// the claims are bound, its replicas become ready, and what is kept is found again.
-func TestStateful(t *testing.T) {
+// TestReplicas: replicas with claims, and with a number of their own in a member.
+func TestReplicas(t *testing.T) {
 	f := newFederation(t)
 	f.run(t, "hansa", "up", "--ports", "auto", "--members", "2", "--no-sample", "--timeout", "100s")
+	t.Run("claims", func(t *testing.T) { checkClaims(t, f) })
+	t.Run("own", func(t *testing.T) { checkOwnReplicas(t, f) })
+}
+
+// checkClaims: a StatefulSet with claims of its own runs where every node is simulated:
+// the claims are bound, its replicas become ready, and what is kept is found again.
+func checkClaims(t *testing.T, f federation) {
 	apply := func(replicas int) {
 		file := filepath.Join(t.TempDir(), "ledger.yaml")
 		if err := os.WriteFile(file, fmt.Appendf(nil, ledgers, replicas), 0o600); err != nil {
