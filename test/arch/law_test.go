@@ -157,6 +157,7 @@ var dependencies = []dependency{
 	{"golang.org/x/sys", []string{"member/cluster/containerd", "member/cluster/node"}, "mounts and open files of nodes; namespaces and TAP devices of test/net"},
 	{"github.com/vishvananda/netlink", []string{"member/cluster/host", "member/cluster/node"}, "the network of containerd nodes"},
 	{"github.com/google/go-containerregistry", []string{"member/cluster/images"}, "images without a registry"},
+	{"github.com/creack/pty", nil, "tests only: the terminal of a person"},
 	{"pgregory.net/rapid", nil, "tests only"},
 }
 

@@ -48,6 +48,7 @@ func TestNodes(t *testing.T) {
 		{"mixed", checkMixed},
 		{"reach", checkReach},
 		{"dns", checkDNS},
+		{"terminal", checkTerminal},
 		{"volume", checkVolume},
 		{"image", checkImage},
 		{"steady", checkSteady},
