@@ -218,7 +218,7 @@ func checkImportsInside(t *testing.T, s *inside) {
 
 func checkJoinInside(t *testing.T, s *inside) {
 	s.kubectl("delete", "clusterrole", "hansa-agent-imports")
-	s.awaitOutput("no", "auth", "can-i", "patch", "serviceimports", "--as", "system:serviceaccount:hansa-system:hansa-agent")
+	s.awaitOutput("no", "auth", "can-i", "delete", "endpointslices", "--as", "system:serviceaccount:hansa-system:hansa-agent")
 	agent := s.agent()
 	if err := agent.Start(); err != nil {
 		t.Fatal(err)
