@@ -214,15 +214,6 @@ func (m *Machine) total(w *workload, shares []federation.AssignedMember) int64 {
 	return w.demand.Replicas
 }
 
-// replicasIn is how many replicas a member should have of a workload that is not divided.
-func (m *Machine) replicasIn(w *workload, member string) int64 {
-	mem := m.members[member]
-	if mem == nil {
-		return w.demand.Replicas
-	}
-	return placement.ReplicasIn(&w.spec.Placement, w.demand.Replicas, placement.Member{Spec: mem.spec.stored, Facts: mem.facts})
-}
-
 func replicasOf(shares []federation.AssignedMember) int64 {
 	var n int64
 	for _, s := range shares {
