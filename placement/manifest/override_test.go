@@ -80,8 +80,8 @@ func TestReplicas(t *testing.T) {
 		if version == "" {
 			version = "apps/v1"
 		}
-		return federation.Object{APIVersion: version, Kind: kind, Namespace: "shop", Name: name, Raw: json.RawMessage(
-			`{"apiVersion":"` + version + `","kind":"` + kind + `","metadata":{"name":"` + name + `","namespace":"shop"},"spec":{` + spec + `}}`)}
+		raw := `{"apiVersion":"` + version + `","kind":"` + kind + `","metadata":{"name":"` + name + `","namespace":"shop"},"spec":{` + spec + `}}`
+		return federation.Object{APIVersion: version, Kind: kind, Namespace: "shop", Name: name, Raw: json.RawMessage(raw)}
 	}
 	own := federation.Override{Replicas: 6}
 	patch := federation.Override{Patches: []federation.PatchOverride{{Target: federation.ResourceSelector{Kind: "Deployment"}, Patch: json.RawMessage(`[{"op":"add","path":"/spec/replicas","value":2}]`)}}}
@@ -90,15 +90,19 @@ func TestReplicas(t *testing.T) {
 		overrides []federation.Override
 		want      string // spec.replicas of each, or the refusal
 	}{
-		{[]federation.Object{object("Deployment", "web", `"replicas":4`), object("StatefulSet", "db", `"replicas":1`), object("Deployment", "off", `"replicas":0`), object("DaemonSet", "log", ``)},
-			[]federation.Override{own}, "6 2 0 <nil>"},
+		{
+			[]federation.Object{object("Deployment", "web", `"replicas":4`), object("StatefulSet", "db", `"replicas":1`), object("Deployment", "off", `"replicas":0`), object("DaemonSet", "log", ``)},
+			[]federation.Override{own}, "6 2 0 <nil>",
+		},
 		{[]federation.Object{object("Deployment", "web", ``)}, []federation.Override{own, {Replicas: 2}}, "2"},
 		{[]federation.Object{object("Deployment", "web", ``), object("Job", "once", ``)}, []federation.Override{own}, "overrides[0]: replicas 6: batch/v1/Job shop/once has no spec.replicas"},
 		{[]federation.Object{object("DaemonSet", "log", ``)}, []federation.Override{own}, "overrides[0]: replicas 6: no object has spec.replicas"},
 		{[]federation.Object{object("Deployment", "web", ``)}, []federation.Override{patch, own}, "overrides[0]: patches[0] changes spec.replicas, and overrides[1] has replicas: leave one of them out"},
 	} {
-		w := federation.Workload{Key: federation.Key{Namespace: "shop", Name: "web"}, Objects: c.objects, Placement: federation.PlacementSpec{
-			Replicas: federation.ReplicaSpec{Mode: "Duplicated"}, Overrides: c.overrides}}
+		w := federation.Workload{
+			Key: federation.Key{Namespace: "shop", Name: "web"}, Objects: c.objects,
+			Placement: federation.PlacementSpec{Replicas: federation.ReplicaSpec{Mode: "Duplicated"}, Overrides: c.overrides},
+		}
 		if err := CheckOverrides(w); err != nil {
 			if err.Error() != c.want {
 				t.Errorf("refused: %v, want %s", err, c.want)
