@@ -198,7 +198,7 @@ func checkMissingRight(t *testing.T, s *inside) {
 // that is told, and nothing else is missing; once it is there the cluster imports.
 func checkImportsInside(t *testing.T, s *inside) {
 	s.f.await(t, 20*time.Second, func() string {
-		if out := s.f.run(t, "hansa", "get", "events"); !strings.Contains(out, "services of other members are not imported: the agent may not list+watch namespaces") {
+		if out := s.f.run(t, "hansa", "get", "events"); !strings.Contains(out, "services of other members are not imported: the agent may not create+delete+patch endpointslices.discovery.k8s.io") {
 			return "events:\n" + out
 		}
 		return ""
