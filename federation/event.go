@@ -42,6 +42,9 @@ type HubBeat struct {
 	// Heads has, for gateways, the last revision of each bucket that the hub has seen or
 	// written: who has less for long is behind.
 	Heads map[string]Revision
+	// Imports is, for agents, the revision of the clusterset within the term; 0 while the
+	// hub does not know it.
+	Imports uint64
 }
 
 // For is the part of the beat that concerns one member: its own line, and the masks that

@@ -144,10 +144,15 @@ type Override struct {
 	// When is a CEL expression over "member" and "object", the object as it is for that
 	// member before this override: it counts for the objects for which it is true. Empty:
 	// for all.
-	When   string          `json:"when,omitempty"`
-	Images []ImageOverride `json:"images,omitempty"`
-	Env    []EnvOverride   `json:"env,omitempty"`
-	Args   []ArgsOverride  `json:"args,omitempty"`
+	When string `json:"when,omitempty"`
+	// Replicas is how many each of these members runs, in the place of the manifest's
+	// number; objects with fewer than the largest keep their proportion to it. Only for
+	// mode Duplicated: what is divided is divided by placement alone. Of several overrides
+	// that match the last counts. 0: as the manifest says.
+	Replicas int64           `json:"replicas,omitempty"`
+	Images   []ImageOverride `json:"images,omitempty"`
+	Env      []EnvOverride   `json:"env,omitempty"`
+	Args     []ArgsOverride  `json:"args,omitempty"`
 	// Labels and Annotations are set on every object of the work; pod templates and
 	// selectors stay as they are.
 	Labels      map[string]string `json:"labels,omitempty"`

@@ -125,7 +125,10 @@ type Agent struct {
 	leave   chan federation.Remains              // the hub has the member leave
 	probes  chan struct{}                        // a token for each look at another member that is under way
 	exports map[federation.Key]federation.Export // last reported; only reportExports uses it
-	traces  traces
+	// imported has a token while what the cluster imports may differ from what it should.
+	imported chan struct{}
+	watched  chan struct{} // closed once the caches of watch are filled
+	traces   traces
 }
 
 // New checks the options and takes the state directory. It makes no connection.
@@ -145,6 +148,7 @@ func New(opts Options) (*Agent, error) {
 	return &Agent{
 		opts: opts, log: opts.Logger.With("member", opts.Name), state: state,
 		inbox: newInbox(), greeted: make(chan struct{}), leave: make(chan federation.Remains, 1), disowned: make(chan struct{}, 1), probes: make(chan struct{}, mostProbes), exports: map[federation.Key]federation.Export{},
+		imported: make(chan struct{}, 1), watched: make(chan struct{}),
 	}, nil
 }
 
@@ -199,7 +203,7 @@ func (a *Agent) serve(ctx context.Context) error {
 	roles, running := errgroup.WithContext(ctx)
 	for _, role := range []func(context.Context) error{
 		a.admit, a.decide, a.look, a.lander.Run, a.reports.run, a.followWorks, a.observe, a.keepFacts, a.keepStatuses, a.keepSealKey,
-		a.keepApart, a.reach, a.awaitLeave,
+		a.keepApart, a.reach, a.awaitLeave, a.keepImports,
 	} {
 		roles.Go(func() error { return role(running) })
 	}

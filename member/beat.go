@@ -31,6 +31,7 @@ type hubHeard struct {
 	at       time.Time
 	health   federation.Health
 	term     uint64
+	imports  uint64 // revision of the clusterset within the term; 0: not told
 }
 
 // beat says four times a second that the agent lives. Beats are never kept for
@@ -137,13 +138,16 @@ func (a *Agent) hearHub(m messaging.Message) {
 	if b.Term < before.term {
 		return
 	}
-	heard := &hubHeard{sequence: b.Sequence, at: time.Now(), term: b.Term}
+	heard := &hubHeard{sequence: b.Sequence, at: time.Now(), term: b.Term, imports: b.Imports}
 	for _, line := range b.Members {
 		if line.Member == a.opts.Name {
 			heard.health = line.Health
 		}
 	}
 	a.hub.Store(heard)
+	if b.Term != before.term || b.Imports != before.imports {
+		mark(a.imported)
+	}
 	if b.Term != before.term {
 		a.log.Info("hub leads", "term", b.Term)
 		a.reports.resend()

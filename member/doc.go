@@ -2,10 +2,10 @@
 // member cluster.
 //
 // It joins with a one-time token, beats four times a second, reports capacity,
-// exports and the status of works, lands what the hub orders, and says hello to
-// every new hub leader with what runs here. What it may run and what it may
-// delete is decided by the pure package member/guard; the agent is the loop that
-// feeds it and obeys.
+// exports and the status of works, lands what the hub orders, keeps what the cluster
+// imports (package imports), and says hello to every new hub leader with what runs here.
+// What it may run and what it may delete is decided by the pure package member/guard; the
+// agent is the loop that feeds it and obeys.
 //
 // Secrets come sealed to a key of this agent (package federation/sealed) and are
 // opened when they are landed; on the agent's disk is the key and no secret. A work
@@ -43,6 +43,8 @@
 //	… under way                         8                                    wait
 //	hellos, renewals under way          those of 5 s: one a second, one for  end after 5 s
 //	                                    each lease in 3 s
+//	imports to be written               what differs, looked at once in     are one
+//	                                    500 ms; 4 are under way
 //	looks at other members              32                                   the hub asks again
 //	events of the cluster's caches      one for each object that changed;    –
 //	                                    they are taken in without waiting

@@ -103,7 +103,7 @@ func (a *Agent) clear(ctx context.Context) error {
 	}
 }
 
-// letGo takes Hansa out of the cluster: what it landed, what asks about pods, and last
+// letGo takes Hansa out of the cluster: what it imported, what it landed, what asks about pods, and last
 // the marker, so that the cluster can join another federation. One that has joined
 // another meanwhile is left alone.
 func (a *Agent) letGo(ctx context.Context) error {
@@ -116,6 +116,9 @@ func (a *Agent) letGo(ctx context.Context) error {
 	if found != mine && found != (kube.Marker{}) {
 		a.log.Warn("the cluster has joined another federation since: nothing is touched in it", "federation", found.Federation, "as", found.Member)
 		return nil
+	}
+	if err := a.cluster.DropImports(ctx); err != nil { // nobody would keep them any more
+		return err
 	}
 	if err := a.lander.LetGo(ctx, id.Leaving); err != nil {
 		return err

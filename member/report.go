@@ -119,6 +119,7 @@ func (a *Agent) changed(what kube.What, u *kube.Object) {
 		mark(a.facts.capacity)
 	case kube.Exports:
 		mark(a.facts.exports)
+		mark(a.imported)
 	case kube.Landed:
 		if k, ok := landing.Owner(u); ok {
 			a.statusChanged(k)
@@ -140,6 +141,7 @@ func (a *Agent) observe(ctx context.Context) error {
 			a.statusChanged(k)
 		}
 		a.facts.filled.Store(true)
+		close(a.watched)
 		mark(a.facts.capacity)
 		mark(a.facts.exports)
 		a.tell(guard.CachesSynced{})

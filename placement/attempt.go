@@ -329,7 +329,7 @@ func (r *run) duplicateInGroups() {
 func (r *run) duplicate(rank int32) outcome {
 	for i := range r.cands {
 		c := &r.cands[i]
-		c.in = r.stays(c) || (c.rank == rank && c.open && c.cap >= r.want)
+		c.in = r.stays(c) || (c.rank == rank && c.open && c.cap >= r.wantIn(c.member))
 		c.must, c.n = false, 0
 	}
 	r.listActive()
@@ -356,7 +356,7 @@ func (r *run) duplicate(rank int32) outcome {
 func (r *run) copies(c *candidate) {
 	c.n = 0
 	if c.in && r.req.Demand.Replicated {
-		c.n = min(r.want, max(c.cap, r.running[c.member]))
+		c.n = min(r.wantIn(c.member), max(c.cap, r.running[c.member]))
 	}
 }
 

@@ -117,7 +117,7 @@ func (r *run) fitOf(i int32) int64 {
 func (r *run) bound(c *candidate, running int64) {
 	c.cap = c.fits
 	if !r.divided() {
-		if r.req.Demand.Replicated && c.cap < r.want && running == 0 {
+		if r.req.Demand.Replicated && c.cap < r.wantIn(c.member) && running == 0 {
 			c.cap = 0
 		}
 		return

@@ -158,7 +158,7 @@ func (r *run) rules(d *Decision) []string {
 		}
 		out = append(out, rule)
 	} else if r.req.Demand.Replicated {
-		out = append(out, fmt.Sprintf("replicas: %d in each of %d members", r.want, len(d.Members)))
+		out = append(out, fmt.Sprintf("replicas: %d in each of %d members%s", r.want, len(d.Members), r.ownRule(d)))
 	}
 	if r.loose && !r.req.Rebalance {
 		out = append(out, "whole: not everything found a place beside what ran, so that moved")
@@ -210,4 +210,18 @@ func (r *run) affinityRules() []string {
 		}
 	}
 	return out
+}
+
+// ownRule names the members that have a number of their own.
+func (r *run) ownRule(d *Decision) string {
+	var parts []string
+	for _, m := range d.Members {
+		if n := r.wantIn(r.p.s.index[m.Member]); n != r.want {
+			parts = append(parts, fmt.Sprintf("%s %d", m.Member, n))
+		}
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return "; by overrides " + strings.Join(parts, ", ")
 }

@@ -22,7 +22,7 @@ func (r *run) explainRoom(i int32, line *federation.MemberExplanation) {
 	}
 	least := r.block()
 	if !r.divided() {
-		least = max(r.want, 1)
+		least = max(r.wantIn(i), 1)
 	}
 	if r.quotaBinds(i) {
 		r.explainQuota(i, line, least)
@@ -112,7 +112,7 @@ func (r *run) detail(score string, c *candidate) string {
 		}
 		return joinFew(parts)
 	case "headroom":
-		return fmt.Sprintf("holds %d of %d", c.fits, r.want)
+		return fmt.Sprintf("holds %d of %d", c.fits, r.wantIn(c.member))
 	case "balance":
 		return fmt.Sprintf("%.0f%% of what it has least of is free", scoreBalance(r, c.member, 0))
 	case "stay":

@@ -40,7 +40,7 @@ func (r *run) narrow() {
 // narrows reports a request that one hard constraint with a max decides.
 func (r *run) narrows() bool {
 	switch {
-	case len(r.constraints) != 1 || r.req.Explain || r.block() > 1 || r.scratch.count() < r.p.narrowFrom:
+	case len(r.constraints) != 1 || r.own || r.req.Explain || r.block() > 1 || r.scratch.count() < r.p.narrowFrom:
 		return false
 	case len(r.spec.Members.Groups) > 0 || r.spec.Geo.MaxLatency > 0 || survivalKey(r.spec.Failover.Survive) != "":
 		return false

@@ -37,6 +37,7 @@ type run struct {
 	cands       []candidate
 	active      []int32 // candidates that take part in the attempt, ascending
 	divides     bool    // the total is divided over members
+	own         bool    // overrides give members a number of their own
 
 	cells   []cell
 	order   []int32
@@ -123,6 +124,7 @@ func (r *run) begin(req *Request) error {
 	if !req.Demand.Replicated {
 		r.want = 1
 	}
+	r.own = r.spec.Replicas.Mode == "Duplicated" && r.want > 0 && slices.ContainsFunc(r.spec.Overrides, func(o federation.Override) bool { return o.Replicas > 0 })
 	r.divides = req.Demand.Replicated && r.want > 0 && r.spec.Replicas.Mode != "Duplicated"
 	r.fits, r.missing = r.p.fitsFor(podwise(r.unit()), r.p.s.lets(req.Demand.Tolerations))
 	r.quota = r.p.quotaOf(req.Workload.Namespace)
@@ -176,6 +178,23 @@ func (r *run) unit() federation.Resources {
 		return r.req.Demand.PerReplica
 	}
 	return r.req.Demand.PerNode
+}
+
+// wantIn is how many replicas a member should have of a workload that is not divided.
+func (r *run) wantIn(i int32) int64 {
+	if !r.own {
+		return r.want
+	}
+	return r.p.s.members[i].replicas(r.spec, r.want)
+}
+
+// wantOf is wantIn of all members together.
+func (r *run) wantOf(members []federation.AssignedMember) int64 {
+	var n int64
+	for i := range members {
+		n += r.wantIn(r.p.s.index[members[i].Member])
+	}
+	return n
 }
 
 // divided reports whether the total is divided over members.
@@ -238,7 +257,7 @@ func (r *run) fill(d *Decision) {
 	case count == 0:
 		d.Unmet = max(r.want, 1)
 	case r.req.Demand.Replicated:
-		d.Unmet = r.want*int64(count) - placed
+		d.Unmet = r.wantOf(d.Members) - placed
 	}
 	if d.Unmet > 0 {
 		d.Binding = r.binding()

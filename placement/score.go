@@ -148,7 +148,8 @@ func (r *run) scoreOf(i int32, fits int64) int64 {
 	if r.weights == 0 {
 		return 0
 	}
-	if r.common && r.running[i] < 0 && fits >= r.want {
+	want := r.wantIn(i)
+	if r.common && r.running[i] < 0 && fits >= want {
 		return r.commonScore(r.p.free[i])
 	}
 	var sum float64
@@ -156,7 +157,7 @@ func (r *run) scoreOf(i int32, fits int64) int64 {
 		s := &r.scoring[k]
 		switch {
 		case s.plain == plainStay && r.running[i] < 0:
-		case s.plain == plainHeadroom && fits >= r.want:
+		case s.plain == plainHeadroom && fits >= want:
 			sum += s.weight * 100
 		case s.plain == plainBalance && r.running[i] <= 0:
 			sum += s.weight * r.p.free[i]
@@ -194,11 +195,12 @@ func scoreBalance(r *run, i int32, _ int64) float64 {
 	return load.freePercent(&r.p.s.members[i].Facts.Allocatable)
 }
 
-func scoreHeadroom(r *run, _ int32, fits int64) float64 {
-	if fits >= r.want {
+func scoreHeadroom(r *run, i int32, fits int64) float64 {
+	want := r.wantIn(i)
+	if fits >= want {
 		return 100
 	}
-	return 100 * float64(fits) / float64(r.want)
+	return 100 * float64(fits) / float64(want)
 }
 
 func scoreStay(r *run, i int32, _ int64) float64 {

@@ -25,6 +25,26 @@ func Match(sel federation.LabelSelector, spec federation.MemberSpec, facts feder
 	return m.firstMismatch(sel) == "", nil
 }
 
+// ReplicasIn is how many replicas of a workload that is not divided a member should run:
+// what the last override says that matches it, else the manifest's number. One that is
+// scaled to 0 has none anywhere.
+func ReplicasIn(p *federation.PlacementSpec, manifest int64, m Member) int64 {
+	m.Spec.Place = catalogue.Resolve(m.Spec.Place)
+	return m.replicas(p, manifest)
+}
+
+func (m *Member) replicas(p *federation.PlacementSpec, manifest int64) int64 {
+	if manifest == 0 {
+		return 0
+	}
+	for i := len(p.Overrides) - 1; i >= 0; i-- {
+		if o := &p.Overrides[i]; o.Replicas > 0 && m.firstMismatch(o.Members) == "" {
+			return o.Replicas
+		}
+	}
+	return manifest
+}
+
 // firstMismatch returns "" when the selector matches, and otherwise what about
 // the member is not as wanted: `region is "us-east", wanted In [eu-central]`.
 func (m *Member) firstMismatch(sel federation.LabelSelector) string {

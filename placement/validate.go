@@ -1,6 +1,7 @@
 package placement
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -252,6 +253,9 @@ func validateOverrides(p *federation.PlacementSpec) error {
 		if err := validateSelector(o.Members); err != nil {
 			return fmt.Errorf("overrides[%d].members: %w", i, err)
 		}
+		if err := validateOwnReplicas(p, &o); err != nil {
+			return fmt.Errorf("overrides[%d].replicas: %w", i, err)
+		}
 		for j, args := range o.Args {
 			if len(args.Args)+len(args.Append) == 0 {
 				return fmt.Errorf("overrides[%d].args[%d]: want args or append", i, j)
@@ -262,6 +266,22 @@ func validateOverrides(p *federation.PlacementSpec) error {
 				return fmt.Errorf("overrides[%d]: label or annotation %q: keys of hansa.io are Hansa's own, and an empty one is none", i, key)
 			}
 		}
+	}
+	return nil
+}
+
+// validateOwnReplicas refuses a number that contradicts the division, or that placement
+// cannot know when it chooses members.
+func validateOwnReplicas(p *federation.PlacementSpec, o *federation.Override) error {
+	switch {
+	case o.Replicas == 0:
+		return nil
+	case o.Replicas < 0 || o.Replicas > MaxReplicas:
+		return fmt.Errorf("%d: want 1 to %d; members that are to have none belong into members.exclude", o.Replicas, MaxReplicas)
+	case p.Replicas.Mode != "Duplicated":
+		return errors.New("the replicas are divided over the members, which decides how many each has: use replicas.mode Duplicated, or replicas.by Static with weights, or replicas.min and max")
+	case o.When != "":
+		return errors.New("it cannot depend on when: select by members, which placement knows before it chooses")
 	}
 	return nil
 }

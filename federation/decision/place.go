@@ -205,7 +205,11 @@ func (m *Machine) total(w *workload, shares []federation.AssignedMember) int64 {
 		return 0
 	}
 	if w.spec.Placement.Replicas.Mode == "Duplicated" {
-		return w.demand.Replicas * int64(len(shares))
+		var n int64
+		for _, s := range shares {
+			n += m.replicasIn(w, s.Member)
+		}
+		return n
 	}
 	return w.demand.Replicas
 }

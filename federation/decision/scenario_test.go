@@ -18,7 +18,7 @@ import (
 // obey. Lines are commands:
 //
 //	members NAME=REGION...           join; each has 40 cores
-//	workload NS/NAME replicas=N [dwell=D] [mode=M] [rto=D] [once] [duplicated] [aggregated] [spread] [in=A,B]
+//	workload NS/NAME replicas=N [dwell=D] [mode=M] [rto=D] [once] [duplicated] [own=MEMBER:N] [aggregated] [spread] [in=A,B]
 //	    [cpu=MILLI] [tolerate=KEY:SECONDS] [score=NAME:WEIGHT] [tier=N] [preempts] [secret] [gold=IMAGE] [many=IMAGE]
 //	delete NS/NAME
 //	kill NAME   start NAME   mute NAME   unmute NAME   slow NAME D
@@ -194,6 +194,8 @@ func (r *rig) cmdWorkload(args []string) {
 			w.Placement.Overrides = append(w.Placement.Overrides, overriding(name, v))
 		case "duplicated":
 			w.Placement.Replicas.Mode = "Duplicated"
+		case "own":
+			w.Placement.Overrides = append(w.Placement.Overrides, r.own(v))
 		case "service":
 			w.Objects = append(w.Objects, serviceOf(key))
 		case "secret":
@@ -210,6 +212,17 @@ func (r *rig) cmdWorkload(args []string) {
 	w.Objects = append(w.Objects, federation.Object{APIVersion: "apps/v1", Kind: "Deployment", Namespace: key.Namespace, Name: key.Name, Raw: json.RawMessage(raw)})
 	w.Revision = r.put("workloads:"+key.String(), w)
 	r.step(WorkloadChanged{w})
+}
+
+// own reads MEMBER:N.
+func (r *rig) own(text string) federation.Override {
+	member, number, _ := strings.Cut(text, ":")
+	n, err := strconv.ParseInt(number, 10, 64)
+	r.ok(err)
+	return federation.Override{
+		Members:  federation.LabelSelector{MatchExpressions: []federation.Requirement{{Key: "name", Operator: "In", Values: []string{member}}}},
+		Replicas: n,
+	}
 }
 
 func serviceOf(k federation.Key) federation.Object {

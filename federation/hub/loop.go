@@ -54,6 +54,7 @@ type leadership struct {
 	full     string // why nothing new was written, as it was told last
 	heads    *heads
 	traces   *traces
+	imports  *imports
 	inspections
 }
 
@@ -75,7 +76,7 @@ func (h *Hub) lead(ctx context.Context, r reigning) error {
 		writers: map[string]*mailbox.Box[write]{}, stores: map[string]*mailbox.Box[write]{},
 		group: group, pending: newPending(), quotas: newQuotas(), told: map[string]federation.OperationState{},
 		backups: newBackups(), unread: len(decision.Sources()),
-		heads: newHeads(), traces: newTraces(),
+		heads: newHeads(), traces: newTraces(), imports: newImports(r.term),
 	}
 	var err error
 	if l.buckets, err = h.openBuckets(ctx); err != nil {
@@ -87,6 +88,7 @@ func (h *Hub) lead(ctx context.Context, r reigning) error {
 	group.Go(func() error { return l.run(ctx) })
 	group.Go(func() error { return l.followMarker(ctx) })
 	l.follow(ctx)
+	group.Go(func() error { return l.followExports(ctx) })
 	if h.opts.Gather != nil {
 		group.Go(func() error { return l.gather(ctx) })
 	}
@@ -233,8 +235,11 @@ func (l *leadership) beat(ctx context.Context, e decision.SendHubBeat) {
 	if e.Early {
 		return
 	}
+	imports := l.imports.sourcesAre(e.Beat.Members)
 	for member, account := range l.dir.everyMember() {
-		_ = bus.Publish(subject.DownBeat(account), federationv1.EncodeHubBeat(e.Beat.For(member)))
+		own := e.Beat.For(member)
+		own.Imports = imports
+		_ = bus.Publish(subject.DownBeat(account), federationv1.EncodeHubBeat(own))
 	}
 }
 

@@ -44,6 +44,7 @@ func (l *leadership) reports() map[string]handler {
 		subject.UpRotate:  l.hearRotate,
 		subject.UpRotated: l.hearRotated,
 		subject.UpLeave:   l.hearLeave,
+		subject.UpImports: l.hearImports,
 	}
 }
 

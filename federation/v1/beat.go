@@ -59,7 +59,7 @@ func toHolding(h *Holding) (federation.Holding, error) {
 // EncodeHubBeat writes a HubBeat.
 func EncodeHubBeat(b federation.HubBeat) []byte {
 	return encode(&HubBeat{
-		Term: b.Term, Sequence: b.Sequence, Frozen: b.Frozen, Full: b.Full, Heads: fromHeads(b.Heads), Hub: b.Hub, Hubs: b.Hubs,
+		Term: b.Term, Sequence: b.Sequence, Frozen: b.Frozen, Full: b.Full, Heads: fromHeads(b.Heads), Hub: b.Hub, Hubs: b.Hubs, Imports: b.Imports,
 		Members: each(b.Members, func(m federation.MemberBeat) *MemberBeat {
 			return &MemberBeat{
 				Member: m.Member, Health: m.Health.String(), Incarnation: uint64(m.Incarnation),
@@ -92,7 +92,7 @@ func DecodeHubBeat(b []byte) (federation.HubBeat, error) {
 					Operation: f.GetOperation(), Members: f.GetMembers(), Level: f.GetLevel(), Lifetime: toDuration(f.GetLifetime()),
 				}
 			}),
-			Heads: toHeads(m.GetHeads()), Hub: m.GetHub(), Hubs: m.GetHubs(),
+			Heads: toHeads(m.GetHeads()), Hub: m.GetHub(), Hubs: m.GetHubs(), Imports: m.GetImports(),
 		}, nil
 	})
 }

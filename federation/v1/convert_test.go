@@ -42,6 +42,8 @@ func codecs() []codec {
 		of("MemberFacts", EncodeMemberFacts, DecodeMemberFacts),
 		of("HealthRecord", EncodeHealthRecord, DecodeHealthRecord),
 		of("Export", EncodeExport, DecodeExport),
+		of("ImportsRequest", EncodeImportsRequest, DecodeImportsRequest),
+		of("ImportsReply", EncodeImportsReply, DecodeImportsReply),
 		of("Workload", EncodeWorkload, DecodeWorkload),
 		of("Assignment", EncodeAssignment, DecodeAssignment),
 		of("Work", EncodeWork, DecodeWork),

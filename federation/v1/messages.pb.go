@@ -326,7 +326,9 @@ type HubBeat struct {
 	// The instance that leads.
 	Hub string `protobuf:"bytes,8,opt,name=hub,proto3" json:"hub,omitempty"`
 	// How many hubs there are.
-	Hubs          int64 `protobuf:"varint,9,opt,name=hubs,proto3" json:"hubs,omitempty"`
+	Hubs int64 `protobuf:"varint,9,opt,name=hubs,proto3" json:"hubs,omitempty"`
+	// Revision of the clusterset within the term; only for agents, 0 while it is not known.
+	Imports       uint64 `protobuf:"varint,10,opt,name=imports,proto3" json:"imports,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -420,6 +422,13 @@ func (x *HubBeat) GetHub() string {
 func (x *HubBeat) GetHubs() int64 {
 	if x != nil {
 		return x.Hubs
+	}
+	return 0
+}
+
+func (x *HubBeat) GetImports() uint64 {
+	if x != nil {
+		return x.Imports
 	}
 	return 0
 }
@@ -4158,6 +4167,205 @@ func (x *LeaveReport) GetWaits() string {
 	return ""
 }
 
+// ImportsRequest is an agent's question what the clusterset exports.
+type ImportsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Term of the hub that told what the agent knows.
+	Term uint64 `protobuf:"varint,1,opt,name=term,proto3" json:"term,omitempty"`
+	// Revision that the agent knows; 0 for nothing.
+	Since         uint64 `protobuf:"varint,2,opt,name=since,proto3" json:"since,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ImportsRequest) Reset() {
+	*x = ImportsRequest{}
+	mi := &file_federation_v1_messages_proto_msgTypes[58]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ImportsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ImportsRequest) ProtoMessage() {}
+
+func (x *ImportsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_federation_v1_messages_proto_msgTypes[58]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ImportsRequest.ProtoReflect.Descriptor instead.
+func (*ImportsRequest) Descriptor() ([]byte, []int) {
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{58}
+}
+
+func (x *ImportsRequest) GetTerm() uint64 {
+	if x != nil {
+		return x.Term
+	}
+	return 0
+}
+
+func (x *ImportsRequest) GetSince() uint64 {
+	if x != nil {
+		return x.Since
+	}
+	return 0
+}
+
+// ImportsReply is what changed since then, or its first part.
+type ImportsReply struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Term  uint64                 `protobuf:"varint,1,opt,name=term,proto3" json:"term,omitempty"`
+	// Revision that the agent knows with this.
+	Revision uint64 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
+	// Nothing that the agent knew counts any more.
+	Anew bool `protobuf:"varint,3,opt,name=anew,proto3" json:"anew,omitempty"`
+	// There is more after the revision.
+	More bool `protobuf:"varint,4,opt,name=more,proto3" json:"more,omitempty"`
+	// Each an encoded Export, without incarnation, sequence and time of observation.
+	Exports [][]byte `protobuf:"bytes,5,rep,name=exports,proto3" json:"exports,omitempty"`
+	// Every member.
+	Sources       []*ImportSource `protobuf:"bytes,6,rep,name=sources,proto3" json:"sources,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ImportsReply) Reset() {
+	*x = ImportsReply{}
+	mi := &file_federation_v1_messages_proto_msgTypes[59]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ImportsReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ImportsReply) ProtoMessage() {}
+
+func (x *ImportsReply) ProtoReflect() protoreflect.Message {
+	mi := &file_federation_v1_messages_proto_msgTypes[59]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ImportsReply.ProtoReflect.Descriptor instead.
+func (*ImportsReply) Descriptor() ([]byte, []int) {
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{59}
+}
+
+func (x *ImportsReply) GetTerm() uint64 {
+	if x != nil {
+		return x.Term
+	}
+	return 0
+}
+
+func (x *ImportsReply) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *ImportsReply) GetAnew() bool {
+	if x != nil {
+		return x.Anew
+	}
+	return false
+}
+
+func (x *ImportsReply) GetMore() bool {
+	if x != nil {
+		return x.More
+	}
+	return false
+}
+
+func (x *ImportsReply) GetExports() [][]byte {
+	if x != nil {
+		return x.Exports
+	}
+	return nil
+}
+
+func (x *ImportsReply) GetSources() []*ImportSource {
+	if x != nil {
+		return x.Sources
+	}
+	return nil
+}
+
+// ImportSource is how one member is, to those who import from it.
+type ImportSource struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Member string                 `protobuf:"bytes,1,opt,name=member,proto3" json:"member,omitempty"`
+	// current, withdrawn or unheard.
+	State         string `protobuf:"bytes,2,opt,name=state,proto3" json:"state,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ImportSource) Reset() {
+	*x = ImportSource{}
+	mi := &file_federation_v1_messages_proto_msgTypes[60]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ImportSource) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ImportSource) ProtoMessage() {}
+
+func (x *ImportSource) ProtoReflect() protoreflect.Message {
+	mi := &file_federation_v1_messages_proto_msgTypes[60]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ImportSource.ProtoReflect.Descriptor instead.
+func (*ImportSource) Descriptor() ([]byte, []int) {
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{60}
+}
+
+func (x *ImportSource) GetMember() string {
+	if x != nil {
+		return x.Member
+	}
+	return ""
+}
+
+func (x *ImportSource) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
 var File_federation_v1_messages_proto protoreflect.FileDescriptor
 
 const file_federation_v1_messages_proto_rawDesc = "" +
@@ -4189,7 +4397,7 @@ const file_federation_v1_messages_proto_rawDesc = "" +
 	"\bworkload\x18\x01 \x01(\v2\x18.hansa.federation.v1.KeyR\bworkload\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x18\n" +
 	"\astopped\x18\x03 \x01(\bR\astopped\x12\x1a\n" +
-	"\brevision\x18\x04 \x01(\x04R\brevision\"\xf5\x02\n" +
+	"\brevision\x18\x04 \x01(\x04R\brevision\"\x8f\x03\n" +
 	"\aHubBeat\x12\x12\n" +
 	"\x04term\x18\x01 \x01(\x04R\x04term\x12\x1a\n" +
 	"\bsequence\x18\x02 \x01(\x04R\bsequence\x129\n" +
@@ -4199,7 +4407,9 @@ const file_federation_v1_messages_proto_rawDesc = "" +
 	"\x04full\x18\x06 \x01(\tR\x04full\x12=\n" +
 	"\x05heads\x18\a \x03(\v2'.hansa.federation.v1.HubBeat.HeadsEntryR\x05heads\x12\x10\n" +
 	"\x03hub\x18\b \x01(\tR\x03hub\x12\x12\n" +
-	"\x04hubs\x18\t \x01(\x03R\x04hubs\x1a8\n" +
+	"\x04hubs\x18\t \x01(\x03R\x04hubs\x12\x18\n" +
+	"\aimports\x18\n" +
+	" \x01(\x04R\aimports\x1a8\n" +
 	"\n" +
 	"HeadsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
@@ -4503,7 +4713,20 @@ const file_federation_v1_messages_proto_rawDesc = "" +
 	"\n" +
 	"cluster_id\x18\x02 \x01(\tR\tclusterId\x12\x12\n" +
 	"\x04done\x18\x03 \x01(\bR\x04done\x12\x14\n" +
-	"\x05waits\x18\x04 \x01(\tR\x05waitsB6Z4github.com/hansa-io/hansa/federation/v1;federationv1b\x06proto3"
+	"\x05waits\x18\x04 \x01(\tR\x05waits\":\n" +
+	"\x0eImportsRequest\x12\x12\n" +
+	"\x04term\x18\x01 \x01(\x04R\x04term\x12\x14\n" +
+	"\x05since\x18\x02 \x01(\x04R\x05since\"\xbd\x01\n" +
+	"\fImportsReply\x12\x12\n" +
+	"\x04term\x18\x01 \x01(\x04R\x04term\x12\x1a\n" +
+	"\brevision\x18\x02 \x01(\x04R\brevision\x12\x12\n" +
+	"\x04anew\x18\x03 \x01(\bR\x04anew\x12\x12\n" +
+	"\x04more\x18\x04 \x01(\bR\x04more\x12\x18\n" +
+	"\aexports\x18\x05 \x03(\fR\aexports\x12;\n" +
+	"\asources\x18\x06 \x03(\v2!.hansa.federation.v1.ImportSourceR\asources\"<\n" +
+	"\fImportSource\x12\x16\n" +
+	"\x06member\x18\x01 \x01(\tR\x06member\x12\x14\n" +
+	"\x05state\x18\x02 \x01(\tR\x05stateB6Z4github.com/hansa-io/hansa/federation/v1;federationv1b\x06proto3"
 
 var (
 	file_federation_v1_messages_proto_rawDescOnce sync.Once
@@ -4517,7 +4740,7 @@ func file_federation_v1_messages_proto_rawDescGZIP() []byte {
 	return file_federation_v1_messages_proto_rawDescData
 }
 
-var file_federation_v1_messages_proto_msgTypes = make([]protoimpl.MessageInfo, 62)
+var file_federation_v1_messages_proto_msgTypes = make([]protoimpl.MessageInfo, 65)
 var file_federation_v1_messages_proto_goTypes = []any{
 	(*Beat)(nil),                  // 0: hansa.federation.v1.Beat
 	(*PeerObservation)(nil),       // 1: hansa.federation.v1.PeerObservation
@@ -4577,75 +4800,79 @@ var file_federation_v1_messages_proto_goTypes = []any{
 	(*RotationOrder)(nil),         // 55: hansa.federation.v1.RotationOrder
 	(*LeaveOrder)(nil),            // 56: hansa.federation.v1.LeaveOrder
 	(*LeaveReport)(nil),           // 57: hansa.federation.v1.LeaveReport
-	nil,                           // 58: hansa.federation.v1.HubBeat.HeadsEntry
-	nil,                           // 59: hansa.federation.v1.JoinRequest.LabelsEntry
-	nil,                           // 60: hansa.federation.v1.SimulationRequest.ScaleEntry
-	nil,                           // 61: hansa.federation.v1.SimulationRequest.PoliciesEntry
-	(*durationpb.Duration)(nil),   // 62: google.protobuf.Duration
-	(*Key)(nil),                   // 63: hansa.federation.v1.Key
-	(*Place)(nil),                 // 64: hansa.federation.v1.Place
-	(*timestamppb.Timestamp)(nil), // 65: google.protobuf.Timestamp
-	(*MemberSpec)(nil),            // 66: hansa.federation.v1.MemberSpec
-	(*MemberFacts)(nil),           // 67: hansa.federation.v1.MemberFacts
-	(*BusUser)(nil),               // 68: hansa.federation.v1.BusUser
+	(*ImportsRequest)(nil),        // 58: hansa.federation.v1.ImportsRequest
+	(*ImportsReply)(nil),          // 59: hansa.federation.v1.ImportsReply
+	(*ImportSource)(nil),          // 60: hansa.federation.v1.ImportSource
+	nil,                           // 61: hansa.federation.v1.HubBeat.HeadsEntry
+	nil,                           // 62: hansa.federation.v1.JoinRequest.LabelsEntry
+	nil,                           // 63: hansa.federation.v1.SimulationRequest.ScaleEntry
+	nil,                           // 64: hansa.federation.v1.SimulationRequest.PoliciesEntry
+	(*durationpb.Duration)(nil),   // 65: google.protobuf.Duration
+	(*Key)(nil),                   // 66: hansa.federation.v1.Key
+	(*Place)(nil),                 // 67: hansa.federation.v1.Place
+	(*timestamppb.Timestamp)(nil), // 68: google.protobuf.Timestamp
+	(*MemberSpec)(nil),            // 69: hansa.federation.v1.MemberSpec
+	(*MemberFacts)(nil),           // 70: hansa.federation.v1.MemberFacts
+	(*BusUser)(nil),               // 71: hansa.federation.v1.BusUser
 }
 var file_federation_v1_messages_proto_depIdxs = []int32{
-	62, // 0: hansa.federation.v1.Beat.stall:type_name -> google.protobuf.Duration
-	62, // 1: hansa.federation.v1.Beat.hub_age:type_name -> google.protobuf.Duration
+	65, // 0: hansa.federation.v1.Beat.stall:type_name -> google.protobuf.Duration
+	65, // 1: hansa.federation.v1.Beat.hub_age:type_name -> google.protobuf.Duration
 	1,  // 2: hansa.federation.v1.Beat.peers:type_name -> hansa.federation.v1.PeerObservation
 	2,  // 3: hansa.federation.v1.Beat.holdings:type_name -> hansa.federation.v1.Holding
-	62, // 4: hansa.federation.v1.PeerObservation.age:type_name -> google.protobuf.Duration
-	63, // 5: hansa.federation.v1.Holding.workload:type_name -> hansa.federation.v1.Key
+	65, // 4: hansa.federation.v1.PeerObservation.age:type_name -> google.protobuf.Duration
+	66, // 5: hansa.federation.v1.Holding.workload:type_name -> hansa.federation.v1.Key
 	6,  // 6: hansa.federation.v1.HubBeat.members:type_name -> hansa.federation.v1.MemberBeat
 	7,  // 7: hansa.federation.v1.HubBeat.masks:type_name -> hansa.federation.v1.FaultMask
-	58, // 8: hansa.federation.v1.HubBeat.heads:type_name -> hansa.federation.v1.HubBeat.HeadsEntry
+	61, // 8: hansa.federation.v1.HubBeat.heads:type_name -> hansa.federation.v1.HubBeat.HeadsEntry
 	5,  // 9: hansa.federation.v1.Opinion.members:type_name -> hansa.federation.v1.MemberOpinion
-	62, // 10: hansa.federation.v1.MemberOpinion.heard_age:type_name -> google.protobuf.Duration
-	62, // 11: hansa.federation.v1.MemberBeat.heard_age:type_name -> google.protobuf.Duration
-	62, // 12: hansa.federation.v1.FaultMask.lifetime:type_name -> google.protobuf.Duration
+	65, // 10: hansa.federation.v1.MemberOpinion.heard_age:type_name -> google.protobuf.Duration
+	65, // 11: hansa.federation.v1.MemberBeat.heard_age:type_name -> google.protobuf.Duration
+	65, // 12: hansa.federation.v1.FaultMask.lifetime:type_name -> google.protobuf.Duration
 	2,  // 13: hansa.federation.v1.Hello.holdings:type_name -> hansa.federation.v1.Holding
 	2,  // 14: hansa.federation.v1.HelloReply.keep:type_name -> hansa.federation.v1.Holding
 	2,  // 15: hansa.federation.v1.HelloReply.stop:type_name -> hansa.federation.v1.Holding
-	62, // 16: hansa.federation.v1.ProbeRequest.timeout:type_name -> google.protobuf.Duration
-	62, // 17: hansa.federation.v1.ProbeReply.round_trip:type_name -> google.protobuf.Duration
+	65, // 16: hansa.federation.v1.ProbeRequest.timeout:type_name -> google.protobuf.Duration
+	65, // 17: hansa.federation.v1.ProbeReply.round_trip:type_name -> google.protobuf.Duration
 	14, // 18: hansa.federation.v1.QueryReport.counts:type_name -> hansa.federation.v1.QueryCount
-	63, // 19: hansa.federation.v1.QueryCount.service:type_name -> hansa.federation.v1.Key
-	64, // 20: hansa.federation.v1.JoinRequest.place:type_name -> hansa.federation.v1.Place
-	59, // 21: hansa.federation.v1.JoinRequest.labels:type_name -> hansa.federation.v1.JoinRequest.LabelsEntry
-	65, // 22: hansa.federation.v1.JoinReply.expires_at:type_name -> google.protobuf.Timestamp
-	62, // 23: hansa.federation.v1.TokenRequest.ttl:type_name -> google.protobuf.Duration
-	65, // 24: hansa.federation.v1.TokenReply.expires_at:type_name -> google.protobuf.Timestamp
+	66, // 19: hansa.federation.v1.QueryCount.service:type_name -> hansa.federation.v1.Key
+	67, // 20: hansa.federation.v1.JoinRequest.place:type_name -> hansa.federation.v1.Place
+	62, // 21: hansa.federation.v1.JoinRequest.labels:type_name -> hansa.federation.v1.JoinRequest.LabelsEntry
+	68, // 22: hansa.federation.v1.JoinReply.expires_at:type_name -> google.protobuf.Timestamp
+	65, // 23: hansa.federation.v1.TokenRequest.ttl:type_name -> google.protobuf.Duration
+	68, // 24: hansa.federation.v1.TokenReply.expires_at:type_name -> google.protobuf.Timestamp
 	21, // 25: hansa.federation.v1.TokensReply.tokens:type_name -> hansa.federation.v1.Token
-	65, // 26: hansa.federation.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
-	60, // 27: hansa.federation.v1.SimulationRequest.scale:type_name -> hansa.federation.v1.SimulationRequest.ScaleEntry
-	66, // 28: hansa.federation.v1.SimulationRequest.add:type_name -> hansa.federation.v1.MemberSpec
-	67, // 29: hansa.federation.v1.SimulationRequest.add_facts:type_name -> hansa.federation.v1.MemberFacts
-	61, // 30: hansa.federation.v1.SimulationRequest.policies:type_name -> hansa.federation.v1.SimulationRequest.PoliciesEntry
+	68, // 26: hansa.federation.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
+	63, // 27: hansa.federation.v1.SimulationRequest.scale:type_name -> hansa.federation.v1.SimulationRequest.ScaleEntry
+	69, // 28: hansa.federation.v1.SimulationRequest.add:type_name -> hansa.federation.v1.MemberSpec
+	70, // 29: hansa.federation.v1.SimulationRequest.add_facts:type_name -> hansa.federation.v1.MemberFacts
+	64, // 30: hansa.federation.v1.SimulationRequest.policies:type_name -> hansa.federation.v1.SimulationRequest.PoliciesEntry
 	24, // 31: hansa.federation.v1.Simulation.moves:type_name -> hansa.federation.v1.Move
 	25, // 32: hansa.federation.v1.Simulation.unmet:type_name -> hansa.federation.v1.Unmet
-	63, // 33: hansa.federation.v1.Move.workload:type_name -> hansa.federation.v1.Key
-	63, // 34: hansa.federation.v1.Unmet.workload:type_name -> hansa.federation.v1.Key
+	66, // 33: hansa.federation.v1.Move.workload:type_name -> hansa.federation.v1.Key
+	66, // 34: hansa.federation.v1.Unmet.workload:type_name -> hansa.federation.v1.Key
 	27, // 35: hansa.federation.v1.Readiness.scenarios:type_name -> hansa.federation.v1.Scenario
-	65, // 36: hansa.federation.v1.Readiness.checked_at:type_name -> google.protobuf.Timestamp
+	68, // 36: hansa.federation.v1.Readiness.checked_at:type_name -> google.protobuf.Timestamp
 	25, // 37: hansa.federation.v1.Scenario.unmet:type_name -> hansa.federation.v1.Unmet
-	63, // 38: hansa.federation.v1.RebalanceRequest.workload:type_name -> hansa.federation.v1.Key
-	63, // 39: hansa.federation.v1.ReplayRequest.workload:type_name -> hansa.federation.v1.Key
-	63, // 40: hansa.federation.v1.Replay.workload:type_name -> hansa.federation.v1.Key
+	66, // 38: hansa.federation.v1.RebalanceRequest.workload:type_name -> hansa.federation.v1.Key
+	66, // 39: hansa.federation.v1.ReplayRequest.workload:type_name -> hansa.federation.v1.Key
+	66, // 40: hansa.federation.v1.Replay.workload:type_name -> hansa.federation.v1.Key
 	35, // 41: hansa.federation.v1.DescribeReply.evidence:type_name -> hansa.federation.v1.Evidence
-	62, // 42: hansa.federation.v1.Evidence.age:type_name -> google.protobuf.Duration
-	63, // 43: hansa.federation.v1.RenewRequest.workload:type_name -> hansa.federation.v1.Key
-	62, // 44: hansa.federation.v1.Grant.ttl:type_name -> google.protobuf.Duration
+	65, // 42: hansa.federation.v1.Evidence.age:type_name -> google.protobuf.Duration
+	66, // 43: hansa.federation.v1.RenewRequest.workload:type_name -> hansa.federation.v1.Key
+	65, // 44: hansa.federation.v1.Grant.ttl:type_name -> google.protobuf.Duration
 	49, // 45: hansa.federation.v1.RestoreReply.changes:type_name -> hansa.federation.v1.RestoreChanges
-	65, // 46: hansa.federation.v1.RestoreChanges.at:type_name -> google.protobuf.Timestamp
+	68, // 46: hansa.federation.v1.RestoreChanges.at:type_name -> google.protobuf.Timestamp
 	50, // 47: hansa.federation.v1.RestoreChanges.counts:type_name -> hansa.federation.v1.BucketCount
 	51, // 48: hansa.federation.v1.RestoreChanges.list:type_name -> hansa.federation.v1.RestoreChange
-	65, // 49: hansa.federation.v1.Rotation.at:type_name -> google.protobuf.Timestamp
-	68, // 50: hansa.federation.v1.Rotated.user:type_name -> hansa.federation.v1.BusUser
-	51, // [51:51] is the sub-list for method output_type
-	51, // [51:51] is the sub-list for method input_type
-	51, // [51:51] is the sub-list for extension type_name
-	51, // [51:51] is the sub-list for extension extendee
-	0,  // [0:51] is the sub-list for field type_name
+	68, // 49: hansa.federation.v1.Rotation.at:type_name -> google.protobuf.Timestamp
+	71, // 50: hansa.federation.v1.Rotated.user:type_name -> hansa.federation.v1.BusUser
+	60, // 51: hansa.federation.v1.ImportsReply.sources:type_name -> hansa.federation.v1.ImportSource
+	52, // [52:52] is the sub-list for method output_type
+	52, // [52:52] is the sub-list for method input_type
+	52, // [52:52] is the sub-list for extension type_name
+	52, // [52:52] is the sub-list for extension extendee
+	0,  // [0:52] is the sub-list for field type_name
 }
 
 func init() { file_federation_v1_messages_proto_init() }
@@ -4660,7 +4887,7 @@ func file_federation_v1_messages_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_federation_v1_messages_proto_rawDesc), len(file_federation_v1_messages_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   62,
+			NumMessages:   65,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

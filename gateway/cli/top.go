@@ -78,9 +78,10 @@ func sum(all []usage, resource string) (out float64) {
 	return out
 }
 
-// amounts are the two columns of what is used.
+// amounts are the two columns of what is used. What the metrics API does not list it has
+// not measured, or not yet.
 func amounts(all []usage, err error) []string {
-	if err != nil {
+	if err != nil || len(all) == 0 {
 		return []string{unmeasured, unmeasured}
 	}
 	return []string{fmt.Sprintf("%.0fm", sum(all, "cpu")*1000), size(fmt.Sprintf("%.0f", sum(all, "memory")))}

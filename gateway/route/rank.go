@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/hansa-io/hansa/federation"
+	"github.com/hansa-io/hansa/federation/clusterset"
 	"github.com/hansa-io/hansa/messaging/subject"
 	"github.com/hansa-io/hansa/placement/catalogue"
 )
@@ -65,7 +66,7 @@ const StaleAfter = 2 * time.Second
 // Rank answers a query from the table.
 func (t *Table) Rank(q Query) Answer {
 	exports := t.Exports(q.Service)
-	ports, conflicts := mergePorts(exports)
+	ports, conflicts := t.Ports(q.Service)
 	ports = slices.DeleteFunc(ports, func(p federation.Port) bool { return !wanted(p, q.Port) })
 	answer := Answer{Conflicts: conflicts}
 	tiers := map[string]*Tier{}
@@ -219,35 +220,21 @@ func targetsOf(e Export, ports []federation.Port) []federation.Port {
 	return out
 }
 
-// mergePorts is the union of the members' ports; where two differ under one name
-// or number, the oldest export is right.
-func mergePorts(exports []Export) ([]federation.Port, []string) {
-	byAge := slices.Clone(exports)
-	slices.SortStableFunc(byAge, func(a, b Export) int {
-		return cmp.Or(a.ExportedAt.Compare(b.ExportedAt), cmp.Compare(a.Member, b.Member))
-	})
-	var ports []federation.Port
-	var conflicts []string
-	for _, e := range byAge {
-		for _, p := range e.Ports {
-			i := slices.IndexFunc(ports, func(o federation.Port) bool {
-				return o.Protocol == p.Protocol && (o.Name == p.Name || o.Port == p.Port)
-			})
-			switch {
-			case i < 0:
-				ports = append(ports, p)
-			case ports[i].Name != p.Name || ports[i].Port != p.Port:
-				conflicts = append(conflicts, fmt.Sprintf("%s: port %s %d differs from the older %s %d",
-					e.Member, name(p), p.Port, name(ports[i]), ports[i].Port))
-			}
-		}
+// merged is what the exports of a service make together.
+func merged(exports []Export) clusterset.Service {
+	plain := make([]federation.Export, len(exports))
+	for i, e := range exports {
+		plain[i] = e.Export
 	}
-	return ports, conflicts
+	return clusterset.Merge(plain)
 }
-
-func name(p federation.Port) string { return cmp.Or(p.Name, "(unnamed)") }
 
 // Ports returns the merged ports of a service and the conflicts over them.
 func (t *Table) Ports(service federation.Key) ([]federation.Port, []string) {
-	return mergePorts(t.Exports(service))
+	all := merged(t.Exports(service))
+	var conflicts []string
+	for _, c := range all.Conflicts {
+		conflicts = append(conflicts, c.String())
+	}
+	return all.Ports, conflicts
 }

@@ -10,10 +10,12 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/discovery"
+
+	"github.com/hansa-io/hansa/member/imports"
 )
 
 // NamespaceUsers returns an object that lives in the namespace beside what
-// Kubernetes itself puts there, "Deployment shop/web", or "" when there is none. What
+// Kubernetes itself puts there, and what Hansa imports, "Deployment shop/web", or "" when there is none. What
 // may not be looked at counts as used.
 func (c *Client) NamespaceUsers(ctx context.Context, namespace string) (string, error) {
 	lists, err := discovery.ServerPreferredNamespacedResources(c.typed.Discovery())
@@ -29,7 +31,7 @@ func (c *Client) NamespaceUsers(ctx context.Context, namespace string) (string, 
 			if !slices.Contains(kind.Verbs, "list") || automatic(kind.Kind) {
 				continue
 			}
-			found, err := c.dynamic.Resource(gv.WithResource(kind.Name)).Namespace(namespace).List(ctx, metav1.ListOptions{Limit: 5})
+			found, err := c.dynamic.Resource(gv.WithResource(kind.Name)).Namespace(namespace).List(ctx, metav1.ListOptions{LabelSelector: "!" + imports.Label, Limit: 5})
 			if apierrors.IsForbidden(err) {
 				return kind.Name + " that the agent may not list", nil
 			}

@@ -14,7 +14,8 @@ import (
 // Right is one thing that a client may do in a cluster.
 type Right struct {
 	Verb string
-	// Resource is "resource" or "resource.group"; or a path, "/readyz".
+	// Resource is "resource", "resource.group" or "resource/subresource.group"; or a path,
+	// "/readyz".
 	Resource string
 	// Namespace and Name narrow it; "" means all.
 	Namespace, Name string
@@ -77,8 +78,9 @@ func (r Right) spec() authorizationv1.SelfSubjectAccessReviewSpec {
 		return authorizationv1.SelfSubjectAccessReviewSpec{NonResourceAttributes: &authorizationv1.NonResourceAttributes{Path: r.Resource, Verb: r.Verb}}
 	}
 	resource, group, _ := strings.Cut(r.Resource, ".")
+	resource, sub, _ := strings.Cut(resource, "/")
 	return authorizationv1.SelfSubjectAccessReviewSpec{ResourceAttributes: &authorizationv1.ResourceAttributes{
-		Verb: r.Verb, Group: group, Resource: resource, Namespace: r.Namespace, Name: r.Name,
+		Verb: r.Verb, Group: group, Resource: resource, Subresource: sub, Namespace: r.Namespace, Name: r.Name,
 	}}
 }
 

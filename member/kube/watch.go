@@ -11,8 +11,11 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic/dynamicinformer"
 	"k8s.io/client-go/informers"
+	discovery "k8s.io/client-go/informers/discovery/v1"
 	"k8s.io/client-go/tools/cache"
 	mcs "sigs.k8s.io/mcs-api/pkg/apis/v1alpha1"
+
+	"github.com/hansa-io/hansa/member/imports"
 )
 
 // ManagedLabel marks every object that Hansa made.
@@ -58,7 +61,9 @@ func (c *Client) Watch(changed func(What, *unstructured.Unstructured)) *Watch {
 	w.pods = w.typed.Core().V1().Pods().Informer()
 	w.quotas = w.typed.Core().V1().ResourceQuotas().Informer()
 	w.svcs = w.typed.Core().V1().Services().Informer()
-	w.slices = w.typed.Discovery().V1().EndpointSlices().Informer()
+	w.slices = discovery.NewFilteredEndpointSliceInformer(c.typed, metav1.NamespaceAll, 0, cache.Indexers{}, func(o *metav1.ListOptions) {
+		o.LabelSelector = "!" + imports.SourceLabel // what is imported is not of this cluster
+	})
 	w.exports = w.dynamic(mcs.SchemeGroupVersion.WithResource("serviceexports"), labels.Everything())
 	return w
 }

@@ -123,7 +123,8 @@ const (
 	// the agent is connected with.
 	UpRotate  = "rotate"
 	UpRotated = "rotated"
-	UpLeave   = "leave" // how far the agent has come with DownLeave
+	UpLeave   = "leave"   // how far the agent has come with DownLeave
+	UpImports = "imports" // what the clusterset exports; the answer tells what changed
 )
 
 // Methods that the hub asks of an agent. A stream import carries no reply path,

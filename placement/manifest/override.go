@@ -97,6 +97,9 @@ func applyAt(o *federation.Override, at []int, objects []federation.Object, docs
 func CheckOverrides(w federation.Workload) error {
 	var all []document
 	var compiler expression.Compiler
+	if err := onlyOneSets(w); err != nil {
+		return err
+	}
 	for i := range w.Placement.Overrides {
 		if when := w.Placement.Overrides[i].When; when != "" {
 			if _, err := compiler.Condition(when); err != nil {
@@ -149,6 +152,9 @@ func applyOverride(o *federation.Override, objects []federation.Object, docs []d
 	}
 	for _, args := range o.Args {
 		note(eachContainer(objects, docs, args.Container, func(c document) error { return setArgs(c, args) }), "args of %s", args.Container)
+	}
+	if o.Replicas > 0 {
+		note(setReplicas(objects, docs, o.Replicas), "replicas %d", o.Replicas)
 	}
 	for i := range docs {
 		note(setMarks(docs[i], o), "%s", objects[i].ID())
@@ -234,6 +240,61 @@ func setArgs(c document, o federation.ArgsOverride) error {
 		list = append(list, arg)
 	}
 	c["args"] = list
+	return nil
+}
+
+// setReplicas gives the largest of the objects that make pods so many replicas, and the
+// others the same in proportion: those of one that has some at least 1.
+func setReplicas(objects []federation.Object, docs []document, replicas int64) error {
+	all, err := components(objects)
+	if err != nil {
+		return err
+	}
+	all = slices.DeleteFunc(all, func(c component) bool { return c.kind == "DaemonSet" })
+	var lead int64
+	for i := range all {
+		switch c := &all[i]; c.kind {
+		case "Job", "CronJob", "Pod":
+			return fmt.Errorf("%s has no spec.replicas", objects[c.object].ID())
+		default:
+			lead = max(lead, c.replicas)
+		}
+	}
+	if len(all) == 0 {
+		return errors.New("no object has spec.replicas")
+	}
+	for i := range all {
+		c := &all[i]
+		if c.replicas == 0 {
+			continue // it is stopped
+		}
+		spec, err := mapAt(docs[c.object], "spec")
+		if err != nil {
+			return err
+		}
+		spec["replicas"] = max(1, (c.replicas*replicas+lead/2)/lead)
+	}
+	return nil
+}
+
+// onlyOneSets refuses patches of replicas beside numbers of overrides: which of them
+// counted would depend on their order, and placement knows of the numbers alone.
+func onlyOneSets(w federation.Workload) error {
+	number := slices.IndexFunc(w.Placement.Overrides, func(o federation.Override) bool { return o.Replicas > 0 })
+	if number < 0 {
+		return nil
+	}
+	for i, o := range w.Placement.Overrides {
+		for j := range o.Patches {
+			ops, err := parsePatch(o.Patches[j].Patch)
+			if err != nil {
+				return fmt.Errorf("overrides[%d]: patches[%d]: %w", i, j, err)
+			}
+			if slices.ContainsFunc(ops, func(op operation) bool { return *op.Path == "/spec/replicas" }) {
+				return fmt.Errorf("overrides[%d]: patches[%d] changes spec.replicas, and overrides[%d] has replicas: leave one of them out", i, j, number)
+			}
+		}
+	}
 	return nil
 }
 

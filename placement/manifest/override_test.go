@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -67,6 +68,61 @@ func TestCheckOverrides(t *testing.T) {
 		err := CheckOverrides(w)
 		if (err == nil) != (want == "") || err != nil && (!strings.HasPrefix(err.Error(), want) || strings.Contains(err.Error(), "\n")) {
 			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+}
+
+// TestReplicas: the largest object gets the number, the others theirs in proportion, and a
+// number that cannot be, or that a patch contradicts, is refused.
+func TestReplicas(t *testing.T) {
+	object := func(kind, name, spec string) federation.Object {
+		version := map[string]string{"Job": "batch/v1"}[kind]
+		if version == "" {
+			version = "apps/v1"
+		}
+		raw := `{"apiVersion":"` + version + `","kind":"` + kind + `","metadata":{"name":"` + name + `","namespace":"shop"},"spec":{` + spec + `}}`
+		return federation.Object{APIVersion: version, Kind: kind, Namespace: "shop", Name: name, Raw: json.RawMessage(raw)}
+	}
+	own := federation.Override{Replicas: 6}
+	patch := federation.Override{Patches: []federation.PatchOverride{{Target: federation.ResourceSelector{Kind: "Deployment"}, Patch: json.RawMessage(`[{"op":"add","path":"/spec/replicas","value":2}]`)}}}
+	for _, c := range []struct {
+		objects   []federation.Object
+		overrides []federation.Override
+		want      string // spec.replicas of each, or the refusal
+	}{
+		{
+			[]federation.Object{object("Deployment", "web", `"replicas":4`), object("StatefulSet", "db", `"replicas":1`), object("Deployment", "off", `"replicas":0`), object("DaemonSet", "log", ``)},
+			[]federation.Override{own}, "6 2 0 <nil>",
+		},
+		{[]federation.Object{object("Deployment", "web", ``)}, []federation.Override{own, {Replicas: 2}}, "2"},
+		{[]federation.Object{object("Deployment", "web", ``), object("Job", "once", ``)}, []federation.Override{own}, "overrides[0]: replicas 6: batch/v1/Job shop/once has no spec.replicas"},
+		{[]federation.Object{object("DaemonSet", "log", ``)}, []federation.Override{own}, "overrides[0]: replicas 6: no object has spec.replicas"},
+		{[]federation.Object{object("Deployment", "web", ``)}, []federation.Override{patch, own}, "overrides[0]: patches[0] changes spec.replicas, and overrides[1] has replicas: leave one of them out"},
+	} {
+		w := federation.Workload{
+			Key: federation.Key{Namespace: "shop", Name: "web"}, Objects: c.objects,
+			Placement: federation.PlacementSpec{Replicas: federation.ReplicaSpec{Mode: "Duplicated"}, Overrides: c.overrides},
+		}
+		if err := CheckOverrides(w); err != nil {
+			if err.Error() != c.want {
+				t.Errorf("refused: %v, want %s", err, c.want)
+			}
+			continue
+		}
+		out, err := Render(w, Target{Member: federation.MemberSpec{Name: "a"}, Epoch: 1, Shares: []federation.AssignedMember{{Member: "a", Replicas: 6}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, o := range out {
+			var u struct{ Spec struct{ Replicas any } }
+			if err := json.Unmarshal(o.Raw, &u); err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, fmt.Sprint(u.Spec.Replicas))
+		}
+		if strings.Join(got, " ") != c.want {
+			t.Errorf("replicas %v, want %s", got, c.want)
 		}
 	}
 }

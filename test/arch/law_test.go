@@ -29,6 +29,7 @@ var table = []row{
 	{"federation/recovery", pure, nil},
 	{"federation/rollout", pure, nil},
 	{"federation/expression", pure, nil},
+	{"federation/clusterset", pure, nil},
 	{"federation/decision", pure, []string{
 		"federation/expression", "federation/membership", "federation/lease", "federation/recovery", "federation/rollout", "placement", "placement/manifest",
 		"placement/catalogue",
@@ -38,7 +39,8 @@ var table = []row{
 	{"placement/manifest", pure, []string{"federation/expression", "placement"}},
 	{"member/observe", pure, nil},
 	{"member/guard", pure, []string{"federation/lease"}},
-	{"gateway/route", pure, []string{"federation/decision", "messaging/subject", "placement/catalogue"}},
+	{"member/imports", pure, []string{"federation/clusterset"}},
+	{"gateway/route", pure, []string{"federation/clusterset", "federation/decision", "messaging/subject", "placement/catalogue"}},
 	{"messaging/subject", pure, nil},
 	{"federation/busdoctor", pure, nil},
 	{"messaging/flow", pure, nil},
@@ -55,7 +57,7 @@ var table = []row{
 	{"messaging/mirror", adapter, []string{"messaging", "messaging/subject"}},
 	{"messaging/nats/...", adapter, []string{"configs/certfile", "messaging", "messaging/subject", "messaging/trace", "messaging/tunnel", "messaging/nats/..."}},
 	{"messaging/messagingtest", adapter, []string{"messaging", "messaging/subject", "messaging/trace"}},
-	{"member/kube", adapter, []string{"member/observe"}},
+	{"member/kube", adapter, []string{"member/imports", "member/observe"}},
 	{"member/admit", adapter, nil},
 	{"member/wrap", adapter, []string{"member/admit"}},
 	{"member/store", adapter, nil},
@@ -72,7 +74,7 @@ var table = []row{
 		"configs", "federation/...", "placement/...", "messaging", "messaging/mailbox", "messaging/subject", "messaging/trace",
 	}},
 	{"member", shell, []string{
-		"configs", "federation/probe", "federation/sealed", "federation/v1", "gateway/v1", "member/access", "member/admit", "member/guard", "member/kube", "member/landing", "member/observe", "member/reach", "member/store",
+		"configs", "federation/probe", "federation/sealed", "federation/v1", "gateway/v1", "member/access", "member/admit", "member/guard", "member/imports", "member/kube", "member/landing", "member/observe", "member/reach", "member/store",
 		"messaging", "messaging/subject", "messaging/trace",
 	}},
 	{"gateway/cli", shell, []string{"configs", "federation/archive", "gateway/v1", "messaging/trace"}},
@@ -155,6 +157,7 @@ var dependencies = []dependency{
 	{"golang.org/x/sys", []string{"member/cluster/containerd", "member/cluster/node"}, "mounts and open files of nodes; namespaces and TAP devices of test/net"},
 	{"github.com/vishvananda/netlink", []string{"member/cluster/host", "member/cluster/node"}, "the network of containerd nodes"},
 	{"github.com/google/go-containerregistry", []string{"member/cluster/images"}, "images without a registry"},
+	{"github.com/creack/pty", nil, "tests only: the terminal of a person"},
 	{"pgregory.net/rapid", nil, "tests only"},
 }
 

@@ -38,6 +38,7 @@ func TestInside(t *testing.T) {
 		{"chart", checkChart},
 		{"missing right", checkMissingRight},
 		{"join", checkJoinInside},
+		{"imports", checkImportsInside},
 		{"land", checkLandInside},
 		{"marker", checkMarker},
 		{"leave", checkLeaveInside},
@@ -193,7 +194,31 @@ func checkMissingRight(t *testing.T, s *inside) {
 	s.awaitOutput("yes", "auth", "can-i", "get", "/readyz/etcd", "--as", "system:serviceaccount:hansa-system:hansa-agent")
 }
 
+// checkImportsInside: the role for imports is not there, as in an installation of before:
+// that is told, and nothing else is missing; once it is there the cluster imports.
+func checkImportsInside(t *testing.T, s *inside) {
+	s.f.await(t, 20*time.Second, func() string {
+		if out := s.f.run(t, "hansa", "get", "events"); !strings.Contains(out, "services of other members are not imported: the agent may not create+delete+patch endpointslices.discovery.k8s.io") {
+			return "events:\n" + out
+		}
+		return ""
+	})
+	member := "tokyo"
+	s.f.kubectl(t, member, "create", "namespace", "inn")
+	s.kubectl("create", "namespace", "inn")
+	s.f.put(t, member, fmt.Sprintf(desk, 80))
+	s.f.awaitImport(t, member, "inn/desk", "ClusterSetIP http:80/TCP of tokyo Present Ready=True")
+	s.awaitOutput("", "get", "serviceimports", "-A", "-o", "name")
+	s.kubectl("apply", "--server-side", "-f", "configs/agent/2-rbac.yaml")
+	s.awaitOutput("serviceimport.multicluster.x-k8s.io/desk", "get", "serviceimports", "-n", "inn", "-o", "name")
+	s.f.kubectl(t, member, "delete", "serviceexport", "-n", "inn", "desk")
+	s.awaitOutput("", "get", "serviceimports,services,endpointslices", "-n", "inn", "-o", "name")
+	s.kubectl("delete", "namespace", "inn")
+}
+
 func checkJoinInside(t *testing.T, s *inside) {
+	s.kubectl("delete", "clusterrole", "hansa-agent-imports")
+	s.awaitOutput("no", "auth", "can-i", "delete", "endpointslices", "--as", "system:serviceaccount:hansa-system:hansa-agent")
 	agent := s.agent()
 	if err := agent.Start(); err != nil {
 		t.Fatal(err)
@@ -268,6 +293,11 @@ func checkRights(t *testing.T, s *inside) {
 	for _, r := range append(rightsOf(cluster.Rules, ""), rightsOf(own.Rules, "hansa-system")...) {
 		granted[r.String()] = true
 	}
+	var more rbacv1.ClusterRole
+	s.f.read(t, &more, "kubectl", "--kubeconfig", s.kubeconfig, "get", "clusterrole", "hansa-agent-imports", "-o", "json")
+	if got, want := fmt.Sprint(sorted(rightsOf(more.Rules, ""))), fmt.Sprint(sorted(kube.ImportRights())); got != want {
+		t.Errorf("hansa-agent-imports grants %s, and imports need %s", got, want)
+	}
 	if denied := s.proxy.denied(); len(denied) > 0 {
 		t.Errorf("the agent asked for what it may not do: %v", denied)
 	}
@@ -287,6 +317,15 @@ func checkRights(t *testing.T, s *inside) {
 	if t.Failed() {
 		t.Logf("used:\n%s", strings.Join(slices.Sorted(maps.Keys(used)), "\n"))
 	}
+}
+
+func sorted(rights []kube.Right) []string {
+	var out []string
+	for _, r := range rights {
+		out = append(out, r.String())
+	}
+	slices.Sort(out)
+	return out
 }
 
 // rightsOf are the single rights of rules.
@@ -334,6 +373,11 @@ func checkMarker(t *testing.T, s *inside) {
 
 // checkLeaveInside: the rights of the manifests are enough to let go of the cluster.
 func checkLeaveInside(t *testing.T, s *inside) {
+	s.awaitOutput("", "get", "namespace", "inn", "--ignore-not-found", "-o", "name")
+	s.kubectl("create", "namespace", "inn")
+	s.f.put(t, "tokyo", fmt.Sprintf(desk, 80))
+	s.awaitOutput("serviceimport.multicluster.x-k8s.io/desk", "get", "serviceimports", "-n", "inn", "-o", "name")
 	s.f.run(t, "hansa", "leave", "osaka", "--delete", "--yes", "--wait")
+	s.awaitOutput("", "get", "serviceimports,services,endpointslices", "-n", "inn", "-o", "name")
 	s.awaitOutput("configmap/hansa-agent\nconfigmap/kube-root-ca.crt", "get", "configmaps", "-n", "hansa-system", "-o", "name")
 }

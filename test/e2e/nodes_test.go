@@ -48,6 +48,7 @@ func TestNodes(t *testing.T) {
 		{"mixed", checkMixed},
 		{"reach", checkReach},
 		{"dns", checkDNS},
+		{"terminal", checkTerminal},
 		{"volume", checkVolume},
 		{"image", checkImage},
 		{"steady", checkSteady},
@@ -159,20 +160,25 @@ func checkReach(t *testing.T, f federation) {
 	}
 }
 
-const imported = `apiVersion: multicluster.x-k8s.io/v1alpha1
-kind: ServiceImport
-metadata: {namespace: shop, name: web}
-spec: {type: ClusterSetIP, ips: [%s], ports: [{name: http, port: 80, protocol: TCP}]}
+const far = `apiVersion: v1
+kind: Service
+metadata: {namespace: shop, name: far}
+spec: {selector: {app: web}, ports: [{name: http, port: 80, targetPort: http}]}
+---
+apiVersion: multicluster.x-k8s.io/v1alpha1
+kind: ServiceExport
+metadata: {namespace: shop, name: far}
 `
 
+// checkDNS asks for a service that only frankfurt has, and exports: tokyo has it by its
+// ServiceImport.
 func checkDNS(t *testing.T, f federation) {
-	service := f.kubectl(t, "frankfurt", "-n", "shop", "get", "service", "web", "-o", "jsonpath={.spec.clusterIP}")
-	f.put(t, "tokyo", fmt.Sprintf(imported, service))
+	f.put(t, "frankfurt", far)
 	for url, node := range map[string]string{
 		"http://web.shop":                        "tokyo-node-0",
 		"http://web.shop.svc.cluster.local":      "tokyo-node-0",
-		"http://web.shop.svc.clusterset.local":   frankfurtNode,
-		"http://web.shop.svc.clusterset.local.:": frankfurtNode,
+		"http://far.shop.svc.clusterset.local":   frankfurtNode,
+		"http://far.shop.svc.clusterset.local.:": frankfurtNode,
 	} {
 		f.await(t, 15*time.Second, func() string {
 			out, code := f.fetch(t, url)
@@ -182,6 +188,17 @@ func checkDNS(t *testing.T, f federation) {
 			return fmt.Sprintf("%s: exit %d: %s", url, code, out)
 		})
 	}
+	if out, code := f.fetch(t, "http://far.shop"); code == 0 {
+		t.Errorf("tokyo has a Service of the name: %s", out)
+	}
+	f.kubectl(t, "frankfurt", "delete", "serviceexport/far", "service/far", "-n", "shop")
+	f.awaitImport(t, "tokyo", "shop/far", "")
+	f.await(t, 15*time.Second, func() string {
+		if out, code := f.fetch(t, "http://far.shop.svc.clusterset.local"); code == 0 {
+			return "it is still there: " + out
+		}
+		return ""
+	})
 }
 
 const volume = `apiVersion: v1

@@ -34,6 +34,7 @@ func TestReach(t *testing.T) {
 	t.Run("copy", r.copy)
 	t.Run("port-forward", r.portForward)
 	t.Run("top", r.top)
+	t.Run("top measured", r.topMeasured)
 	t.Run("merge", r.merge)
 	t.Run("cut", r.cut)
 }

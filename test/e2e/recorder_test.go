@@ -117,6 +117,9 @@ func rightsFor(q *http.Request) []kube.Right {
 	if len(parts) > 1 {
 		r.Name = parts[1]
 	}
+	if len(parts) > 2 {
+		r.Resource = strings.TrimSuffix(parts[0]+"/"+parts[2]+"."+group, ".")
+	}
 	r.Verb = map[string]string{"GET": "get", "POST": "create", "PATCH": "patch", "PUT": "update", "DELETE": "delete"}[q.Method]
 	if r.Verb == "get" && r.Name == "" {
 		r.Verb = "list"
