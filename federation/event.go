@@ -42,6 +42,8 @@ type HubBeat struct {
 	// Heads has, for gateways, the last revision of each bucket that the hub has seen or
 	// written: who has less for long is behind.
 	Heads map[string]Revision
+	// Looks is, for one member, what its agent is to look at until it is told otherwise.
+	Looks []Look
 }
 
 // For is the part of the beat that concerns one member: its own line, and the masks that

@@ -33,15 +33,17 @@ type Beat struct {
 	HubSequence uint64                 `protobuf:"varint,5,opt,name=hub_sequence,json=hubSequence,proto3" json:"hub_sequence,omitempty"`
 	HubAge      *durationpb.Duration   `protobuf:"bytes,6,opt,name=hub_age,json=hubAge,proto3" json:"hub_age,omitempty"`
 	// Signals: 0 absent, 1 green, 2 red.
-	Api           uint32             `protobuf:"varint,7,opt,name=api,proto3" json:"api,omitempty"`
-	Etcd          uint32             `protobuf:"varint,8,opt,name=etcd,proto3" json:"etcd,omitempty"`
-	Ingress       uint32             `protobuf:"varint,9,opt,name=ingress,proto3" json:"ingress,omitempty"`
-	Nodes         int64              `protobuf:"varint,10,opt,name=nodes,proto3" json:"nodes,omitempty"`
-	NodesReady    int64              `protobuf:"varint,11,opt,name=nodes_ready,json=nodesReady,proto3" json:"nodes_ready,omitempty"`
-	Peers         []*PeerObservation `protobuf:"bytes,12,rep,name=peers,proto3" json:"peers,omitempty"`
-	Holdings      []*Holding         `protobuf:"bytes,13,rep,name=holdings,proto3" json:"holdings,omitempty"`
-	Goodbye       bool               `protobuf:"varint,14,opt,name=goodbye,proto3" json:"goodbye,omitempty"`
-	HubTerm       uint64             `protobuf:"varint,15,opt,name=hub_term,json=hubTerm,proto3" json:"hub_term,omitempty"`
+	Api        uint32             `protobuf:"varint,7,opt,name=api,proto3" json:"api,omitempty"`
+	Etcd       uint32             `protobuf:"varint,8,opt,name=etcd,proto3" json:"etcd,omitempty"`
+	Ingress    uint32             `protobuf:"varint,9,opt,name=ingress,proto3" json:"ingress,omitempty"`
+	Nodes      int64              `protobuf:"varint,10,opt,name=nodes,proto3" json:"nodes,omitempty"`
+	NodesReady int64              `protobuf:"varint,11,opt,name=nodes_ready,json=nodesReady,proto3" json:"nodes_ready,omitempty"`
+	Peers      []*PeerObservation `protobuf:"bytes,12,rep,name=peers,proto3" json:"peers,omitempty"`
+	Holdings   []*Holding         `protobuf:"bytes,13,rep,name=holdings,proto3" json:"holdings,omitempty"`
+	Goodbye    bool               `protobuf:"varint,14,opt,name=goodbye,proto3" json:"goodbye,omitempty"`
+	HubTerm    uint64             `protobuf:"varint,15,opt,name=hub_term,json=hubTerm,proto3" json:"hub_term,omitempty"`
+	// Where others reach the member as its users do; "none": nowhere.
+	IngressAt     string `protobuf:"bytes,16,opt,name=ingress_at,json=ingressAt,proto3" json:"ingress_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -181,12 +183,20 @@ func (x *Beat) GetHubTerm() uint64 {
 	return 0
 }
 
+func (x *Beat) GetIngressAt() string {
+	if x != nil {
+		return x.IngressAt
+	}
+	return ""
+}
+
 // PeerObservation is what one member sees of another.
 type PeerObservation struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Member        string                 `protobuf:"bytes,1,opt,name=member,proto3" json:"member,omitempty"`
 	Ingress       uint32                 `protobuf:"varint,2,opt,name=ingress,proto3" json:"ingress,omitempty"`
 	Age           *durationpb.Duration   `protobuf:"bytes,3,opt,name=age,proto3" json:"age,omitempty"`
+	Detail        string                 `protobuf:"bytes,4,opt,name=detail,proto3" json:"detail,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -242,6 +252,66 @@ func (x *PeerObservation) GetAge() *durationpb.Duration {
 	return nil
 }
 
+func (x *PeerObservation) GetDetail() string {
+	if x != nil {
+		return x.Detail
+	}
+	return ""
+}
+
+// Look is what an agent is to look at until it is told otherwise.
+type Look struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Member        string                 `protobuf:"bytes,1,opt,name=member,proto3" json:"member,omitempty"`
+	IngressAt     string                 `protobuf:"bytes,2,opt,name=ingress_at,json=ingressAt,proto3" json:"ingress_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Look) Reset() {
+	*x = Look{}
+	mi := &file_federation_v1_messages_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Look) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Look) ProtoMessage() {}
+
+func (x *Look) ProtoReflect() protoreflect.Message {
+	mi := &file_federation_v1_messages_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Look.ProtoReflect.Descriptor instead.
+func (*Look) Descriptor() ([]byte, []int) {
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Look) GetMember() string {
+	if x != nil {
+		return x.Member
+	}
+	return ""
+}
+
+func (x *Look) GetIngressAt() string {
+	if x != nil {
+		return x.IngressAt
+	}
+	return ""
+}
+
 // Holding says that a member runs a workload under an epoch.
 type Holding struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -255,7 +325,7 @@ type Holding struct {
 
 func (x *Holding) Reset() {
 	*x = Holding{}
-	mi := &file_federation_v1_messages_proto_msgTypes[2]
+	mi := &file_federation_v1_messages_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -267,7 +337,7 @@ func (x *Holding) String() string {
 func (*Holding) ProtoMessage() {}
 
 func (x *Holding) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[2]
+	mi := &file_federation_v1_messages_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -280,7 +350,7 @@ func (x *Holding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Holding.ProtoReflect.Descriptor instead.
 func (*Holding) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{2}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Holding) GetWorkload() *Key {
@@ -326,14 +396,16 @@ type HubBeat struct {
 	// The instance that leads.
 	Hub string `protobuf:"bytes,8,opt,name=hub,proto3" json:"hub,omitempty"`
 	// How many hubs there are.
-	Hubs          int64 `protobuf:"varint,9,opt,name=hubs,proto3" json:"hubs,omitempty"`
+	Hubs int64 `protobuf:"varint,9,opt,name=hubs,proto3" json:"hubs,omitempty"`
+	// Only for the agent of one member.
+	Looks         []*Look `protobuf:"bytes,10,rep,name=looks,proto3" json:"looks,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *HubBeat) Reset() {
 	*x = HubBeat{}
-	mi := &file_federation_v1_messages_proto_msgTypes[3]
+	mi := &file_federation_v1_messages_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -345,7 +417,7 @@ func (x *HubBeat) String() string {
 func (*HubBeat) ProtoMessage() {}
 
 func (x *HubBeat) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[3]
+	mi := &file_federation_v1_messages_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -358,7 +430,7 @@ func (x *HubBeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HubBeat.ProtoReflect.Descriptor instead.
 func (*HubBeat) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{3}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *HubBeat) GetTerm() uint64 {
@@ -424,6 +496,13 @@ func (x *HubBeat) GetHubs() int64 {
 	return 0
 }
 
+func (x *HubBeat) GetLooks() []*Look {
+	if x != nil {
+		return x.Looks
+	}
+	return nil
+}
+
 // Opinion is what a hub that does not lead hears itself.
 type Opinion struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
@@ -439,7 +518,7 @@ type Opinion struct {
 
 func (x *Opinion) Reset() {
 	*x = Opinion{}
-	mi := &file_federation_v1_messages_proto_msgTypes[4]
+	mi := &file_federation_v1_messages_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -451,7 +530,7 @@ func (x *Opinion) String() string {
 func (*Opinion) ProtoMessage() {}
 
 func (x *Opinion) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[4]
+	mi := &file_federation_v1_messages_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -464,7 +543,7 @@ func (x *Opinion) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Opinion.ProtoReflect.Descriptor instead.
 func (*Opinion) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{4}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Opinion) GetHub() string {
@@ -519,7 +598,7 @@ type MemberOpinion struct {
 
 func (x *MemberOpinion) Reset() {
 	*x = MemberOpinion{}
-	mi := &file_federation_v1_messages_proto_msgTypes[5]
+	mi := &file_federation_v1_messages_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -531,7 +610,7 @@ func (x *MemberOpinion) String() string {
 func (*MemberOpinion) ProtoMessage() {}
 
 func (x *MemberOpinion) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[5]
+	mi := &file_federation_v1_messages_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -544,7 +623,7 @@ func (x *MemberOpinion) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MemberOpinion.ProtoReflect.Descriptor instead.
 func (*MemberOpinion) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{5}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *MemberOpinion) GetMember() string {
@@ -618,7 +697,7 @@ type MemberBeat struct {
 
 func (x *MemberBeat) Reset() {
 	*x = MemberBeat{}
-	mi := &file_federation_v1_messages_proto_msgTypes[6]
+	mi := &file_federation_v1_messages_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -630,7 +709,7 @@ func (x *MemberBeat) String() string {
 func (*MemberBeat) ProtoMessage() {}
 
 func (x *MemberBeat) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[6]
+	mi := &file_federation_v1_messages_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -643,7 +722,7 @@ func (x *MemberBeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MemberBeat.ProtoReflect.Descriptor instead.
 func (*MemberBeat) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{6}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *MemberBeat) GetMember() string {
@@ -701,7 +780,7 @@ type FaultMask struct {
 
 func (x *FaultMask) Reset() {
 	*x = FaultMask{}
-	mi := &file_federation_v1_messages_proto_msgTypes[7]
+	mi := &file_federation_v1_messages_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -713,7 +792,7 @@ func (x *FaultMask) String() string {
 func (*FaultMask) ProtoMessage() {}
 
 func (x *FaultMask) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[7]
+	mi := &file_federation_v1_messages_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -726,7 +805,7 @@ func (x *FaultMask) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FaultMask.ProtoReflect.Descriptor instead.
 func (*FaultMask) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{7}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *FaultMask) GetOperation() string {
@@ -771,7 +850,7 @@ type GatewayBeat struct {
 
 func (x *GatewayBeat) Reset() {
 	*x = GatewayBeat{}
-	mi := &file_federation_v1_messages_proto_msgTypes[8]
+	mi := &file_federation_v1_messages_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -783,7 +862,7 @@ func (x *GatewayBeat) String() string {
 func (*GatewayBeat) ProtoMessage() {}
 
 func (x *GatewayBeat) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[8]
+	mi := &file_federation_v1_messages_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -796,7 +875,7 @@ func (x *GatewayBeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GatewayBeat.ProtoReflect.Descriptor instead.
 func (*GatewayBeat) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{8}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *GatewayBeat) GetGateway() string {
@@ -847,7 +926,7 @@ type Hello struct {
 
 func (x *Hello) Reset() {
 	*x = Hello{}
-	mi := &file_federation_v1_messages_proto_msgTypes[9]
+	mi := &file_federation_v1_messages_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -859,7 +938,7 @@ func (x *Hello) String() string {
 func (*Hello) ProtoMessage() {}
 
 func (x *Hello) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[9]
+	mi := &file_federation_v1_messages_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -872,7 +951,7 @@ func (x *Hello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hello.ProtoReflect.Descriptor instead.
 func (*Hello) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{9}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Hello) GetMember() string {
@@ -948,7 +1027,7 @@ type HelloReply struct {
 
 func (x *HelloReply) Reset() {
 	*x = HelloReply{}
-	mi := &file_federation_v1_messages_proto_msgTypes[10]
+	mi := &file_federation_v1_messages_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -960,7 +1039,7 @@ func (x *HelloReply) String() string {
 func (*HelloReply) ProtoMessage() {}
 
 func (x *HelloReply) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[10]
+	mi := &file_federation_v1_messages_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -973,7 +1052,7 @@ func (x *HelloReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HelloReply.ProtoReflect.Descriptor instead.
 func (*HelloReply) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{10}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *HelloReply) GetTerm() uint64 {
@@ -1041,14 +1120,15 @@ type ProbeRequest struct {
 	Ca      []byte               `protobuf:"bytes,3,opt,name=ca,proto3" json:"ca,omitempty"`
 	Timeout *durationpb.Duration `protobuf:"bytes,4,opt,name=timeout,proto3" json:"timeout,omitempty"`
 	// The look only measures the way; it is no evidence.
-	Survey        bool `protobuf:"varint,5,opt,name=survey,proto3" json:"survey,omitempty"`
+	Survey        bool   `protobuf:"varint,5,opt,name=survey,proto3" json:"survey,omitempty"`
+	IngressAt     string `protobuf:"bytes,6,opt,name=ingress_at,json=ingressAt,proto3" json:"ingress_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ProbeRequest) Reset() {
 	*x = ProbeRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[11]
+	mi := &file_federation_v1_messages_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1060,7 +1140,7 @@ func (x *ProbeRequest) String() string {
 func (*ProbeRequest) ProtoMessage() {}
 
 func (x *ProbeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[11]
+	mi := &file_federation_v1_messages_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1073,7 +1153,7 @@ func (x *ProbeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProbeRequest.ProtoReflect.Descriptor instead.
 func (*ProbeRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{11}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ProbeRequest) GetMember() string {
@@ -1111,6 +1191,13 @@ func (x *ProbeRequest) GetSurvey() bool {
 	return false
 }
 
+func (x *ProbeRequest) GetIngressAt() string {
+	if x != nil {
+		return x.IngressAt
+	}
+	return ""
+}
+
 // ProbeReply is what the agent saw; agent → hub.
 type ProbeReply struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
@@ -1121,13 +1208,15 @@ type ProbeReply struct {
 	// Time of TCP's handshake.
 	RoundTrip     *durationpb.Duration `protobuf:"bytes,4,opt,name=round_trip,json=roundTrip,proto3" json:"round_trip,omitempty"`
 	Survey        bool                 `protobuf:"varint,5,opt,name=survey,proto3" json:"survey,omitempty"`
+	Ingress       uint32               `protobuf:"varint,6,opt,name=ingress,proto3" json:"ingress,omitempty"`
+	IngressDetail string               `protobuf:"bytes,7,opt,name=ingress_detail,json=ingressDetail,proto3" json:"ingress_detail,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ProbeReply) Reset() {
 	*x = ProbeReply{}
-	mi := &file_federation_v1_messages_proto_msgTypes[12]
+	mi := &file_federation_v1_messages_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1139,7 +1228,7 @@ func (x *ProbeReply) String() string {
 func (*ProbeReply) ProtoMessage() {}
 
 func (x *ProbeReply) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[12]
+	mi := &file_federation_v1_messages_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1152,7 +1241,7 @@ func (x *ProbeReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProbeReply.ProtoReflect.Descriptor instead.
 func (*ProbeReply) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{12}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ProbeReply) GetSignal() uint32 {
@@ -1190,6 +1279,20 @@ func (x *ProbeReply) GetSurvey() bool {
 	return false
 }
 
+func (x *ProbeReply) GetIngress() uint32 {
+	if x != nil {
+		return x.Ingress
+	}
+	return 0
+}
+
+func (x *ProbeReply) GetIngressDetail() string {
+	if x != nil {
+		return x.IngressDetail
+	}
+	return ""
+}
+
 // QueryReport is what clients asked a gateway for; gateway → hub.
 type QueryReport struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1201,7 +1304,7 @@ type QueryReport struct {
 
 func (x *QueryReport) Reset() {
 	*x = QueryReport{}
-	mi := &file_federation_v1_messages_proto_msgTypes[13]
+	mi := &file_federation_v1_messages_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1213,7 +1316,7 @@ func (x *QueryReport) String() string {
 func (*QueryReport) ProtoMessage() {}
 
 func (x *QueryReport) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[13]
+	mi := &file_federation_v1_messages_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1226,7 +1329,7 @@ func (x *QueryReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QueryReport.ProtoReflect.Descriptor instead.
 func (*QueryReport) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{13}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *QueryReport) GetGateway() string {
@@ -1256,7 +1359,7 @@ type QueryCount struct {
 
 func (x *QueryCount) Reset() {
 	*x = QueryCount{}
-	mi := &file_federation_v1_messages_proto_msgTypes[14]
+	mi := &file_federation_v1_messages_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1268,7 +1371,7 @@ func (x *QueryCount) String() string {
 func (*QueryCount) ProtoMessage() {}
 
 func (x *QueryCount) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[14]
+	mi := &file_federation_v1_messages_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1281,7 +1384,7 @@ func (x *QueryCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QueryCount.ProtoReflect.Descriptor instead.
 func (*QueryCount) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{14}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *QueryCount) GetService() *Key {
@@ -1327,7 +1430,7 @@ type JoinRequest struct {
 
 func (x *JoinRequest) Reset() {
 	*x = JoinRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[15]
+	mi := &file_federation_v1_messages_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1339,7 +1442,7 @@ func (x *JoinRequest) String() string {
 func (*JoinRequest) ProtoMessage() {}
 
 func (x *JoinRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[15]
+	mi := &file_federation_v1_messages_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1352,7 +1455,7 @@ func (x *JoinRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinRequest.ProtoReflect.Descriptor instead.
 func (*JoinRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{15}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *JoinRequest) GetTokenId() string {
@@ -1455,7 +1558,7 @@ type JoinReply struct {
 
 func (x *JoinReply) Reset() {
 	*x = JoinReply{}
-	mi := &file_federation_v1_messages_proto_msgTypes[16]
+	mi := &file_federation_v1_messages_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1467,7 +1570,7 @@ func (x *JoinReply) String() string {
 func (*JoinReply) ProtoMessage() {}
 
 func (x *JoinReply) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[16]
+	mi := &file_federation_v1_messages_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1480,7 +1583,7 @@ func (x *JoinReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinReply.ProtoReflect.Descriptor instead.
 func (*JoinReply) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{16}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *JoinReply) GetUserJwt() string {
@@ -1536,7 +1639,7 @@ type TokenRequest struct {
 
 func (x *TokenRequest) Reset() {
 	*x = TokenRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[17]
+	mi := &file_federation_v1_messages_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1548,7 +1651,7 @@ func (x *TokenRequest) String() string {
 func (*TokenRequest) ProtoMessage() {}
 
 func (x *TokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[17]
+	mi := &file_federation_v1_messages_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1561,7 +1664,7 @@ func (x *TokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenRequest.ProtoReflect.Descriptor instead.
 func (*TokenRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{17}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *TokenRequest) GetMember() string {
@@ -1590,7 +1693,7 @@ type TokenReply struct {
 
 func (x *TokenReply) Reset() {
 	*x = TokenReply{}
-	mi := &file_federation_v1_messages_proto_msgTypes[18]
+	mi := &file_federation_v1_messages_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1602,7 +1705,7 @@ func (x *TokenReply) String() string {
 func (*TokenReply) ProtoMessage() {}
 
 func (x *TokenReply) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[18]
+	mi := &file_federation_v1_messages_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1615,7 +1718,7 @@ func (x *TokenReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenReply.ProtoReflect.Descriptor instead.
 func (*TokenReply) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{18}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *TokenReply) GetId() string {
@@ -1649,7 +1752,7 @@ type TokensRequest struct {
 
 func (x *TokensRequest) Reset() {
 	*x = TokensRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[19]
+	mi := &file_federation_v1_messages_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1661,7 +1764,7 @@ func (x *TokensRequest) String() string {
 func (*TokensRequest) ProtoMessage() {}
 
 func (x *TokensRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[19]
+	mi := &file_federation_v1_messages_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1674,7 +1777,7 @@ func (x *TokensRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokensRequest.ProtoReflect.Descriptor instead.
 func (*TokensRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{19}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *TokensRequest) GetRevoke() string {
@@ -1694,7 +1797,7 @@ type TokensReply struct {
 
 func (x *TokensReply) Reset() {
 	*x = TokensReply{}
-	mi := &file_federation_v1_messages_proto_msgTypes[20]
+	mi := &file_federation_v1_messages_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1706,7 +1809,7 @@ func (x *TokensReply) String() string {
 func (*TokensReply) ProtoMessage() {}
 
 func (x *TokensReply) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[20]
+	mi := &file_federation_v1_messages_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1719,7 +1822,7 @@ func (x *TokensReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokensReply.ProtoReflect.Descriptor instead.
 func (*TokensReply) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{20}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *TokensReply) GetTokens() []*Token {
@@ -1744,7 +1847,7 @@ type Token struct {
 
 func (x *Token) Reset() {
 	*x = Token{}
-	mi := &file_federation_v1_messages_proto_msgTypes[21]
+	mi := &file_federation_v1_messages_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1756,7 +1859,7 @@ func (x *Token) String() string {
 func (*Token) ProtoMessage() {}
 
 func (x *Token) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[21]
+	mi := &file_federation_v1_messages_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1769,7 +1872,7 @@ func (x *Token) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Token.ProtoReflect.Descriptor instead.
 func (*Token) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{21}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Token) GetId() string {
@@ -1824,7 +1927,7 @@ type SimulationRequest struct {
 
 func (x *SimulationRequest) Reset() {
 	*x = SimulationRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[22]
+	mi := &file_federation_v1_messages_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1836,7 +1939,7 @@ func (x *SimulationRequest) String() string {
 func (*SimulationRequest) ProtoMessage() {}
 
 func (x *SimulationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[22]
+	mi := &file_federation_v1_messages_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1849,7 +1952,7 @@ func (x *SimulationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SimulationRequest.ProtoReflect.Descriptor instead.
 func (*SimulationRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{22}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *SimulationRequest) GetLose() []string {
@@ -1903,7 +2006,7 @@ type Simulation struct {
 
 func (x *Simulation) Reset() {
 	*x = Simulation{}
-	mi := &file_federation_v1_messages_proto_msgTypes[23]
+	mi := &file_federation_v1_messages_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1915,7 +2018,7 @@ func (x *Simulation) String() string {
 func (*Simulation) ProtoMessage() {}
 
 func (x *Simulation) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[23]
+	mi := &file_federation_v1_messages_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1928,7 +2031,7 @@ func (x *Simulation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Simulation.ProtoReflect.Descriptor instead.
 func (*Simulation) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{23}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Simulation) GetMoves() []*Move {
@@ -1993,7 +2096,7 @@ type Move struct {
 
 func (x *Move) Reset() {
 	*x = Move{}
-	mi := &file_federation_v1_messages_proto_msgTypes[24]
+	mi := &file_federation_v1_messages_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2005,7 +2108,7 @@ func (x *Move) String() string {
 func (*Move) ProtoMessage() {}
 
 func (x *Move) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[24]
+	mi := &file_federation_v1_messages_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2018,7 +2121,7 @@ func (x *Move) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Move.ProtoReflect.Descriptor instead.
 func (*Move) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{24}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Move) GetWorkload() *Key {
@@ -2062,7 +2165,7 @@ type Unmet struct {
 
 func (x *Unmet) Reset() {
 	*x = Unmet{}
-	mi := &file_federation_v1_messages_proto_msgTypes[25]
+	mi := &file_federation_v1_messages_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2074,7 +2177,7 @@ func (x *Unmet) String() string {
 func (*Unmet) ProtoMessage() {}
 
 func (x *Unmet) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[25]
+	mi := &file_federation_v1_messages_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2087,7 +2190,7 @@ func (x *Unmet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Unmet.ProtoReflect.Descriptor instead.
 func (*Unmet) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{25}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Unmet) GetWorkload() *Key {
@@ -2131,7 +2234,7 @@ type Readiness struct {
 
 func (x *Readiness) Reset() {
 	*x = Readiness{}
-	mi := &file_federation_v1_messages_proto_msgTypes[26]
+	mi := &file_federation_v1_messages_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2143,7 +2246,7 @@ func (x *Readiness) String() string {
 func (*Readiness) ProtoMessage() {}
 
 func (x *Readiness) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[26]
+	mi := &file_federation_v1_messages_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2156,7 +2259,7 @@ func (x *Readiness) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Readiness.ProtoReflect.Descriptor instead.
 func (*Readiness) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{26}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Readiness) GetScore() float64 {
@@ -2202,7 +2305,7 @@ type Scenario struct {
 
 func (x *Scenario) Reset() {
 	*x = Scenario{}
-	mi := &file_federation_v1_messages_proto_msgTypes[27]
+	mi := &file_federation_v1_messages_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2214,7 +2317,7 @@ func (x *Scenario) String() string {
 func (*Scenario) ProtoMessage() {}
 
 func (x *Scenario) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[27]
+	mi := &file_federation_v1_messages_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2227,7 +2330,7 @@ func (x *Scenario) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Scenario.ProtoReflect.Descriptor instead.
 func (*Scenario) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{27}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Scenario) GetLost() string {
@@ -2281,7 +2384,7 @@ type ReadinessRequest struct {
 
 func (x *ReadinessRequest) Reset() {
 	*x = ReadinessRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[28]
+	mi := &file_federation_v1_messages_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2293,7 +2396,7 @@ func (x *ReadinessRequest) String() string {
 func (*ReadinessRequest) ProtoMessage() {}
 
 func (x *ReadinessRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[28]
+	mi := &file_federation_v1_messages_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2306,7 +2409,7 @@ func (x *ReadinessRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadinessRequest.ProtoReflect.Descriptor instead.
 func (*ReadinessRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{28}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{29}
 }
 
 // RebalanceRequest asks to place workloads anew; the answer is a Simulation.
@@ -2323,7 +2426,7 @@ type RebalanceRequest struct {
 
 func (x *RebalanceRequest) Reset() {
 	*x = RebalanceRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[29]
+	mi := &file_federation_v1_messages_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2335,7 +2438,7 @@ func (x *RebalanceRequest) String() string {
 func (*RebalanceRequest) ProtoMessage() {}
 
 func (x *RebalanceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[29]
+	mi := &file_federation_v1_messages_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2348,7 +2451,7 @@ func (x *RebalanceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RebalanceRequest.ProtoReflect.Descriptor instead.
 func (*RebalanceRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{29}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *RebalanceRequest) GetWorkload() *Key {
@@ -2389,7 +2492,7 @@ type ReplayRequest struct {
 
 func (x *ReplayRequest) Reset() {
 	*x = ReplayRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[30]
+	mi := &file_federation_v1_messages_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2401,7 +2504,7 @@ func (x *ReplayRequest) String() string {
 func (*ReplayRequest) ProtoMessage() {}
 
 func (x *ReplayRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[30]
+	mi := &file_federation_v1_messages_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2414,7 +2517,7 @@ func (x *ReplayRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReplayRequest.ProtoReflect.Descriptor instead.
 func (*ReplayRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{30}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ReplayRequest) GetWorkload() *Key {
@@ -2438,7 +2541,7 @@ type Replay struct {
 
 func (x *Replay) Reset() {
 	*x = Replay{}
-	mi := &file_federation_v1_messages_proto_msgTypes[31]
+	mi := &file_federation_v1_messages_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2450,7 +2553,7 @@ func (x *Replay) String() string {
 func (*Replay) ProtoMessage() {}
 
 func (x *Replay) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[31]
+	mi := &file_federation_v1_messages_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2463,7 +2566,7 @@ func (x *Replay) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Replay.ProtoReflect.Descriptor instead.
 func (*Replay) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{31}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Replay) GetWorkload() *Key {
@@ -2516,7 +2619,7 @@ type MemberChange struct {
 
 func (x *MemberChange) Reset() {
 	*x = MemberChange{}
-	mi := &file_federation_v1_messages_proto_msgTypes[32]
+	mi := &file_federation_v1_messages_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2528,7 +2631,7 @@ func (x *MemberChange) String() string {
 func (*MemberChange) ProtoMessage() {}
 
 func (x *MemberChange) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[32]
+	mi := &file_federation_v1_messages_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2541,7 +2644,7 @@ func (x *MemberChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MemberChange.ProtoReflect.Descriptor instead.
 func (*MemberChange) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{32}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *MemberChange) GetMember() string {
@@ -2582,7 +2685,7 @@ type DescribeRequest struct {
 
 func (x *DescribeRequest) Reset() {
 	*x = DescribeRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[33]
+	mi := &file_federation_v1_messages_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2594,7 +2697,7 @@ func (x *DescribeRequest) String() string {
 func (*DescribeRequest) ProtoMessage() {}
 
 func (x *DescribeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[33]
+	mi := &file_federation_v1_messages_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2607,7 +2710,7 @@ func (x *DescribeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DescribeRequest.ProtoReflect.Descriptor instead.
 func (*DescribeRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{33}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *DescribeRequest) GetMember() string {
@@ -2627,7 +2730,7 @@ type DescribeReply struct {
 
 func (x *DescribeReply) Reset() {
 	*x = DescribeReply{}
-	mi := &file_federation_v1_messages_proto_msgTypes[34]
+	mi := &file_federation_v1_messages_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2639,7 +2742,7 @@ func (x *DescribeReply) String() string {
 func (*DescribeReply) ProtoMessage() {}
 
 func (x *DescribeReply) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[34]
+	mi := &file_federation_v1_messages_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2652,7 +2755,7 @@ func (x *DescribeReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DescribeReply.ProtoReflect.Descriptor instead.
 func (*DescribeReply) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{34}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *DescribeReply) GetEvidence() []*Evidence {
@@ -2676,7 +2779,7 @@ type Evidence struct {
 
 func (x *Evidence) Reset() {
 	*x = Evidence{}
-	mi := &file_federation_v1_messages_proto_msgTypes[35]
+	mi := &file_federation_v1_messages_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2688,7 +2791,7 @@ func (x *Evidence) String() string {
 func (*Evidence) ProtoMessage() {}
 
 func (x *Evidence) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[35]
+	mi := &file_federation_v1_messages_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2701,7 +2804,7 @@ func (x *Evidence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Evidence.ProtoReflect.Descriptor instead.
 func (*Evidence) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{35}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Evidence) GetObserver() string {
@@ -2751,7 +2854,7 @@ type AbortRequest struct {
 
 func (x *AbortRequest) Reset() {
 	*x = AbortRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[36]
+	mi := &file_federation_v1_messages_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2763,7 +2866,7 @@ func (x *AbortRequest) String() string {
 func (*AbortRequest) ProtoMessage() {}
 
 func (x *AbortRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[36]
+	mi := &file_federation_v1_messages_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2776,7 +2879,7 @@ func (x *AbortRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AbortRequest.ProtoReflect.Descriptor instead.
 func (*AbortRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{36}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *AbortRequest) GetId() string {
@@ -2811,7 +2914,7 @@ type ApproveRequest struct {
 
 func (x *ApproveRequest) Reset() {
 	*x = ApproveRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[37]
+	mi := &file_federation_v1_messages_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2823,7 +2926,7 @@ func (x *ApproveRequest) String() string {
 func (*ApproveRequest) ProtoMessage() {}
 
 func (x *ApproveRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[37]
+	mi := &file_federation_v1_messages_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2836,7 +2939,7 @@ func (x *ApproveRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApproveRequest.ProtoReflect.Descriptor instead.
 func (*ApproveRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{37}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ApproveRequest) GetId() string {
@@ -2865,7 +2968,7 @@ type FreezeRequest struct {
 
 func (x *FreezeRequest) Reset() {
 	*x = FreezeRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[38]
+	mi := &file_federation_v1_messages_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2877,7 +2980,7 @@ func (x *FreezeRequest) String() string {
 func (*FreezeRequest) ProtoMessage() {}
 
 func (x *FreezeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[38]
+	mi := &file_federation_v1_messages_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2890,7 +2993,7 @@ func (x *FreezeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FreezeRequest.ProtoReflect.Descriptor instead.
 func (*FreezeRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{38}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *FreezeRequest) GetFrozen() bool {
@@ -2930,7 +3033,7 @@ type RenewRequest struct {
 
 func (x *RenewRequest) Reset() {
 	*x = RenewRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[39]
+	mi := &file_federation_v1_messages_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2942,7 +3045,7 @@ func (x *RenewRequest) String() string {
 func (*RenewRequest) ProtoMessage() {}
 
 func (x *RenewRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[39]
+	mi := &file_federation_v1_messages_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2955,7 +3058,7 @@ func (x *RenewRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenewRequest.ProtoReflect.Descriptor instead.
 func (*RenewRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{39}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *RenewRequest) GetMember() string {
@@ -3012,7 +3115,7 @@ type Grant struct {
 
 func (x *Grant) Reset() {
 	*x = Grant{}
-	mi := &file_federation_v1_messages_proto_msgTypes[40]
+	mi := &file_federation_v1_messages_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3024,7 +3127,7 @@ func (x *Grant) String() string {
 func (*Grant) ProtoMessage() {}
 
 func (x *Grant) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[40]
+	mi := &file_federation_v1_messages_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3037,7 +3140,7 @@ func (x *Grant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Grant.ProtoReflect.Descriptor instead.
 func (*Grant) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{40}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *Grant) GetTtl() *durationpb.Duration {
@@ -3069,7 +3172,7 @@ type SealOffer struct {
 
 func (x *SealOffer) Reset() {
 	*x = SealOffer{}
-	mi := &file_federation_v1_messages_proto_msgTypes[41]
+	mi := &file_federation_v1_messages_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3081,7 +3184,7 @@ func (x *SealOffer) String() string {
 func (*SealOffer) ProtoMessage() {}
 
 func (x *SealOffer) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[41]
+	mi := &file_federation_v1_messages_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3094,7 +3197,7 @@ func (x *SealOffer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SealOffer.ProtoReflect.Descriptor instead.
 func (*SealOffer) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{41}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *SealOffer) GetMember() string {
@@ -3136,7 +3239,7 @@ type SealReply struct {
 
 func (x *SealReply) Reset() {
 	*x = SealReply{}
-	mi := &file_federation_v1_messages_proto_msgTypes[42]
+	mi := &file_federation_v1_messages_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3148,7 +3251,7 @@ func (x *SealReply) String() string {
 func (*SealReply) ProtoMessage() {}
 
 func (x *SealReply) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[42]
+	mi := &file_federation_v1_messages_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3161,7 +3264,7 @@ func (x *SealReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SealReply.ProtoReflect.Descriptor instead.
 func (*SealReply) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{42}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *SealReply) GetSettled() bool {
@@ -3180,7 +3283,7 @@ type SealKeysRequest struct {
 
 func (x *SealKeysRequest) Reset() {
 	*x = SealKeysRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[43]
+	mi := &file_federation_v1_messages_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3192,7 +3295,7 @@ func (x *SealKeysRequest) String() string {
 func (*SealKeysRequest) ProtoMessage() {}
 
 func (x *SealKeysRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[43]
+	mi := &file_federation_v1_messages_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3205,7 +3308,7 @@ func (x *SealKeysRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SealKeysRequest.ProtoReflect.Descriptor instead.
 func (*SealKeysRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{43}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{44}
 }
 
 // SealKeysReply has the hubs' public curve key, and the key of the digests, which
@@ -3220,7 +3323,7 @@ type SealKeysReply struct {
 
 func (x *SealKeysReply) Reset() {
 	*x = SealKeysReply{}
-	mi := &file_federation_v1_messages_proto_msgTypes[44]
+	mi := &file_federation_v1_messages_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3232,7 +3335,7 @@ func (x *SealKeysReply) String() string {
 func (*SealKeysReply) ProtoMessage() {}
 
 func (x *SealKeysReply) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[44]
+	mi := &file_federation_v1_messages_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3245,7 +3348,7 @@ func (x *SealKeysReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SealKeysReply.ProtoReflect.Descriptor instead.
 func (*SealKeysReply) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{44}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *SealKeysReply) GetKey() string {
@@ -3275,7 +3378,7 @@ type BackupRequest struct {
 
 func (x *BackupRequest) Reset() {
 	*x = BackupRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[45]
+	mi := &file_federation_v1_messages_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3287,7 +3390,7 @@ func (x *BackupRequest) String() string {
 func (*BackupRequest) ProtoMessage() {}
 
 func (x *BackupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[45]
+	mi := &file_federation_v1_messages_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3300,7 +3403,7 @@ func (x *BackupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupRequest.ProtoReflect.Descriptor instead.
 func (*BackupRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{45}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *BackupRequest) GetSession() string {
@@ -3330,7 +3433,7 @@ type BackupReply struct {
 
 func (x *BackupReply) Reset() {
 	*x = BackupReply{}
-	mi := &file_federation_v1_messages_proto_msgTypes[46]
+	mi := &file_federation_v1_messages_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3342,7 +3445,7 @@ func (x *BackupReply) String() string {
 func (*BackupReply) ProtoMessage() {}
 
 func (x *BackupReply) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[46]
+	mi := &file_federation_v1_messages_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3355,7 +3458,7 @@ func (x *BackupReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupReply.ProtoReflect.Descriptor instead.
 func (*BackupReply) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{46}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *BackupReply) GetSession() string {
@@ -3397,7 +3500,7 @@ type RestoreRequest struct {
 
 func (x *RestoreRequest) Reset() {
 	*x = RestoreRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[47]
+	mi := &file_federation_v1_messages_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3409,7 +3512,7 @@ func (x *RestoreRequest) String() string {
 func (*RestoreRequest) ProtoMessage() {}
 
 func (x *RestoreRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[47]
+	mi := &file_federation_v1_messages_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3422,7 +3525,7 @@ func (x *RestoreRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreRequest.ProtoReflect.Descriptor instead.
 func (*RestoreRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{47}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *RestoreRequest) GetAction() string {
@@ -3482,7 +3585,7 @@ type RestoreReply struct {
 
 func (x *RestoreReply) Reset() {
 	*x = RestoreReply{}
-	mi := &file_federation_v1_messages_proto_msgTypes[48]
+	mi := &file_federation_v1_messages_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3494,7 +3597,7 @@ func (x *RestoreReply) String() string {
 func (*RestoreReply) ProtoMessage() {}
 
 func (x *RestoreReply) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[48]
+	mi := &file_federation_v1_messages_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3507,7 +3610,7 @@ func (x *RestoreReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreReply.ProtoReflect.Descriptor instead.
 func (*RestoreReply) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{48}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *RestoreReply) GetSession() string {
@@ -3560,7 +3663,7 @@ type RestoreChanges struct {
 
 func (x *RestoreChanges) Reset() {
 	*x = RestoreChanges{}
-	mi := &file_federation_v1_messages_proto_msgTypes[49]
+	mi := &file_federation_v1_messages_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3572,7 +3675,7 @@ func (x *RestoreChanges) String() string {
 func (*RestoreChanges) ProtoMessage() {}
 
 func (x *RestoreChanges) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[49]
+	mi := &file_federation_v1_messages_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3585,7 +3688,7 @@ func (x *RestoreChanges) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreChanges.ProtoReflect.Descriptor instead.
 func (*RestoreChanges) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{49}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *RestoreChanges) GetAt() *timestamppb.Timestamp {
@@ -3641,7 +3744,7 @@ type BucketCount struct {
 
 func (x *BucketCount) Reset() {
 	*x = BucketCount{}
-	mi := &file_federation_v1_messages_proto_msgTypes[50]
+	mi := &file_federation_v1_messages_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3653,7 +3756,7 @@ func (x *BucketCount) String() string {
 func (*BucketCount) ProtoMessage() {}
 
 func (x *BucketCount) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[50]
+	mi := &file_federation_v1_messages_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3666,7 +3769,7 @@ func (x *BucketCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BucketCount.ProtoReflect.Descriptor instead.
 func (*BucketCount) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{50}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *BucketCount) GetBucket() string {
@@ -3698,7 +3801,7 @@ type RestoreChange struct {
 
 func (x *RestoreChange) Reset() {
 	*x = RestoreChange{}
-	mi := &file_federation_v1_messages_proto_msgTypes[51]
+	mi := &file_federation_v1_messages_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3710,7 +3813,7 @@ func (x *RestoreChange) String() string {
 func (*RestoreChange) ProtoMessage() {}
 
 func (x *RestoreChange) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[51]
+	mi := &file_federation_v1_messages_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3723,7 +3826,7 @@ func (x *RestoreChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreChange.ProtoReflect.Descriptor instead.
 func (*RestoreChange) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{51}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *RestoreChange) GetKind() string {
@@ -3774,7 +3877,7 @@ type Rotation struct {
 
 func (x *Rotation) Reset() {
 	*x = Rotation{}
-	mi := &file_federation_v1_messages_proto_msgTypes[52]
+	mi := &file_federation_v1_messages_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3786,7 +3889,7 @@ func (x *Rotation) String() string {
 func (*Rotation) ProtoMessage() {}
 
 func (x *Rotation) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[52]
+	mi := &file_federation_v1_messages_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3799,7 +3902,7 @@ func (x *Rotation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rotation.ProtoReflect.Descriptor instead.
 func (*Rotation) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{52}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *Rotation) GetMember() string {
@@ -3868,7 +3971,7 @@ type RotationReply struct {
 
 func (x *RotationReply) Reset() {
 	*x = RotationReply{}
-	mi := &file_federation_v1_messages_proto_msgTypes[53]
+	mi := &file_federation_v1_messages_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3880,7 +3983,7 @@ func (x *RotationReply) String() string {
 func (*RotationReply) ProtoMessage() {}
 
 func (x *RotationReply) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[53]
+	mi := &file_federation_v1_messages_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3893,7 +3996,7 @@ func (x *RotationReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RotationReply.ProtoReflect.Descriptor instead.
 func (*RotationReply) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{53}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *RotationReply) GetUserJwt() string {
@@ -3916,7 +4019,7 @@ type Rotated struct {
 
 func (x *Rotated) Reset() {
 	*x = Rotated{}
-	mi := &file_federation_v1_messages_proto_msgTypes[54]
+	mi := &file_federation_v1_messages_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3928,7 +4031,7 @@ func (x *Rotated) String() string {
 func (*Rotated) ProtoMessage() {}
 
 func (x *Rotated) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[54]
+	mi := &file_federation_v1_messages_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3941,7 +4044,7 @@ func (x *Rotated) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rotated.ProtoReflect.Descriptor instead.
 func (*Rotated) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{54}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *Rotated) GetMember() string {
@@ -3984,7 +4087,7 @@ type RotationOrder struct {
 
 func (x *RotationOrder) Reset() {
 	*x = RotationOrder{}
-	mi := &file_federation_v1_messages_proto_msgTypes[55]
+	mi := &file_federation_v1_messages_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3996,7 +4099,7 @@ func (x *RotationOrder) String() string {
 func (*RotationOrder) ProtoMessage() {}
 
 func (x *RotationOrder) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[55]
+	mi := &file_federation_v1_messages_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4009,7 +4112,7 @@ func (x *RotationOrder) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RotationOrder.ProtoReflect.Descriptor instead.
 func (*RotationOrder) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{55}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *RotationOrder) GetMember() string {
@@ -4039,7 +4142,7 @@ type LeaveOrder struct {
 
 func (x *LeaveOrder) Reset() {
 	*x = LeaveOrder{}
-	mi := &file_federation_v1_messages_proto_msgTypes[56]
+	mi := &file_federation_v1_messages_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4051,7 +4154,7 @@ func (x *LeaveOrder) String() string {
 func (*LeaveOrder) ProtoMessage() {}
 
 func (x *LeaveOrder) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[56]
+	mi := &file_federation_v1_messages_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4064,7 +4167,7 @@ func (x *LeaveOrder) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaveOrder.ProtoReflect.Descriptor instead.
 func (*LeaveOrder) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{56}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *LeaveOrder) GetMember() string {
@@ -4102,7 +4205,7 @@ type LeaveReport struct {
 
 func (x *LeaveReport) Reset() {
 	*x = LeaveReport{}
-	mi := &file_federation_v1_messages_proto_msgTypes[57]
+	mi := &file_federation_v1_messages_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4114,7 +4217,7 @@ func (x *LeaveReport) String() string {
 func (*LeaveReport) ProtoMessage() {}
 
 func (x *LeaveReport) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[57]
+	mi := &file_federation_v1_messages_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4127,7 +4230,7 @@ func (x *LeaveReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaveReport.ProtoReflect.Descriptor instead.
 func (*LeaveReport) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{57}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *LeaveReport) GetMember() string {
@@ -4162,7 +4265,7 @@ var File_federation_v1_messages_proto protoreflect.FileDescriptor
 
 const file_federation_v1_messages_proto_rawDesc = "" +
 	"\n" +
-	"\x1cfederation/v1/messages.proto\x12\x13hansa.federation.v1\x1a\x1bfederation/v1/records.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x86\x04\n" +
+	"\x1cfederation/v1/messages.proto\x12\x13hansa.federation.v1\x1a\x1bfederation/v1/records.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa5\x04\n" +
 	"\x04Beat\x12\x16\n" +
 	"\x06member\x18\x01 \x01(\tR\x06member\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\x04R\vincarnation\x12\x1a\n" +
@@ -4180,16 +4283,23 @@ const file_federation_v1_messages_proto_rawDesc = "" +
 	"\x05peers\x18\f \x03(\v2$.hansa.federation.v1.PeerObservationR\x05peers\x128\n" +
 	"\bholdings\x18\r \x03(\v2\x1c.hansa.federation.v1.HoldingR\bholdings\x12\x18\n" +
 	"\agoodbye\x18\x0e \x01(\bR\agoodbye\x12\x19\n" +
-	"\bhub_term\x18\x0f \x01(\x04R\ahubTerm\"p\n" +
+	"\bhub_term\x18\x0f \x01(\x04R\ahubTerm\x12\x1d\n" +
+	"\n" +
+	"ingress_at\x18\x10 \x01(\tR\tingressAt\"\x88\x01\n" +
 	"\x0fPeerObservation\x12\x16\n" +
 	"\x06member\x18\x01 \x01(\tR\x06member\x12\x18\n" +
 	"\aingress\x18\x02 \x01(\rR\aingress\x12+\n" +
-	"\x03age\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x03age\"\x8b\x01\n" +
+	"\x03age\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x03age\x12\x16\n" +
+	"\x06detail\x18\x04 \x01(\tR\x06detail\"=\n" +
+	"\x04Look\x12\x16\n" +
+	"\x06member\x18\x01 \x01(\tR\x06member\x12\x1d\n" +
+	"\n" +
+	"ingress_at\x18\x02 \x01(\tR\tingressAt\"\x8b\x01\n" +
 	"\aHolding\x124\n" +
 	"\bworkload\x18\x01 \x01(\v2\x18.hansa.federation.v1.KeyR\bworkload\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x18\n" +
 	"\astopped\x18\x03 \x01(\bR\astopped\x12\x1a\n" +
-	"\brevision\x18\x04 \x01(\x04R\brevision\"\xf5\x02\n" +
+	"\brevision\x18\x04 \x01(\x04R\brevision\"\xa6\x03\n" +
 	"\aHubBeat\x12\x12\n" +
 	"\x04term\x18\x01 \x01(\x04R\x04term\x12\x1a\n" +
 	"\bsequence\x18\x02 \x01(\x04R\bsequence\x129\n" +
@@ -4199,7 +4309,9 @@ const file_federation_v1_messages_proto_rawDesc = "" +
 	"\x04full\x18\x06 \x01(\tR\x04full\x12=\n" +
 	"\x05heads\x18\a \x03(\v2'.hansa.federation.v1.HubBeat.HeadsEntryR\x05heads\x12\x10\n" +
 	"\x03hub\x18\b \x01(\tR\x03hub\x12\x12\n" +
-	"\x04hubs\x18\t \x01(\x03R\x04hubs\x1a8\n" +
+	"\x04hubs\x18\t \x01(\x03R\x04hubs\x12/\n" +
+	"\x05looks\x18\n" +
+	" \x03(\v2\x19.hansa.federation.v1.LookR\x05looks\x1a8\n" +
 	"\n" +
 	"HeadsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
@@ -4255,13 +4367,15 @@ const file_federation_v1_messages_proto_rawDesc = "" +
 	"\x06reason\x18\x05 \x01(\tR\x06reason\x12\x16\n" +
 	"\x06synced\x18\x06 \x01(\bR\x06synced\x12\x19\n" +
 	"\bbus_urls\x18\a \x03(\tR\abusUrls\x12\x15\n" +
-	"\x06bus_ca\x18\b \x01(\fR\x05busCa\"\x95\x01\n" +
+	"\x06bus_ca\x18\b \x01(\fR\x05busCa\"\xb4\x01\n" +
 	"\fProbeRequest\x12\x16\n" +
 	"\x06member\x18\x01 \x01(\tR\x06member\x12\x10\n" +
 	"\x03url\x18\x02 \x01(\tR\x03url\x12\x0e\n" +
 	"\x02ca\x18\x03 \x01(\fR\x02ca\x123\n" +
 	"\atimeout\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\atimeout\x12\x16\n" +
-	"\x06survey\x18\x05 \x01(\bR\x06survey\"\xa6\x01\n" +
+	"\x06survey\x18\x05 \x01(\bR\x06survey\x12\x1d\n" +
+	"\n" +
+	"ingress_at\x18\x06 \x01(\tR\tingressAt\"\xe7\x01\n" +
 	"\n" +
 	"ProbeReply\x12\x16\n" +
 	"\x06signal\x18\x01 \x01(\rR\x06signal\x12\x16\n" +
@@ -4269,7 +4383,9 @@ const file_federation_v1_messages_proto_rawDesc = "" +
 	"\x06member\x18\x03 \x01(\tR\x06member\x128\n" +
 	"\n" +
 	"round_trip\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\troundTrip\x12\x16\n" +
-	"\x06survey\x18\x05 \x01(\bR\x06survey\"`\n" +
+	"\x06survey\x18\x05 \x01(\bR\x06survey\x12\x18\n" +
+	"\aingress\x18\x06 \x01(\rR\aingress\x12%\n" +
+	"\x0eingress_detail\x18\a \x01(\tR\ringressDetail\"`\n" +
 	"\vQueryReport\x12\x18\n" +
 	"\agateway\x18\x01 \x01(\tR\agateway\x127\n" +
 	"\x06counts\x18\x02 \x03(\v2\x1f.hansa.federation.v1.QueryCountR\x06counts\"j\n" +
@@ -4517,135 +4633,137 @@ func file_federation_v1_messages_proto_rawDescGZIP() []byte {
 	return file_federation_v1_messages_proto_rawDescData
 }
 
-var file_federation_v1_messages_proto_msgTypes = make([]protoimpl.MessageInfo, 62)
+var file_federation_v1_messages_proto_msgTypes = make([]protoimpl.MessageInfo, 63)
 var file_federation_v1_messages_proto_goTypes = []any{
 	(*Beat)(nil),                  // 0: hansa.federation.v1.Beat
 	(*PeerObservation)(nil),       // 1: hansa.federation.v1.PeerObservation
-	(*Holding)(nil),               // 2: hansa.federation.v1.Holding
-	(*HubBeat)(nil),               // 3: hansa.federation.v1.HubBeat
-	(*Opinion)(nil),               // 4: hansa.federation.v1.Opinion
-	(*MemberOpinion)(nil),         // 5: hansa.federation.v1.MemberOpinion
-	(*MemberBeat)(nil),            // 6: hansa.federation.v1.MemberBeat
-	(*FaultMask)(nil),             // 7: hansa.federation.v1.FaultMask
-	(*GatewayBeat)(nil),           // 8: hansa.federation.v1.GatewayBeat
-	(*Hello)(nil),                 // 9: hansa.federation.v1.Hello
-	(*HelloReply)(nil),            // 10: hansa.federation.v1.HelloReply
-	(*ProbeRequest)(nil),          // 11: hansa.federation.v1.ProbeRequest
-	(*ProbeReply)(nil),            // 12: hansa.federation.v1.ProbeReply
-	(*QueryReport)(nil),           // 13: hansa.federation.v1.QueryReport
-	(*QueryCount)(nil),            // 14: hansa.federation.v1.QueryCount
-	(*JoinRequest)(nil),           // 15: hansa.federation.v1.JoinRequest
-	(*JoinReply)(nil),             // 16: hansa.federation.v1.JoinReply
-	(*TokenRequest)(nil),          // 17: hansa.federation.v1.TokenRequest
-	(*TokenReply)(nil),            // 18: hansa.federation.v1.TokenReply
-	(*TokensRequest)(nil),         // 19: hansa.federation.v1.TokensRequest
-	(*TokensReply)(nil),           // 20: hansa.federation.v1.TokensReply
-	(*Token)(nil),                 // 21: hansa.federation.v1.Token
-	(*SimulationRequest)(nil),     // 22: hansa.federation.v1.SimulationRequest
-	(*Simulation)(nil),            // 23: hansa.federation.v1.Simulation
-	(*Move)(nil),                  // 24: hansa.federation.v1.Move
-	(*Unmet)(nil),                 // 25: hansa.federation.v1.Unmet
-	(*Readiness)(nil),             // 26: hansa.federation.v1.Readiness
-	(*Scenario)(nil),              // 27: hansa.federation.v1.Scenario
-	(*ReadinessRequest)(nil),      // 28: hansa.federation.v1.ReadinessRequest
-	(*RebalanceRequest)(nil),      // 29: hansa.federation.v1.RebalanceRequest
-	(*ReplayRequest)(nil),         // 30: hansa.federation.v1.ReplayRequest
-	(*Replay)(nil),                // 31: hansa.federation.v1.Replay
-	(*MemberChange)(nil),          // 32: hansa.federation.v1.MemberChange
-	(*DescribeRequest)(nil),       // 33: hansa.federation.v1.DescribeRequest
-	(*DescribeReply)(nil),         // 34: hansa.federation.v1.DescribeReply
-	(*Evidence)(nil),              // 35: hansa.federation.v1.Evidence
-	(*AbortRequest)(nil),          // 36: hansa.federation.v1.AbortRequest
-	(*ApproveRequest)(nil),        // 37: hansa.federation.v1.ApproveRequest
-	(*FreezeRequest)(nil),         // 38: hansa.federation.v1.FreezeRequest
-	(*RenewRequest)(nil),          // 39: hansa.federation.v1.RenewRequest
-	(*Grant)(nil),                 // 40: hansa.federation.v1.Grant
-	(*SealOffer)(nil),             // 41: hansa.federation.v1.SealOffer
-	(*SealReply)(nil),             // 42: hansa.federation.v1.SealReply
-	(*SealKeysRequest)(nil),       // 43: hansa.federation.v1.SealKeysRequest
-	(*SealKeysReply)(nil),         // 44: hansa.federation.v1.SealKeysReply
-	(*BackupRequest)(nil),         // 45: hansa.federation.v1.BackupRequest
-	(*BackupReply)(nil),           // 46: hansa.federation.v1.BackupReply
-	(*RestoreRequest)(nil),        // 47: hansa.federation.v1.RestoreRequest
-	(*RestoreReply)(nil),          // 48: hansa.federation.v1.RestoreReply
-	(*RestoreChanges)(nil),        // 49: hansa.federation.v1.RestoreChanges
-	(*BucketCount)(nil),           // 50: hansa.federation.v1.BucketCount
-	(*RestoreChange)(nil),         // 51: hansa.federation.v1.RestoreChange
-	(*Rotation)(nil),              // 52: hansa.federation.v1.Rotation
-	(*RotationReply)(nil),         // 53: hansa.federation.v1.RotationReply
-	(*Rotated)(nil),               // 54: hansa.federation.v1.Rotated
-	(*RotationOrder)(nil),         // 55: hansa.federation.v1.RotationOrder
-	(*LeaveOrder)(nil),            // 56: hansa.federation.v1.LeaveOrder
-	(*LeaveReport)(nil),           // 57: hansa.federation.v1.LeaveReport
-	nil,                           // 58: hansa.federation.v1.HubBeat.HeadsEntry
-	nil,                           // 59: hansa.federation.v1.JoinRequest.LabelsEntry
-	nil,                           // 60: hansa.federation.v1.SimulationRequest.ScaleEntry
-	nil,                           // 61: hansa.federation.v1.SimulationRequest.PoliciesEntry
-	(*durationpb.Duration)(nil),   // 62: google.protobuf.Duration
-	(*Key)(nil),                   // 63: hansa.federation.v1.Key
-	(*Place)(nil),                 // 64: hansa.federation.v1.Place
-	(*timestamppb.Timestamp)(nil), // 65: google.protobuf.Timestamp
-	(*MemberSpec)(nil),            // 66: hansa.federation.v1.MemberSpec
-	(*MemberFacts)(nil),           // 67: hansa.federation.v1.MemberFacts
-	(*BusUser)(nil),               // 68: hansa.federation.v1.BusUser
+	(*Look)(nil),                  // 2: hansa.federation.v1.Look
+	(*Holding)(nil),               // 3: hansa.federation.v1.Holding
+	(*HubBeat)(nil),               // 4: hansa.federation.v1.HubBeat
+	(*Opinion)(nil),               // 5: hansa.federation.v1.Opinion
+	(*MemberOpinion)(nil),         // 6: hansa.federation.v1.MemberOpinion
+	(*MemberBeat)(nil),            // 7: hansa.federation.v1.MemberBeat
+	(*FaultMask)(nil),             // 8: hansa.federation.v1.FaultMask
+	(*GatewayBeat)(nil),           // 9: hansa.federation.v1.GatewayBeat
+	(*Hello)(nil),                 // 10: hansa.federation.v1.Hello
+	(*HelloReply)(nil),            // 11: hansa.federation.v1.HelloReply
+	(*ProbeRequest)(nil),          // 12: hansa.federation.v1.ProbeRequest
+	(*ProbeReply)(nil),            // 13: hansa.federation.v1.ProbeReply
+	(*QueryReport)(nil),           // 14: hansa.federation.v1.QueryReport
+	(*QueryCount)(nil),            // 15: hansa.federation.v1.QueryCount
+	(*JoinRequest)(nil),           // 16: hansa.federation.v1.JoinRequest
+	(*JoinReply)(nil),             // 17: hansa.federation.v1.JoinReply
+	(*TokenRequest)(nil),          // 18: hansa.federation.v1.TokenRequest
+	(*TokenReply)(nil),            // 19: hansa.federation.v1.TokenReply
+	(*TokensRequest)(nil),         // 20: hansa.federation.v1.TokensRequest
+	(*TokensReply)(nil),           // 21: hansa.federation.v1.TokensReply
+	(*Token)(nil),                 // 22: hansa.federation.v1.Token
+	(*SimulationRequest)(nil),     // 23: hansa.federation.v1.SimulationRequest
+	(*Simulation)(nil),            // 24: hansa.federation.v1.Simulation
+	(*Move)(nil),                  // 25: hansa.federation.v1.Move
+	(*Unmet)(nil),                 // 26: hansa.federation.v1.Unmet
+	(*Readiness)(nil),             // 27: hansa.federation.v1.Readiness
+	(*Scenario)(nil),              // 28: hansa.federation.v1.Scenario
+	(*ReadinessRequest)(nil),      // 29: hansa.federation.v1.ReadinessRequest
+	(*RebalanceRequest)(nil),      // 30: hansa.federation.v1.RebalanceRequest
+	(*ReplayRequest)(nil),         // 31: hansa.federation.v1.ReplayRequest
+	(*Replay)(nil),                // 32: hansa.federation.v1.Replay
+	(*MemberChange)(nil),          // 33: hansa.federation.v1.MemberChange
+	(*DescribeRequest)(nil),       // 34: hansa.federation.v1.DescribeRequest
+	(*DescribeReply)(nil),         // 35: hansa.federation.v1.DescribeReply
+	(*Evidence)(nil),              // 36: hansa.federation.v1.Evidence
+	(*AbortRequest)(nil),          // 37: hansa.federation.v1.AbortRequest
+	(*ApproveRequest)(nil),        // 38: hansa.federation.v1.ApproveRequest
+	(*FreezeRequest)(nil),         // 39: hansa.federation.v1.FreezeRequest
+	(*RenewRequest)(nil),          // 40: hansa.federation.v1.RenewRequest
+	(*Grant)(nil),                 // 41: hansa.federation.v1.Grant
+	(*SealOffer)(nil),             // 42: hansa.federation.v1.SealOffer
+	(*SealReply)(nil),             // 43: hansa.federation.v1.SealReply
+	(*SealKeysRequest)(nil),       // 44: hansa.federation.v1.SealKeysRequest
+	(*SealKeysReply)(nil),         // 45: hansa.federation.v1.SealKeysReply
+	(*BackupRequest)(nil),         // 46: hansa.federation.v1.BackupRequest
+	(*BackupReply)(nil),           // 47: hansa.federation.v1.BackupReply
+	(*RestoreRequest)(nil),        // 48: hansa.federation.v1.RestoreRequest
+	(*RestoreReply)(nil),          // 49: hansa.federation.v1.RestoreReply
+	(*RestoreChanges)(nil),        // 50: hansa.federation.v1.RestoreChanges
+	(*BucketCount)(nil),           // 51: hansa.federation.v1.BucketCount
+	(*RestoreChange)(nil),         // 52: hansa.federation.v1.RestoreChange
+	(*Rotation)(nil),              // 53: hansa.federation.v1.Rotation
+	(*RotationReply)(nil),         // 54: hansa.federation.v1.RotationReply
+	(*Rotated)(nil),               // 55: hansa.federation.v1.Rotated
+	(*RotationOrder)(nil),         // 56: hansa.federation.v1.RotationOrder
+	(*LeaveOrder)(nil),            // 57: hansa.federation.v1.LeaveOrder
+	(*LeaveReport)(nil),           // 58: hansa.federation.v1.LeaveReport
+	nil,                           // 59: hansa.federation.v1.HubBeat.HeadsEntry
+	nil,                           // 60: hansa.federation.v1.JoinRequest.LabelsEntry
+	nil,                           // 61: hansa.federation.v1.SimulationRequest.ScaleEntry
+	nil,                           // 62: hansa.federation.v1.SimulationRequest.PoliciesEntry
+	(*durationpb.Duration)(nil),   // 63: google.protobuf.Duration
+	(*Key)(nil),                   // 64: hansa.federation.v1.Key
+	(*Place)(nil),                 // 65: hansa.federation.v1.Place
+	(*timestamppb.Timestamp)(nil), // 66: google.protobuf.Timestamp
+	(*MemberSpec)(nil),            // 67: hansa.federation.v1.MemberSpec
+	(*MemberFacts)(nil),           // 68: hansa.federation.v1.MemberFacts
+	(*BusUser)(nil),               // 69: hansa.federation.v1.BusUser
 }
 var file_federation_v1_messages_proto_depIdxs = []int32{
-	62, // 0: hansa.federation.v1.Beat.stall:type_name -> google.protobuf.Duration
-	62, // 1: hansa.federation.v1.Beat.hub_age:type_name -> google.protobuf.Duration
+	63, // 0: hansa.federation.v1.Beat.stall:type_name -> google.protobuf.Duration
+	63, // 1: hansa.federation.v1.Beat.hub_age:type_name -> google.protobuf.Duration
 	1,  // 2: hansa.federation.v1.Beat.peers:type_name -> hansa.federation.v1.PeerObservation
-	2,  // 3: hansa.federation.v1.Beat.holdings:type_name -> hansa.federation.v1.Holding
-	62, // 4: hansa.federation.v1.PeerObservation.age:type_name -> google.protobuf.Duration
-	63, // 5: hansa.federation.v1.Holding.workload:type_name -> hansa.federation.v1.Key
-	6,  // 6: hansa.federation.v1.HubBeat.members:type_name -> hansa.federation.v1.MemberBeat
-	7,  // 7: hansa.federation.v1.HubBeat.masks:type_name -> hansa.federation.v1.FaultMask
-	58, // 8: hansa.federation.v1.HubBeat.heads:type_name -> hansa.federation.v1.HubBeat.HeadsEntry
-	5,  // 9: hansa.federation.v1.Opinion.members:type_name -> hansa.federation.v1.MemberOpinion
-	62, // 10: hansa.federation.v1.MemberOpinion.heard_age:type_name -> google.protobuf.Duration
-	62, // 11: hansa.federation.v1.MemberBeat.heard_age:type_name -> google.protobuf.Duration
-	62, // 12: hansa.federation.v1.FaultMask.lifetime:type_name -> google.protobuf.Duration
-	2,  // 13: hansa.federation.v1.Hello.holdings:type_name -> hansa.federation.v1.Holding
-	2,  // 14: hansa.federation.v1.HelloReply.keep:type_name -> hansa.federation.v1.Holding
-	2,  // 15: hansa.federation.v1.HelloReply.stop:type_name -> hansa.federation.v1.Holding
-	62, // 16: hansa.federation.v1.ProbeRequest.timeout:type_name -> google.protobuf.Duration
-	62, // 17: hansa.federation.v1.ProbeReply.round_trip:type_name -> google.protobuf.Duration
-	14, // 18: hansa.federation.v1.QueryReport.counts:type_name -> hansa.federation.v1.QueryCount
-	63, // 19: hansa.federation.v1.QueryCount.service:type_name -> hansa.federation.v1.Key
-	64, // 20: hansa.federation.v1.JoinRequest.place:type_name -> hansa.federation.v1.Place
-	59, // 21: hansa.federation.v1.JoinRequest.labels:type_name -> hansa.federation.v1.JoinRequest.LabelsEntry
-	65, // 22: hansa.federation.v1.JoinReply.expires_at:type_name -> google.protobuf.Timestamp
-	62, // 23: hansa.federation.v1.TokenRequest.ttl:type_name -> google.protobuf.Duration
-	65, // 24: hansa.federation.v1.TokenReply.expires_at:type_name -> google.protobuf.Timestamp
-	21, // 25: hansa.federation.v1.TokensReply.tokens:type_name -> hansa.federation.v1.Token
-	65, // 26: hansa.federation.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
-	60, // 27: hansa.federation.v1.SimulationRequest.scale:type_name -> hansa.federation.v1.SimulationRequest.ScaleEntry
-	66, // 28: hansa.federation.v1.SimulationRequest.add:type_name -> hansa.federation.v1.MemberSpec
-	67, // 29: hansa.federation.v1.SimulationRequest.add_facts:type_name -> hansa.federation.v1.MemberFacts
-	61, // 30: hansa.federation.v1.SimulationRequest.policies:type_name -> hansa.federation.v1.SimulationRequest.PoliciesEntry
-	24, // 31: hansa.federation.v1.Simulation.moves:type_name -> hansa.federation.v1.Move
-	25, // 32: hansa.federation.v1.Simulation.unmet:type_name -> hansa.federation.v1.Unmet
-	63, // 33: hansa.federation.v1.Move.workload:type_name -> hansa.federation.v1.Key
-	63, // 34: hansa.federation.v1.Unmet.workload:type_name -> hansa.federation.v1.Key
-	27, // 35: hansa.federation.v1.Readiness.scenarios:type_name -> hansa.federation.v1.Scenario
-	65, // 36: hansa.federation.v1.Readiness.checked_at:type_name -> google.protobuf.Timestamp
-	25, // 37: hansa.federation.v1.Scenario.unmet:type_name -> hansa.federation.v1.Unmet
-	63, // 38: hansa.federation.v1.RebalanceRequest.workload:type_name -> hansa.federation.v1.Key
-	63, // 39: hansa.federation.v1.ReplayRequest.workload:type_name -> hansa.federation.v1.Key
-	63, // 40: hansa.federation.v1.Replay.workload:type_name -> hansa.federation.v1.Key
-	35, // 41: hansa.federation.v1.DescribeReply.evidence:type_name -> hansa.federation.v1.Evidence
-	62, // 42: hansa.federation.v1.Evidence.age:type_name -> google.protobuf.Duration
-	63, // 43: hansa.federation.v1.RenewRequest.workload:type_name -> hansa.federation.v1.Key
-	62, // 44: hansa.federation.v1.Grant.ttl:type_name -> google.protobuf.Duration
-	49, // 45: hansa.federation.v1.RestoreReply.changes:type_name -> hansa.federation.v1.RestoreChanges
-	65, // 46: hansa.federation.v1.RestoreChanges.at:type_name -> google.protobuf.Timestamp
-	50, // 47: hansa.federation.v1.RestoreChanges.counts:type_name -> hansa.federation.v1.BucketCount
-	51, // 48: hansa.federation.v1.RestoreChanges.list:type_name -> hansa.federation.v1.RestoreChange
-	65, // 49: hansa.federation.v1.Rotation.at:type_name -> google.protobuf.Timestamp
-	68, // 50: hansa.federation.v1.Rotated.user:type_name -> hansa.federation.v1.BusUser
-	51, // [51:51] is the sub-list for method output_type
-	51, // [51:51] is the sub-list for method input_type
-	51, // [51:51] is the sub-list for extension type_name
-	51, // [51:51] is the sub-list for extension extendee
-	0,  // [0:51] is the sub-list for field type_name
+	3,  // 3: hansa.federation.v1.Beat.holdings:type_name -> hansa.federation.v1.Holding
+	63, // 4: hansa.federation.v1.PeerObservation.age:type_name -> google.protobuf.Duration
+	64, // 5: hansa.federation.v1.Holding.workload:type_name -> hansa.federation.v1.Key
+	7,  // 6: hansa.federation.v1.HubBeat.members:type_name -> hansa.federation.v1.MemberBeat
+	8,  // 7: hansa.federation.v1.HubBeat.masks:type_name -> hansa.federation.v1.FaultMask
+	59, // 8: hansa.federation.v1.HubBeat.heads:type_name -> hansa.federation.v1.HubBeat.HeadsEntry
+	2,  // 9: hansa.federation.v1.HubBeat.looks:type_name -> hansa.federation.v1.Look
+	6,  // 10: hansa.federation.v1.Opinion.members:type_name -> hansa.federation.v1.MemberOpinion
+	63, // 11: hansa.federation.v1.MemberOpinion.heard_age:type_name -> google.protobuf.Duration
+	63, // 12: hansa.federation.v1.MemberBeat.heard_age:type_name -> google.protobuf.Duration
+	63, // 13: hansa.federation.v1.FaultMask.lifetime:type_name -> google.protobuf.Duration
+	3,  // 14: hansa.federation.v1.Hello.holdings:type_name -> hansa.federation.v1.Holding
+	3,  // 15: hansa.federation.v1.HelloReply.keep:type_name -> hansa.federation.v1.Holding
+	3,  // 16: hansa.federation.v1.HelloReply.stop:type_name -> hansa.federation.v1.Holding
+	63, // 17: hansa.federation.v1.ProbeRequest.timeout:type_name -> google.protobuf.Duration
+	63, // 18: hansa.federation.v1.ProbeReply.round_trip:type_name -> google.protobuf.Duration
+	15, // 19: hansa.federation.v1.QueryReport.counts:type_name -> hansa.federation.v1.QueryCount
+	64, // 20: hansa.federation.v1.QueryCount.service:type_name -> hansa.federation.v1.Key
+	65, // 21: hansa.federation.v1.JoinRequest.place:type_name -> hansa.federation.v1.Place
+	60, // 22: hansa.federation.v1.JoinRequest.labels:type_name -> hansa.federation.v1.JoinRequest.LabelsEntry
+	66, // 23: hansa.federation.v1.JoinReply.expires_at:type_name -> google.protobuf.Timestamp
+	63, // 24: hansa.federation.v1.TokenRequest.ttl:type_name -> google.protobuf.Duration
+	66, // 25: hansa.federation.v1.TokenReply.expires_at:type_name -> google.protobuf.Timestamp
+	22, // 26: hansa.federation.v1.TokensReply.tokens:type_name -> hansa.federation.v1.Token
+	66, // 27: hansa.federation.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
+	61, // 28: hansa.federation.v1.SimulationRequest.scale:type_name -> hansa.federation.v1.SimulationRequest.ScaleEntry
+	67, // 29: hansa.federation.v1.SimulationRequest.add:type_name -> hansa.federation.v1.MemberSpec
+	68, // 30: hansa.federation.v1.SimulationRequest.add_facts:type_name -> hansa.federation.v1.MemberFacts
+	62, // 31: hansa.federation.v1.SimulationRequest.policies:type_name -> hansa.federation.v1.SimulationRequest.PoliciesEntry
+	25, // 32: hansa.federation.v1.Simulation.moves:type_name -> hansa.federation.v1.Move
+	26, // 33: hansa.federation.v1.Simulation.unmet:type_name -> hansa.federation.v1.Unmet
+	64, // 34: hansa.federation.v1.Move.workload:type_name -> hansa.federation.v1.Key
+	64, // 35: hansa.federation.v1.Unmet.workload:type_name -> hansa.federation.v1.Key
+	28, // 36: hansa.federation.v1.Readiness.scenarios:type_name -> hansa.federation.v1.Scenario
+	66, // 37: hansa.federation.v1.Readiness.checked_at:type_name -> google.protobuf.Timestamp
+	26, // 38: hansa.federation.v1.Scenario.unmet:type_name -> hansa.federation.v1.Unmet
+	64, // 39: hansa.federation.v1.RebalanceRequest.workload:type_name -> hansa.federation.v1.Key
+	64, // 40: hansa.federation.v1.ReplayRequest.workload:type_name -> hansa.federation.v1.Key
+	64, // 41: hansa.federation.v1.Replay.workload:type_name -> hansa.federation.v1.Key
+	36, // 42: hansa.federation.v1.DescribeReply.evidence:type_name -> hansa.federation.v1.Evidence
+	63, // 43: hansa.federation.v1.Evidence.age:type_name -> google.protobuf.Duration
+	64, // 44: hansa.federation.v1.RenewRequest.workload:type_name -> hansa.federation.v1.Key
+	63, // 45: hansa.federation.v1.Grant.ttl:type_name -> google.protobuf.Duration
+	50, // 46: hansa.federation.v1.RestoreReply.changes:type_name -> hansa.federation.v1.RestoreChanges
+	66, // 47: hansa.federation.v1.RestoreChanges.at:type_name -> google.protobuf.Timestamp
+	51, // 48: hansa.federation.v1.RestoreChanges.counts:type_name -> hansa.federation.v1.BucketCount
+	52, // 49: hansa.federation.v1.RestoreChanges.list:type_name -> hansa.federation.v1.RestoreChange
+	66, // 50: hansa.federation.v1.Rotation.at:type_name -> google.protobuf.Timestamp
+	69, // 51: hansa.federation.v1.Rotated.user:type_name -> hansa.federation.v1.BusUser
+	52, // [52:52] is the sub-list for method output_type
+	52, // [52:52] is the sub-list for method input_type
+	52, // [52:52] is the sub-list for extension type_name
+	52, // [52:52] is the sub-list for extension extendee
+	0,  // [0:52] is the sub-list for field type_name
 }
 
 func init() { file_federation_v1_messages_proto_init() }
@@ -4660,7 +4778,7 @@ func file_federation_v1_messages_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_federation_v1_messages_proto_rawDesc), len(file_federation_v1_messages_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   62,
+			NumMessages:   63,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
