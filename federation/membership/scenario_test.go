@@ -17,12 +17,13 @@ import (
 // beat and answer probes by what was said of them last.
 //
 //	member NAME [region=R] [zone=Z] [noprobe]
-//	set NAME... beat|silent api=up|down|split ingress=up|down peers=NAMES deaf|hears
+//	set NAME... beat|silent api=up|down|split ingress=up|down closed=NAMES deaf|hears
 //	advance D                run for D, with beats every 250 ms and probes
 //	beat NAME inc=N seq=N [hubseq=N] [hubage=D] [goodbye]   one beat by hand
 //	stall D                  the hub does not run for D; what comes waits
 //	return NAME answered|stopped|synced   mask OP NAMES D   lift OP
-//	fence NAME   remove NAME   disconnect NAME   restart   show [NAME]
+//	unmanaged D              a new machine that waits so long while only an ingress answers
+//	fence NAME   remove NAME   disconnect NAME   restart   show [NAME]   looks
 //	hub NAME [silent=M] [up=M] [gone]   another hub, and what it does not hear (up: its API server answers it)
 func TestScenarios(t *testing.T) {
 	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
@@ -58,7 +59,7 @@ type actor struct {
 	beating  bool
 	api      string // up, down, or split: seen by members, not by the hub
 	ingress  federation.Signal
-	peers    []string
+	closed   []string // the way to its ingress is closed to these
 	deaf     bool
 	sequence uint64
 	inc      federation.Incarnation
@@ -73,6 +74,7 @@ type probeAnswer struct {
 
 type rig struct {
 	m       *Machine
+	opts    Options
 	now     time.Time
 	actors  map[string]*actor
 	names   []string
@@ -142,6 +144,9 @@ func (r *rig) answer(e AskProbe, vantage string) {
 		return
 	}
 	ev := ProbeResult{Member: e.Member, Vantage: vantage, Signal: federation.Green, Detail: "HTTP 200"}
+	if e.IngressAt != "" {
+		ev.Ingress, ev.IngressDetail = a.seen(vantage)
+	}
 	after := 10 * time.Millisecond
 	switch {
 	case a.api == "refused":
@@ -229,14 +234,27 @@ func (r *rig) beatOf(a *actor) federation.Beat {
 	if a.deaf {
 		b.HubSequence, b.HubAge = 1, r.now.Sub(start)
 	}
+	b.IngressAt = federation.NoIngress
+	if a.ingress != federation.Absent {
+		b.IngressAt = "tcp://" + a.name + ":80"
+	}
 	b.Layers.API = federation.Green
 	if a.api == "down" || a.api == "refused" {
 		b.Layers.API = federation.Red
 	}
-	for _, p := range a.peers {
-		b.Peers = append(b.Peers, federation.PeerObservation{Member: p, Ingress: r.actors[p].ingress})
+	for _, l := range r.m.Looks()[a.name] {
+		seen, detail := r.actors[l.Member].seen(a.name)
+		b.Peers = append(b.Peers, federation.PeerObservation{Member: l.Member, Ingress: seen, Detail: detail})
 	}
 	return b
+}
+
+// seen is what somebody sees of the actor's ingress.
+func (a *actor) seen(by string) (federation.Signal, string) {
+	if a.ingress == federation.Green && slices.Contains(a.closed, by) {
+		return federation.Red, "no answer in 400 ms"
+	}
+	return a.ingress, map[federation.Signal]string{federation.Red: "connection refused"}[a.ingress]
 }
 
 func (r *rig) run(t *testing.T, line string) {
@@ -291,6 +309,11 @@ func (r *rig) run(t *testing.T, line string) {
 		r.hub(words, args)
 	case "show":
 		r.show(words)
+	case "unmanaged":
+		r.opts.Unmanaged = duration(t, words[0])
+		r.m = New(r.opts)
+	case "looks":
+		r.looks()
 	default:
 		t.Fatalf("unknown command %q", line)
 	}
@@ -346,8 +369,8 @@ func (r *rig) set(t *testing.T, words []string, args map[string]string) {
 		if v, ok := args["ingress"]; ok {
 			a.ingress = map[string]federation.Signal{"up": federation.Green, "down": federation.Red, "none": federation.Absent}[v]
 		}
-		if v, ok := args["peers"]; ok {
-			a.peers = strings.Split(v, ",")
+		if v, ok := args["closed"]; ok {
+			a.closed = strings.Split(v, ",")
 		}
 	}
 }
@@ -368,12 +391,22 @@ func (r *rig) handBeat(t *testing.T, words []string, args map[string]string) {
 
 func (r *rig) restart(t *testing.T) {
 	records := r.m.Snapshot()
-	r.m = New(Options{})
+	r.m = New(r.opts)
 	for _, n := range r.names {
 		r.feed(t, MemberAdded{Spec: r.actors[n].spec})
 	}
 	for _, rec := range records {
 		r.feed(t, Restored{Record: rec})
+	}
+}
+
+// looks says who looks at whom.
+func (r *rig) looks() {
+	looks := r.m.Looks()
+	for _, n := range r.names {
+		if len(looks[n]) > 0 {
+			r.lines = append(r.lines, fmt.Sprintf("%s looks at %v", n, looks[n]))
+		}
 	}
 }
 
