@@ -62,6 +62,7 @@ func (a *Agent) nextBeat(sequence uint64, stall time.Duration) federation.Beat {
 	if sequence <= firstBeats || heard.health != federation.Healthy {
 		b.Holdings = a.vitals.Load().holdings
 	}
+	a.lookout.tell(time.Now(), &b)
 	return b
 }
 
@@ -144,6 +145,7 @@ func (a *Agent) hearHub(m messaging.Message) {
 		}
 	}
 	a.hub.Store(heard)
+	a.lookout.order(b.Looks)
 	if b.Term != before.term {
 		a.log.Info("hub leads", "term", b.Term)
 		a.reports.resend()
