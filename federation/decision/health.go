@@ -83,7 +83,7 @@ func (m *Machine) applyEvidence(ev Event) {
 			m.evidence(membership.BeatArrived{Beat: ev.Beat})
 		}
 	case ProbeResult:
-		m.evidence(membership.ProbeResult{Member: ev.Member, Vantage: ev.Vantage, Signal: ev.Reply.Signal, Detail: ev.Reply.Detail})
+		m.evidence(membership.ProbeResult{Member: ev.Member, Vantage: ev.Vantage, Signal: ev.Reply.Signal, Detail: ev.Reply.Detail, Ingress: ev.Reply.Ingress, IngressDetail: ev.Reply.IngressDetail})
 	case OpinionArrived:
 		if ev.Opinion.Hub == m.opts.Hub {
 			return // its own last word, from before it led
@@ -136,7 +136,8 @@ func (m *Machine) askProbe(e membership.AskProbe) {
 		return
 	}
 	m.emit(AskProbe{
-		Member: e.Member, URL: mem.spec.stored.ProbeURL, CA: mem.spec.stored.ProbeCA, Vantages: e.Vantages, Timeout: e.Timeout,
+		Member: e.Member, URL: mem.spec.stored.ProbeURL, CA: mem.spec.stored.ProbeCA, IngressAt: e.IngressAt,
+		Vantages: e.Vantages, Timeout: e.Timeout,
 	})
 }
 
@@ -237,7 +238,11 @@ func (m *Machine) stepBeat() {
 			Withdrawn: mem.withdrawn || m.withdrawing(name), HeardAge: max(0, v.HeardAge), Masked: m.maskOf(name) != "",
 		})
 	}
-	m.emit(SendHubBeat{Beat: b, Early: early})
+	e := SendHubBeat{Beat: b, Early: early}
+	if !early {
+		e.Looks = m.health.Looks()
+	}
+	m.emit(e)
 	if !early {
 		m.feed(membership.HubBeatSent{Sequence: m.sequence})
 	}

@@ -234,7 +234,7 @@ func (l *leadership) beat(ctx context.Context, e decision.SendHubBeat) {
 		return
 	}
 	for member, account := range l.dir.everyMember() {
-		_ = bus.Publish(subject.DownBeat(account), federationv1.EncodeHubBeat(e.Beat.For(member)))
+		_ = bus.Publish(subject.DownBeat(account), federationv1.EncodeHubBeat(e.For(member)))
 	}
 }
 

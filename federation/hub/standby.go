@@ -124,18 +124,16 @@ func (o *observer) step(ctx context.Context, ev standby.Event) {
 
 // ask looks at a member from every vantage point that the machine named.
 func (o *observer) ask(ctx context.Context, e standby.AskProbe) {
-	request := federation.ProbeRequest{Member: e.Member, URL: e.URL, CA: e.CA, Timeout: e.Timeout}
 	for _, vantage := range e.Vantages {
 		if vantage == ownVantage {
 			o.group.Go(func() error {
-				reply := probe.Do(ctx, request)
-				o.events.Put(standby.ProbeResult{Member: e.Member, Vantage: ownVantage, Signal: reply.Signal, Detail: reply.Detail})
+				o.events.Put(standby.ProbeResult{Vantage: ownVantage, Reply: probe.Do(ctx, e.Request)})
 				return nil
 			})
 			continue
 		}
 		if account, ok := o.dir.accountOf(vantage); ok {
-			_ = o.hub.opts.Bus.Publish(subject.Down(account, subject.DownProbe), federationv1.EncodeProbeRequest(request)) // a lost one is asked again
+			_ = o.hub.opts.Bus.Publish(subject.Down(account, subject.DownProbe), federationv1.EncodeProbeRequest(e.Request)) // a lost one is asked again
 		}
 	}
 }
@@ -253,5 +251,5 @@ func (o *observer) hearProbed(m messaging.Message) {
 	if err != nil || !known || reply.Survey || reply.Member == vantage {
 		return
 	}
-	o.events.PutBelow(standby.ProbeResult{Member: reply.Member, Vantage: vantage, Signal: reply.Signal, Detail: reply.Detail}, beatLimit)
+	o.events.PutBelow(standby.ProbeResult{Vantage: vantage, Reply: reply}, beatLimit)
 }
