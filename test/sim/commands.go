@@ -23,6 +23,7 @@ import "time"
 //	crash NAME D                    the agent only, for D; its cluster goes on
 //	pause NAME D                    the process does not run for D
 //	apiserver NAME down|up          of a member; its nodes go on
+//	ingress NAME down|up            where the users of a member reach it; from now on it has one
 //	sick NAME NS/NAME N             so many replicas there are not ready, until it is 0
 //	clock NAME D [drift=P%]         its clocks are D ahead and run P % fast, from its next life on
 //	step NAME D                     the wall clock of a member jumps
@@ -113,9 +114,10 @@ func faults() map[string]func(*World, words) error {
 			if a.has("down") {
 				on.cluster.deaf = true
 			} else {
-				on.cluster.serve()
+				on.cluster.deaf = false
 			}
 		}),
+		"ingress":   onMember(func(a words, on *member) { on.cluster.ingress, on.cluster.shut = true, a.has("down") }),
 		"sick":      sick,
 		"clock":     onMember(func(a words, on *member) { on.offset, on.drift = a.duration(1), percent(a.named["drift"]) }),
 		"step":      onMember(func(a words, on *member) { on.stepped += a.duration(1) }),
