@@ -90,6 +90,8 @@ func (m *Machine) applyEvidence(ev Event) {
 		}
 		m.hubs.Hear(m.now, ev.Opinion.Hub)
 		m.evidence(membership.OpinionArrived{Opinion: ev.Opinion})
+	case Disconnected:
+		m.evidence(membership.Disconnected{Member: ev.Member})
 	case Stalled:
 		m.evidence(membership.HubStalled{For: ev.For})
 	}

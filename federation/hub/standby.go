@@ -196,6 +196,7 @@ func (o *observer) accept(bucket string, entry messaging.Entry) {
 
 // listen hears members and hubs for as long as the watch lasts.
 func (o *observer) listen(ctx context.Context) error {
+	o.hub.hearDisconnects(ctx, o.dir, func(member string) { o.events.PutBelow(standby.Disconnected{Member: member}, beatLimit) })
 	bus, ears := o.hub.opts.Bus, o.hub.opts.Ears
 	for _, s := range []struct {
 		by   messaging.Subscriber
@@ -212,6 +213,21 @@ func (o *observer) listen(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// hearDisconnects has the bus tell which members lose a connection. Without that everything
+// works, and takes a little longer.
+func (h *Hub) hearDisconnects(ctx context.Context, dir *directory, hear func(member string)) {
+	if h.opts.Disconnects == nil {
+		return
+	}
+	if err := h.opts.Disconnects(ctx, func(account string) {
+		if member, ok := dir.memberOf(account); ok {
+			hear(member)
+		}
+	}); err != nil {
+		h.log.Warn("the bus does not tell which connections it loses: a lost member is suspected later", "error", err)
+	}
 }
 
 // hears passes on what another hub says.

@@ -160,14 +160,18 @@ func (m *Machine) told(mem *member) bool {
 	return false
 }
 
-// disconnected halves the patience with a member and looks at once.
+// advisedEvery bounds how often a member that connects over and over is looked at for it.
+const advisedEvery = time.Second
+
+// disconnected halves the patience with a member until it beats again, and looks at once.
 func (m *Machine) disconnected(name string) {
 	mem, ok := m.members[name]
 	if !ok || mem.mask != "" || !m.watched(mem) {
 		return
 	}
+	again := m.now.Sub(mem.advised) < advisedEvery
 	mem.advised = m.now
-	if mem.visible() && mem.inquiry == nil {
+	if mem.visible() && mem.inquiry == nil && !again {
 		m.askProbe(mem, []string{hubVantage})
 	}
 	m.judge(mem)

@@ -31,6 +31,9 @@ type ProbeResult struct {
 	Reply   federation.ProbeReply
 }
 
+// Disconnected: a server of the bus has lost a connection of the member.
+type Disconnected struct{ Member string }
+
 // LeaderBeat: the beat of the hub that leads.
 type LeaderBeat struct{ Beat federation.HubBeat }
 
@@ -49,6 +52,7 @@ func (HealthLoaded) event()   {}
 func (Synced) event()         {}
 func (BeatArrived) event()    {}
 func (ProbeResult) event()    {}
+func (Disconnected) event()   {}
 func (LeaderBeat) event()     {}
 func (OpinionArrived) event() {}
 func (Stalled) event()        {}

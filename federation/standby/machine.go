@@ -140,6 +140,8 @@ func (m *Machine) evidence(ev Event) {
 			Member: ev.Reply.Member, Vantage: ev.Vantage, Signal: ev.Reply.Signal, Detail: ev.Reply.Detail,
 			Ingress: ev.Reply.Ingress, IngressDetail: ev.Reply.IngressDetail,
 		})
+	case Disconnected:
+		m.feed(membership.Disconnected{Member: ev.Member})
 	case Stalled:
 		m.feed(membership.HubStalled{For: ev.For})
 	}

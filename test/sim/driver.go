@@ -88,6 +88,9 @@ func (d *drawer) trouble() {
 		d.say("heal")
 	case 12:
 		d.say("crash %s %dms", m, 50+d.rng.IntN(2500))
+		if len(d.script)%2 == 0 {
+			d.say("disconnect %s", m)
+		}
 	case 13:
 		d.say("pause %s %dms", m, 50+d.rng.IntN(2500))
 	case 14:

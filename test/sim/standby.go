@@ -65,6 +65,8 @@ func (o *observer) receive(m Message) {
 		o.step(standby.LeaderBeat{Beat: b})
 	case federation.Opinion:
 		o.step(standby.OpinionArrived{Opinion: b})
+	case disconnected:
+		o.step(standby.Disconnected{Member: b.member})
 	case probed:
 		if !b.Reply.Survey {
 			o.step(standby.ProbeResult{Vantage: b.Vantage, Reply: b.Reply})
