@@ -14,6 +14,9 @@ const (
 	// moving is how long after a change of the place of an ingress what peers say may
 	// still be about the old one.
 	moving = 2 * time.Second
+	// lookAround is how long ago another ingress may have been reached last: somewhat more
+	// than the second between two looks, and less than rowHolds.
+	lookAround = 1500 * time.Millisecond
 	// longestPlace bounds what a member may say of it.
 	longestPlace = 256
 )
@@ -63,6 +66,7 @@ func (m *Machine) sees(mem *member, observer string, s sighting) {
 		s.signal, s.detail = federation.Red, "masked"
 	case s.signal == federation.Green:
 		mem.reached[observer] = true
+		m.reached.add(mem.name, s.at)
 	case !mem.reached[observer] && !ingressLost(mem.record):
 		s.signal, s.detail = federation.Absent, "was never reached from there, so it does not count: "+s.detail
 	}
@@ -91,7 +95,7 @@ func (m *Machine) ingressOf(mem *member) federation.Signal {
 	}
 	l := mem.stream.layers
 	switch {
-	case red >= 2 && quorum(red, red+green) && m.redDomains(mem) >= 2:
+	case red >= 2 && quorum(red, red+green) && m.redDomains(mem) >= 2 && m.mayMiss(mem):
 		return federation.Red
 	case green > 0:
 		return federation.Green
@@ -99,6 +103,39 @@ func (m *Machine) ingressOf(mem *member) federation.Signal {
 		return federation.Red
 	}
 	return l.Ingress
+}
+
+// mayMiss reports whether it is the ingress that is not reached, and not the observers that
+// reach none: some other one is reached at that time. The only one that there is may be
+// missed, and so may one that already is.
+func (m *Machine) mayMiss(mem *member) bool {
+	at, any := m.reached.besides(mem.name)
+	return !any || ingressLost(mem.record) || m.now.Sub(at) <= lookAround
+}
+
+// latestReached are the two members whose ingress was reached last. The zero value has none.
+type latestReached [2]struct {
+	name string
+	at   time.Time
+}
+
+func (l *latestReached) add(name string, at time.Time) {
+	if l[0].name != name {
+		l[0], l[1] = l[1], l[0]
+	}
+	if l[0].name != name || at.After(l[0].at) {
+		l[0].name, l[0].at = name, at
+	}
+}
+
+// besides is when another ingress than that of the member was reached last.
+func (l *latestReached) besides(name string) (at time.Time, any bool) {
+	for _, r := range l {
+		if r.name != "" && r.name != name {
+			return r.at, true
+		}
+	}
+	return time.Time{}, false
 }
 
 // redDomains counts the failure domains of the peers that fail to reach the
