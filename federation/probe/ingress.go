@@ -2,10 +2,13 @@ package probe
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
+	"syscall"
 	"time"
 
 	"github.com/hansa-io/hansa/federation"
@@ -18,8 +21,10 @@ type Sight struct {
 }
 
 // Ingress looks at an ingress once. Green is a connection to "tcp://HOST:PORT", and an
-// answer of "http://HOST:PORT/PATH" below 500: what serves no such path is there. An
-// address that is none of these, or none at all, is Absent.
+// answer of "http://HOST:PORT/PATH" below 500: what serves no such path is there, and a
+// redirect is an answer. An address that is none of these, or none at all, is Absent. Who
+// announces an ingress may be another's member, so nothing is sent to addresses that mean
+// something on this machine's own link alone, as those of clouds' metadata do.
 func Ingress(ctx context.Context, at string, timeout time.Duration) Sight {
 	target, err := url.Parse(at)
 	if at == "" || err != nil || target.Port() == "" || target.Scheme != "tcp" && target.Scheme != "http" {
@@ -30,7 +35,7 @@ func Ingress(ctx context.Context, at string, timeout time.Duration) Sight {
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	dial := dialer{connect: (&net.Dialer{}).DialContext, timeout: timeout}
+	dial := dialer{connect: (&net.Dialer{Control: outside}).DialContext, timeout: timeout}
 	if target.Scheme == "tcp" {
 		conn, err := dial.dial(ctx, "tcp", target.Host)
 		if err != nil {
@@ -47,4 +52,15 @@ func Ingress(ctx context.Context, at string, timeout time.Duration) Sight {
 		return Sight{Signal: federation.Red, Detail: fmt.Sprintf("answered %d", status)}
 	}
 	return Sight{Signal: federation.Green}
+}
+
+var errLink = errors.New("an address of the own link is not looked at")
+
+// outside refuses addresses of the own link, also those that a name turned out to have.
+func outside(_, address string, _ syscall.RawConn) error {
+	to, err := netip.ParseAddrPort(address)
+	if err != nil || to.Addr().Unmap().IsLinkLocalUnicast() {
+		return errLink
+	}
+	return nil
 }

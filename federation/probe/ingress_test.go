@@ -51,6 +51,8 @@ func TestIngress(t *testing.T) {
 		"tcp://" + here:                          {Signal: federation.Green},
 		"tcp://" + silent.Addr().String():        {Signal: federation.Green},
 		"tcp://" + gone:                          {federation.Red, "connection refused"},
+		"http://169.254.169.254:80/latest":       {federation.Red, "an address of the own link is not looked at"},
+		"tcp://[::ffff:169.254.1.1]:80":          {federation.Red, "an address of the own link is not looked at"},
 		"tcp://127.0.0.1":                        {Detail: "no address to look at"},
 		"https://" + here:                        {Detail: "no address to look at"},
 		"file:///etc/passwd":                     {Detail: "no address to look at"},

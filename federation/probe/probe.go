@@ -97,6 +97,8 @@ func phrase(err error, timeout time.Duration) string {
 		return fmt.Sprintf("no answer in %d ms", timeout.Milliseconds())
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "connection refused"
+	case errors.Is(err, errLink):
+		return errLink.Error()
 	case errors.As(err, &certificate):
 		return "somebody else's certificate"
 	}
