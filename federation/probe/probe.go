@@ -92,8 +92,9 @@ func get(ctx context.Context, url string, transport *http.Transport) (int, error
 // phrase names the cause without addresses, which the reader knows.
 func phrase(err error, timeout time.Duration) string {
 	var certificate *tls.CertificateVerificationError
+	var late net.Error
 	switch {
-	case errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &late) && late.Timeout():
 		return fmt.Sprintf("no answer in %d ms", timeout.Milliseconds())
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "connection refused"
