@@ -3,6 +3,7 @@ package membership
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/hansa-io/hansa/federation"
@@ -17,19 +18,21 @@ const (
 	// lookAround is how long ago another ingress may have been reached last: somewhat more
 	// than the second between two looks, and less than rowHolds.
 	lookAround = 1500 * time.Millisecond
-	// longestPlace bounds what a member may say of it.
-	longestPlace = 256
+	// longestPlace and longestDetail bound what members may say of it, in bytes.
+	longestPlace  = 256
+	longestDetail = 120
 )
 
-// announce takes what a member's agent says of where its ingress is.
+// announce takes what a member's agent says of where its ingress is. One that moves all
+// the time is taken now and then: each change is stored.
 func (m *Machine) announce(mem *member, at string) {
 	switch {
 	case at == "": // it does not know yet
 		return
-	case at == federation.NoIngress || len(at) > longestPlace:
+	case at == federation.NoIngress || len(at) > longestPlace || strings.ContainsFunc(at, unprintable):
 		at = ""
 	}
-	if at == mem.record.Ingress {
+	if at == mem.record.Ingress || !mem.moved.IsZero() && m.now.Sub(mem.moved) < moving {
 		return
 	}
 	mem.record.Ingress, mem.moved = at, m.now
@@ -40,6 +43,8 @@ func (m *Machine) announce(mem *member, at string) {
 		m.update(mem)
 	}
 }
+
+func unprintable(r rune) bool { return r <= ' ' || r > '~' }
 
 // peers notes what the member sees of the ingress of others.
 func (m *Machine) peers(mem *member, b federation.Beat) {
@@ -58,6 +63,7 @@ func (m *Machine) sees(mem *member, observer string, s sighting) {
 	if s.signal == federation.Absent || mem.record.Ingress == "" || !mem.moved.IsZero() && s.at.Before(mem.moved.Add(moving)) {
 		return
 	}
+	s.detail = s.detail[:min(len(s.detail), longestDetail)]
 	if mem.ingress == nil {
 		mem.ingress, mem.reached = map[string]sighting{}, map[string]bool{}
 	}

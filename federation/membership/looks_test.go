@@ -2,7 +2,9 @@ package membership
 
 import (
 	"fmt"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/hansa-io/hansa/federation"
 )
@@ -83,6 +85,42 @@ func TestLooksStay(t *testing.T) {
 	}
 	if len(after.by["member-7"]) != 0 || changed != len(before.by["member-7"]) || changed == 0 {
 		t.Errorf("%d are looked at by others, and it looked at %v", changed, before.by["member-7"])
+	}
+}
+
+// TestHostilePlace: what a member says of its ingress changes nothing but its own line, and
+// not faster than it can be looked at.
+func TestHostilePlace(t *testing.T) {
+	m := announced(t, 4, 4)
+	now, sequence, last, moves := start, uint64(0), "", 0
+	say := func(at string) string {
+		now, sequence = now.Add(10*time.Millisecond), sequence+1
+		for _, e := range m.Step(now, BeatArrived{Beat: federation.Beat{Member: "member-1", Incarnation: 1, Sequence: sequence, IngressAt: at, Peers: []federation.PeerObservation{
+			{Member: "member-1", Ingress: federation.Green}, {Member: "nobody", Ingress: federation.Red}, {Member: "member-2", Ingress: federation.Red, Detail: strings.Repeat("x", 10_000)},
+		}}}) {
+			if u, is := e.(Updated); is && u.Record.Member == "member-1" && u.Record.Ingress != last {
+				last = u.Record.Ingress
+				moves++
+			}
+		}
+		return m.members["member-1"].record.Ingress
+	}
+	if got := say("tcp://10.0.0.1:80\x1b[2J"); got != "" {
+		t.Errorf("it is %q", got)
+	}
+	for n := range 1000 { // for ten seconds
+		say(fmt.Sprintf("tcp://10.0.0.1:%d", n))
+	}
+	if moves < 2 || moves > 6 {
+		t.Errorf("it moved %d times", moves)
+	}
+	now = now.Add(moving)
+	if got := say("tcp://" + strings.Repeat("x", longestPlace)); got != "" {
+		t.Errorf("it is %q", got)
+	}
+	s := m.members["member-2"].ingress["member-1"]
+	if s.signal != federation.Absent || len(s.detail) > 2*longestDetail || len(m.members["member-1"].ingress) != 0 {
+		t.Errorf("it is believed: %v, %v", s, m.members["member-1"].ingress)
 	}
 }
 
