@@ -115,8 +115,8 @@ func (m *Machine) ingressOf(mem *member) federation.Signal {
 // reach none: some other one is reached at that time. The only one that there is may be
 // missed, and so may one that already is.
 func (m *Machine) mayMiss(mem *member) bool {
-	at, any := m.reached.besides(mem.name)
-	return !any || ingressLost(mem.record) || m.now.Sub(at) <= lookAround
+	at, known := m.reached.besides(mem.name)
+	return !known || ingressLost(mem.record) || m.now.Sub(at) <= lookAround
 }
 
 // latestReached are the two members whose ingress was reached last. The zero value has none.
@@ -135,7 +135,7 @@ func (l *latestReached) add(name string, at time.Time) {
 }
 
 // besides is when another ingress than that of the member was reached last.
-func (l *latestReached) besides(name string) (at time.Time, any bool) {
+func (l *latestReached) besides(name string) (at time.Time, known bool) {
 	for _, r := range l {
 		if r.name != "" && r.name != name {
 			return r.at, true
