@@ -133,7 +133,7 @@ func runHub(ctx context.Context, c configs.Hub) error {
 	}
 	decides, err := hub.New(hub.Options{
 		Name: c.Name, Instance: instance, Bus: mirroredBus{bus.Conn, records}, Ears: bus.Ears, Accounts: bus.Accounts, Works: bus.Conn, Sealing: sealing,
-		Inspector: bus.Inspector(), Gather: bus.Gather, Suspend: bus.Accounts.Suspend, BusURLs: bus.URLs(), BusCA: bus.CA, Federation: bus.Keys.Federation(), Stabilise: c.Stabilise, Metrics: metrics, Log: log,
+		Inspector: bus.Inspector(), Gather: bus.Gather, Suspend: bus.Accounts.Suspend, Disconnects: bus.Accounts.Disconnects, BusURLs: bus.URLs(), BusCA: bus.CA, Federation: bus.Keys.Federation(), Stabilise: c.Stabilise, Metrics: metrics, Log: log,
 		Brake: limits(c), Full: bus.Full, Version: release, Keys: nats.KeyFiles(c.Bus.KeysDir), DataDir: c.DataDir,
 	})
 	if err != nil {

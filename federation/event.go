@@ -45,6 +45,8 @@ type HubBeat struct {
 	// Imports is, for agents, the revision of the clusterset within the term; 0 while the
 	// hub does not know it.
 	Imports uint64
+	// Looks is, for one member, what its agent is to look at until it is told otherwise.
+	Looks []Look
 }
 
 // For is the part of the beat that concerns one member: its own line, and the masks that

@@ -95,6 +95,10 @@ type Beat struct {
 	// one of a store that was put back.
 	HubTerm uint64
 	Layers  Layers
+	// IngressAt is where others reach the member as its users do: "tcp://HOST:PORT", or
+	// "http://HOST:PORT/PATH"; NoIngress when it has no such place, and empty while the
+	// agent does not know.
+	IngressAt string
 	// Peers are the agent's running observations of other members.
 	Peers []PeerObservation
 	// Holdings are the epochs of the works that run in the member; sent while
@@ -104,11 +108,21 @@ type Beat struct {
 	Goodbye bool
 }
 
+// NoIngress is the Beat.IngressAt of a member that has none.
+const NoIngress = "none"
+
 // PeerObservation is what one member sees of another one's ingress.
 type PeerObservation struct {
 	Member  string
 	Ingress Signal
 	Age     time.Duration // since it was observed, on the observer's clock
+	Detail  string        // "connection refused"; empty when it answers
+}
+
+// Look is what an agent is to look at, over and over: the ingress of another member.
+type Look struct {
+	Member    string
+	IngressAt string // as in a Beat
 }
 
 // Holding says that a member runs a workload under an epoch.
@@ -136,6 +150,9 @@ type HealthRecord struct {
 	Reason string `json:"reason,omitempty"`
 	// Since is the hub's wall clock at the last transition; for people.
 	Since time.Time `json:"since"`
+	// Ingress is where the member's ingress is, as its agent said last; empty when it has
+	// none.
+	Ingress string `json:"ingress,omitempty"`
 	// Masked is set while a drill's fault mask makes the hub see the member so.
 	Masked string `json:"masked,omitempty"`
 }

@@ -60,12 +60,14 @@ type Grant struct {
 	Denied string
 }
 
-// ProbeRequest asks an agent to look at another member's API server.
+// ProbeRequest asks an agent to look at another member: at its API server, and at its
+// ingress.
 type ProbeRequest struct {
-	Member  string
-	URL     string // "https://127.0.0.1:7501"
-	CA      []byte // PEM
-	Timeout time.Duration
+	Member    string
+	URL       string // of the API server, "https://127.0.0.1:7501"
+	CA        []byte // PEM
+	IngressAt string // as in a Beat; empty: it has none
+	Timeout   time.Duration
 	// Survey marks a look that only measures the way; it is no evidence.
 	Survey bool
 }
@@ -73,8 +75,11 @@ type ProbeRequest struct {
 // ProbeReply is what was seen.
 type ProbeReply struct {
 	Member string // that was looked at
-	Signal Signal
+	Signal Signal // of the API server
 	Detail string // "HTTP 200 in 3 ms", "connection refused"
+	// Ingress is what was seen of the ingress, and IngressDetail how.
+	Ingress       Signal
+	IngressDetail string
 	// RoundTrip to the API server: the time of TCP's handshake; 0 without one.
 	RoundTrip time.Duration
 	Survey    bool // as asked

@@ -121,6 +121,7 @@ type Agent struct {
 	hub     atomic.Pointer[hubHeard]
 	refusal atomic.Pointer[string] // the hub's last one of a hello
 	layers  atomic.Pointer[federation.Layers]
+	lookout lookout
 	begun   time.Time
 	leave   chan federation.Remains              // the hub has the member leave
 	probes  chan struct{}                        // a token for each look at another member that is under way
@@ -202,7 +203,7 @@ func (a *Agent) live(ctx context.Context) error {
 func (a *Agent) serve(ctx context.Context) error {
 	roles, running := errgroup.WithContext(ctx)
 	for _, role := range []func(context.Context) error{
-		a.admit, a.decide, a.look, a.lander.Run, a.reports.run, a.followWorks, a.observe, a.keepFacts, a.keepStatuses, a.keepSealKey,
+		a.admit, a.decide, a.look, a.onlook, a.lander.Run, a.reports.run, a.followWorks, a.observe, a.keepFacts, a.keepStatuses, a.keepSealKey,
 		a.keepApart, a.reach, a.awaitLeave, a.keepImports,
 	} {
 		roles.Go(func() error { return role(running) })

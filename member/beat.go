@@ -63,6 +63,7 @@ func (a *Agent) nextBeat(sequence uint64, stall time.Duration) federation.Beat {
 	if sequence <= firstBeats || heard.health != federation.Healthy {
 		b.Holdings = a.vitals.Load().holdings
 	}
+	a.lookout.tell(time.Now(), &b)
 	return b
 }
 
@@ -148,6 +149,7 @@ func (a *Agent) hearHub(m messaging.Message) {
 	if b.Term != before.term || b.Imports != before.imports {
 		mark(a.imported)
 	}
+	a.lookout.order(b.Looks)
 	if b.Term != before.term {
 		a.log.Info("hub leads", "term", b.Term)
 		a.reports.resend()

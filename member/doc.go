@@ -7,6 +7,9 @@
 // What it may run and what it may delete is decided by the pure package member/guard; the
 // agent is the loop that feeds it and obeys.
 //
+// It looks at the ingress of those members that the hub names with its beats, once a
+// second, and its own beats say what it saw last; so nothing waits, and nothing queues.
+//
 // Secrets come sealed to a key of this agent (package federation/sealed) and are
 // opened when they are landed; on the agent's disk is the key and no secret. A work
 // that cannot be opened is reported as Failed, and nothing of it is landed.

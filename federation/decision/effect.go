@@ -116,16 +116,30 @@ type ReadRecord struct {
 type SendHubBeat struct {
 	Beat  federation.HubBeat
 	Early bool
+	Looks map[string][]federation.Look // what each member is to look at; never changed
 }
 
-// AskProbe has each vantage point ("hub", or a member) look at the API server.
-// Those that answer within Timeout are fed as ProbeResult.
+// For is what one member hears of it.
+func (e SendHubBeat) For(member string) federation.HubBeat {
+	b := e.Beat.For(member)
+	b.Looks = e.Looks[member]
+	return b
+}
+
+// AskProbe has each vantage point ("hub", or a member) look at the API server, and at the
+// ingress if IngressAt is set. Those that answer within Timeout are fed as ProbeResult.
 type AskProbe struct {
-	Member   string
-	URL      string
-	CA       []byte // PEM
-	Vantages []string
-	Timeout  time.Duration
+	Member    string
+	URL       string
+	CA        []byte // PEM
+	IngressAt string
+	Vantages  []string
+	Timeout   time.Duration
+}
+
+// Request is what each vantage point is asked.
+func (e AskProbe) Request() federation.ProbeRequest {
+	return federation.ProbeRequest{Member: e.Member, URL: e.URL, CA: e.CA, IngressAt: e.IngressAt, Timeout: e.Timeout}
 }
 
 // Outranked: most members, or a gateway, follow a hub of that term, which is above this

@@ -123,6 +123,10 @@ type Measured struct {
 // QueriesArrived: what clients asked a gateway for.
 type QueriesArrived struct{ Report federation.QueryReport }
 
+// Disconnected: a server of the bus has lost a connection of the member. It makes the
+// machine look earlier, and is no evidence.
+type Disconnected struct{ Member string }
+
 // GatewayBeatArrived: which of the hub's beats a gateway has applied.
 type GatewayBeatArrived struct{ Beat federation.GatewayBeat }
 
@@ -296,6 +300,7 @@ func (BeatArrived) event()        {}
 func (ProbeResult) event()        {}
 func (Measured) event()           {}
 func (QueriesArrived) event()     {}
+func (Disconnected) event()       {}
 func (GatewayBeatArrived) event() {}
 func (OpinionArrived) event()     {}
 func (Stalled) event()            {}

@@ -83,13 +83,15 @@ func (m *Machine) applyEvidence(ev Event) {
 			m.evidence(membership.BeatArrived{Beat: ev.Beat})
 		}
 	case ProbeResult:
-		m.evidence(membership.ProbeResult{Member: ev.Member, Vantage: ev.Vantage, Signal: ev.Reply.Signal, Detail: ev.Reply.Detail})
+		m.evidence(membership.ProbeResult{Member: ev.Member, Vantage: ev.Vantage, Signal: ev.Reply.Signal, Detail: ev.Reply.Detail, Ingress: ev.Reply.Ingress, IngressDetail: ev.Reply.IngressDetail})
 	case OpinionArrived:
 		if ev.Opinion.Hub == m.opts.Hub {
 			return // its own last word, from before it led
 		}
 		m.hubs.Hear(m.now, ev.Opinion.Hub)
 		m.evidence(membership.OpinionArrived{Opinion: ev.Opinion})
+	case Disconnected:
+		m.evidence(membership.Disconnected{Member: ev.Member})
 	case Stalled:
 		m.evidence(membership.HubStalled{For: ev.For})
 	}
@@ -136,7 +138,8 @@ func (m *Machine) askProbe(e membership.AskProbe) {
 		return
 	}
 	m.emit(AskProbe{
-		Member: e.Member, URL: mem.spec.stored.ProbeURL, CA: mem.spec.stored.ProbeCA, Vantages: e.Vantages, Timeout: e.Timeout,
+		Member: e.Member, URL: mem.spec.stored.ProbeURL, CA: mem.spec.stored.ProbeCA, IngressAt: e.IngressAt,
+		Vantages: e.Vantages, Timeout: e.Timeout,
 	})
 }
 
@@ -237,7 +240,11 @@ func (m *Machine) stepBeat() {
 			Withdrawn: mem.withdrawn || m.withdrawing(name), HeardAge: max(0, v.HeardAge), Masked: m.maskOf(name) != "",
 		})
 	}
-	m.emit(SendHubBeat{Beat: b, Early: early})
+	e := SendHubBeat{Beat: b, Early: early}
+	if !early {
+		e.Looks = m.health.Looks()
+	}
+	m.emit(e)
 	if !early {
 		m.feed(membership.HubBeatSent{Sequence: m.sequence})
 	}

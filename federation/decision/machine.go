@@ -228,7 +228,7 @@ func (m *Machine) apply(ev Event) {
 		m.applyWorkload(ev)
 	case MemberChanged, MemberRemoved, FactsChanged, HealthLoaded, UserEnded:
 		m.applyMember(ev)
-	case BeatArrived, ProbeResult, OpinionArrived, Stalled:
+	case BeatArrived, ProbeResult, OpinionArrived, Disconnected, Stalled:
 		m.applyEvidence(ev)
 	case OperationLoaded:
 		m.loadOperation(ev)

@@ -16,7 +16,7 @@ func (r *rig) live(a *actor) {
 		a.seq++
 		r.step(BeatArrived{federation.Beat{
 			Member: a.name, Incarnation: a.inc, Sequence: a.seq, HubSequence: r.beat.Sequence,
-			Layers: federation.Layers{API: federation.Green, Etcd: federation.Green, Nodes: 5, NodesReady: 5},
+			Layers: federation.Layers{API: federation.Green, Etcd: federation.Green, Nodes: 5, NodesReady: 5}, IngressAt: a.ingressAt(), Peers: r.peers(a),
 		}})
 	}
 	if a.leaving.ordered {

@@ -37,6 +37,7 @@ type rig struct {
 	batched bool                     // reports that come at once are stepped together
 	ways    map[string]time.Duration // "tokyo-virginia" → round trip
 	beat    federation.HubBeat
+	looks   map[string][]federation.Look
 }
 
 type stored struct {
@@ -71,6 +72,7 @@ type actor struct {
 	nodeless map[federation.Key]int64
 	sick     map[federation.Key]int64 // replicas that are not ready
 	leaving  farewells
+	ingress  federation.Signal // what others see of it; Absent: it has none
 }
 
 type run struct {
@@ -206,7 +208,7 @@ func (r *rig) execute(e Effect) {
 		r.logf("read %s %s", e.Source, e.Name)
 		r.soon(r.loaded(string(e.Source) + ":" + e.Name))
 	case SendHubBeat:
-		r.hubBeat(e.Beat)
+		r.hubBeat(e)
 	case AskProbe:
 		r.probe(e)
 	case Survey:
@@ -286,20 +288,6 @@ func (r *rig) dropWork(e DropWork) {
 	r.soon(WriteDone{ID: e.ID})
 }
 
-func (r *rig) hubBeat(b federation.HubBeat) {
-	r.beat = b
-	if !r.gateway {
-		return
-	}
-	g := federation.GatewayBeat{Gateway: "g1", Term: b.Term, Sequence: b.Sequence}
-	for _, m := range b.Members {
-		if m.Withdrawn {
-			g.Withdrawn = append(g.Withdrawn, m.Member)
-		}
-	}
-	r.soon(GatewayBeatArrived{g})
-}
-
 func (r *rig) probe(e AskProbe) {
 	target := r.members[e.Member]
 	for _, v := range e.Vantages {
@@ -310,6 +298,7 @@ func (r *rig) probe(e AskProbe) {
 		if !target.alive {
 			reply = federation.ProbeReply{Member: e.Member, Signal: federation.Red, Detail: "connection refused"}
 		}
+		reply.Ingress = target.ingress
 		r.later = append(r.later, later{r.now.Add(20 * time.Millisecond), ProbeResult{e.Member, v, reply}})
 	}
 }

@@ -38,6 +38,7 @@ import (
 //	using NAME KEY [AGE]         an agent is on the bus with that user
 //	rotate NAME KEY NEWKEY [offbus] [skew=D] [cluster=ID]   it asks for another
 //	reluctant NAME TEXT...       when it is to let go of its cluster, that holds it up; willing NAME: no more
+//	ingress NAME up|down         where its users come in; seen NAME: what others see of that
 //	show [assignments] [health] [operations] [report] [keys] [users]
 func TestScenarios(t *testing.T) {
 	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
@@ -98,6 +99,7 @@ func (r *rig) command(cmd string, args []string) {
 		"sick": r.cmdSick, "stuck": r.cmdStuck, "rebalance": r.cmdRebalance, "replay": r.cmdReplay, "readiness": r.cmdReadiness, "feed": r.cmdFeed, "diff": r.cmdDiff, "busy": r.cmdBusy,
 		"way": r.cmdWay, "ways": r.cmdWays, "queries": r.cmdQueries, "safety": r.cmdSafety, "seal": r.cmdSeal, "rejoin": r.cmdRejoin, "spoil": r.cmdSpoil,
 		"rotate": r.cmdRotate, "using": r.cmdUsing, "rule": r.cmdRule, "reluctant": r.cmdReluctant, "willing": r.cmdReluctant, "describe": r.cmdDescribe, "nodes": r.cmdNodes,
+		"ingress": r.cmdIngress, "seen": r.cmdSeen,
 	}
 	run, ok := commands[cmd]
 	if !ok {

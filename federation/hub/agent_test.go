@@ -33,10 +33,11 @@ type agent struct {
 	account string
 	api     *httptest.Server // its API server, as probes see it
 	keys    *sealKeys
-	end     context.CancelFunc
-	ended   sync.WaitGroup
-	heard   atomic.Uint64 // sequence of the last hub beat
-	term    atomic.Uint64 // of the last hub beat
+	onlook
+	end   context.CancelFunc
+	ended sync.WaitGroup
+	heard atomic.Uint64 // sequence of the last hub beat
+	term  atomic.Uint64 // of the last hub beat
 
 	mu     sync.Mutex
 	runs   map[federation.Key]federation.Work
@@ -91,6 +92,7 @@ func (a *agent) start() {
 	_, err = conn.Subscribe(ctx, subject.MemberDownBeat(), func(m messaging.Message) {
 		if b, err := federationv1.DecodeHubBeat(m.Data); err == nil {
 			a.heard.Store(b.Sequence)
+			a.looks.Store(&b.Looks)
 			if last := a.term.Swap(b.Term); last != 0 && last != b.Term {
 				a.ended.Go(func() { a.report(ctx) }) // to a new hub, as a real one does
 			}
@@ -178,7 +180,7 @@ func (a *agent) beat(ctx context.Context) {
 	for n := uint64(1); ; n++ {
 		_ = a.conn.Publish(subject.MemberBeat(), federationv1.EncodeBeat(federation.Beat{
 			Member: a.name, Incarnation: a.life, Sequence: n, HubSequence: a.heard.Load(),
-			Layers: federation.Layers{API: federation.Green, Nodes: 1, NodesReady: 1},
+			Layers: federation.Layers{API: federation.Green, Nodes: 1, NodesReady: 1}, IngressAt: a.ingressAt(), Peers: a.peers(ctx),
 		})) // the next one says the same
 		select {
 		case <-ctx.Done():

@@ -257,7 +257,7 @@ func (l *leadership) ownBucket(name string) opener {
 
 // ask looks at a member from every vantage point that the machine named.
 func (l *leadership) ask(ctx context.Context, e decision.AskProbe) {
-	request := federation.ProbeRequest{Member: e.Member, URL: e.URL, CA: e.CA, Timeout: e.Timeout}
+	request := e.Request()
 	data := federationv1.EncodeProbeRequest(request)
 	for _, vantage := range e.Vantages {
 		if vantage == ownVantage {

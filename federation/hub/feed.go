@@ -218,6 +218,7 @@ func (l *leadership) listen(ctx context.Context) error {
 	if _, err := bus.Subscribe(ctx, subject.HubOpinion(), l.hearOpinion); err != nil {
 		return fmt.Errorf("subscribe to opinions: %w", err)
 	}
+	l.hub.hearDisconnects(ctx, l.dir, func(member string) { l.events.PutBelow(decision.Disconnected{Member: member}, beatLimit) })
 	for _, methods := range []map[string]handler{l.answers(), l.questions(), l.safekeeping()} {
 		for method, answer := range methods {
 			l.group.Go(func() error { return bus.Respond(ctx, subject.Hub(method), passing(ctx, answer)) })

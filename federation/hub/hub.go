@@ -65,6 +65,9 @@ type Options struct {
 	// Suspend cuts a member off the bus until Accounts.AddMember is called for it; nil:
 	// one that floods the bus is only not listened to.
 	Suspend func(ctx context.Context, member, account string) error
+	// Disconnects calls hear, until ctx ends, with the account of each connection that the
+	// bus has lost; nil: nobody tells.
+	Disconnects func(ctx context.Context, hear func(account string)) error
 	// Stabilise is how long a member that came back must be healthy without a
 	// break; 3 s by default.
 	Stabilise time.Duration

@@ -237,7 +237,7 @@ func (l *leadership) beat(ctx context.Context, e decision.SendHubBeat) {
 	}
 	imports := l.imports.sourcesAre(e.Beat.Members)
 	for member, account := range l.dir.everyMember() {
-		own := e.Beat.For(member)
+		own := e.For(member)
 		own.Imports = imports
 		_ = bus.Publish(subject.DownBeat(account), federationv1.EncodeHubBeat(own))
 	}

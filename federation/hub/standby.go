@@ -124,18 +124,16 @@ func (o *observer) step(ctx context.Context, ev standby.Event) {
 
 // ask looks at a member from every vantage point that the machine named.
 func (o *observer) ask(ctx context.Context, e standby.AskProbe) {
-	request := federation.ProbeRequest{Member: e.Member, URL: e.URL, CA: e.CA, Timeout: e.Timeout}
 	for _, vantage := range e.Vantages {
 		if vantage == ownVantage {
 			o.group.Go(func() error {
-				reply := probe.Do(ctx, request)
-				o.events.Put(standby.ProbeResult{Member: e.Member, Vantage: ownVantage, Signal: reply.Signal, Detail: reply.Detail})
+				o.events.Put(standby.ProbeResult{Vantage: ownVantage, Reply: probe.Do(ctx, e.Request)})
 				return nil
 			})
 			continue
 		}
 		if account, ok := o.dir.accountOf(vantage); ok {
-			_ = o.hub.opts.Bus.Publish(subject.Down(account, subject.DownProbe), federationv1.EncodeProbeRequest(request)) // a lost one is asked again
+			_ = o.hub.opts.Bus.Publish(subject.Down(account, subject.DownProbe), federationv1.EncodeProbeRequest(e.Request)) // a lost one is asked again
 		}
 	}
 }
@@ -198,6 +196,7 @@ func (o *observer) accept(bucket string, entry messaging.Entry) {
 
 // listen hears members and hubs for as long as the watch lasts.
 func (o *observer) listen(ctx context.Context) error {
+	o.hub.hearDisconnects(ctx, o.dir, func(member string) { o.events.PutBelow(standby.Disconnected{Member: member}, beatLimit) })
 	bus, ears := o.hub.opts.Bus, o.hub.opts.Ears
 	for _, s := range []struct {
 		by   messaging.Subscriber
@@ -214,6 +213,21 @@ func (o *observer) listen(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// hearDisconnects has the bus tell which members lose a connection. Without that everything
+// works, and takes a little longer.
+func (h *Hub) hearDisconnects(ctx context.Context, dir *directory, hear func(member string)) {
+	if h.opts.Disconnects == nil {
+		return
+	}
+	if err := h.opts.Disconnects(ctx, func(account string) {
+		if member, ok := dir.memberOf(account); ok {
+			hear(member)
+		}
+	}); err != nil {
+		h.log.Warn("the bus does not tell which connections it loses: a lost member is suspected later", "error", err)
+	}
 }
 
 // hears passes on what another hub says.
@@ -253,5 +267,5 @@ func (o *observer) hearProbed(m messaging.Message) {
 	if err != nil || !known || reply.Survey || reply.Member == vantage {
 		return
 	}
-	o.events.PutBelow(standby.ProbeResult{Member: reply.Member, Vantage: vantage, Signal: reply.Signal, Detail: reply.Detail}, beatLimit)
+	o.events.PutBelow(standby.ProbeResult{Vantage: vantage, Reply: reply}, beatLimit)
 }

@@ -16,6 +16,7 @@ func (m *Machine) beat(b federation.Beat) {
 	}
 	mem.stream.deaf = m.deaf(mem, b)
 	mem.flagged = false
+	m.announce(mem, b.IngressAt)
 	if mem.mask == "" {
 		m.peers(mem, b)
 	}
@@ -29,24 +30,6 @@ func (m *Machine) beat(b federation.Beat) {
 		m.fallSilent(mem)
 	}
 	m.schedule(mem)
-}
-
-// peers notes what the member sees of the ingress of others.
-func (m *Machine) peers(mem *member, b federation.Beat) {
-	for _, p := range b.Peers {
-		other, ok := m.members[p.Member]
-		if !ok || other == mem || p.Ingress == federation.Absent {
-			continue
-		}
-		if other.ingress == nil {
-			other.ingress = map[string]sighting{}
-		}
-		s := sighting{signal: p.Ingress, at: m.now.Add(-p.Age)}
-		if other.mask != "" {
-			s.signal, s.detail = federation.Red, "masked"
-		}
-		other.ingress[mem.name] = s
-	}
 }
 
 // deaf reports whether a member that beats has heard nothing of a hub that spoke.
@@ -150,47 +133,6 @@ func (m *Machine) apiOf(mem *member) federation.Signal {
 		}
 	}
 	return result
-}
-
-// freshIngress is for how long a peer's observation counts.
-const freshIngress = 5 * time.Second
-
-// ingressOf is what users would see of a member that beats: the peers decide, as
-// a quorum; without them its own test does, and without that whether any node is
-// ready.
-func (m *Machine) ingressOf(mem *member) federation.Signal {
-	green, red := 0, 0
-	for _, s := range mem.ingress {
-		switch {
-		case m.now.Sub(s.at) > freshIngress:
-		case s.signal == federation.Green:
-			green++
-		default:
-			red++
-		}
-	}
-	l := mem.stream.layers
-	switch {
-	case red >= 2 && quorum(red, red+green) && m.redDomains(mem) >= 2:
-		return federation.Red
-	case green > 0:
-		return federation.Green
-	case l.Ingress == federation.Absent && l.Nodes > 0 && l.NodesReady == 0:
-		return federation.Red
-	}
-	return l.Ingress
-}
-
-// redDomains counts the failure domains of the peers that fail to reach the
-// ingress; with fewer than four members each peer counts.
-func (m *Machine) redDomains(mem *member) int {
-	domains := map[string]bool{}
-	for name, s := range mem.ingress {
-		if s.signal == federation.Red && m.now.Sub(s.at) <= freshIngress {
-			domains[m.domainOf(name)] = true
-		}
-	}
-	return len(domains)
 }
 
 // quorum reports whether at least four fifths agree.

@@ -37,7 +37,7 @@ func (m *Machine) countOne(mem *member, name string, c *count) {
 	if api.round != mem.inquiry.round || api.at.Before(mem.heard) {
 		api.signal = federation.Absent
 	}
-	if !ingress.at.After(mem.heard) || m.now.Sub(ingress.at) > freshIngress {
+	if !m.speaksOf(mem, ingress) {
 		ingress.signal = federation.Absent
 	}
 	if api.signal == federation.Absent && ingress.signal == federation.Absent && (name != hubVantage || c.probed) {
@@ -61,6 +61,17 @@ func (m *Machine) countOne(mem *member, name string, c *count) {
 		c.gone = append(c.gone, name)
 		c.domains[m.domainOf(name)] = true
 	}
+}
+
+// speaksOf reports whether what was seen of the ingress of a silent member still counts:
+// a red one since the last beat, a green one only since this round began: the member may
+// have fallen since an earlier one.
+func (m *Machine) speaksOf(mem *member, s sighting) bool {
+	since := mem.heard
+	if s.signal == federation.Green {
+		since = mem.inquiry.began.Add(-1)
+	}
+	return s.at.After(since) && m.now.Sub(s.at) <= freshIngress
 }
 
 // domainOf is the failure domain of an observer. With few members each is one of

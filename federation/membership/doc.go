@@ -10,7 +10,9 @@
 //
 //	silence   time since the last beat that counts, less what the hub slept itself
 //	inquiry   the questions to other observers while a member is silent
-//	vantage   who looks at a member's API server: "hub", or another member
+//	vantage   who looks at a member's API server and ingress: "hub", or another member
+//	ingress   where a member's users reach it, if its agent announces such a place;
+//	          other members look at it all the time (Looks)
 //	name      the row of the truth table: Healthy, BusLost, APIDown, IngressDown,
 //	          MgmtLost, Degraded, Unreachable, PathFault, CommandLost, HubIsolated
 //	opinion   what another hub, which does not lead, hears of the members itself

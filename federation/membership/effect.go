@@ -40,12 +40,13 @@ type Updated struct {
 }
 
 // AskProbe has each vantage ("hub" first, then members) look at the API server of
-// Member, all at once. What each sees within Timeout comes back as ProbeResult;
-// from one that cannot be asked comes nothing.
+// Member and at its ingress, all at once. What each sees within Timeout comes back as
+// ProbeResult; from one that cannot be asked comes nothing.
 type AskProbe struct {
-	Member   string
-	Vantages []string
-	Timeout  time.Duration
+	Member    string
+	Vantages  []string
+	IngressAt string // empty: it has none
+	Timeout   time.Duration
 }
 
 // RealFault: a member fell silent underneath its mask. The drill must end.

@@ -12,6 +12,7 @@ import (
 // until it beats or the verdict is in, since what others see may change.
 type inquiry struct {
 	round    int
+	began    time.Time // this round
 	asked    []string  // vantages of this round
 	answerBy time.Time // when the answers of this round are in at the latest
 	next     time.Time // when the next round begins
@@ -40,7 +41,8 @@ func (m *Machine) fallSilent(mem *member) {
 	if mem.inquiry != nil {
 		return
 	}
-	mem.inquiry = &inquiry{round: -1, next: m.now, set: m.joinFall(mem)}
+	mem.inquiry = &inquiry{round: -1, began: m.now, next: m.now, set: m.joinFall(mem)}
+	m.looks = nil
 	if h := mem.record.Health; h == federation.Healthy || h == federation.Degraded {
 		m.move(mem, Transition{To: federation.Suspect}, "", m.silenceText(mem))
 	}
@@ -49,7 +51,7 @@ func (m *Machine) fallSilent(mem *member) {
 func (m *Machine) endInquiry(mem *member) {
 	if i := mem.inquiry; i != nil {
 		i.set.leave(mem.name)
-		mem.inquiry = nil
+		mem.inquiry, m.looks = nil, nil
 	}
 }
 
@@ -78,34 +80,45 @@ func (m *Machine) inquire(mem *member) {
 func (m *Machine) ask(mem *member) {
 	i := mem.inquiry
 	i.round++
-	i.open = true
+	i.open, i.began = true, m.now
 	every := laterEvery
 	if i.round < quickRounds {
 		every = roundEvery
 	}
 	i.next = m.now.Add(every)
 	i.asked, i.answerBy = nil, m.now
-	if !mem.probed() {
+	if !mem.visible() {
 		return
 	}
 	i.answerBy = m.now.Add(m.opts.ProbeTimeout + onTheWay)
-	i.asked = append([]string{hubVantage}, m.vantages(mem)...)
-	m.emit(AskProbe{Member: mem.name, Vantages: slices.Clone(i.asked), Timeout: m.opts.ProbeTimeout})
+	others := append(m.vantages(mem), m.lookout().of[mem.name]...)
+	slices.Sort(others)
+	i.asked = append([]string{hubVantage}, slices.Compact(others)...)
+	m.askProbe(mem, i.asked)
 }
 
-// vantages chooses the members to ask, sorted: with few members all of them, else
-// at most five, from as many failure domains other than the member's own as there
-// are. Each round asks others.
+// askProbe has others look at what can be seen of a member from outside.
+func (m *Machine) askProbe(mem *member, vantages []string) {
+	m.emit(AskProbe{Member: mem.name, Vantages: slices.Clone(vantages), IngressAt: mem.record.Ingress, Timeout: m.opts.ProbeTimeout})
+}
+
+// enough is how many of the able members are asked: with few members all of them, else at
+// most five.
+func (m *Machine) enough(able int) int {
+	if len(m.names) < few {
+		return able
+	}
+	return min(able, mostVantages, len(m.names)-2)
+}
+
+// vantages chooses the members to ask, sorted, from as many failure domains other than
+// the member's own as there are. Each round asks others.
 func (m *Machine) vantages(mem *member) []string {
 	var able []*member
 	for _, name := range m.names {
 		if other := m.members[name]; other != mem && other.beats() {
 			able = append(able, other)
 		}
-	}
-	want := len(able)
-	if len(m.names) >= few {
-		want = min(want, mostVantages, len(m.names)-2)
 	}
 	salt := fmt.Sprintf("%s %d ", mem.name, mem.inquiry.round)
 	rank := make(map[string]uint64, len(able))
@@ -118,7 +131,7 @@ func (m *Machine) vantages(mem *member) []string {
 		}
 		return 1
 	})
-	return spread(able, mem.domain(), want)
+	return spread(able, mem.domain(), m.enough(len(able)))
 }
 
 // spread takes want members in their order: first one of each failure domain but
@@ -142,6 +155,9 @@ func spread(able []*member, avoid string, want int) []string {
 
 // answered reports whether everybody asked in this round has answered.
 func (m *Machine) answered(mem *member) bool {
+	if !mem.probed() && len(mem.inquiry.asked) > 0 {
+		return false // only the ingress is looked at, which has no rounds
+	}
 	for _, v := range mem.inquiry.asked {
 		if s, ok := mem.api[v]; !ok || s.round != mem.inquiry.round || s.at.Before(mem.heard) {
 			return false
@@ -153,9 +169,17 @@ func (m *Machine) answered(mem *member) bool {
 // probeResult notes what a vantage saw. Under a mask everybody sees red.
 func (m *Machine) probeResult(ev ProbeResult) {
 	mem, ok := m.members[ev.Member]
-	if !ok || ev.Signal == federation.Absent {
+	if !ok {
 		return
 	}
+	m.sees(mem, ev.Vantage, sighting{signal: ev.Ingress, at: m.now, detail: ev.IngressDetail})
+	if ev.Signal != federation.Absent {
+		m.seesAPI(mem, ev)
+	}
+	m.judge(mem)
+}
+
+func (m *Machine) seesAPI(mem *member, ev ProbeResult) {
 	s := sighting{signal: ev.Signal, at: m.now, detail: ev.Detail, round: -1}
 	if mem.mask != "" {
 		s.signal, s.detail = federation.Red, "masked"
@@ -167,7 +191,6 @@ func (m *Machine) probeResult(ev ProbeResult) {
 		mem.api = map[string]sighting{}
 	}
 	mem.api[ev.Vantage] = s
-	m.judge(mem)
 }
 
 // nameSilent finds the row of a silent member from this round's answers. The
@@ -181,9 +204,13 @@ func (m *Machine) nameSilent(mem *member) {
 	if name == "" && len(i.asked) > 1 && i.round >= quickRounds-2 {
 		name = NamePathFault
 	}
-	i.ready = name == NameUnreachable
+	unmanaged := name == NameMgmtLost && m.now.Sub(mem.heard) >= m.opts.Unmanaged
+	i.ready = name == NameUnreachable || unmanaged
 	if i.ready {
 		i.reason = t.text()
+		if unmanaged {
+			i.reason += "; nobody could manage it for " + m.opts.Unmanaged.String()
+		}
 		mem.factor, mem.absent = t.dwell()
 		return
 	}

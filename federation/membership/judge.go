@@ -83,10 +83,10 @@ func (m *Machine) patience(mem *member) time.Duration {
 	return time.Duration(float64(bound) * m.local.multiplier(m.now))
 }
 
-// runningProbe lets the hub look at each API server now and then, so that there is
-// evidence before it is needed.
+// runningProbe lets the hub look at each member now and then, so that there is evidence
+// before it is needed.
 func (m *Machine) runningProbe(mem *member) {
-	if m.opts.ProbeEvery < 0 || !mem.probed() || lost(mem.record.Health) {
+	if m.opts.ProbeEvery < 0 || !mem.visible() || lost(mem.record.Health) {
 		mem.nextProbe = time.Time{}
 		return
 	}
@@ -99,7 +99,7 @@ func (m *Machine) runningProbe(mem *member) {
 	}
 	mem.nextProbe = m.now.Add(every)
 	if mem.inquiry == nil {
-		m.emit(AskProbe{Member: mem.name, Vantages: []string{hubVantage}, Timeout: m.opts.ProbeTimeout})
+		m.askProbe(mem, []string{hubVantage})
 	}
 }
 
@@ -129,7 +129,7 @@ func (m *Machine) move(mem *member, t Transition, name, reason string) {
 	if !MayFollow(t.From, t.To) {
 		m.broken = fmt.Errorf("member %s: no edge from %v to %v", mem.name, t.From, t.To)
 	}
-	mem.judged = true
+	mem.judged, m.looks = true, nil
 	mem.record.Health, mem.record.Verdict, mem.record.Reason = t.To, name, reason
 	mem.record.Since = m.now.UTC().Round(0)
 	t.Record, t.Withdrawn = mem.record, Withdrawn(mem.record)
@@ -160,15 +160,19 @@ func (m *Machine) told(mem *member) bool {
 	return false
 }
 
-// disconnected halves the patience with a member and looks at once.
+// advisedEvery bounds how often a member that connects over and over is looked at for it.
+const advisedEvery = time.Second
+
+// disconnected halves the patience with a member until it beats again, and looks at once.
 func (m *Machine) disconnected(name string) {
 	mem, ok := m.members[name]
 	if !ok || mem.mask != "" || !m.watched(mem) {
 		return
 	}
+	again := m.now.Sub(mem.advised) < advisedEvery
 	mem.advised = m.now
-	if mem.probed() && mem.inquiry == nil {
-		m.emit(AskProbe{Member: name, Vantages: []string{hubVantage}, Timeout: m.opts.ProbeTimeout})
+	if mem.visible() && mem.inquiry == nil && !again {
+		m.askProbe(mem, []string{hubVantage})
 	}
 	m.judge(mem)
 }

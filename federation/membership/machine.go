@@ -24,6 +24,9 @@ type Options struct {
 	// Lone is the silence after which the hub alone may give the verdict, when
 	// there is nobody else to ask or nobody answers; 0 means 10 s.
 	Lone time.Duration
+	// Unmanaged is for how long a silent member counts as served by its ingress alone
+	// before it is Unreachable, so that what it runs is managed again; 0 means 10 min.
+	Unmanaged time.Duration
 	// Domain is the failure domain of the hub, "region=eu-central"; empty means
 	// one of its own.
 	Domain string
@@ -40,6 +43,7 @@ func (o Options) defaulted() Options {
 	set(&o.ProbeTimeout, 400*time.Millisecond)
 	set(&o.ProbeEvery, 2*time.Second)
 	set(&o.Lone, 10*time.Second)
+	set(&o.Unmanaged, 10*time.Minute)
 	if o.Domain == "" {
 		o.Domain = "hub"
 	}
@@ -57,6 +61,8 @@ type Machine struct {
 	masks   map[string]time.Time // by operation: when the mask ends
 	masked  map[string][]string  // by operation: its members
 	falling *fall                // the set that members join as they fall
+	looks   *lookout             // nil until somebody asks
+	reached latestReached
 	// replicas are the other hubs, by instance; nil while none has spoken.
 	replicas map[string]replica
 	broken   error // an edge that does not exist
@@ -152,9 +158,9 @@ func (m *Machine) add(spec federation.MemberSpec) {
 	}
 	if known && (mem.spec.ClusterID != spec.ClusterID || !mem.spec.JoinedAt.Equal(spec.JoinedAt)) {
 		mem.stream = stream{}
-		mem.record.Incarnation = 0
+		mem.record.Incarnation, mem.record.Ingress = 0, ""
 	}
-	mem.spec = spec
+	mem.spec, m.looks = spec, nil
 	m.coverByMask(mem)
 	m.judge(mem)
 }
@@ -169,9 +175,11 @@ func (m *Machine) remove(name string) {
 	delete(m.members, name)
 	at, _ := slices.BinarySearch(m.names, name)
 	m.names = slices.Delete(m.names, at, at+1)
+	m.looks = nil
 	for _, other := range m.members {
 		delete(other.api, name)
 		delete(other.ingress, name)
+		delete(other.reached, name)
 	}
 }
 
@@ -181,7 +189,7 @@ func (m *Machine) restore(r federation.HealthRecord) {
 		return
 	}
 	r.Masked = mem.mask
-	mem.record = r
+	mem.record, m.looks = r, nil
 	mem.stream.incarnation = r.Incarnation
 	if m.watched(mem) {
 		mem.heard = m.now

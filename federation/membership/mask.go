@@ -52,7 +52,7 @@ func (m *Machine) coverByMask(mem *member) {
 	if cover == mem.mask {
 		return
 	}
-	mem.mask, mem.record.Masked, mem.flagged = cover, cover, false
+	mem.mask, mem.record.Masked, mem.flagged, m.looks = cover, cover, false, nil
 	clear(mem.api)
 	clear(mem.ingress)
 	m.update(mem)

@@ -23,7 +23,9 @@ type member struct {
 	advised   time.Time           // bus advisory that the connection ended
 	nextProbe time.Time           // the next running probe
 	api       map[string]sighting // by vantage
-	ingress   map[string]sighting // by observing member
+	ingress   map[string]sighting // by vantage
+	reached   map[string]bool     // by vantage: it has reached the ingress where it is now
+	moved     time.Time           // when this machine learned that the ingress is elsewhere
 
 	row     row // of the truth table, while it beats
 	inquiry *inquiry
@@ -95,6 +97,9 @@ func (mem *member) domain() string {
 
 // probed reports whether its API server can be looked at from outside.
 func (mem *member) probed() bool { return mem.spec.ProbeURL != "" }
+
+// visible reports whether anything of it can be looked at from outside.
+func (mem *member) visible() bool { return mem.probed() || mem.record.Ingress != "" }
 
 // beats reports whether it can be used as an observer: heard, well, unmasked.
 func (mem *member) beats() bool {

@@ -95,7 +95,7 @@ func (m *Machine) heardBefore(at map[string]time.Time) {
 			continue
 		}
 		mem.heard = heard
-		if m.watched(mem) && !m.now.Before(m.suspectAt(mem)) {
+		if m.watched(mem) { // whoever listened has suspected it, and may have had an advisory
 			m.fallSilent(mem)
 		}
 		silent = append(silent, mem)

@@ -17,12 +17,13 @@ import (
 // beat and answer probes by what was said of them last.
 //
 //	member NAME [region=R] [zone=Z] [noprobe]
-//	set NAME... beat|silent api=up|down|split ingress=up|down peers=NAMES deaf|hears
+//	set NAME... beat|silent api=up|down|split ingress=up|down closed=NAMES deaf|hears
 //	advance D                run for D, with beats every 250 ms and probes
 //	beat NAME inc=N seq=N [hubseq=N] [hubage=D] [goodbye]   one beat by hand
 //	stall D                  the hub does not run for D; what comes waits
 //	return NAME answered|stopped|synced   mask OP NAMES D   lift OP
-//	fence NAME   remove NAME   disconnect NAME   restart   show [NAME]
+//	unmanaged D              a new machine that waits so long while only an ingress answers
+//	fence NAME   remove NAME   disconnect NAME   restart   show [NAME]   looks
 //	hub NAME [silent=M] [up=M] [gone]   another hub, and what it does not hear (up: its API server answers it)
 func TestScenarios(t *testing.T) {
 	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
@@ -58,7 +59,7 @@ type actor struct {
 	beating  bool
 	api      string // up, down, or split: seen by members, not by the hub
 	ingress  federation.Signal
-	peers    []string
+	closed   []string // the way to its ingress is closed to these
 	deaf     bool
 	sequence uint64
 	inc      federation.Incarnation
@@ -73,6 +74,7 @@ type probeAnswer struct {
 
 type rig struct {
 	m       *Machine
+	opts    Options
 	now     time.Time
 	actors  map[string]*actor
 	names   []string
@@ -142,6 +144,9 @@ func (r *rig) answer(e AskProbe, vantage string) {
 		return
 	}
 	ev := ProbeResult{Member: e.Member, Vantage: vantage, Signal: federation.Green, Detail: "HTTP 200"}
+	if e.IngressAt != "" {
+		ev.Ingress, ev.IngressDetail = a.seen(vantage)
+	}
 	after := 10 * time.Millisecond
 	switch {
 	case a.api == "refused":
@@ -229,14 +234,27 @@ func (r *rig) beatOf(a *actor) federation.Beat {
 	if a.deaf {
 		b.HubSequence, b.HubAge = 1, r.now.Sub(start)
 	}
+	b.IngressAt = federation.NoIngress
+	if a.ingress != federation.Absent {
+		b.IngressAt = "tcp://" + a.name + ":80"
+	}
 	b.Layers.API = federation.Green
 	if a.api == "down" || a.api == "refused" {
 		b.Layers.API = federation.Red
 	}
-	for _, p := range a.peers {
-		b.Peers = append(b.Peers, federation.PeerObservation{Member: p, Ingress: r.actors[p].ingress})
+	for _, l := range r.m.Looks()[a.name] {
+		seen, detail := r.actors[l.Member].seen(a.name)
+		b.Peers = append(b.Peers, federation.PeerObservation{Member: l.Member, Ingress: seen, Detail: detail})
 	}
 	return b
+}
+
+// seen is what somebody sees of the actor's ingress.
+func (a *actor) seen(by string) (federation.Signal, string) {
+	if a.ingress == federation.Green && slices.Contains(a.closed, by) {
+		return federation.Red, "no answer in 400 ms"
+	}
+	return a.ingress, map[federation.Signal]string{federation.Red: "connection refused"}[a.ingress]
 }
 
 func (r *rig) run(t *testing.T, line string) {
@@ -291,6 +309,11 @@ func (r *rig) run(t *testing.T, line string) {
 		r.hub(words, args)
 	case "show":
 		r.show(words)
+	case "unmanaged":
+		r.opts.Unmanaged = duration(t, words[0])
+		r.m = New(r.opts)
+	case "looks":
+		r.looks()
 	default:
 		t.Fatalf("unknown command %q", line)
 	}
@@ -303,89 +326,4 @@ func duration(t *testing.T, s string) time.Duration {
 		t.Fatal(err)
 	}
 	return d
-}
-
-func (r *rig) member(t *testing.T, words []string, args map[string]string) {
-	a := &actor{name: words[0], beating: true, api: "up", inc: 1}
-	a.spec = federation.MemberSpec{Name: a.name, Place: federation.Place{Region: args["region"], Zone: args["zone"]}, ClusterID: args["cluster"], ProbeURL: "https://127.0.0.1:7501"}
-	if slices.Contains(words, "noprobe") {
-		a.spec.ProbeURL = ""
-	}
-	a.next = r.now.Add(time.Duration(hash(a.name)%250) * time.Millisecond)
-	r.actors[a.name] = a
-	r.names = append(r.names, a.name)
-	slices.Sort(r.names)
-	r.names = slices.Compact(r.names)
-	r.feed(t, MemberAdded{Spec: a.spec})
-}
-
-func (r *rig) set(t *testing.T, words []string, args map[string]string) {
-	var actors []*actor
-	for _, w := range words {
-		if a, ok := r.actors[w]; ok {
-			actors = append(actors, a)
-		}
-	}
-	if len(actors) == 0 {
-		t.Fatalf("no member in %v", words)
-	}
-	for _, a := range actors {
-		for _, w := range words {
-			switch w {
-			case "beat", "silent":
-				a.beating = w == "beat"
-			case "deaf", "hears":
-				a.deaf = w == "deaf"
-			case "again":
-				a.inc, a.sequence, a.beating = a.inc+1, 0, true
-			}
-		}
-		if v, ok := args["api"]; ok {
-			a.api = v
-		}
-		if v, ok := args["ingress"]; ok {
-			a.ingress = map[string]federation.Signal{"up": federation.Green, "down": federation.Red, "none": federation.Absent}[v]
-		}
-		if v, ok := args["peers"]; ok {
-			a.peers = strings.Split(v, ",")
-		}
-	}
-}
-
-func (r *rig) handBeat(t *testing.T, words []string, args map[string]string) {
-	number := func(k string) uint64 {
-		n, _ := strconv.ParseUint(args[k], 10, 64)
-		return n
-	}
-	b := federation.Beat{Member: words[0], Incarnation: federation.Incarnation(number("inc")), Sequence: number("seq"), HubSequence: number("hubseq")}
-	b.Layers.API = federation.Green
-	if v, ok := args["hubage"]; ok {
-		b.HubAge = duration(t, v)
-	}
-	b.Goodbye = slices.Contains(words, "goodbye")
-	r.deliver(t, b)
-}
-
-func (r *rig) restart(t *testing.T) {
-	records := r.m.Snapshot()
-	r.m = New(Options{})
-	for _, n := range r.names {
-		r.feed(t, MemberAdded{Spec: r.actors[n].spec})
-	}
-	for _, rec := range records {
-		r.feed(t, Restored{Record: rec})
-	}
-}
-
-func (r *rig) show(words []string) {
-	if len(words) == 0 {
-		for _, rec := range r.m.Snapshot() {
-			v, _ := r.m.View(r.now, rec.Member)
-			r.lines = append(r.lines, fmt.Sprintf("%s: %v [%s] real=%v withdrawn=%v reversals=%d", rec.Member, rec.Health, rec.Verdict, v.Real, v.Withdrawn, v.Reversals))
-		}
-		return
-	}
-	for _, e := range r.m.Evidence(r.now, words[0]) {
-		r.lines = append(r.lines, fmt.Sprintf("%s %s: %v, %.2f s ago: %s", e.Observer, e.What, e.Signal, e.Age.Seconds(), e.Detail))
-	}
 }

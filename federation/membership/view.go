@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/hansa-io/hansa/federation"
@@ -86,19 +87,28 @@ func (m *Machine) Evidence(now time.Time, name string) []federation.Evidence {
 	}
 	out := []federation.Evidence{m.beatEvidence(now, mem)}
 	out = append(out, sightings(now, mem.api, "api", hubVantage)...)
+	out = append(out, ingressEvidence(now, mem, hubVantage)...)
 	out = append(out, m.opinions(now, mem)...)
 	out = append(out, ownEvidence(now, mem)...)
 	for _, observer := range m.names {
 		out = append(out, sightings(now, mem.api, "api", observer)...)
-		out = append(out, sightings(now, mem.ingress, "ingress", observer)...)
+		out = append(out, ingressEvidence(now, mem, observer)...)
 	}
 	if !mem.probed() {
 		out = append(out, federation.Evidence{Observer: hubVantage, What: "api", Detail: "its API server has no address for probes"})
 	}
 	if len(mem.ingress) == 0 && mem.stream.layers.Ingress == federation.Absent {
-		out = append(out, federation.Evidence{Observer: hubVantage, What: "ingress", Detail: "nobody observes an ingress of this member"})
+		out = append(out, federation.Evidence{Observer: hubVantage, What: "ingress", Detail: unseen(mem.record.Ingress)})
 	}
 	return out
+}
+
+// unseen says why there is no evidence of an ingress.
+func unseen(at string) string {
+	if at == "" {
+		return "the member announces none"
+	}
+	return "nobody has looked at " + at + " yet"
 }
 
 func (m *Machine) beatEvidence(now time.Time, mem *member) federation.Evidence {
@@ -142,6 +152,15 @@ func sightings(now time.Time, of map[string]sighting, what, observer string) []f
 		return nil
 	}
 	return []federation.Evidence{{Observer: observer, What: what, Signal: s.signal, Age: now.Sub(s.at), Detail: s.detail}}
+}
+
+// ingressEvidence names the place that was looked at.
+func ingressEvidence(now time.Time, mem *member, observer string) []federation.Evidence {
+	out := sightings(now, mem.ingress, "ingress", observer)
+	for i := range out {
+		out[i].Detail = strings.TrimSuffix(mem.record.Ingress+" "+out[i].Detail, " ")
+	}
+	return out
 }
 
 // Check returns the first invariant that does not hold:

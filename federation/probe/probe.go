@@ -1,5 +1,6 @@
 // Package probe looks at a member off the bus: one GET of its API server's
-// /readyz, anonymous, over TLS with the CA that the member pinned when it joined.
+// /readyz, anonymous, over TLS with the CA that the member pinned when it joined,
+// and one look at its ingress, where its users reach it.
 // It tells a dead agent from a dead cluster. The hub probes, and agents probe
 // each other on the hub's request, so that a verdict rests on two vantage points.
 //
@@ -27,12 +28,17 @@ import (
 // Timeout is how long a probe waits when its request does not say.
 const Timeout = 400 * time.Millisecond
 
-// Do looks at the member once and says Green for an answer of 200, Red for any
-// other answer, no answer in time or no connection, and Absent when the request
-// names no address. Detail is one short phrase for people.
+// Do looks at the member once, at API server and ingress side by side. Of the API server
+// it says Green for an answer of 200, Red for any other answer, no answer in time or no
+// connection, and Absent when the request names no address; of the ingress what Ingress
+// says. Details are one short phrase for people.
 func Do(ctx context.Context, r federation.ProbeRequest) federation.ProbeReply {
+	seen := make(chan Sight, 1)
+	go func() { seen <- Ingress(ctx, r.IngressAt, r.Timeout) }()
 	reply := look(ctx, r)
+	ingress := <-seen
 	reply.Member, reply.Survey = r.Member, r.Survey
+	reply.Ingress, reply.IngressDetail = ingress.Signal, ingress.Detail
 	return reply
 }
 
@@ -86,11 +92,14 @@ func get(ctx context.Context, url string, transport *http.Transport) (int, error
 // phrase names the cause without addresses, which the reader knows.
 func phrase(err error, timeout time.Duration) string {
 	var certificate *tls.CertificateVerificationError
+	var late net.Error
 	switch {
-	case errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &late) && late.Timeout():
 		return fmt.Sprintf("no answer in %d ms", timeout.Milliseconds())
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "connection refused"
+	case errors.Is(err, errLink):
+		return errLink.Error()
 	case errors.As(err, &certificate):
 		return "somebody else's certificate"
 	}

@@ -25,13 +25,14 @@ type Synced struct{}
 // member's own account.
 type BeatArrived struct{ Beat federation.Beat }
 
-// ProbeResult: what Vantage ("hub", or a member) saw of the API server of Member.
+// ProbeResult: what Vantage ("hub", or a member) saw of a member.
 type ProbeResult struct {
-	Member  string
 	Vantage string
-	Signal  federation.Signal
-	Detail  string
+	Reply   federation.ProbeReply
 }
+
+// Disconnected: a server of the bus has lost a connection of the member.
+type Disconnected struct{ Member string }
 
 // LeaderBeat: the beat of the hub that leads.
 type LeaderBeat struct{ Beat federation.HubBeat }
@@ -51,6 +52,7 @@ func (HealthLoaded) event()   {}
 func (Synced) event()         {}
 func (BeatArrived) event()    {}
 func (ProbeResult) event()    {}
+func (Disconnected) event()   {}
 func (LeaderBeat) event()     {}
 func (OpinionArrived) event() {}
 func (Stalled) event()        {}
@@ -59,14 +61,11 @@ func (Tick) event()           {}
 // Effect is one thing to be done.
 type Effect interface{ effect() }
 
-// AskProbe has each vantage look at the API server of Member, all at once. What each
-// sees comes back as ProbeResult.
+// AskProbe has each vantage look at a member, all at once. What each sees comes back as
+// ProbeResult.
 type AskProbe struct {
-	Member   string
-	URL      string
-	CA       []byte
+	Request  federation.ProbeRequest
 	Vantages []string
-	Timeout  time.Duration
 }
 
 // SendOpinion says what this hub hears, to the other hubs and to gateways.

@@ -136,7 +136,12 @@ func (m *Machine) evidence(ev Event) {
 	case BeatArrived:
 		m.feed(membership.BeatArrived{Beat: ev.Beat})
 	case ProbeResult:
-		m.feed(membership.ProbeResult{Member: ev.Member, Vantage: ev.Vantage, Signal: ev.Signal, Detail: ev.Detail})
+		m.feed(membership.ProbeResult{
+			Member: ev.Reply.Member, Vantage: ev.Vantage, Signal: ev.Reply.Signal, Detail: ev.Reply.Detail,
+			Ingress: ev.Reply.Ingress, IngressDetail: ev.Reply.IngressDetail,
+		})
+	case Disconnected:
+		m.feed(membership.Disconnected{Member: ev.Member})
 	case Stalled:
 		m.feed(membership.HubStalled{For: ev.For})
 	}
@@ -230,7 +235,9 @@ func (m *Machine) ask(e membership.AskProbe) {
 		vantages = vantages[:1]
 	}
 	spec := m.specs[e.Member]
-	m.out = append(m.out, AskProbe{Member: e.Member, URL: spec.ProbeURL, CA: spec.ProbeCA, Vantages: vantages, Timeout: e.Timeout})
+	m.out = append(m.out, AskProbe{Vantages: vantages, Request: federation.ProbeRequest{
+		Member: e.Member, URL: spec.ProbeURL, CA: spec.ProbeCA, IngressAt: e.IngressAt, Timeout: e.Timeout,
+	}})
 }
 
 // speak says what it hears. A hub that is late itself says nothing.

@@ -40,7 +40,7 @@ func (w *world) step(ev Event) {
 		case AskProbe:
 			w.asked = append(w.asked, e)
 			for _, vantage := range e.Vantages {
-				w.step(ProbeResult{Member: e.Member, Vantage: vantage, Signal: federation.Red, Detail: "connection refused"})
+				w.step(ProbeResult{Vantage: vantage, Reply: federation.ProbeReply{Member: e.Request.Member, Signal: federation.Red, Detail: "connection refused"}})
 			}
 		}
 	}

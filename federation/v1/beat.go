@@ -12,9 +12,9 @@ func EncodeBeat(b federation.Beat) []byte {
 		Api: uint32(b.Layers.API), Etcd: uint32(b.Layers.Etcd), Ingress: uint32(b.Layers.Ingress),
 		Nodes: b.Layers.Nodes, NodesReady: b.Layers.NodesReady,
 		Peers: each(b.Peers, func(p federation.PeerObservation) *PeerObservation {
-			return &PeerObservation{Member: p.Member, Ingress: uint32(p.Ingress), Age: fromDuration(p.Age)}
+			return &PeerObservation{Member: p.Member, Ingress: uint32(p.Ingress), Age: fromDuration(p.Age), Detail: p.Detail}
 		}),
-		Holdings: each(b.Holdings, fromHolding), Goodbye: b.Goodbye,
+		Holdings: each(b.Holdings, fromHolding), Goodbye: b.Goodbye, IngressAt: b.IngressAt,
 	})
 }
 
@@ -27,7 +27,7 @@ func DecodeBeat(b []byte) (federation.Beat, error) {
 		}
 		peers, err := eachErr(m.GetPeers(), func(p *PeerObservation) (federation.PeerObservation, error) {
 			s, err := toSignal(p.GetIngress())
-			return federation.PeerObservation{Member: p.GetMember(), Ingress: s, Age: toDuration(p.GetAge())}, err
+			return federation.PeerObservation{Member: p.GetMember(), Ingress: s, Age: toDuration(p.GetAge()), Detail: p.GetDetail()}, err
 		})
 		if err != nil {
 			return federation.Beat{}, err
@@ -42,7 +42,7 @@ func DecodeBeat(b []byte) (federation.Beat, error) {
 			Layers: federation.Layers{
 				API: signals[0], Etcd: signals[1], Ingress: signals[2], Nodes: m.GetNodes(), NodesReady: m.GetNodesReady(),
 			},
-			Peers: peers, Holdings: holdings, Goodbye: m.GetGoodbye(),
+			Peers: peers, Holdings: holdings, Goodbye: m.GetGoodbye(), IngressAt: m.GetIngressAt(),
 		}, named("member", m.GetMember())
 	})
 }
@@ -69,6 +69,7 @@ func EncodeHubBeat(b federation.HubBeat) []byte {
 		Masks: each(b.Masks, func(f federation.FaultMask) *FaultMask {
 			return &FaultMask{Operation: f.Operation, Members: f.Members, Level: f.Level, Lifetime: fromDuration(f.Lifetime)}
 		}),
+		Looks: each(b.Looks, func(l federation.Look) *Look { return &Look{Member: l.Member, IngressAt: l.IngressAt} }),
 	})
 }
 
@@ -93,6 +94,9 @@ func DecodeHubBeat(b []byte) (federation.HubBeat, error) {
 				}
 			}),
 			Heads: toHeads(m.GetHeads()), Hub: m.GetHub(), Hubs: m.GetHubs(), Imports: m.GetImports(),
+			Looks: each(m.GetLooks(), func(l *Look) federation.Look {
+				return federation.Look{Member: l.GetMember(), IngressAt: l.GetIngressAt()}
+			}),
 		}, nil
 	})
 }

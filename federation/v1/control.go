@@ -6,14 +6,14 @@ import (
 
 // EncodeProbeRequest writes a ProbeRequest.
 func EncodeProbeRequest(r federation.ProbeRequest) []byte {
-	return encode(&ProbeRequest{Member: r.Member, Url: r.URL, Ca: r.CA, Timeout: fromDuration(r.Timeout), Survey: r.Survey})
+	return encode(&ProbeRequest{Member: r.Member, Url: r.URL, Ca: r.CA, IngressAt: r.IngressAt, Timeout: fromDuration(r.Timeout), Survey: r.Survey})
 }
 
 // DecodeProbeRequest reads what EncodeProbeRequest wrote.
 func DecodeProbeRequest(b []byte) (federation.ProbeRequest, error) {
 	return decode("probe request", b, &ProbeRequest{}, func(m *ProbeRequest) (federation.ProbeRequest, error) {
 		return federation.ProbeRequest{
-			Member: m.GetMember(), URL: m.GetUrl(), CA: m.GetCa(), Timeout: toDuration(m.GetTimeout()), Survey: m.GetSurvey(),
+			Member: m.GetMember(), URL: m.GetUrl(), CA: m.GetCa(), IngressAt: m.GetIngressAt(), Timeout: toDuration(m.GetTimeout()), Survey: m.GetSurvey(),
 		}, named("member", m.GetMember())
 	})
 }
@@ -22,16 +22,21 @@ func DecodeProbeRequest(b []byte) (federation.ProbeRequest, error) {
 func EncodeProbeReply(r federation.ProbeReply) []byte {
 	return encode(&ProbeReply{
 		Member: r.Member, Signal: uint32(r.Signal), Detail: r.Detail, RoundTrip: fromDuration(r.RoundTrip), Survey: r.Survey,
+		Ingress: uint32(r.Ingress), IngressDetail: r.IngressDetail,
 	})
 }
 
 // DecodeProbeReply reads what EncodeProbeReply wrote.
 func DecodeProbeReply(b []byte) (federation.ProbeReply, error) {
 	return decode("probe reply", b, &ProbeReply{}, func(m *ProbeReply) (federation.ProbeReply, error) {
-		s, err := toSignal(m.GetSignal())
+		s, err := eachErr([]uint32{m.GetSignal(), m.GetIngress()}, toSignal)
+		if err != nil {
+			return federation.ProbeReply{}, err
+		}
 		return federation.ProbeReply{
-			Member: m.GetMember(), Signal: s, Detail: m.GetDetail(), RoundTrip: toDuration(m.GetRoundTrip()), Survey: m.GetSurvey(),
-		}, err
+			Member: m.GetMember(), Signal: s[0], Detail: m.GetDetail(), RoundTrip: toDuration(m.GetRoundTrip()), Survey: m.GetSurvey(),
+			Ingress: s[1], IngressDetail: m.GetIngressDetail(),
+		}, nil
 	})
 }
 

@@ -100,7 +100,7 @@ func toTaint(t *Taint) federation.Taint {
 func EncodeHealthRecord(r federation.HealthRecord) []byte {
 	return encode(&HealthRecord{
 		Member: r.Member, Health: r.Health.String(), Incarnation: uint64(r.Incarnation), Verdict: r.Verdict,
-		Reason: r.Reason, Since: fromTime(r.Since), Masked: r.Masked,
+		Reason: r.Reason, Since: fromTime(r.Since), Masked: r.Masked, Ingress: r.Ingress,
 	})
 }
 
@@ -113,7 +113,7 @@ func DecodeHealthRecord(b []byte) (federation.HealthRecord, error) {
 		}
 		return federation.HealthRecord{
 			Member: m.GetMember(), Health: h, Incarnation: federation.Incarnation(m.GetIncarnation()), Verdict: m.GetVerdict(),
-			Reason: m.GetReason(), Since: toTime(m.GetSince()), Masked: m.GetMasked(),
+			Reason: m.GetReason(), Since: toTime(m.GetSince()), Masked: m.GetMasked(), Ingress: m.GetIngress(),
 		}, named("member", m.GetMember())
 	})
 }

@@ -33,15 +33,17 @@ type Beat struct {
 	HubSequence uint64                 `protobuf:"varint,5,opt,name=hub_sequence,json=hubSequence,proto3" json:"hub_sequence,omitempty"`
 	HubAge      *durationpb.Duration   `protobuf:"bytes,6,opt,name=hub_age,json=hubAge,proto3" json:"hub_age,omitempty"`
 	// Signals: 0 absent, 1 green, 2 red.
-	Api           uint32             `protobuf:"varint,7,opt,name=api,proto3" json:"api,omitempty"`
-	Etcd          uint32             `protobuf:"varint,8,opt,name=etcd,proto3" json:"etcd,omitempty"`
-	Ingress       uint32             `protobuf:"varint,9,opt,name=ingress,proto3" json:"ingress,omitempty"`
-	Nodes         int64              `protobuf:"varint,10,opt,name=nodes,proto3" json:"nodes,omitempty"`
-	NodesReady    int64              `protobuf:"varint,11,opt,name=nodes_ready,json=nodesReady,proto3" json:"nodes_ready,omitempty"`
-	Peers         []*PeerObservation `protobuf:"bytes,12,rep,name=peers,proto3" json:"peers,omitempty"`
-	Holdings      []*Holding         `protobuf:"bytes,13,rep,name=holdings,proto3" json:"holdings,omitempty"`
-	Goodbye       bool               `protobuf:"varint,14,opt,name=goodbye,proto3" json:"goodbye,omitempty"`
-	HubTerm       uint64             `protobuf:"varint,15,opt,name=hub_term,json=hubTerm,proto3" json:"hub_term,omitempty"`
+	Api        uint32             `protobuf:"varint,7,opt,name=api,proto3" json:"api,omitempty"`
+	Etcd       uint32             `protobuf:"varint,8,opt,name=etcd,proto3" json:"etcd,omitempty"`
+	Ingress    uint32             `protobuf:"varint,9,opt,name=ingress,proto3" json:"ingress,omitempty"`
+	Nodes      int64              `protobuf:"varint,10,opt,name=nodes,proto3" json:"nodes,omitempty"`
+	NodesReady int64              `protobuf:"varint,11,opt,name=nodes_ready,json=nodesReady,proto3" json:"nodes_ready,omitempty"`
+	Peers      []*PeerObservation `protobuf:"bytes,12,rep,name=peers,proto3" json:"peers,omitempty"`
+	Holdings   []*Holding         `protobuf:"bytes,13,rep,name=holdings,proto3" json:"holdings,omitempty"`
+	Goodbye    bool               `protobuf:"varint,14,opt,name=goodbye,proto3" json:"goodbye,omitempty"`
+	HubTerm    uint64             `protobuf:"varint,15,opt,name=hub_term,json=hubTerm,proto3" json:"hub_term,omitempty"`
+	// Where others reach the member as its users do; "none": nowhere.
+	IngressAt     string `protobuf:"bytes,16,opt,name=ingress_at,json=ingressAt,proto3" json:"ingress_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -181,12 +183,20 @@ func (x *Beat) GetHubTerm() uint64 {
 	return 0
 }
 
+func (x *Beat) GetIngressAt() string {
+	if x != nil {
+		return x.IngressAt
+	}
+	return ""
+}
+
 // PeerObservation is what one member sees of another.
 type PeerObservation struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Member        string                 `protobuf:"bytes,1,opt,name=member,proto3" json:"member,omitempty"`
 	Ingress       uint32                 `protobuf:"varint,2,opt,name=ingress,proto3" json:"ingress,omitempty"`
 	Age           *durationpb.Duration   `protobuf:"bytes,3,opt,name=age,proto3" json:"age,omitempty"`
+	Detail        string                 `protobuf:"bytes,4,opt,name=detail,proto3" json:"detail,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -242,6 +252,66 @@ func (x *PeerObservation) GetAge() *durationpb.Duration {
 	return nil
 }
 
+func (x *PeerObservation) GetDetail() string {
+	if x != nil {
+		return x.Detail
+	}
+	return ""
+}
+
+// Look is what an agent is to look at until it is told otherwise.
+type Look struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Member        string                 `protobuf:"bytes,1,opt,name=member,proto3" json:"member,omitempty"`
+	IngressAt     string                 `protobuf:"bytes,2,opt,name=ingress_at,json=ingressAt,proto3" json:"ingress_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Look) Reset() {
+	*x = Look{}
+	mi := &file_federation_v1_messages_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Look) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Look) ProtoMessage() {}
+
+func (x *Look) ProtoReflect() protoreflect.Message {
+	mi := &file_federation_v1_messages_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Look.ProtoReflect.Descriptor instead.
+func (*Look) Descriptor() ([]byte, []int) {
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Look) GetMember() string {
+	if x != nil {
+		return x.Member
+	}
+	return ""
+}
+
+func (x *Look) GetIngressAt() string {
+	if x != nil {
+		return x.IngressAt
+	}
+	return ""
+}
+
 // Holding says that a member runs a workload under an epoch.
 type Holding struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -255,7 +325,7 @@ type Holding struct {
 
 func (x *Holding) Reset() {
 	*x = Holding{}
-	mi := &file_federation_v1_messages_proto_msgTypes[2]
+	mi := &file_federation_v1_messages_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -267,7 +337,7 @@ func (x *Holding) String() string {
 func (*Holding) ProtoMessage() {}
 
 func (x *Holding) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[2]
+	mi := &file_federation_v1_messages_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -280,7 +350,7 @@ func (x *Holding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Holding.ProtoReflect.Descriptor instead.
 func (*Holding) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{2}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Holding) GetWorkload() *Key {
@@ -328,14 +398,16 @@ type HubBeat struct {
 	// How many hubs there are.
 	Hubs int64 `protobuf:"varint,9,opt,name=hubs,proto3" json:"hubs,omitempty"`
 	// Revision of the clusterset within the term; only for agents, 0 while it is not known.
-	Imports       uint64 `protobuf:"varint,10,opt,name=imports,proto3" json:"imports,omitempty"`
+	Imports uint64 `protobuf:"varint,10,opt,name=imports,proto3" json:"imports,omitempty"`
+	// Only for the agent of one member.
+	Looks         []*Look `protobuf:"bytes,11,rep,name=looks,proto3" json:"looks,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *HubBeat) Reset() {
 	*x = HubBeat{}
-	mi := &file_federation_v1_messages_proto_msgTypes[3]
+	mi := &file_federation_v1_messages_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -347,7 +419,7 @@ func (x *HubBeat) String() string {
 func (*HubBeat) ProtoMessage() {}
 
 func (x *HubBeat) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[3]
+	mi := &file_federation_v1_messages_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -360,7 +432,7 @@ func (x *HubBeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HubBeat.ProtoReflect.Descriptor instead.
 func (*HubBeat) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{3}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *HubBeat) GetTerm() uint64 {
@@ -433,6 +505,13 @@ func (x *HubBeat) GetImports() uint64 {
 	return 0
 }
 
+func (x *HubBeat) GetLooks() []*Look {
+	if x != nil {
+		return x.Looks
+	}
+	return nil
+}
+
 // Opinion is what a hub that does not lead hears itself.
 type Opinion struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
@@ -448,7 +527,7 @@ type Opinion struct {
 
 func (x *Opinion) Reset() {
 	*x = Opinion{}
-	mi := &file_federation_v1_messages_proto_msgTypes[4]
+	mi := &file_federation_v1_messages_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -460,7 +539,7 @@ func (x *Opinion) String() string {
 func (*Opinion) ProtoMessage() {}
 
 func (x *Opinion) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[4]
+	mi := &file_federation_v1_messages_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -473,7 +552,7 @@ func (x *Opinion) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Opinion.ProtoReflect.Descriptor instead.
 func (*Opinion) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{4}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Opinion) GetHub() string {
@@ -528,7 +607,7 @@ type MemberOpinion struct {
 
 func (x *MemberOpinion) Reset() {
 	*x = MemberOpinion{}
-	mi := &file_federation_v1_messages_proto_msgTypes[5]
+	mi := &file_federation_v1_messages_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -540,7 +619,7 @@ func (x *MemberOpinion) String() string {
 func (*MemberOpinion) ProtoMessage() {}
 
 func (x *MemberOpinion) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[5]
+	mi := &file_federation_v1_messages_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -553,7 +632,7 @@ func (x *MemberOpinion) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MemberOpinion.ProtoReflect.Descriptor instead.
 func (*MemberOpinion) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{5}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *MemberOpinion) GetMember() string {
@@ -627,7 +706,7 @@ type MemberBeat struct {
 
 func (x *MemberBeat) Reset() {
 	*x = MemberBeat{}
-	mi := &file_federation_v1_messages_proto_msgTypes[6]
+	mi := &file_federation_v1_messages_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -639,7 +718,7 @@ func (x *MemberBeat) String() string {
 func (*MemberBeat) ProtoMessage() {}
 
 func (x *MemberBeat) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[6]
+	mi := &file_federation_v1_messages_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -652,7 +731,7 @@ func (x *MemberBeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MemberBeat.ProtoReflect.Descriptor instead.
 func (*MemberBeat) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{6}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *MemberBeat) GetMember() string {
@@ -710,7 +789,7 @@ type FaultMask struct {
 
 func (x *FaultMask) Reset() {
 	*x = FaultMask{}
-	mi := &file_federation_v1_messages_proto_msgTypes[7]
+	mi := &file_federation_v1_messages_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -722,7 +801,7 @@ func (x *FaultMask) String() string {
 func (*FaultMask) ProtoMessage() {}
 
 func (x *FaultMask) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[7]
+	mi := &file_federation_v1_messages_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -735,7 +814,7 @@ func (x *FaultMask) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FaultMask.ProtoReflect.Descriptor instead.
 func (*FaultMask) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{7}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *FaultMask) GetOperation() string {
@@ -780,7 +859,7 @@ type GatewayBeat struct {
 
 func (x *GatewayBeat) Reset() {
 	*x = GatewayBeat{}
-	mi := &file_federation_v1_messages_proto_msgTypes[8]
+	mi := &file_federation_v1_messages_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -792,7 +871,7 @@ func (x *GatewayBeat) String() string {
 func (*GatewayBeat) ProtoMessage() {}
 
 func (x *GatewayBeat) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[8]
+	mi := &file_federation_v1_messages_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -805,7 +884,7 @@ func (x *GatewayBeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GatewayBeat.ProtoReflect.Descriptor instead.
 func (*GatewayBeat) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{8}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *GatewayBeat) GetGateway() string {
@@ -856,7 +935,7 @@ type Hello struct {
 
 func (x *Hello) Reset() {
 	*x = Hello{}
-	mi := &file_federation_v1_messages_proto_msgTypes[9]
+	mi := &file_federation_v1_messages_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -868,7 +947,7 @@ func (x *Hello) String() string {
 func (*Hello) ProtoMessage() {}
 
 func (x *Hello) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[9]
+	mi := &file_federation_v1_messages_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -881,7 +960,7 @@ func (x *Hello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hello.ProtoReflect.Descriptor instead.
 func (*Hello) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{9}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Hello) GetMember() string {
@@ -957,7 +1036,7 @@ type HelloReply struct {
 
 func (x *HelloReply) Reset() {
 	*x = HelloReply{}
-	mi := &file_federation_v1_messages_proto_msgTypes[10]
+	mi := &file_federation_v1_messages_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -969,7 +1048,7 @@ func (x *HelloReply) String() string {
 func (*HelloReply) ProtoMessage() {}
 
 func (x *HelloReply) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[10]
+	mi := &file_federation_v1_messages_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -982,7 +1061,7 @@ func (x *HelloReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HelloReply.ProtoReflect.Descriptor instead.
 func (*HelloReply) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{10}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *HelloReply) GetTerm() uint64 {
@@ -1050,14 +1129,15 @@ type ProbeRequest struct {
 	Ca      []byte               `protobuf:"bytes,3,opt,name=ca,proto3" json:"ca,omitempty"`
 	Timeout *durationpb.Duration `protobuf:"bytes,4,opt,name=timeout,proto3" json:"timeout,omitempty"`
 	// The look only measures the way; it is no evidence.
-	Survey        bool `protobuf:"varint,5,opt,name=survey,proto3" json:"survey,omitempty"`
+	Survey        bool   `protobuf:"varint,5,opt,name=survey,proto3" json:"survey,omitempty"`
+	IngressAt     string `protobuf:"bytes,6,opt,name=ingress_at,json=ingressAt,proto3" json:"ingress_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ProbeRequest) Reset() {
 	*x = ProbeRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[11]
+	mi := &file_federation_v1_messages_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1069,7 +1149,7 @@ func (x *ProbeRequest) String() string {
 func (*ProbeRequest) ProtoMessage() {}
 
 func (x *ProbeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[11]
+	mi := &file_federation_v1_messages_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1082,7 +1162,7 @@ func (x *ProbeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProbeRequest.ProtoReflect.Descriptor instead.
 func (*ProbeRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{11}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ProbeRequest) GetMember() string {
@@ -1120,6 +1200,13 @@ func (x *ProbeRequest) GetSurvey() bool {
 	return false
 }
 
+func (x *ProbeRequest) GetIngressAt() string {
+	if x != nil {
+		return x.IngressAt
+	}
+	return ""
+}
+
 // ProbeReply is what the agent saw; agent → hub.
 type ProbeReply struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
@@ -1130,13 +1217,15 @@ type ProbeReply struct {
 	// Time of TCP's handshake.
 	RoundTrip     *durationpb.Duration `protobuf:"bytes,4,opt,name=round_trip,json=roundTrip,proto3" json:"round_trip,omitempty"`
 	Survey        bool                 `protobuf:"varint,5,opt,name=survey,proto3" json:"survey,omitempty"`
+	Ingress       uint32               `protobuf:"varint,6,opt,name=ingress,proto3" json:"ingress,omitempty"`
+	IngressDetail string               `protobuf:"bytes,7,opt,name=ingress_detail,json=ingressDetail,proto3" json:"ingress_detail,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ProbeReply) Reset() {
 	*x = ProbeReply{}
-	mi := &file_federation_v1_messages_proto_msgTypes[12]
+	mi := &file_federation_v1_messages_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1148,7 +1237,7 @@ func (x *ProbeReply) String() string {
 func (*ProbeReply) ProtoMessage() {}
 
 func (x *ProbeReply) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[12]
+	mi := &file_federation_v1_messages_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1161,7 +1250,7 @@ func (x *ProbeReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProbeReply.ProtoReflect.Descriptor instead.
 func (*ProbeReply) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{12}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ProbeReply) GetSignal() uint32 {
@@ -1199,6 +1288,20 @@ func (x *ProbeReply) GetSurvey() bool {
 	return false
 }
 
+func (x *ProbeReply) GetIngress() uint32 {
+	if x != nil {
+		return x.Ingress
+	}
+	return 0
+}
+
+func (x *ProbeReply) GetIngressDetail() string {
+	if x != nil {
+		return x.IngressDetail
+	}
+	return ""
+}
+
 // QueryReport is what clients asked a gateway for; gateway → hub.
 type QueryReport struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1210,7 +1313,7 @@ type QueryReport struct {
 
 func (x *QueryReport) Reset() {
 	*x = QueryReport{}
-	mi := &file_federation_v1_messages_proto_msgTypes[13]
+	mi := &file_federation_v1_messages_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1222,7 +1325,7 @@ func (x *QueryReport) String() string {
 func (*QueryReport) ProtoMessage() {}
 
 func (x *QueryReport) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[13]
+	mi := &file_federation_v1_messages_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1235,7 +1338,7 @@ func (x *QueryReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QueryReport.ProtoReflect.Descriptor instead.
 func (*QueryReport) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{13}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *QueryReport) GetGateway() string {
@@ -1265,7 +1368,7 @@ type QueryCount struct {
 
 func (x *QueryCount) Reset() {
 	*x = QueryCount{}
-	mi := &file_federation_v1_messages_proto_msgTypes[14]
+	mi := &file_federation_v1_messages_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1277,7 +1380,7 @@ func (x *QueryCount) String() string {
 func (*QueryCount) ProtoMessage() {}
 
 func (x *QueryCount) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[14]
+	mi := &file_federation_v1_messages_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1290,7 +1393,7 @@ func (x *QueryCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QueryCount.ProtoReflect.Descriptor instead.
 func (*QueryCount) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{14}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *QueryCount) GetService() *Key {
@@ -1336,7 +1439,7 @@ type JoinRequest struct {
 
 func (x *JoinRequest) Reset() {
 	*x = JoinRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[15]
+	mi := &file_federation_v1_messages_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1348,7 +1451,7 @@ func (x *JoinRequest) String() string {
 func (*JoinRequest) ProtoMessage() {}
 
 func (x *JoinRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[15]
+	mi := &file_federation_v1_messages_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1361,7 +1464,7 @@ func (x *JoinRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinRequest.ProtoReflect.Descriptor instead.
 func (*JoinRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{15}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *JoinRequest) GetTokenId() string {
@@ -1464,7 +1567,7 @@ type JoinReply struct {
 
 func (x *JoinReply) Reset() {
 	*x = JoinReply{}
-	mi := &file_federation_v1_messages_proto_msgTypes[16]
+	mi := &file_federation_v1_messages_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1476,7 +1579,7 @@ func (x *JoinReply) String() string {
 func (*JoinReply) ProtoMessage() {}
 
 func (x *JoinReply) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[16]
+	mi := &file_federation_v1_messages_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1489,7 +1592,7 @@ func (x *JoinReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinReply.ProtoReflect.Descriptor instead.
 func (*JoinReply) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{16}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *JoinReply) GetUserJwt() string {
@@ -1545,7 +1648,7 @@ type TokenRequest struct {
 
 func (x *TokenRequest) Reset() {
 	*x = TokenRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[17]
+	mi := &file_federation_v1_messages_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1557,7 +1660,7 @@ func (x *TokenRequest) String() string {
 func (*TokenRequest) ProtoMessage() {}
 
 func (x *TokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[17]
+	mi := &file_federation_v1_messages_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1570,7 +1673,7 @@ func (x *TokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenRequest.ProtoReflect.Descriptor instead.
 func (*TokenRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{17}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *TokenRequest) GetMember() string {
@@ -1599,7 +1702,7 @@ type TokenReply struct {
 
 func (x *TokenReply) Reset() {
 	*x = TokenReply{}
-	mi := &file_federation_v1_messages_proto_msgTypes[18]
+	mi := &file_federation_v1_messages_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1611,7 +1714,7 @@ func (x *TokenReply) String() string {
 func (*TokenReply) ProtoMessage() {}
 
 func (x *TokenReply) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[18]
+	mi := &file_federation_v1_messages_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1624,7 +1727,7 @@ func (x *TokenReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenReply.ProtoReflect.Descriptor instead.
 func (*TokenReply) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{18}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *TokenReply) GetId() string {
@@ -1658,7 +1761,7 @@ type TokensRequest struct {
 
 func (x *TokensRequest) Reset() {
 	*x = TokensRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[19]
+	mi := &file_federation_v1_messages_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1670,7 +1773,7 @@ func (x *TokensRequest) String() string {
 func (*TokensRequest) ProtoMessage() {}
 
 func (x *TokensRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[19]
+	mi := &file_federation_v1_messages_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1683,7 +1786,7 @@ func (x *TokensRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokensRequest.ProtoReflect.Descriptor instead.
 func (*TokensRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{19}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *TokensRequest) GetRevoke() string {
@@ -1703,7 +1806,7 @@ type TokensReply struct {
 
 func (x *TokensReply) Reset() {
 	*x = TokensReply{}
-	mi := &file_federation_v1_messages_proto_msgTypes[20]
+	mi := &file_federation_v1_messages_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1715,7 +1818,7 @@ func (x *TokensReply) String() string {
 func (*TokensReply) ProtoMessage() {}
 
 func (x *TokensReply) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[20]
+	mi := &file_federation_v1_messages_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1728,7 +1831,7 @@ func (x *TokensReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokensReply.ProtoReflect.Descriptor instead.
 func (*TokensReply) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{20}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *TokensReply) GetTokens() []*Token {
@@ -1753,7 +1856,7 @@ type Token struct {
 
 func (x *Token) Reset() {
 	*x = Token{}
-	mi := &file_federation_v1_messages_proto_msgTypes[21]
+	mi := &file_federation_v1_messages_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1765,7 +1868,7 @@ func (x *Token) String() string {
 func (*Token) ProtoMessage() {}
 
 func (x *Token) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[21]
+	mi := &file_federation_v1_messages_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1778,7 +1881,7 @@ func (x *Token) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Token.ProtoReflect.Descriptor instead.
 func (*Token) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{21}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Token) GetId() string {
@@ -1833,7 +1936,7 @@ type SimulationRequest struct {
 
 func (x *SimulationRequest) Reset() {
 	*x = SimulationRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[22]
+	mi := &file_federation_v1_messages_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1845,7 +1948,7 @@ func (x *SimulationRequest) String() string {
 func (*SimulationRequest) ProtoMessage() {}
 
 func (x *SimulationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[22]
+	mi := &file_federation_v1_messages_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1858,7 +1961,7 @@ func (x *SimulationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SimulationRequest.ProtoReflect.Descriptor instead.
 func (*SimulationRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{22}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *SimulationRequest) GetLose() []string {
@@ -1912,7 +2015,7 @@ type Simulation struct {
 
 func (x *Simulation) Reset() {
 	*x = Simulation{}
-	mi := &file_federation_v1_messages_proto_msgTypes[23]
+	mi := &file_federation_v1_messages_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1924,7 +2027,7 @@ func (x *Simulation) String() string {
 func (*Simulation) ProtoMessage() {}
 
 func (x *Simulation) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[23]
+	mi := &file_federation_v1_messages_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1937,7 +2040,7 @@ func (x *Simulation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Simulation.ProtoReflect.Descriptor instead.
 func (*Simulation) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{23}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Simulation) GetMoves() []*Move {
@@ -2002,7 +2105,7 @@ type Move struct {
 
 func (x *Move) Reset() {
 	*x = Move{}
-	mi := &file_federation_v1_messages_proto_msgTypes[24]
+	mi := &file_federation_v1_messages_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2014,7 +2117,7 @@ func (x *Move) String() string {
 func (*Move) ProtoMessage() {}
 
 func (x *Move) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[24]
+	mi := &file_federation_v1_messages_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2027,7 +2130,7 @@ func (x *Move) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Move.ProtoReflect.Descriptor instead.
 func (*Move) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{24}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Move) GetWorkload() *Key {
@@ -2071,7 +2174,7 @@ type Unmet struct {
 
 func (x *Unmet) Reset() {
 	*x = Unmet{}
-	mi := &file_federation_v1_messages_proto_msgTypes[25]
+	mi := &file_federation_v1_messages_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2083,7 +2186,7 @@ func (x *Unmet) String() string {
 func (*Unmet) ProtoMessage() {}
 
 func (x *Unmet) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[25]
+	mi := &file_federation_v1_messages_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2096,7 +2199,7 @@ func (x *Unmet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Unmet.ProtoReflect.Descriptor instead.
 func (*Unmet) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{25}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Unmet) GetWorkload() *Key {
@@ -2140,7 +2243,7 @@ type Readiness struct {
 
 func (x *Readiness) Reset() {
 	*x = Readiness{}
-	mi := &file_federation_v1_messages_proto_msgTypes[26]
+	mi := &file_federation_v1_messages_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2152,7 +2255,7 @@ func (x *Readiness) String() string {
 func (*Readiness) ProtoMessage() {}
 
 func (x *Readiness) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[26]
+	mi := &file_federation_v1_messages_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2165,7 +2268,7 @@ func (x *Readiness) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Readiness.ProtoReflect.Descriptor instead.
 func (*Readiness) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{26}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Readiness) GetScore() float64 {
@@ -2211,7 +2314,7 @@ type Scenario struct {
 
 func (x *Scenario) Reset() {
 	*x = Scenario{}
-	mi := &file_federation_v1_messages_proto_msgTypes[27]
+	mi := &file_federation_v1_messages_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2223,7 +2326,7 @@ func (x *Scenario) String() string {
 func (*Scenario) ProtoMessage() {}
 
 func (x *Scenario) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[27]
+	mi := &file_federation_v1_messages_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2236,7 +2339,7 @@ func (x *Scenario) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Scenario.ProtoReflect.Descriptor instead.
 func (*Scenario) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{27}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Scenario) GetLost() string {
@@ -2290,7 +2393,7 @@ type ReadinessRequest struct {
 
 func (x *ReadinessRequest) Reset() {
 	*x = ReadinessRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[28]
+	mi := &file_federation_v1_messages_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2302,7 +2405,7 @@ func (x *ReadinessRequest) String() string {
 func (*ReadinessRequest) ProtoMessage() {}
 
 func (x *ReadinessRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[28]
+	mi := &file_federation_v1_messages_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2315,7 +2418,7 @@ func (x *ReadinessRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadinessRequest.ProtoReflect.Descriptor instead.
 func (*ReadinessRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{28}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{29}
 }
 
 // RebalanceRequest asks to place workloads anew; the answer is a Simulation.
@@ -2332,7 +2435,7 @@ type RebalanceRequest struct {
 
 func (x *RebalanceRequest) Reset() {
 	*x = RebalanceRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[29]
+	mi := &file_federation_v1_messages_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2344,7 +2447,7 @@ func (x *RebalanceRequest) String() string {
 func (*RebalanceRequest) ProtoMessage() {}
 
 func (x *RebalanceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[29]
+	mi := &file_federation_v1_messages_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2357,7 +2460,7 @@ func (x *RebalanceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RebalanceRequest.ProtoReflect.Descriptor instead.
 func (*RebalanceRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{29}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *RebalanceRequest) GetWorkload() *Key {
@@ -2398,7 +2501,7 @@ type ReplayRequest struct {
 
 func (x *ReplayRequest) Reset() {
 	*x = ReplayRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[30]
+	mi := &file_federation_v1_messages_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2410,7 +2513,7 @@ func (x *ReplayRequest) String() string {
 func (*ReplayRequest) ProtoMessage() {}
 
 func (x *ReplayRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[30]
+	mi := &file_federation_v1_messages_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2423,7 +2526,7 @@ func (x *ReplayRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReplayRequest.ProtoReflect.Descriptor instead.
 func (*ReplayRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{30}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ReplayRequest) GetWorkload() *Key {
@@ -2447,7 +2550,7 @@ type Replay struct {
 
 func (x *Replay) Reset() {
 	*x = Replay{}
-	mi := &file_federation_v1_messages_proto_msgTypes[31]
+	mi := &file_federation_v1_messages_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2459,7 +2562,7 @@ func (x *Replay) String() string {
 func (*Replay) ProtoMessage() {}
 
 func (x *Replay) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[31]
+	mi := &file_federation_v1_messages_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2472,7 +2575,7 @@ func (x *Replay) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Replay.ProtoReflect.Descriptor instead.
 func (*Replay) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{31}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Replay) GetWorkload() *Key {
@@ -2525,7 +2628,7 @@ type MemberChange struct {
 
 func (x *MemberChange) Reset() {
 	*x = MemberChange{}
-	mi := &file_federation_v1_messages_proto_msgTypes[32]
+	mi := &file_federation_v1_messages_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2537,7 +2640,7 @@ func (x *MemberChange) String() string {
 func (*MemberChange) ProtoMessage() {}
 
 func (x *MemberChange) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[32]
+	mi := &file_federation_v1_messages_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2550,7 +2653,7 @@ func (x *MemberChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MemberChange.ProtoReflect.Descriptor instead.
 func (*MemberChange) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{32}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *MemberChange) GetMember() string {
@@ -2591,7 +2694,7 @@ type DescribeRequest struct {
 
 func (x *DescribeRequest) Reset() {
 	*x = DescribeRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[33]
+	mi := &file_federation_v1_messages_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2603,7 +2706,7 @@ func (x *DescribeRequest) String() string {
 func (*DescribeRequest) ProtoMessage() {}
 
 func (x *DescribeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[33]
+	mi := &file_federation_v1_messages_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2616,7 +2719,7 @@ func (x *DescribeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DescribeRequest.ProtoReflect.Descriptor instead.
 func (*DescribeRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{33}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *DescribeRequest) GetMember() string {
@@ -2636,7 +2739,7 @@ type DescribeReply struct {
 
 func (x *DescribeReply) Reset() {
 	*x = DescribeReply{}
-	mi := &file_federation_v1_messages_proto_msgTypes[34]
+	mi := &file_federation_v1_messages_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2648,7 +2751,7 @@ func (x *DescribeReply) String() string {
 func (*DescribeReply) ProtoMessage() {}
 
 func (x *DescribeReply) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[34]
+	mi := &file_federation_v1_messages_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2661,7 +2764,7 @@ func (x *DescribeReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DescribeReply.ProtoReflect.Descriptor instead.
 func (*DescribeReply) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{34}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *DescribeReply) GetEvidence() []*Evidence {
@@ -2685,7 +2788,7 @@ type Evidence struct {
 
 func (x *Evidence) Reset() {
 	*x = Evidence{}
-	mi := &file_federation_v1_messages_proto_msgTypes[35]
+	mi := &file_federation_v1_messages_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2697,7 +2800,7 @@ func (x *Evidence) String() string {
 func (*Evidence) ProtoMessage() {}
 
 func (x *Evidence) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[35]
+	mi := &file_federation_v1_messages_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2710,7 +2813,7 @@ func (x *Evidence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Evidence.ProtoReflect.Descriptor instead.
 func (*Evidence) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{35}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Evidence) GetObserver() string {
@@ -2760,7 +2863,7 @@ type AbortRequest struct {
 
 func (x *AbortRequest) Reset() {
 	*x = AbortRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[36]
+	mi := &file_federation_v1_messages_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2772,7 +2875,7 @@ func (x *AbortRequest) String() string {
 func (*AbortRequest) ProtoMessage() {}
 
 func (x *AbortRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[36]
+	mi := &file_federation_v1_messages_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2785,7 +2888,7 @@ func (x *AbortRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AbortRequest.ProtoReflect.Descriptor instead.
 func (*AbortRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{36}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *AbortRequest) GetId() string {
@@ -2820,7 +2923,7 @@ type ApproveRequest struct {
 
 func (x *ApproveRequest) Reset() {
 	*x = ApproveRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[37]
+	mi := &file_federation_v1_messages_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2832,7 +2935,7 @@ func (x *ApproveRequest) String() string {
 func (*ApproveRequest) ProtoMessage() {}
 
 func (x *ApproveRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[37]
+	mi := &file_federation_v1_messages_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2845,7 +2948,7 @@ func (x *ApproveRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApproveRequest.ProtoReflect.Descriptor instead.
 func (*ApproveRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{37}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ApproveRequest) GetId() string {
@@ -2874,7 +2977,7 @@ type FreezeRequest struct {
 
 func (x *FreezeRequest) Reset() {
 	*x = FreezeRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[38]
+	mi := &file_federation_v1_messages_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2886,7 +2989,7 @@ func (x *FreezeRequest) String() string {
 func (*FreezeRequest) ProtoMessage() {}
 
 func (x *FreezeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[38]
+	mi := &file_federation_v1_messages_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2899,7 +3002,7 @@ func (x *FreezeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FreezeRequest.ProtoReflect.Descriptor instead.
 func (*FreezeRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{38}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *FreezeRequest) GetFrozen() bool {
@@ -2939,7 +3042,7 @@ type RenewRequest struct {
 
 func (x *RenewRequest) Reset() {
 	*x = RenewRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[39]
+	mi := &file_federation_v1_messages_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2951,7 +3054,7 @@ func (x *RenewRequest) String() string {
 func (*RenewRequest) ProtoMessage() {}
 
 func (x *RenewRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[39]
+	mi := &file_federation_v1_messages_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2964,7 +3067,7 @@ func (x *RenewRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenewRequest.ProtoReflect.Descriptor instead.
 func (*RenewRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{39}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *RenewRequest) GetMember() string {
@@ -3021,7 +3124,7 @@ type Grant struct {
 
 func (x *Grant) Reset() {
 	*x = Grant{}
-	mi := &file_federation_v1_messages_proto_msgTypes[40]
+	mi := &file_federation_v1_messages_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3033,7 +3136,7 @@ func (x *Grant) String() string {
 func (*Grant) ProtoMessage() {}
 
 func (x *Grant) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[40]
+	mi := &file_federation_v1_messages_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3046,7 +3149,7 @@ func (x *Grant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Grant.ProtoReflect.Descriptor instead.
 func (*Grant) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{40}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *Grant) GetTtl() *durationpb.Duration {
@@ -3078,7 +3181,7 @@ type SealOffer struct {
 
 func (x *SealOffer) Reset() {
 	*x = SealOffer{}
-	mi := &file_federation_v1_messages_proto_msgTypes[41]
+	mi := &file_federation_v1_messages_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3090,7 +3193,7 @@ func (x *SealOffer) String() string {
 func (*SealOffer) ProtoMessage() {}
 
 func (x *SealOffer) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[41]
+	mi := &file_federation_v1_messages_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3103,7 +3206,7 @@ func (x *SealOffer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SealOffer.ProtoReflect.Descriptor instead.
 func (*SealOffer) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{41}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *SealOffer) GetMember() string {
@@ -3145,7 +3248,7 @@ type SealReply struct {
 
 func (x *SealReply) Reset() {
 	*x = SealReply{}
-	mi := &file_federation_v1_messages_proto_msgTypes[42]
+	mi := &file_federation_v1_messages_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3157,7 +3260,7 @@ func (x *SealReply) String() string {
 func (*SealReply) ProtoMessage() {}
 
 func (x *SealReply) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[42]
+	mi := &file_federation_v1_messages_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3170,7 +3273,7 @@ func (x *SealReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SealReply.ProtoReflect.Descriptor instead.
 func (*SealReply) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{42}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *SealReply) GetSettled() bool {
@@ -3189,7 +3292,7 @@ type SealKeysRequest struct {
 
 func (x *SealKeysRequest) Reset() {
 	*x = SealKeysRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[43]
+	mi := &file_federation_v1_messages_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3201,7 +3304,7 @@ func (x *SealKeysRequest) String() string {
 func (*SealKeysRequest) ProtoMessage() {}
 
 func (x *SealKeysRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[43]
+	mi := &file_federation_v1_messages_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3214,7 +3317,7 @@ func (x *SealKeysRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SealKeysRequest.ProtoReflect.Descriptor instead.
 func (*SealKeysRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{43}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{44}
 }
 
 // SealKeysReply has the hubs' public curve key, and the key of the digests, which
@@ -3229,7 +3332,7 @@ type SealKeysReply struct {
 
 func (x *SealKeysReply) Reset() {
 	*x = SealKeysReply{}
-	mi := &file_federation_v1_messages_proto_msgTypes[44]
+	mi := &file_federation_v1_messages_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3241,7 +3344,7 @@ func (x *SealKeysReply) String() string {
 func (*SealKeysReply) ProtoMessage() {}
 
 func (x *SealKeysReply) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[44]
+	mi := &file_federation_v1_messages_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3254,7 +3357,7 @@ func (x *SealKeysReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SealKeysReply.ProtoReflect.Descriptor instead.
 func (*SealKeysReply) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{44}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *SealKeysReply) GetKey() string {
@@ -3284,7 +3387,7 @@ type BackupRequest struct {
 
 func (x *BackupRequest) Reset() {
 	*x = BackupRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[45]
+	mi := &file_federation_v1_messages_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3296,7 +3399,7 @@ func (x *BackupRequest) String() string {
 func (*BackupRequest) ProtoMessage() {}
 
 func (x *BackupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[45]
+	mi := &file_federation_v1_messages_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3309,7 +3412,7 @@ func (x *BackupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupRequest.ProtoReflect.Descriptor instead.
 func (*BackupRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{45}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *BackupRequest) GetSession() string {
@@ -3339,7 +3442,7 @@ type BackupReply struct {
 
 func (x *BackupReply) Reset() {
 	*x = BackupReply{}
-	mi := &file_federation_v1_messages_proto_msgTypes[46]
+	mi := &file_federation_v1_messages_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3351,7 +3454,7 @@ func (x *BackupReply) String() string {
 func (*BackupReply) ProtoMessage() {}
 
 func (x *BackupReply) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[46]
+	mi := &file_federation_v1_messages_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3364,7 +3467,7 @@ func (x *BackupReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupReply.ProtoReflect.Descriptor instead.
 func (*BackupReply) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{46}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *BackupReply) GetSession() string {
@@ -3406,7 +3509,7 @@ type RestoreRequest struct {
 
 func (x *RestoreRequest) Reset() {
 	*x = RestoreRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[47]
+	mi := &file_federation_v1_messages_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3418,7 +3521,7 @@ func (x *RestoreRequest) String() string {
 func (*RestoreRequest) ProtoMessage() {}
 
 func (x *RestoreRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[47]
+	mi := &file_federation_v1_messages_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3431,7 +3534,7 @@ func (x *RestoreRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreRequest.ProtoReflect.Descriptor instead.
 func (*RestoreRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{47}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *RestoreRequest) GetAction() string {
@@ -3491,7 +3594,7 @@ type RestoreReply struct {
 
 func (x *RestoreReply) Reset() {
 	*x = RestoreReply{}
-	mi := &file_federation_v1_messages_proto_msgTypes[48]
+	mi := &file_federation_v1_messages_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3503,7 +3606,7 @@ func (x *RestoreReply) String() string {
 func (*RestoreReply) ProtoMessage() {}
 
 func (x *RestoreReply) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[48]
+	mi := &file_federation_v1_messages_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3516,7 +3619,7 @@ func (x *RestoreReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreReply.ProtoReflect.Descriptor instead.
 func (*RestoreReply) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{48}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *RestoreReply) GetSession() string {
@@ -3569,7 +3672,7 @@ type RestoreChanges struct {
 
 func (x *RestoreChanges) Reset() {
 	*x = RestoreChanges{}
-	mi := &file_federation_v1_messages_proto_msgTypes[49]
+	mi := &file_federation_v1_messages_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3581,7 +3684,7 @@ func (x *RestoreChanges) String() string {
 func (*RestoreChanges) ProtoMessage() {}
 
 func (x *RestoreChanges) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[49]
+	mi := &file_federation_v1_messages_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3594,7 +3697,7 @@ func (x *RestoreChanges) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreChanges.ProtoReflect.Descriptor instead.
 func (*RestoreChanges) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{49}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *RestoreChanges) GetAt() *timestamppb.Timestamp {
@@ -3650,7 +3753,7 @@ type BucketCount struct {
 
 func (x *BucketCount) Reset() {
 	*x = BucketCount{}
-	mi := &file_federation_v1_messages_proto_msgTypes[50]
+	mi := &file_federation_v1_messages_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3662,7 +3765,7 @@ func (x *BucketCount) String() string {
 func (*BucketCount) ProtoMessage() {}
 
 func (x *BucketCount) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[50]
+	mi := &file_federation_v1_messages_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3675,7 +3778,7 @@ func (x *BucketCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BucketCount.ProtoReflect.Descriptor instead.
 func (*BucketCount) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{50}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *BucketCount) GetBucket() string {
@@ -3707,7 +3810,7 @@ type RestoreChange struct {
 
 func (x *RestoreChange) Reset() {
 	*x = RestoreChange{}
-	mi := &file_federation_v1_messages_proto_msgTypes[51]
+	mi := &file_federation_v1_messages_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3719,7 +3822,7 @@ func (x *RestoreChange) String() string {
 func (*RestoreChange) ProtoMessage() {}
 
 func (x *RestoreChange) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[51]
+	mi := &file_federation_v1_messages_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3732,7 +3835,7 @@ func (x *RestoreChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreChange.ProtoReflect.Descriptor instead.
 func (*RestoreChange) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{51}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *RestoreChange) GetKind() string {
@@ -3783,7 +3886,7 @@ type Rotation struct {
 
 func (x *Rotation) Reset() {
 	*x = Rotation{}
-	mi := &file_federation_v1_messages_proto_msgTypes[52]
+	mi := &file_federation_v1_messages_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3795,7 +3898,7 @@ func (x *Rotation) String() string {
 func (*Rotation) ProtoMessage() {}
 
 func (x *Rotation) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[52]
+	mi := &file_federation_v1_messages_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3808,7 +3911,7 @@ func (x *Rotation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rotation.ProtoReflect.Descriptor instead.
 func (*Rotation) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{52}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *Rotation) GetMember() string {
@@ -3877,7 +3980,7 @@ type RotationReply struct {
 
 func (x *RotationReply) Reset() {
 	*x = RotationReply{}
-	mi := &file_federation_v1_messages_proto_msgTypes[53]
+	mi := &file_federation_v1_messages_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3889,7 +3992,7 @@ func (x *RotationReply) String() string {
 func (*RotationReply) ProtoMessage() {}
 
 func (x *RotationReply) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[53]
+	mi := &file_federation_v1_messages_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3902,7 +4005,7 @@ func (x *RotationReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RotationReply.ProtoReflect.Descriptor instead.
 func (*RotationReply) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{53}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *RotationReply) GetUserJwt() string {
@@ -3925,7 +4028,7 @@ type Rotated struct {
 
 func (x *Rotated) Reset() {
 	*x = Rotated{}
-	mi := &file_federation_v1_messages_proto_msgTypes[54]
+	mi := &file_federation_v1_messages_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3937,7 +4040,7 @@ func (x *Rotated) String() string {
 func (*Rotated) ProtoMessage() {}
 
 func (x *Rotated) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[54]
+	mi := &file_federation_v1_messages_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3950,7 +4053,7 @@ func (x *Rotated) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rotated.ProtoReflect.Descriptor instead.
 func (*Rotated) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{54}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *Rotated) GetMember() string {
@@ -3993,7 +4096,7 @@ type RotationOrder struct {
 
 func (x *RotationOrder) Reset() {
 	*x = RotationOrder{}
-	mi := &file_federation_v1_messages_proto_msgTypes[55]
+	mi := &file_federation_v1_messages_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4005,7 +4108,7 @@ func (x *RotationOrder) String() string {
 func (*RotationOrder) ProtoMessage() {}
 
 func (x *RotationOrder) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[55]
+	mi := &file_federation_v1_messages_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4018,7 +4121,7 @@ func (x *RotationOrder) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RotationOrder.ProtoReflect.Descriptor instead.
 func (*RotationOrder) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{55}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *RotationOrder) GetMember() string {
@@ -4048,7 +4151,7 @@ type LeaveOrder struct {
 
 func (x *LeaveOrder) Reset() {
 	*x = LeaveOrder{}
-	mi := &file_federation_v1_messages_proto_msgTypes[56]
+	mi := &file_federation_v1_messages_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4060,7 +4163,7 @@ func (x *LeaveOrder) String() string {
 func (*LeaveOrder) ProtoMessage() {}
 
 func (x *LeaveOrder) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[56]
+	mi := &file_federation_v1_messages_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4073,7 +4176,7 @@ func (x *LeaveOrder) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaveOrder.ProtoReflect.Descriptor instead.
 func (*LeaveOrder) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{56}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *LeaveOrder) GetMember() string {
@@ -4111,7 +4214,7 @@ type LeaveReport struct {
 
 func (x *LeaveReport) Reset() {
 	*x = LeaveReport{}
-	mi := &file_federation_v1_messages_proto_msgTypes[57]
+	mi := &file_federation_v1_messages_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4123,7 +4226,7 @@ func (x *LeaveReport) String() string {
 func (*LeaveReport) ProtoMessage() {}
 
 func (x *LeaveReport) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[57]
+	mi := &file_federation_v1_messages_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4136,7 +4239,7 @@ func (x *LeaveReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaveReport.ProtoReflect.Descriptor instead.
 func (*LeaveReport) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{57}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *LeaveReport) GetMember() string {
@@ -4180,7 +4283,7 @@ type ImportsRequest struct {
 
 func (x *ImportsRequest) Reset() {
 	*x = ImportsRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[58]
+	mi := &file_federation_v1_messages_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4192,7 +4295,7 @@ func (x *ImportsRequest) String() string {
 func (*ImportsRequest) ProtoMessage() {}
 
 func (x *ImportsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[58]
+	mi := &file_federation_v1_messages_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4205,7 +4308,7 @@ func (x *ImportsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportsRequest.ProtoReflect.Descriptor instead.
 func (*ImportsRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{58}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *ImportsRequest) GetTerm() uint64 {
@@ -4242,7 +4345,7 @@ type ImportsReply struct {
 
 func (x *ImportsReply) Reset() {
 	*x = ImportsReply{}
-	mi := &file_federation_v1_messages_proto_msgTypes[59]
+	mi := &file_federation_v1_messages_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4254,7 +4357,7 @@ func (x *ImportsReply) String() string {
 func (*ImportsReply) ProtoMessage() {}
 
 func (x *ImportsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[59]
+	mi := &file_federation_v1_messages_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4267,7 +4370,7 @@ func (x *ImportsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportsReply.ProtoReflect.Descriptor instead.
 func (*ImportsReply) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{59}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *ImportsReply) GetTerm() uint64 {
@@ -4324,7 +4427,7 @@ type ImportSource struct {
 
 func (x *ImportSource) Reset() {
 	*x = ImportSource{}
-	mi := &file_federation_v1_messages_proto_msgTypes[60]
+	mi := &file_federation_v1_messages_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4336,7 +4439,7 @@ func (x *ImportSource) String() string {
 func (*ImportSource) ProtoMessage() {}
 
 func (x *ImportSource) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[60]
+	mi := &file_federation_v1_messages_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4349,7 +4452,7 @@ func (x *ImportSource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportSource.ProtoReflect.Descriptor instead.
 func (*ImportSource) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{60}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *ImportSource) GetMember() string {
@@ -4370,7 +4473,7 @@ var File_federation_v1_messages_proto protoreflect.FileDescriptor
 
 const file_federation_v1_messages_proto_rawDesc = "" +
 	"\n" +
-	"\x1cfederation/v1/messages.proto\x12\x13hansa.federation.v1\x1a\x1bfederation/v1/records.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x86\x04\n" +
+	"\x1cfederation/v1/messages.proto\x12\x13hansa.federation.v1\x1a\x1bfederation/v1/records.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa5\x04\n" +
 	"\x04Beat\x12\x16\n" +
 	"\x06member\x18\x01 \x01(\tR\x06member\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\x04R\vincarnation\x12\x1a\n" +
@@ -4388,16 +4491,23 @@ const file_federation_v1_messages_proto_rawDesc = "" +
 	"\x05peers\x18\f \x03(\v2$.hansa.federation.v1.PeerObservationR\x05peers\x128\n" +
 	"\bholdings\x18\r \x03(\v2\x1c.hansa.federation.v1.HoldingR\bholdings\x12\x18\n" +
 	"\agoodbye\x18\x0e \x01(\bR\agoodbye\x12\x19\n" +
-	"\bhub_term\x18\x0f \x01(\x04R\ahubTerm\"p\n" +
+	"\bhub_term\x18\x0f \x01(\x04R\ahubTerm\x12\x1d\n" +
+	"\n" +
+	"ingress_at\x18\x10 \x01(\tR\tingressAt\"\x88\x01\n" +
 	"\x0fPeerObservation\x12\x16\n" +
 	"\x06member\x18\x01 \x01(\tR\x06member\x12\x18\n" +
 	"\aingress\x18\x02 \x01(\rR\aingress\x12+\n" +
-	"\x03age\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x03age\"\x8b\x01\n" +
+	"\x03age\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x03age\x12\x16\n" +
+	"\x06detail\x18\x04 \x01(\tR\x06detail\"=\n" +
+	"\x04Look\x12\x16\n" +
+	"\x06member\x18\x01 \x01(\tR\x06member\x12\x1d\n" +
+	"\n" +
+	"ingress_at\x18\x02 \x01(\tR\tingressAt\"\x8b\x01\n" +
 	"\aHolding\x124\n" +
 	"\bworkload\x18\x01 \x01(\v2\x18.hansa.federation.v1.KeyR\bworkload\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x18\n" +
 	"\astopped\x18\x03 \x01(\bR\astopped\x12\x1a\n" +
-	"\brevision\x18\x04 \x01(\x04R\brevision\"\x8f\x03\n" +
+	"\brevision\x18\x04 \x01(\x04R\brevision\"\xc0\x03\n" +
 	"\aHubBeat\x12\x12\n" +
 	"\x04term\x18\x01 \x01(\x04R\x04term\x12\x1a\n" +
 	"\bsequence\x18\x02 \x01(\x04R\bsequence\x129\n" +
@@ -4409,7 +4519,8 @@ const file_federation_v1_messages_proto_rawDesc = "" +
 	"\x03hub\x18\b \x01(\tR\x03hub\x12\x12\n" +
 	"\x04hubs\x18\t \x01(\x03R\x04hubs\x12\x18\n" +
 	"\aimports\x18\n" +
-	" \x01(\x04R\aimports\x1a8\n" +
+	" \x01(\x04R\aimports\x12/\n" +
+	"\x05looks\x18\v \x03(\v2\x19.hansa.federation.v1.LookR\x05looks\x1a8\n" +
 	"\n" +
 	"HeadsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
@@ -4465,13 +4576,15 @@ const file_federation_v1_messages_proto_rawDesc = "" +
 	"\x06reason\x18\x05 \x01(\tR\x06reason\x12\x16\n" +
 	"\x06synced\x18\x06 \x01(\bR\x06synced\x12\x19\n" +
 	"\bbus_urls\x18\a \x03(\tR\abusUrls\x12\x15\n" +
-	"\x06bus_ca\x18\b \x01(\fR\x05busCa\"\x95\x01\n" +
+	"\x06bus_ca\x18\b \x01(\fR\x05busCa\"\xb4\x01\n" +
 	"\fProbeRequest\x12\x16\n" +
 	"\x06member\x18\x01 \x01(\tR\x06member\x12\x10\n" +
 	"\x03url\x18\x02 \x01(\tR\x03url\x12\x0e\n" +
 	"\x02ca\x18\x03 \x01(\fR\x02ca\x123\n" +
 	"\atimeout\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\atimeout\x12\x16\n" +
-	"\x06survey\x18\x05 \x01(\bR\x06survey\"\xa6\x01\n" +
+	"\x06survey\x18\x05 \x01(\bR\x06survey\x12\x1d\n" +
+	"\n" +
+	"ingress_at\x18\x06 \x01(\tR\tingressAt\"\xe7\x01\n" +
 	"\n" +
 	"ProbeReply\x12\x16\n" +
 	"\x06signal\x18\x01 \x01(\rR\x06signal\x12\x16\n" +
@@ -4479,7 +4592,9 @@ const file_federation_v1_messages_proto_rawDesc = "" +
 	"\x06member\x18\x03 \x01(\tR\x06member\x128\n" +
 	"\n" +
 	"round_trip\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\troundTrip\x12\x16\n" +
-	"\x06survey\x18\x05 \x01(\bR\x06survey\"`\n" +
+	"\x06survey\x18\x05 \x01(\bR\x06survey\x12\x18\n" +
+	"\aingress\x18\x06 \x01(\rR\aingress\x12%\n" +
+	"\x0eingress_detail\x18\a \x01(\tR\ringressDetail\"`\n" +
 	"\vQueryReport\x12\x18\n" +
 	"\agateway\x18\x01 \x01(\tR\agateway\x127\n" +
 	"\x06counts\x18\x02 \x03(\v2\x1f.hansa.federation.v1.QueryCountR\x06counts\"j\n" +
@@ -4740,139 +4855,141 @@ func file_federation_v1_messages_proto_rawDescGZIP() []byte {
 	return file_federation_v1_messages_proto_rawDescData
 }
 
-var file_federation_v1_messages_proto_msgTypes = make([]protoimpl.MessageInfo, 65)
+var file_federation_v1_messages_proto_msgTypes = make([]protoimpl.MessageInfo, 66)
 var file_federation_v1_messages_proto_goTypes = []any{
 	(*Beat)(nil),                  // 0: hansa.federation.v1.Beat
 	(*PeerObservation)(nil),       // 1: hansa.federation.v1.PeerObservation
-	(*Holding)(nil),               // 2: hansa.federation.v1.Holding
-	(*HubBeat)(nil),               // 3: hansa.federation.v1.HubBeat
-	(*Opinion)(nil),               // 4: hansa.federation.v1.Opinion
-	(*MemberOpinion)(nil),         // 5: hansa.federation.v1.MemberOpinion
-	(*MemberBeat)(nil),            // 6: hansa.federation.v1.MemberBeat
-	(*FaultMask)(nil),             // 7: hansa.federation.v1.FaultMask
-	(*GatewayBeat)(nil),           // 8: hansa.federation.v1.GatewayBeat
-	(*Hello)(nil),                 // 9: hansa.federation.v1.Hello
-	(*HelloReply)(nil),            // 10: hansa.federation.v1.HelloReply
-	(*ProbeRequest)(nil),          // 11: hansa.federation.v1.ProbeRequest
-	(*ProbeReply)(nil),            // 12: hansa.federation.v1.ProbeReply
-	(*QueryReport)(nil),           // 13: hansa.federation.v1.QueryReport
-	(*QueryCount)(nil),            // 14: hansa.federation.v1.QueryCount
-	(*JoinRequest)(nil),           // 15: hansa.federation.v1.JoinRequest
-	(*JoinReply)(nil),             // 16: hansa.federation.v1.JoinReply
-	(*TokenRequest)(nil),          // 17: hansa.federation.v1.TokenRequest
-	(*TokenReply)(nil),            // 18: hansa.federation.v1.TokenReply
-	(*TokensRequest)(nil),         // 19: hansa.federation.v1.TokensRequest
-	(*TokensReply)(nil),           // 20: hansa.federation.v1.TokensReply
-	(*Token)(nil),                 // 21: hansa.federation.v1.Token
-	(*SimulationRequest)(nil),     // 22: hansa.federation.v1.SimulationRequest
-	(*Simulation)(nil),            // 23: hansa.federation.v1.Simulation
-	(*Move)(nil),                  // 24: hansa.federation.v1.Move
-	(*Unmet)(nil),                 // 25: hansa.federation.v1.Unmet
-	(*Readiness)(nil),             // 26: hansa.federation.v1.Readiness
-	(*Scenario)(nil),              // 27: hansa.federation.v1.Scenario
-	(*ReadinessRequest)(nil),      // 28: hansa.federation.v1.ReadinessRequest
-	(*RebalanceRequest)(nil),      // 29: hansa.federation.v1.RebalanceRequest
-	(*ReplayRequest)(nil),         // 30: hansa.federation.v1.ReplayRequest
-	(*Replay)(nil),                // 31: hansa.federation.v1.Replay
-	(*MemberChange)(nil),          // 32: hansa.federation.v1.MemberChange
-	(*DescribeRequest)(nil),       // 33: hansa.federation.v1.DescribeRequest
-	(*DescribeReply)(nil),         // 34: hansa.federation.v1.DescribeReply
-	(*Evidence)(nil),              // 35: hansa.federation.v1.Evidence
-	(*AbortRequest)(nil),          // 36: hansa.federation.v1.AbortRequest
-	(*ApproveRequest)(nil),        // 37: hansa.federation.v1.ApproveRequest
-	(*FreezeRequest)(nil),         // 38: hansa.federation.v1.FreezeRequest
-	(*RenewRequest)(nil),          // 39: hansa.federation.v1.RenewRequest
-	(*Grant)(nil),                 // 40: hansa.federation.v1.Grant
-	(*SealOffer)(nil),             // 41: hansa.federation.v1.SealOffer
-	(*SealReply)(nil),             // 42: hansa.federation.v1.SealReply
-	(*SealKeysRequest)(nil),       // 43: hansa.federation.v1.SealKeysRequest
-	(*SealKeysReply)(nil),         // 44: hansa.federation.v1.SealKeysReply
-	(*BackupRequest)(nil),         // 45: hansa.federation.v1.BackupRequest
-	(*BackupReply)(nil),           // 46: hansa.federation.v1.BackupReply
-	(*RestoreRequest)(nil),        // 47: hansa.federation.v1.RestoreRequest
-	(*RestoreReply)(nil),          // 48: hansa.federation.v1.RestoreReply
-	(*RestoreChanges)(nil),        // 49: hansa.federation.v1.RestoreChanges
-	(*BucketCount)(nil),           // 50: hansa.federation.v1.BucketCount
-	(*RestoreChange)(nil),         // 51: hansa.federation.v1.RestoreChange
-	(*Rotation)(nil),              // 52: hansa.federation.v1.Rotation
-	(*RotationReply)(nil),         // 53: hansa.federation.v1.RotationReply
-	(*Rotated)(nil),               // 54: hansa.federation.v1.Rotated
-	(*RotationOrder)(nil),         // 55: hansa.federation.v1.RotationOrder
-	(*LeaveOrder)(nil),            // 56: hansa.federation.v1.LeaveOrder
-	(*LeaveReport)(nil),           // 57: hansa.federation.v1.LeaveReport
-	(*ImportsRequest)(nil),        // 58: hansa.federation.v1.ImportsRequest
-	(*ImportsReply)(nil),          // 59: hansa.federation.v1.ImportsReply
-	(*ImportSource)(nil),          // 60: hansa.federation.v1.ImportSource
-	nil,                           // 61: hansa.federation.v1.HubBeat.HeadsEntry
-	nil,                           // 62: hansa.federation.v1.JoinRequest.LabelsEntry
-	nil,                           // 63: hansa.federation.v1.SimulationRequest.ScaleEntry
-	nil,                           // 64: hansa.federation.v1.SimulationRequest.PoliciesEntry
-	(*durationpb.Duration)(nil),   // 65: google.protobuf.Duration
-	(*Key)(nil),                   // 66: hansa.federation.v1.Key
-	(*Place)(nil),                 // 67: hansa.federation.v1.Place
-	(*timestamppb.Timestamp)(nil), // 68: google.protobuf.Timestamp
-	(*MemberSpec)(nil),            // 69: hansa.federation.v1.MemberSpec
-	(*MemberFacts)(nil),           // 70: hansa.federation.v1.MemberFacts
-	(*BusUser)(nil),               // 71: hansa.federation.v1.BusUser
+	(*Look)(nil),                  // 2: hansa.federation.v1.Look
+	(*Holding)(nil),               // 3: hansa.federation.v1.Holding
+	(*HubBeat)(nil),               // 4: hansa.federation.v1.HubBeat
+	(*Opinion)(nil),               // 5: hansa.federation.v1.Opinion
+	(*MemberOpinion)(nil),         // 6: hansa.federation.v1.MemberOpinion
+	(*MemberBeat)(nil),            // 7: hansa.federation.v1.MemberBeat
+	(*FaultMask)(nil),             // 8: hansa.federation.v1.FaultMask
+	(*GatewayBeat)(nil),           // 9: hansa.federation.v1.GatewayBeat
+	(*Hello)(nil),                 // 10: hansa.federation.v1.Hello
+	(*HelloReply)(nil),            // 11: hansa.federation.v1.HelloReply
+	(*ProbeRequest)(nil),          // 12: hansa.federation.v1.ProbeRequest
+	(*ProbeReply)(nil),            // 13: hansa.federation.v1.ProbeReply
+	(*QueryReport)(nil),           // 14: hansa.federation.v1.QueryReport
+	(*QueryCount)(nil),            // 15: hansa.federation.v1.QueryCount
+	(*JoinRequest)(nil),           // 16: hansa.federation.v1.JoinRequest
+	(*JoinReply)(nil),             // 17: hansa.federation.v1.JoinReply
+	(*TokenRequest)(nil),          // 18: hansa.federation.v1.TokenRequest
+	(*TokenReply)(nil),            // 19: hansa.federation.v1.TokenReply
+	(*TokensRequest)(nil),         // 20: hansa.federation.v1.TokensRequest
+	(*TokensReply)(nil),           // 21: hansa.federation.v1.TokensReply
+	(*Token)(nil),                 // 22: hansa.federation.v1.Token
+	(*SimulationRequest)(nil),     // 23: hansa.federation.v1.SimulationRequest
+	(*Simulation)(nil),            // 24: hansa.federation.v1.Simulation
+	(*Move)(nil),                  // 25: hansa.federation.v1.Move
+	(*Unmet)(nil),                 // 26: hansa.federation.v1.Unmet
+	(*Readiness)(nil),             // 27: hansa.federation.v1.Readiness
+	(*Scenario)(nil),              // 28: hansa.federation.v1.Scenario
+	(*ReadinessRequest)(nil),      // 29: hansa.federation.v1.ReadinessRequest
+	(*RebalanceRequest)(nil),      // 30: hansa.federation.v1.RebalanceRequest
+	(*ReplayRequest)(nil),         // 31: hansa.federation.v1.ReplayRequest
+	(*Replay)(nil),                // 32: hansa.federation.v1.Replay
+	(*MemberChange)(nil),          // 33: hansa.federation.v1.MemberChange
+	(*DescribeRequest)(nil),       // 34: hansa.federation.v1.DescribeRequest
+	(*DescribeReply)(nil),         // 35: hansa.federation.v1.DescribeReply
+	(*Evidence)(nil),              // 36: hansa.federation.v1.Evidence
+	(*AbortRequest)(nil),          // 37: hansa.federation.v1.AbortRequest
+	(*ApproveRequest)(nil),        // 38: hansa.federation.v1.ApproveRequest
+	(*FreezeRequest)(nil),         // 39: hansa.federation.v1.FreezeRequest
+	(*RenewRequest)(nil),          // 40: hansa.federation.v1.RenewRequest
+	(*Grant)(nil),                 // 41: hansa.federation.v1.Grant
+	(*SealOffer)(nil),             // 42: hansa.federation.v1.SealOffer
+	(*SealReply)(nil),             // 43: hansa.federation.v1.SealReply
+	(*SealKeysRequest)(nil),       // 44: hansa.federation.v1.SealKeysRequest
+	(*SealKeysReply)(nil),         // 45: hansa.federation.v1.SealKeysReply
+	(*BackupRequest)(nil),         // 46: hansa.federation.v1.BackupRequest
+	(*BackupReply)(nil),           // 47: hansa.federation.v1.BackupReply
+	(*RestoreRequest)(nil),        // 48: hansa.federation.v1.RestoreRequest
+	(*RestoreReply)(nil),          // 49: hansa.federation.v1.RestoreReply
+	(*RestoreChanges)(nil),        // 50: hansa.federation.v1.RestoreChanges
+	(*BucketCount)(nil),           // 51: hansa.federation.v1.BucketCount
+	(*RestoreChange)(nil),         // 52: hansa.federation.v1.RestoreChange
+	(*Rotation)(nil),              // 53: hansa.federation.v1.Rotation
+	(*RotationReply)(nil),         // 54: hansa.federation.v1.RotationReply
+	(*Rotated)(nil),               // 55: hansa.federation.v1.Rotated
+	(*RotationOrder)(nil),         // 56: hansa.federation.v1.RotationOrder
+	(*LeaveOrder)(nil),            // 57: hansa.federation.v1.LeaveOrder
+	(*LeaveReport)(nil),           // 58: hansa.federation.v1.LeaveReport
+	(*ImportsRequest)(nil),        // 59: hansa.federation.v1.ImportsRequest
+	(*ImportsReply)(nil),          // 60: hansa.federation.v1.ImportsReply
+	(*ImportSource)(nil),          // 61: hansa.federation.v1.ImportSource
+	nil,                           // 62: hansa.federation.v1.HubBeat.HeadsEntry
+	nil,                           // 63: hansa.federation.v1.JoinRequest.LabelsEntry
+	nil,                           // 64: hansa.federation.v1.SimulationRequest.ScaleEntry
+	nil,                           // 65: hansa.federation.v1.SimulationRequest.PoliciesEntry
+	(*durationpb.Duration)(nil),   // 66: google.protobuf.Duration
+	(*Key)(nil),                   // 67: hansa.federation.v1.Key
+	(*Place)(nil),                 // 68: hansa.federation.v1.Place
+	(*timestamppb.Timestamp)(nil), // 69: google.protobuf.Timestamp
+	(*MemberSpec)(nil),            // 70: hansa.federation.v1.MemberSpec
+	(*MemberFacts)(nil),           // 71: hansa.federation.v1.MemberFacts
+	(*BusUser)(nil),               // 72: hansa.federation.v1.BusUser
 }
 var file_federation_v1_messages_proto_depIdxs = []int32{
-	65, // 0: hansa.federation.v1.Beat.stall:type_name -> google.protobuf.Duration
-	65, // 1: hansa.federation.v1.Beat.hub_age:type_name -> google.protobuf.Duration
+	66, // 0: hansa.federation.v1.Beat.stall:type_name -> google.protobuf.Duration
+	66, // 1: hansa.federation.v1.Beat.hub_age:type_name -> google.protobuf.Duration
 	1,  // 2: hansa.federation.v1.Beat.peers:type_name -> hansa.federation.v1.PeerObservation
-	2,  // 3: hansa.federation.v1.Beat.holdings:type_name -> hansa.federation.v1.Holding
-	65, // 4: hansa.federation.v1.PeerObservation.age:type_name -> google.protobuf.Duration
-	66, // 5: hansa.federation.v1.Holding.workload:type_name -> hansa.federation.v1.Key
-	6,  // 6: hansa.federation.v1.HubBeat.members:type_name -> hansa.federation.v1.MemberBeat
-	7,  // 7: hansa.federation.v1.HubBeat.masks:type_name -> hansa.federation.v1.FaultMask
-	61, // 8: hansa.federation.v1.HubBeat.heads:type_name -> hansa.federation.v1.HubBeat.HeadsEntry
-	5,  // 9: hansa.federation.v1.Opinion.members:type_name -> hansa.federation.v1.MemberOpinion
-	65, // 10: hansa.federation.v1.MemberOpinion.heard_age:type_name -> google.protobuf.Duration
-	65, // 11: hansa.federation.v1.MemberBeat.heard_age:type_name -> google.protobuf.Duration
-	65, // 12: hansa.federation.v1.FaultMask.lifetime:type_name -> google.protobuf.Duration
-	2,  // 13: hansa.federation.v1.Hello.holdings:type_name -> hansa.federation.v1.Holding
-	2,  // 14: hansa.federation.v1.HelloReply.keep:type_name -> hansa.federation.v1.Holding
-	2,  // 15: hansa.federation.v1.HelloReply.stop:type_name -> hansa.federation.v1.Holding
-	65, // 16: hansa.federation.v1.ProbeRequest.timeout:type_name -> google.protobuf.Duration
-	65, // 17: hansa.federation.v1.ProbeReply.round_trip:type_name -> google.protobuf.Duration
-	14, // 18: hansa.federation.v1.QueryReport.counts:type_name -> hansa.federation.v1.QueryCount
-	66, // 19: hansa.federation.v1.QueryCount.service:type_name -> hansa.federation.v1.Key
-	67, // 20: hansa.federation.v1.JoinRequest.place:type_name -> hansa.federation.v1.Place
-	62, // 21: hansa.federation.v1.JoinRequest.labels:type_name -> hansa.federation.v1.JoinRequest.LabelsEntry
-	68, // 22: hansa.federation.v1.JoinReply.expires_at:type_name -> google.protobuf.Timestamp
-	65, // 23: hansa.federation.v1.TokenRequest.ttl:type_name -> google.protobuf.Duration
-	68, // 24: hansa.federation.v1.TokenReply.expires_at:type_name -> google.protobuf.Timestamp
-	21, // 25: hansa.federation.v1.TokensReply.tokens:type_name -> hansa.federation.v1.Token
-	68, // 26: hansa.federation.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
-	63, // 27: hansa.federation.v1.SimulationRequest.scale:type_name -> hansa.federation.v1.SimulationRequest.ScaleEntry
-	69, // 28: hansa.federation.v1.SimulationRequest.add:type_name -> hansa.federation.v1.MemberSpec
-	70, // 29: hansa.federation.v1.SimulationRequest.add_facts:type_name -> hansa.federation.v1.MemberFacts
-	64, // 30: hansa.federation.v1.SimulationRequest.policies:type_name -> hansa.federation.v1.SimulationRequest.PoliciesEntry
-	24, // 31: hansa.federation.v1.Simulation.moves:type_name -> hansa.federation.v1.Move
-	25, // 32: hansa.federation.v1.Simulation.unmet:type_name -> hansa.federation.v1.Unmet
-	66, // 33: hansa.federation.v1.Move.workload:type_name -> hansa.federation.v1.Key
-	66, // 34: hansa.federation.v1.Unmet.workload:type_name -> hansa.federation.v1.Key
-	27, // 35: hansa.federation.v1.Readiness.scenarios:type_name -> hansa.federation.v1.Scenario
-	68, // 36: hansa.federation.v1.Readiness.checked_at:type_name -> google.protobuf.Timestamp
-	25, // 37: hansa.federation.v1.Scenario.unmet:type_name -> hansa.federation.v1.Unmet
-	66, // 38: hansa.federation.v1.RebalanceRequest.workload:type_name -> hansa.federation.v1.Key
-	66, // 39: hansa.federation.v1.ReplayRequest.workload:type_name -> hansa.federation.v1.Key
-	66, // 40: hansa.federation.v1.Replay.workload:type_name -> hansa.federation.v1.Key
-	35, // 41: hansa.federation.v1.DescribeReply.evidence:type_name -> hansa.federation.v1.Evidence
-	65, // 42: hansa.federation.v1.Evidence.age:type_name -> google.protobuf.Duration
-	66, // 43: hansa.federation.v1.RenewRequest.workload:type_name -> hansa.federation.v1.Key
-	65, // 44: hansa.federation.v1.Grant.ttl:type_name -> google.protobuf.Duration
-	49, // 45: hansa.federation.v1.RestoreReply.changes:type_name -> hansa.federation.v1.RestoreChanges
-	68, // 46: hansa.federation.v1.RestoreChanges.at:type_name -> google.protobuf.Timestamp
-	50, // 47: hansa.federation.v1.RestoreChanges.counts:type_name -> hansa.federation.v1.BucketCount
-	51, // 48: hansa.federation.v1.RestoreChanges.list:type_name -> hansa.federation.v1.RestoreChange
-	68, // 49: hansa.federation.v1.Rotation.at:type_name -> google.protobuf.Timestamp
-	71, // 50: hansa.federation.v1.Rotated.user:type_name -> hansa.federation.v1.BusUser
-	60, // 51: hansa.federation.v1.ImportsReply.sources:type_name -> hansa.federation.v1.ImportSource
-	52, // [52:52] is the sub-list for method output_type
-	52, // [52:52] is the sub-list for method input_type
-	52, // [52:52] is the sub-list for extension type_name
-	52, // [52:52] is the sub-list for extension extendee
-	0,  // [0:52] is the sub-list for field type_name
+	3,  // 3: hansa.federation.v1.Beat.holdings:type_name -> hansa.federation.v1.Holding
+	66, // 4: hansa.federation.v1.PeerObservation.age:type_name -> google.protobuf.Duration
+	67, // 5: hansa.federation.v1.Holding.workload:type_name -> hansa.federation.v1.Key
+	7,  // 6: hansa.federation.v1.HubBeat.members:type_name -> hansa.federation.v1.MemberBeat
+	8,  // 7: hansa.federation.v1.HubBeat.masks:type_name -> hansa.federation.v1.FaultMask
+	62, // 8: hansa.federation.v1.HubBeat.heads:type_name -> hansa.federation.v1.HubBeat.HeadsEntry
+	2,  // 9: hansa.federation.v1.HubBeat.looks:type_name -> hansa.federation.v1.Look
+	6,  // 10: hansa.federation.v1.Opinion.members:type_name -> hansa.federation.v1.MemberOpinion
+	66, // 11: hansa.federation.v1.MemberOpinion.heard_age:type_name -> google.protobuf.Duration
+	66, // 12: hansa.federation.v1.MemberBeat.heard_age:type_name -> google.protobuf.Duration
+	66, // 13: hansa.federation.v1.FaultMask.lifetime:type_name -> google.protobuf.Duration
+	3,  // 14: hansa.federation.v1.Hello.holdings:type_name -> hansa.federation.v1.Holding
+	3,  // 15: hansa.federation.v1.HelloReply.keep:type_name -> hansa.federation.v1.Holding
+	3,  // 16: hansa.federation.v1.HelloReply.stop:type_name -> hansa.federation.v1.Holding
+	66, // 17: hansa.federation.v1.ProbeRequest.timeout:type_name -> google.protobuf.Duration
+	66, // 18: hansa.federation.v1.ProbeReply.round_trip:type_name -> google.protobuf.Duration
+	15, // 19: hansa.federation.v1.QueryReport.counts:type_name -> hansa.federation.v1.QueryCount
+	67, // 20: hansa.federation.v1.QueryCount.service:type_name -> hansa.federation.v1.Key
+	68, // 21: hansa.federation.v1.JoinRequest.place:type_name -> hansa.federation.v1.Place
+	63, // 22: hansa.federation.v1.JoinRequest.labels:type_name -> hansa.federation.v1.JoinRequest.LabelsEntry
+	69, // 23: hansa.federation.v1.JoinReply.expires_at:type_name -> google.protobuf.Timestamp
+	66, // 24: hansa.federation.v1.TokenRequest.ttl:type_name -> google.protobuf.Duration
+	69, // 25: hansa.federation.v1.TokenReply.expires_at:type_name -> google.protobuf.Timestamp
+	22, // 26: hansa.federation.v1.TokensReply.tokens:type_name -> hansa.federation.v1.Token
+	69, // 27: hansa.federation.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
+	64, // 28: hansa.federation.v1.SimulationRequest.scale:type_name -> hansa.federation.v1.SimulationRequest.ScaleEntry
+	70, // 29: hansa.federation.v1.SimulationRequest.add:type_name -> hansa.federation.v1.MemberSpec
+	71, // 30: hansa.federation.v1.SimulationRequest.add_facts:type_name -> hansa.federation.v1.MemberFacts
+	65, // 31: hansa.federation.v1.SimulationRequest.policies:type_name -> hansa.federation.v1.SimulationRequest.PoliciesEntry
+	25, // 32: hansa.federation.v1.Simulation.moves:type_name -> hansa.federation.v1.Move
+	26, // 33: hansa.federation.v1.Simulation.unmet:type_name -> hansa.federation.v1.Unmet
+	67, // 34: hansa.federation.v1.Move.workload:type_name -> hansa.federation.v1.Key
+	67, // 35: hansa.federation.v1.Unmet.workload:type_name -> hansa.federation.v1.Key
+	28, // 36: hansa.federation.v1.Readiness.scenarios:type_name -> hansa.federation.v1.Scenario
+	69, // 37: hansa.federation.v1.Readiness.checked_at:type_name -> google.protobuf.Timestamp
+	26, // 38: hansa.federation.v1.Scenario.unmet:type_name -> hansa.federation.v1.Unmet
+	67, // 39: hansa.federation.v1.RebalanceRequest.workload:type_name -> hansa.federation.v1.Key
+	67, // 40: hansa.federation.v1.ReplayRequest.workload:type_name -> hansa.federation.v1.Key
+	67, // 41: hansa.federation.v1.Replay.workload:type_name -> hansa.federation.v1.Key
+	36, // 42: hansa.federation.v1.DescribeReply.evidence:type_name -> hansa.federation.v1.Evidence
+	66, // 43: hansa.federation.v1.Evidence.age:type_name -> google.protobuf.Duration
+	67, // 44: hansa.federation.v1.RenewRequest.workload:type_name -> hansa.federation.v1.Key
+	66, // 45: hansa.federation.v1.Grant.ttl:type_name -> google.protobuf.Duration
+	50, // 46: hansa.federation.v1.RestoreReply.changes:type_name -> hansa.federation.v1.RestoreChanges
+	69, // 47: hansa.federation.v1.RestoreChanges.at:type_name -> google.protobuf.Timestamp
+	51, // 48: hansa.federation.v1.RestoreChanges.counts:type_name -> hansa.federation.v1.BucketCount
+	52, // 49: hansa.federation.v1.RestoreChanges.list:type_name -> hansa.federation.v1.RestoreChange
+	69, // 50: hansa.federation.v1.Rotation.at:type_name -> google.protobuf.Timestamp
+	72, // 51: hansa.federation.v1.Rotated.user:type_name -> hansa.federation.v1.BusUser
+	61, // 52: hansa.federation.v1.ImportsReply.sources:type_name -> hansa.federation.v1.ImportSource
+	53, // [53:53] is the sub-list for method output_type
+	53, // [53:53] is the sub-list for method input_type
+	53, // [53:53] is the sub-list for extension type_name
+	53, // [53:53] is the sub-list for extension extendee
+	0,  // [0:53] is the sub-list for field type_name
 }
 
 func init() { file_federation_v1_messages_proto_init() }
@@ -4887,7 +5004,7 @@ func file_federation_v1_messages_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_federation_v1_messages_proto_rawDesc), len(file_federation_v1_messages_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   65,
+			NumMessages:   66,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

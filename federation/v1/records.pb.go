@@ -939,14 +939,16 @@ func (x *Quota) GetFree() map[string]int64 {
 
 // HealthRecord is the hub's verdict, in bucket "health".
 type HealthRecord struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Member        string                 `protobuf:"bytes,1,opt,name=member,proto3" json:"member,omitempty"`
-	Health        string                 `protobuf:"bytes,2,opt,name=health,proto3" json:"health,omitempty"`
-	Incarnation   uint64                 `protobuf:"varint,3,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
-	Verdict       string                 `protobuf:"bytes,4,opt,name=verdict,proto3" json:"verdict,omitempty"`
-	Reason        string                 `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
-	Since         *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=since,proto3" json:"since,omitempty"`
-	Masked        string                 `protobuf:"bytes,7,opt,name=masked,proto3" json:"masked,omitempty"`
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Member      string                 `protobuf:"bytes,1,opt,name=member,proto3" json:"member,omitempty"`
+	Health      string                 `protobuf:"bytes,2,opt,name=health,proto3" json:"health,omitempty"`
+	Incarnation uint64                 `protobuf:"varint,3,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
+	Verdict     string                 `protobuf:"bytes,4,opt,name=verdict,proto3" json:"verdict,omitempty"`
+	Reason      string                 `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	Since       *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=since,proto3" json:"since,omitempty"`
+	Masked      string                 `protobuf:"bytes,7,opt,name=masked,proto3" json:"masked,omitempty"`
+	// Where its ingress is.
+	Ingress       string `protobuf:"bytes,8,opt,name=ingress,proto3" json:"ingress,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1026,6 +1028,13 @@ func (x *HealthRecord) GetSince() *timestamppb.Timestamp {
 func (x *HealthRecord) GetMasked() string {
 	if x != nil {
 		return x.Masked
+	}
+	return ""
+}
+
+func (x *HealthRecord) GetIngress() string {
+	if x != nil {
+		return x.Ingress
 	}
 	return ""
 }
@@ -3660,7 +3669,7 @@ const file_federation_v1_records_proto_rawDesc = "" +
 	"\x04free\x18\x02 \x03(\v2$.hansa.federation.v1.Quota.FreeEntryR\x04free\x1a7\n" +
 	"\tFreeEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\xdc\x01\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\xf6\x01\n" +
 	"\fHealthRecord\x12\x16\n" +
 	"\x06member\x18\x01 \x01(\tR\x06member\x12\x16\n" +
 	"\x06health\x18\x02 \x01(\tR\x06health\x12 \n" +
@@ -3668,7 +3677,8 @@ const file_federation_v1_records_proto_rawDesc = "" +
 	"\averdict\x18\x04 \x01(\tR\averdict\x12\x16\n" +
 	"\x06reason\x18\x05 \x01(\tR\x06reason\x120\n" +
 	"\x05since\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12\x16\n" +
-	"\x06masked\x18\a \x01(\tR\x06masked\"\x81\x01\n" +
+	"\x06masked\x18\a \x01(\tR\x06masked\x12\x18\n" +
+	"\aingress\x18\b \x01(\tR\aingress\"\x81\x01\n" +
 	"\x06Object\x12\x1f\n" +
 	"\vapi_version\x18\x01 \x01(\tR\n" +
 	"apiVersion\x12\x12\n" +

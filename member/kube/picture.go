@@ -77,14 +77,21 @@ func list[T, O any](informer cache.SharedIndexInformer, convert func(O) T) []T {
 }
 
 func node(n *corev1.Node) observe.Node {
-	kind := n.Labels[nodeKindLabel]
-	if kind == "" && n.Labels[kwokTypeLabel] == "kwok" {
-		kind = "simulated"
-	}
 	return observe.Node{
 		Name: n.Name, Ready: isReady(n), Schedulable: !n.Spec.Unschedulable, Taints: taints(n), Class: n.Labels[instanceTypeLabel],
-		Kind: kind, Zone: n.Labels[zoneLabel], Allocatable: resources(n.Status.Allocatable),
+		Kind: kindOf(n), Zone: n.Labels[zoneLabel], Allocatable: resources(n.Status.Allocatable),
 	}
+}
+
+// simulatedKind is the kind of nodes that run nothing.
+const simulatedKind = "simulated"
+
+func kindOf(n *corev1.Node) string {
+	kind := n.Labels[nodeKindLabel]
+	if kind == "" && n.Labels[kwokTypeLabel] == "kwok" {
+		kind = simulatedKind
+	}
+	return kind
 }
 
 // taints are those that keep pods away from the node which do not tolerate them.
@@ -228,6 +235,11 @@ func keepNode(o any) (any, error) {
 	out := &corev1.Node{ObjectMeta: slim(n.ObjectMeta)}
 	out.Spec.Unschedulable, out.Spec.Taints = n.Spec.Unschedulable, n.Spec.Taints
 	out.Status.Allocatable = n.Status.Allocatable
+	for _, a := range n.Status.Addresses {
+		if a.Type == corev1.NodeInternalIP {
+			out.Status.Addresses = append(out.Status.Addresses, a)
+		}
+	}
 	for _, c := range n.Status.Conditions {
 		if c.Type == corev1.NodeReady {
 			out.Status.Conditions = []corev1.NodeCondition{{Type: c.Type, Status: c.Status}}
@@ -275,6 +287,10 @@ func keepService(o any) (any, error) {
 	}
 	out := &corev1.Service{ObjectMeta: slim(s.ObjectMeta)}
 	out.Spec.ClusterIP, out.Spec.Type, out.Spec.Ports = s.Spec.ClusterIP, s.Spec.Type, s.Spec.Ports
+	if how := s.Annotations[IngressAnnotation]; how != "" {
+		out.Annotations = map[string]string{IngressAnnotation: how}
+		out.Spec.ExternalIPs, out.Status.LoadBalancer = s.Spec.ExternalIPs, s.Status.LoadBalancer
+	}
 	return out, nil
 }
 

@@ -95,6 +95,9 @@ func (w *Watch) Run(ctx context.Context, synced func()) error {
 	if err := w.pods.AddIndexers(cache.Indexers{unscheduled: indexUnscheduled, troubled: indexTroubled}); err != nil {
 		return fmt.Errorf("watch the cluster: %w", err)
 	}
+	if err := w.svcs.AddIndexers(cache.Indexers{announced: indexAnnounced}); err != nil {
+		return fmt.Errorf("watch the cluster: %w", err)
+	}
 	var running sync.WaitGroup
 	defer running.Wait()
 	var ready []cache.InformerSynced

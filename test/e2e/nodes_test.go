@@ -46,6 +46,7 @@ func TestNodes(t *testing.T) {
 	}{
 		{"kinds", checkKinds},
 		{"mixed", checkMixed},
+		{"ingress", checkIngress},
 		{"reach", checkReach},
 		{"dns", checkDNS},
 		{"terminal", checkTerminal},

@@ -74,6 +74,7 @@ type agent struct {
 	follows  bool                               // its works, since the hub has answered
 	came     map[guard.Kept]federation.Work     // in this step
 	landed   map[federation.Key]federation.Work // by this life, or found to stand
+	others   onlooker
 }
 
 // report is what the hub should know of one workload.
@@ -143,6 +144,9 @@ func (a *agent) Deadline() (time.Time, bool) {
 	if at, ok := a.guard.Deadline(); ok && a.worldTime(at).Before(due) {
 		due = a.worldTime(at)
 	}
+	if len(a.others.looks) > 0 && a.others.at.Before(due) {
+		due = a.others.at
+	}
 	return due, true
 }
 
@@ -152,6 +156,9 @@ func (a *agent) Tick() {
 	}
 	if !a.beatAt.After(a.w.now) {
 		a.beat()
+	}
+	if len(a.others.looks) > 0 && !a.others.at.After(a.w.now) {
+		a.onlook()
 	}
 	if a.on.leaving.remains == "" {
 		a.sendFacts()
@@ -164,6 +171,7 @@ func (a *agent) beat() {
 	b := federation.Beat{
 		Member: a.name, Incarnation: a.on.incarnation, Sequence: a.sequence,
 		HubSequence: a.heard, HubAge: a.w.now.Sub(a.heardAt), HubTerm: a.term, Holdings: a.guard.Holdings(),
+		IngressAt: a.on.cluster.ingressAt(), Peers: a.others.observations(a.w.now),
 	}
 	b.Layers = federation.Layers{API: federation.Red, Nodes: a.on.nodes, NodesReady: a.on.nodes}
 	if a.on.cluster.serves() {
@@ -226,9 +234,8 @@ func (a *agent) Receive(m Message) {
 		a.takeIn([]entry{b.Entry})
 	case federation.HubBeat:
 		a.hear(b)
-	case probeFor:
-		look(a.w, Link{a.name, b.Member}, b.Timeout, func(r federation.ProbeReply) {
-			r.Survey = b.Survey
+	case federation.ProbeRequest:
+		look(a.w, a.name, b, func(r federation.ProbeReply) {
 			a.w.Send(a.name, m.From, probed{Vantage: a.name, Reply: r})
 		})
 	}
@@ -245,6 +252,7 @@ func (a *agent) hear(b federation.HubBeat) {
 	}
 	if b.Term == a.term && b.Sequence > a.heard {
 		a.heard, a.heardAt = b.Sequence, a.w.now
+		a.others.looks = b.Looks
 	}
 	a.step(guard.HubBeatHeard{Beat: b})
 }

@@ -11,13 +11,14 @@ import (
 // cluster is a member's Kubernetes: what was landed, and how many pods of it are
 // ready. It lives on when the agent does not.
 type cluster struct {
-	w      *World
-	member string
-	up     bool
-	deaf   bool // its API server does not answer; its nodes go on
-	lives  int
-	sick   map[federation.Key]int64 // replicas that do not get ready
-	landed map[federation.Key]*landed
+	w             *World
+	member        string
+	up            bool
+	deaf          bool // its API server does not answer; its nodes go on
+	ingress, shut bool // it has one, which does not answer
+	lives         int
+	sick          map[federation.Key]int64 // replicas that do not get ready
+	landed        map[federation.Key]*landed
 	// retained runs on after the member has left: replicas, which are nobody's.
 	retained map[federation.Key]int64
 	orders   map[federation.Key]uint64 // how many came, by workload
@@ -45,8 +46,8 @@ func (c *cluster) keys() []federation.Key {
 // serves reports whether its API server answers.
 func (c *cluster) serves() bool { return c.up && !c.deaf }
 
-// serve brings the API server back.
-func (c *cluster) serve() { c.deaf = false }
+// serve brings the API server back, and the ingress.
+func (c *cluster) serve() { c.deaf, c.shut = false, false }
 
 // start brings the cluster up with what it held. Pods of at-most-one workloads
 // are not let in before they are landed anew.

@@ -23,6 +23,8 @@ import "time"
 //	crash NAME D                    the agent only, for D; its cluster goes on
 //	pause NAME D                    the process does not run for D
 //	apiserver NAME down|up          of a member; its nodes go on
+//	disconnect NAME                 the bus tells that a connection of a member has ended
+//	ingress NAME down|up            where the users of a member reach it; from now on it has one
 //	sick NAME NS/NAME N             so many replicas there are not ready, until it is 0
 //	clock NAME D [drift=P%]         its clocks are D ahead and run P % fast, from its next life on
 //	step NAME D                     the wall clock of a member jumps
@@ -113,18 +115,20 @@ func faults() map[string]func(*World, words) error {
 			if a.has("down") {
 				on.cluster.deaf = true
 			} else {
-				on.cluster.serve()
+				on.cluster.deaf = false
 			}
 		}),
-		"sick":      sick,
-		"clock":     onMember(func(a words, on *member) { on.offset, on.drift = a.duration(1), percent(a.named["drift"]) }),
-		"step":      onMember(func(a words, on *member) { on.stepped += a.duration(1) }),
-		"vanish":    vanish,
-		"forget":    onMember(func(_ words, on *member) { on.works = works{} }),
-		"ambiguous": always(func(w *World, a words) { w.store().unsure[a.at(0)] = a.share(1) }),
-		"backup":    always(func(w *World, _ words) { w.store().backup() }),
-		"restore":   always(func(w *World, _ words) { w.store().restore() }),
-		"recover":   always(func(w *World, _ words) { w.recover() }),
+		"ingress":    onMember(func(a words, on *member) { on.cluster.ingress, on.cluster.shut = true, a.has("down") }),
+		"disconnect": always(func(w *World, a words) { w.disconnect(a.at(0)) }),
+		"sick":       sick,
+		"clock":      onMember(func(a words, on *member) { on.offset, on.drift = a.duration(1), percent(a.named["drift"]) }),
+		"step":       onMember(func(a words, on *member) { on.stepped += a.duration(1) }),
+		"vanish":     vanish,
+		"forget":     onMember(func(_ words, on *member) { on.works = works{} }),
+		"ambiguous":  always(func(w *World, a words) { w.store().unsure[a.at(0)] = a.share(1) }),
+		"backup":     always(func(w *World, _ words) { w.store().backup() }),
+		"restore":    always(func(w *World, _ words) { w.store().restore() }),
+		"recover":    always(func(w *World, _ words) { w.recover() }),
 	}
 }
 

@@ -55,6 +55,9 @@ func (d *drawer) federation() {
 		d.members = append(d.members, name)
 		d.say("member %s region=%s nodes=%d", name, regions[i%(2+d.rng.IntN(2))], 1+d.rng.IntN(3))
 	}
+	for _, m := range d.members[1:] { // the first has no ingress
+		d.say("ingress %s up", m)
+	}
 	d.workloads = []string{"shop/web", "shop/once", "shop/cart"}
 	d.apply("shop/web", "")
 	d.apply("shop/once", " once")
@@ -90,6 +93,9 @@ func (d *drawer) trouble() {
 		d.say("heal")
 	case 12:
 		d.say("crash %s %dms", m, 50+d.rng.IntN(2500))
+		if len(d.script)%2 == 0 {
+			d.say("disconnect %s", m)
+		}
 	case 13:
 		d.say("pause %s %dms", m, 50+d.rng.IntN(2500))
 	case 14:
@@ -130,6 +136,9 @@ func (d *drawer) subtle(m string) {
 		d.say("ambiguous %s %d%%", d.pick(d.hubs), d.rng.IntN(50))
 	case 6:
 		d.say("apiserver %s %s", m, d.pick([]string{"down", "up"}))
+		if len(d.script)%2 == 0 {
+			d.say("ingress %s down", d.pick(d.members))
+		}
 	case 7:
 		d.say("buffer %s %s%s", m, d.pick(d.hubs), d.oneway())
 	case 8:

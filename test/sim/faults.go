@@ -75,3 +75,13 @@ func (w *World) Remake(name string, beside bool) {
 	w.laws.forgetMember(name)
 	w.join(name, another(old))
 }
+
+// disconnected is what the bus tells the hubs when it loses a connection of a member.
+type disconnected struct{ member string }
+
+// disconnect has the bus tell it, whether or not it is so.
+func (w *World) disconnect(member string) {
+	for _, hub := range w.hubNames {
+		w.Send(storeName, hub, disconnected{member})
+	}
+}

@@ -286,6 +286,8 @@ func (h *hub) Receive(m Message) {
 		h.step(decision.BeatArrived{Beat: b})
 	case federation.Opinion:
 		h.step(decision.OpinionArrived{Opinion: b})
+	case disconnected:
+		h.step(decision.Disconnected{Member: b.member})
 	case federation.GatewayBeat:
 		h.step(decision.GatewayBeatArrived{Beat: b})
 	case probed:

@@ -42,11 +42,11 @@ func (h *hub) execute(e decision.Effect) {
 	case decision.SendHubBeat:
 		h.beat(e)
 	case decision.AskProbe:
-		h.probe(e, func(r federation.ProbeReply) {
+		h.probe(e.Vantages, e.Request(), func(r federation.ProbeReply) {
 			h.step(decision.ProbeResult{Member: e.Member, Vantage: "hub", Reply: r})
 		})
 	case decision.Survey:
-		h.w.Send(h.name, e.Vantage, probeFor{Member: e.Member, Timeout: e.Timeout, Survey: true})
+		h.w.Send(h.name, e.Vantage, federation.ProbeRequest{Member: e.Member, Timeout: e.Timeout, Survey: true})
 	case decision.Audit:
 		h.audit(e)
 	case decision.Reply:
@@ -179,7 +179,7 @@ func (h *hub) beat(e decision.SendHubBeat) {
 			}
 		case *agent:
 			if !e.Early {
-				h.w.Beat(h.name, name, b.For(name))
+				h.w.Beat(h.name, name, e.For(name))
 			}
 		}
 	}
@@ -229,40 +229,16 @@ func (h *hub) sayOnce(subject, line string) {
 	}
 }
 
-// probeTarget asks a member's API server for /readyz.
-type probeTarget struct{}
-
-// probeFor asks an agent to look at another member.
-type probeFor struct {
-	Member  string
-	Timeout time.Duration
-	Survey  bool
-}
-
 // probe has every vantage look; own is called with what was seen from the hub itself, and
 // what members see comes as messages.
-func (h *hub) probe(e decision.AskProbe, own func(federation.ProbeReply)) {
-	for _, v := range e.Vantages {
+func (h *hub) probe(vantages []string, r federation.ProbeRequest, own func(federation.ProbeReply)) {
+	for _, v := range vantages {
 		if v != "hub" {
-			h.w.Send(h.name, v, probeFor{Member: e.Member, Timeout: e.Timeout})
+			h.w.Send(h.name, v, r)
 			continue
 		}
-		look(h.w, Link{h.name, e.Member}, e.Timeout, own)
+		look(h.w, h.name, r, own)
 	}
-}
-
-// look asks a member's API server from a node.
-func look(w *World, along Link, timeout time.Duration, done func(federation.ProbeReply)) {
-	began := w.now
-	w.Call(along, probeTarget{}, timeout, func(answer any, ok bool) {
-		r := federation.ProbeReply{Member: along.To, Signal: federation.Red, Detail: "no answer"}
-		if _, down := answer.(refused); ok && down {
-			r.Detail = "connection refused"
-		} else if ok {
-			r.Signal, r.Detail, r.RoundTrip = federation.Green, "HTTP 200", w.now.Sub(began)
-		}
-		done(r)
-	})
 }
 
 func (h *hub) reply(e decision.Reply) {

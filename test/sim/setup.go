@@ -59,10 +59,7 @@ func (w *World) join(name string, on *member) {
 	}
 	w.Add(&Node{
 		Name: name, life: life, Start: func() Part { return newAgent(w, on) },
-		Serve: func(body any) (any, bool) {
-			_, probe := body.(probeTarget)
-			return stored{}, probe && on.cluster.serves()
-		},
+		Serve: on.cluster.served,
 	})
 	w.write(string(decision.SourceMembers), name, on.spec)
 	w.StartMember(name)

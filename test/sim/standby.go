@@ -65,9 +65,11 @@ func (o *observer) receive(m Message) {
 		o.step(standby.LeaderBeat{Beat: b})
 	case federation.Opinion:
 		o.step(standby.OpinionArrived{Opinion: b})
+	case disconnected:
+		o.step(standby.Disconnected{Member: b.member})
 	case probed:
 		if !b.Reply.Survey {
-			o.step(standby.ProbeResult{Member: b.Reply.Member, Vantage: b.Vantage, Signal: b.Reply.Signal, Detail: b.Reply.Detail})
+			o.step(standby.ProbeResult{Vantage: b.Vantage, Reply: b.Reply})
 		}
 	}
 }
@@ -87,8 +89,8 @@ func (o *observer) step(ev standby.Event) {
 	for _, e := range o.m.Step(o.h.w.now, ev) {
 		switch e := e.(type) {
 		case standby.AskProbe:
-			o.h.probe(decision.AskProbe{Member: e.Member, Vantages: e.Vantages, Timeout: e.Timeout}, func(r federation.ProbeReply) {
-				o.step(standby.ProbeResult{Member: e.Member, Vantage: "hub", Signal: r.Signal, Detail: r.Detail})
+			o.h.probe(e.Vantages, e.Request, func(r federation.ProbeReply) {
+				o.step(standby.ProbeResult{Vantage: "hub", Reply: r})
 			})
 		case standby.SendOpinion:
 			o.say(e.Opinion)
