@@ -206,7 +206,7 @@ func (o *observer) listen(ctx context.Context) error {
 	}{
 		{ears, subject.Beat("*"), o.hearBeat},
 		{ears, subject.Up("*", subject.UpProbed), o.hearProbed},
-		{bus, subject.HubBeat(), hears(o, federationv1.DecodeHubBeat, func(b federation.HubBeat) standby.Event { return standby.LeaderBeat{Beat: b} })},
+		{bus, subject.HubBeat(), hears(o, federationv1.DecodeHubBeat, o.led)},
 		{bus, subject.HubOpinion(), hears(o, federationv1.DecodeOpinion, func(p federation.Opinion) standby.Event { return standby.OpinionArrived{Opinion: p} })},
 	} {
 		if _, err := s.by.Subscribe(ctx, s.subj, s.hear); err != nil {
@@ -214,6 +214,13 @@ func (o *observer) listen(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// led takes a beat of the hub that leads.
+func (o *observer) led(b federation.HubBeat) standby.Event {
+	now := time.Now()
+	o.hub.heard.Store(&now)
+	return standby.LeaderBeat{Beat: b}
 }
 
 // hears passes on what another hub says.

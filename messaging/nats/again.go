@@ -1,0 +1,49 @@
+package nats
+
+import (
+	"context"
+	"time"
+)
+
+// askAgain is the wait before a question that nobody has answered is asked once more,
+// beside those before it. It is short, because whatever asks wants to go on as soon as
+// there is an answer, and not so short that a slow store is asked twice for everything.
+const askAgain = 150 * time.Millisecond
+
+// again calls ask, and again every askAgain while none of the calls has ended, since what a
+// stream is asked while it elects its leader is lost, and how long it takes is not known.
+// It returns what the first call that succeeds returns, or the last error when none is
+// under way. ask may be called many times at once, and must change nothing.
+func again[T any](ctx context.Context, ask func(context.Context) (T, error)) (T, error) {
+	type answer struct {
+		value T
+		err   error
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	answers := make(chan answer)
+	begin := func() {
+		value, err := ask(ctx)
+		select {
+		case answers <- answer{value, err}:
+		case <-ctx.Done():
+		}
+	}
+	ticks := time.NewTicker(askAgain)
+	defer ticks.Stop()
+	go begin()
+	for open := 1; ; {
+		select {
+		case a := <-answers:
+			if open--; a.err == nil || open == 0 {
+				return a.value, a.err
+			}
+		case <-ticks.C:
+			open++
+			go begin()
+		case <-ctx.Done():
+			var none T
+			return none, ctx.Err()
+		}
+	}
+}
