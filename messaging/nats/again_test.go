@@ -1,0 +1,76 @@
+package nats
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// TestAgain: what is not answered is asked again beside the first question, and the first
+// answer counts.
+func TestAgain(t *testing.T) {
+	away := errors.New("away")
+	lost := func(ctx context.Context) (int, error) { <-ctx.Done(); return 0, ctx.Err() }
+	late := func(d time.Duration, err error) func(context.Context) (int, error) {
+		return func(context.Context) (int, error) { <-time.After(d); return int(d / time.Millisecond), err }
+	}
+	for name, c := range map[string]struct {
+		asks []func(context.Context) (int, error) // the first ones; what comes after them is lost
+		want int
+		err  error
+		at   time.Duration
+	}{
+		"answered at once":                {asks: asks(late(0, nil)), want: 0, at: 0},
+		"the first two are lost":          {asks: asks(lost, lost, late(7*time.Millisecond, nil)), want: 7, at: 2*askAgain + 7*time.Millisecond},
+		"the first is late, and counts":   {asks: asks(late(400*time.Millisecond, nil)), want: 400, at: 400 * time.Millisecond},
+		"nobody answers":                  {err: context.DeadlineExceeded, at: time.Second},
+		"refused":                         {asks: asks(late(0, away)), err: away, at: 0},
+		"refused while the first is open": {asks: asks(late(300*time.Millisecond, nil), late(0, away)), want: 300, at: 300 * time.Millisecond},
+		"both are refused":                {asks: asks(late(200*time.Millisecond, away), late(0, away)), want: 200, err: away, at: 200 * time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				defer cancel()
+				began, n := time.Now(), make(chan int, 100)
+				got, err := again(ctx, func(ctx context.Context) (int, error) {
+					n <- 0
+					if i := len(n) - 1; i < len(c.asks) {
+						return c.asks[i](ctx)
+					}
+					return lost(ctx)
+				})
+				if got != c.want || !errors.Is(err, c.err) || time.Since(began) != c.at {
+					t.Errorf("%d and %v after %v, want %d and %v after %v", got, err, time.Since(began), c.want, c.err, c.at)
+				}
+				synctest.Wait()
+			})
+		})
+	}
+}
+
+func asks(all ...func(context.Context) (int, error)) []func(context.Context) (int, error) { return all }
+
+// TestLostQuestion: a read whose first question nobody answers is answered all the same,
+// without waiting until that is given up.
+func TestLostQuestion(t *testing.T) {
+	w := open(t)
+	conn, err := w.server.Dial(HubRole)
+	must(t, err)
+	t.Cleanup(conn.Close)
+	asked := 0
+	_, err = conn.nc.Subscribe("store", func(m *nats.Msg) {
+		if asked++; asked > 2 {
+			_ = m.Respond([]byte(`{"message": {"seq": 7}}`)) // who asks waits for it
+		}
+	})
+	must(t, err)
+	answer, err := conn.readOnce(t.Context(), "store", nil)
+	if err != nil || answer.Message.Sequence != 7 {
+		t.Errorf("%+v, %v", answer, err)
+	}
+}
