@@ -5,16 +5,20 @@ import (
 	"time"
 )
 
-// askAgain is the wait before a question that nobody has answered is asked once more,
-// beside those before it. It is short, because whatever asks wants to go on as soon as
-// there is an answer, and not so short that a slow store is asked twice for everything.
-const askAgain = 150 * time.Millisecond
+// askAgain and makeAgain are the wait before what nobody has answered is asked once more,
+// beside those before it. They are short, because whatever asks wants to go on as soon as
+// there is an answer, and not so short that a slow store is asked twice for everything: to
+// make a consumer costs it more than to read.
+const (
+	askAgain  = 150 * time.Millisecond
+	makeAgain = 500 * time.Millisecond
+)
 
-// again calls ask, and again every askAgain while none of the calls has ended, since what a
-// stream is asked while it elects its leader is lost, and how long it takes is not known.
-// It returns what the first call that succeeds returns, or the last error when none is
-// under way. ask may be called many times at once, and must change nothing.
-func again[T any](ctx context.Context, ask func(context.Context) (T, error)) (T, error) {
+// again calls ask, and again after every such time while none of the calls has ended, since
+// what a stream is asked while it elects its leader is lost, and how long it takes is not
+// known. It returns what the first call that succeeds returns, or the last error when none
+// is under way. ask is called many times at once, and twice must be as good as once.
+func again[T any](ctx context.Context, every time.Duration, ask func(context.Context) (T, error)) (T, error) {
 	type answer struct {
 		value T
 		err   error
@@ -29,7 +33,7 @@ func again[T any](ctx context.Context, ask func(context.Context) (T, error)) (T,
 		case <-ctx.Done():
 		}
 	}
-	ticks := time.NewTicker(askAgain)
+	ticks := time.NewTicker(every)
 	defer ticks.Stop()
 	go begin()
 	for open := 1; ; {

@@ -3,11 +3,17 @@ package nats
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/hansa-io/hansa/messaging"
+	"github.com/hansa-io/hansa/messaging/subject"
 )
 
 // TestAgain: what is not answered is asked again beside the first question, and the first
@@ -37,7 +43,7 @@ func TestAgain(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 				defer cancel()
 				began, n := time.Now(), make(chan int, 100)
-				got, err := again(ctx, func(ctx context.Context) (int, error) {
+				got, err := again(ctx, askAgain, func(ctx context.Context) (int, error) {
 					n <- 0
 					if i := len(n) - 1; i < len(c.asks) {
 						return c.asks[i](ctx)
@@ -73,4 +79,49 @@ func TestLostQuestion(t *testing.T) {
 	if err != nil || answer.Message.Sequence != 7 {
 		t.Errorf("%+v, %v", answer, err)
 	}
+}
+
+// TestConsumerTwice: a consumer that is asked for several times is one consumer, which
+// gives everything once.
+func TestConsumerTwice(t *testing.T) {
+	everywhere(t, func(t *testing.T, w world) {
+		conn := w.dialHub(t)
+		must(t, conn.EnsureBuckets(t.Context()))
+		b := conn.bucket(subject.Workloads)
+		for i := range 20 {
+			_, err := b.Put(t.Context(), fmt.Sprintf("shop.web-%d", i), nil, messaging.AnyRevision)
+			must(t, err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		config := followConfig(b.prefix+">", 0)
+		config.Name = "one"
+		var making errgroup.Group
+		for range 4 {
+			making.Go(func() error {
+				_, err := conn.js.CreateConsumer(ctx, b.stream, config)
+				return err
+			})
+		}
+		must(t, making.Wait())
+		consumer, err := conn.js.CreateConsumer(ctx, b.stream, config)
+		must(t, err)
+		if n := consumer.CachedInfo().NumPending; n != 20 {
+			t.Fatalf("%d messages wait, want 20", n)
+		}
+		messages, err := consumer.Messages()
+		must(t, err)
+		defer messages.Stop()
+		for i := range 20 {
+			m, err := messages.Next(jetstream.NextContext(ctx))
+			must(t, err)
+			if meta, err := m.Metadata(); err != nil || meta.Sequence.Consumer != uint64(i+1) || meta.NumPending != uint64(19-i) {
+				t.Errorf("message %d is %+v, %v", i+1, meta, err)
+			}
+			if i == 10 { // one more that comes late
+				_, err := conn.js.CreateConsumer(ctx, b.stream, config)
+				must(t, err)
+			}
+		}
+	})
 }

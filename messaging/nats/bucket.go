@@ -122,7 +122,7 @@ func (c *Conn) readStore(ctx context.Context, subj string, request []byte) (stor
 func (c *Conn) readOnce(ctx context.Context, subj string, request []byte) (stored, error) {
 	ctx, cancel := context.WithTimeout(ctx, storeWithin)
 	defer cancel()
-	return again(ctx, func(ctx context.Context) (stored, error) { return c.question(ctx, subj, request) })
+	return again(ctx, askAgain, func(ctx context.Context) (stored, error) { return c.question(ctx, subj, request) })
 }
 
 func (c *Conn) question(ctx context.Context, subj string, request []byte) (stored, error) {

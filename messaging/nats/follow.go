@@ -70,7 +70,7 @@ func (b *bucket) Extent(ctx context.Context) (messaging.Extent, error) {
 func (b *bucket) info(ctx context.Context) (*jetstream.StreamInfo, error) {
 	ctx, cancel := context.WithTimeout(ctx, askWithin)
 	defer cancel()
-	info, err := again(ctx, b.infoOnce)
+	info, err := again(ctx, askAgain, b.infoOnce)
 	if err != nil {
 		return nil, wrap(err, "look at stream %s", b.stream)
 	}
