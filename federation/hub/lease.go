@@ -15,9 +15,12 @@ import (
 
 // The hub's leadership is a lease in the store, under this key and for this
 // long. Package lease says how it is won, kept and lost; this file is its shell.
+// A hub that does not lead looks for the lease every leaseLook, and does not wait for what
+// it asked before: a store that is electing loses it.
 const (
 	leaseKey      = "hub"
 	leaseLifetime = 5 * time.Second
+	leaseLook     = 250 * time.Millisecond
 	leaseRetry    = 500 * time.Millisecond
 )
 
@@ -44,7 +47,7 @@ type reign struct {
 func (h *Hub) newCandidate(leases messaging.KV) *candidate {
 	return &candidate{
 		hub: h, leases: leases, events: mailbox.New[lease.Event](),
-		leader: lease.NewLeader(lease.LeaderOptions{Lifetime: leaseLifetime, Retry: leaseRetry, Above: h.above.Load()}),
+		leader: lease.NewLeader(lease.LeaderOptions{Lifetime: leaseLifetime, Retry: leaseLook, Above: h.above.Load()}),
 	}
 }
 

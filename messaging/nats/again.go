@@ -17,7 +17,8 @@ const (
 // again calls ask, and again after every such time while none of the calls has ended, since
 // what a stream is asked while it elects its leader is lost, and how long it takes is not
 // known. It returns what the first call that succeeds returns, or the last error when none
-// is under way. ask is called many times at once, and twice must be as good as once.
+// is under way. ask is called many times at once, so twice must be as good as once, and the
+// answer small: one that only takes long to come would come many times.
 func again[T any](ctx context.Context, every time.Duration, ask func(context.Context) (T, error)) (T, error) {
 	type answer struct {
 		value T

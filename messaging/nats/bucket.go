@@ -86,7 +86,7 @@ func (b *bucket) last(ctx context.Context, key string) (messaging.Entry, error) 
 // A stream whose leader was lost answers nobody until it has elected another, which
 // takes 4 to 9 s. A question of that time is lost, so it is asked again.
 const (
-	storeWithin = 3 * time.Second // one question with its repetitions, or one write
+	storeWithin = 3 * time.Second // one question, or one write
 	storePause  = 100 * time.Millisecond
 	storeReads  = 15 * time.Second // a read, with its repetitions
 )
@@ -118,14 +118,10 @@ func (c *Conn) readStore(ctx context.Context, subj string, request []byte) (stor
 	}
 }
 
-// readOnce asks for storeWithin. That the store cannot answer now is an error.
+// readOnce asks once. That the store cannot answer now is an error.
 func (c *Conn) readOnce(ctx context.Context, subj string, request []byte) (stored, error) {
 	ctx, cancel := context.WithTimeout(ctx, storeWithin)
 	defer cancel()
-	return again(ctx, askAgain, func(ctx context.Context) (stored, error) { return c.question(ctx, subj, request) })
-}
-
-func (c *Conn) question(ctx context.Context, subj string, request []byte) (stored, error) {
 	var answer stored
 	reply, err := c.nc.RequestWithContext(ctx, subj, request)
 	if err != nil {
