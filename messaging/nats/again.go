@@ -14,8 +14,8 @@ const (
 	makeAgain = 500 * time.Millisecond
 )
 
-// again calls ask, and again after every such time while none of the calls has ended, since
-// what a stream is asked while it elects its leader is lost, and how long it takes is not
+// again calls ask, and again after every such time until one of the calls succeeds, since
+// what a stream is asked while it elects its leader is lost, and how long that takes is not
 // known. It returns what the first call that succeeds returns, or the last error when none
 // is under way. ask is called many times at once, so twice must be as good as once, and the
 // answer small: one that only takes long to come would come many times.
