@@ -95,7 +95,8 @@ type Hub struct {
 	log     *slog.Logger
 	metrics *metrics
 
-	above   atomic.Uint64 // every term is above it
+	above   atomic.Uint64             // every term is above it
+	heard   atomic.Pointer[time.Time] // when another hub that leads was heard last; nil: never
 	uploads *uploads
 	phase   atomic.Value // federation.RestoreState of the restore under way
 

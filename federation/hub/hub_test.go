@@ -153,7 +153,7 @@ func TestDay(t *testing.T) {
 	}
 }
 
-// count returns the hub's counters and gauges by name and labels.
+// count returns the hub's counters, gauges and numbers of samples by name and labels.
 func (r running) count(t *testing.T) map[string]float64 {
 	t.Helper()
 	families, err := r.metrics.Gather()
@@ -165,7 +165,7 @@ func (r running) count(t *testing.T) map[string]float64 {
 			for _, l := range m.GetLabel() {
 				name += " " + l.GetName() + "=" + l.GetValue()
 			}
-			out[name] = m.GetCounter().GetValue() + m.GetGauge().GetValue()
+			out[name] = m.GetCounter().GetValue() + m.GetGauge().GetValue() + float64(m.GetHistogram().GetSampleCount())
 		}
 	}
 	return out

@@ -15,9 +15,12 @@ import (
 
 // The hub's leadership is a lease in the store, under this key and for this
 // long. Package lease says how it is won, kept and lost; this file is its shell.
+// A hub that does not lead looks for the lease every leaseLook, and does not wait for what
+// it asked before: a store that is electing loses it.
 const (
 	leaseKey      = "hub"
 	leaseLifetime = 5 * time.Second
+	leaseLook     = 250 * time.Millisecond
 	leaseRetry    = 500 * time.Millisecond
 )
 
@@ -44,7 +47,7 @@ type reign struct {
 func (h *Hub) newCandidate(leases messaging.KV) *candidate {
 	return &candidate{
 		hub: h, leases: leases, events: mailbox.New[lease.Event](),
-		leader: lease.NewLeader(lease.LeaderOptions{Lifetime: leaseLifetime, Retry: leaseRetry, Above: h.above.Load()}),
+		leader: lease.NewLeader(lease.LeaderOptions{Lifetime: leaseLifetime, Retry: leaseLook, Above: h.above.Load()}),
 	}
 }
 
@@ -115,26 +118,35 @@ func (c *candidate) begin(ctx context.Context, term uint64) {
 	ctx, end := context.WithCancel(ctx)
 	r := &reign{term: term, end: end, done: make(chan struct{})}
 	c.term = r
+	from := c.hub.takesOver(time.Now())
 	go func() {
 		defer close(r.done)
 		outranked := func(above uint64) { c.events.Put(lease.TermHeard{Term: above}) }
-		r.err = c.hub.reign(ctx, reigning{term: term, relieve: c.relieve, outranked: outranked})
+		r.err = c.hub.reign(ctx, reigning{term: term, relieve: c.relieve, outranked: outranked, takeover: from})
 	}()
 }
 
 // ask sends one request for the lease. A lease that an earlier life of this hub
 // holds (the same instance, of which one runs at a time) counts as free, and one that
-// an earlier request of this life wrote, whose answer was lost, is renewed.
+// an earlier request of this life wrote, whose answer was lost, is renewed. For one that
+// another hub holds nothing is written: looking is enough, and cheaper.
 func (c *candidate) ask(ctx context.Context, e lease.Acquire) lease.Event {
 	ctx, cancel := context.WithTimeout(ctx, leaseLifetime)
 	defer cancel()
 	expected := e.Expected
 	if expected == 0 {
-		expected = c.own(ctx)
+		held, own, err := c.held(ctx)
+		switch {
+		case err != nil:
+			return c.unknown(ctx, e, err)
+		case held != 0 && !own:
+			return lease.Refused{ID: e.ID, Held: held}
+		}
+		expected = held
 	}
 	revision, err := c.acquire(ctx, expected)
 	if errors.Is(err, messaging.ErrConflict) && e.Expected != 0 {
-		if written := c.own(ctx); written > expected {
+		if written, own, _ := c.held(ctx); own && written > expected {
 			revision, err = c.acquire(ctx, written)
 		}
 	}
@@ -143,7 +155,12 @@ func (c *candidate) ask(ctx context.Context, e lease.Acquire) lease.Event {
 		return lease.Granted{ID: e.ID, Revision: revision}
 	case errors.Is(err, messaging.ErrConflict):
 		return lease.Refused{ID: e.ID}
-	case ctx.Err() == nil:
+	}
+	return c.unknown(ctx, e, err)
+}
+
+func (c *candidate) unknown(ctx context.Context, e lease.Acquire, err error) lease.Event {
+	if ctx.Err() == nil {
 		c.hub.log.Warn("the store does not grant the leadership", "error", err)
 	}
 	return lease.Unknown{ID: e.ID}
@@ -153,13 +170,14 @@ func (c *candidate) acquire(ctx context.Context, expected federation.Revision) (
 	return c.hub.opts.Bus.Acquire(ctx, leaseKey, []byte(c.hub.opts.Instance), leaseLifetime, expected)
 }
 
-// own returns the revision of the lease if this hub has written it, and 0 otherwise.
-func (c *candidate) own(ctx context.Context) federation.Revision {
+// held returns the revision of the lease, 0 when nobody holds it, and whether this hub has
+// written it.
+func (c *candidate) held(ctx context.Context) (revision federation.Revision, own bool, err error) {
 	entry, err := c.leases.Get(ctx, leaseKey)
-	if err != nil || string(entry.Value) != c.hub.opts.Instance {
-		return 0
+	if errors.Is(err, messaging.ErrNotFound) {
+		return 0, false, nil
 	}
-	return entry.Revision
+	return entry.Revision, string(entry.Value) == c.hub.opts.Instance, err
 }
 
 func (c *candidate) release(ctx context.Context, held federation.Revision) {

@@ -84,12 +84,12 @@ func TestRestart(t *testing.T) {
 }
 
 // TestStandby: of two hubs one leads; the other takes over when that one stops,
-// with a later term, and decides from the same records.
+// with a later term, and decides from the same records. What that took is measured.
 func TestStandby(t *testing.T) {
 	w := newWorld(t)
 	first := w.startHub("one")
 	term := w.nextTerm(0)
-	w.startHub("two")
+	second := w.startHub("two")
 	w.newAgent("tokyo", "ap-northeast")
 	w.healthy("tokyo")
 	if holder := string(w.entries(subject.Leases)["hub"].Value); holder != "one" {
@@ -105,6 +105,12 @@ func TestStandby(t *testing.T) {
 	w.put(workload(web, 2), 0)
 	a := await(w, assignments, subject.WorkloadKey(web), func(a federation.Assignment) bool { return total(a) == 2 })
 	w.ready(a)
+	for phase, of := range map[string][2]float64{"lease": {0, 1}, "read": {1, 1}, "act": {1, 1}} { // the first hub took over from none
+		name := "hansa_hub_takeover_seconds phase=" + phase
+		if got := [2]float64{first.count(t)[name], second.count(t)[name]}; got != of {
+			t.Errorf("%s was measured %v times by the two hubs, want %v", phase, got, of)
+		}
+	}
 }
 
 // TestNamesakes: a hub does not take the lease of another one that has its name, and

@@ -63,6 +63,7 @@ type reigning struct {
 	term      uint64
 	relieve   func() decision.Before // ends the time in which the hub only listened
 	outranked func(uint64)           // tells of a term above
+	takeover  takeover
 }
 
 // lead decides until ctx ends with the lease, or a follower must start over.
@@ -162,16 +163,19 @@ func (l *leadership) step(ctx context.Context, evs ...decision.Event) {
 		l.hub.metrics.decided(effect)
 		l.execute(ctx, effect)
 	}
+	l.acts()
 }
 
 // relieved puts what this hub has heard so far before the event with which the machine
 // begins: until then it speaks as a hub that does not lead.
 func (l *leadership) relieved(evs []decision.Event) []decision.Event {
 	for i, ev := range evs {
-		if _, read := ev.(decision.Synced); !read {
+		synced, read := ev.(decision.Synced)
+		if !read {
 			continue
 		}
 		if l.unread--; l.unread == 0 {
+			l.takeover.has(time.Now(), synced.Source)
 			return slices.Insert(slices.Clone(evs), i, decision.Event(decision.Listened{Before: l.relieve()}))
 		}
 	}

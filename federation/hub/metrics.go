@@ -22,6 +22,7 @@ type metrics struct {
 	writes       *prometheus.CounterVec // by bucket and outcome
 	lag          *prometheus.HistogramVec
 	steps        prometheus.Histogram
+	takeover     *prometheus.HistogramVec // by phase
 	readiness    prometheus.Gauge
 	audits       prometheus.Histogram
 	droppedBeats prometheus.Counter
@@ -31,10 +32,11 @@ type metrics struct {
 }
 
 // Buckets of the histograms, in seconds: one step takes microseconds to
-// milliseconds, a write milliseconds to seconds.
+// milliseconds, a write milliseconds to seconds, a takeover up to some ten.
 var (
-	stepBuckets = prometheus.ExponentialBuckets(0.000_01, 4, 10)
-	lagBuckets  = prometheus.ExponentialBuckets(0.000_5, 2.5, 10)
+	stepBuckets     = prometheus.ExponentialBuckets(0.000_01, 4, 10)
+	lagBuckets      = prometheus.ExponentialBuckets(0.000_5, 2.5, 10)
+	takeoverBuckets = prometheus.ExponentialBuckets(0.01, 2, 12)
 )
 
 // newMetrics registers with r; nil means that nobody looks.
@@ -52,6 +54,11 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		steps: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "hansa_hub_step_duration_seconds", Help: "Time that the machine took for one event.", Buckets: stepBuckets,
 		}),
+		takeover: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "hansa_hub_takeover_seconds",
+			Help:    "Time that this hub took to lead, by phase: lease, from the last word of the hub before until it has the lease; read, from then until it has read everything; act, from then until it has carried out what it decided first.",
+			Buckets: takeoverBuckets,
+		}, []string{"phase"}),
 		readiness: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "hansa_hub_readiness_score", Help: "Of the worst loss of one member or region: part of its replicas that finds room elsewhere, 0 to 100, weighted by tier.",
 		}),
@@ -73,7 +80,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	}
 	depth := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "hansa_hub_queue_depth", Help: "Events that wait for the machine."}, m.depth)
 	for _, c := range []prometheus.Collector{
-		m.leading, m.term, m.decisions, m.verdicts, m.operations, m.writes, m.lag, m.steps, m.readiness, m.audits, m.droppedBeats, m.refused, m.expiry, depth,
+		m.leading, m.term, m.decisions, m.verdicts, m.operations, m.writes, m.lag, m.steps, m.takeover, m.readiness, m.audits, m.droppedBeats, m.refused, m.expiry, depth,
 	} {
 		if err := r.Register(c); err != nil {
 			return nil, err

@@ -205,7 +205,7 @@ func (o *observer) listen(ctx context.Context) error {
 	}{
 		{ears, subject.Beat("*"), o.hearBeat},
 		{ears, subject.Up("*", subject.UpProbed), o.hearProbed},
-		{bus, subject.HubBeat(), hears(o, federationv1.DecodeHubBeat, func(b federation.HubBeat) standby.Event { return standby.LeaderBeat{Beat: b} })},
+		{bus, subject.HubBeat(), hears(o, federationv1.DecodeHubBeat, o.led)},
 		{bus, subject.HubOpinion(), hears(o, federationv1.DecodeOpinion, func(p federation.Opinion) standby.Event { return standby.OpinionArrived{Opinion: p} })},
 	} {
 		if _, err := s.by.Subscribe(ctx, s.subj, s.hear); err != nil {
@@ -228,6 +228,13 @@ func (h *Hub) hearDisconnects(ctx context.Context, dir *directory, hear func(mem
 	}); err != nil {
 		h.log.Warn("the bus does not tell which connections it loses: a lost member is suspected later", "error", err)
 	}
+}
+
+// led takes a beat of the hub that leads.
+func (o *observer) led(b federation.HubBeat) standby.Event {
+	now := time.Now()
+	o.hub.heard.Store(&now)
+	return standby.LeaderBeat{Beat: b}
 }
 
 // hears passes on what another hub says.

@@ -12,6 +12,8 @@ type LeaderOptions struct {
 	Lifetime time.Duration // of the record in the store; 0 means 5 s
 	Renew    time.Duration // between renewals; 0 means 1 s
 	Retry    time.Duration // between attempts to acquire; 0 means 500 ms
+	// Soon is Retry while the record of another hub is about to end; 0 means 50 ms.
+	Soon time.Duration
 	// Above is the highest term that is known of: every leadership is above it.
 	Above uint64
 }
@@ -26,8 +28,16 @@ func (o LeaderOptions) defaulted() LeaderOptions {
 	if o.Retry == 0 {
 		o.Retry = o.Lifetime / 10
 	}
+	if o.Soon == 0 {
+		o.Soon = o.Lifetime / 100
+	}
 	return o
 }
+
+// held is how long a request that was granted lets lead, from when it was sent. A fifth of
+// the lifetime is kept back: for clocks that run unequally, and for what a leader has under
+// way.
+func (o LeaderOptions) held() time.Duration { return o.Lifetime * 4 / 5 }
 
 // Event is something that happened to a Leader.
 type Event interface{ event() }
@@ -39,7 +49,10 @@ type Granted struct {
 }
 
 // Refused answers it: the record had another revision, so somebody else holds it.
-type Refused struct{ ID uint64 }
+type Refused struct {
+	ID   uint64
+	Held federation.Revision // that it had; 0: not known
+}
 
 // Unknown answers it: it may or may not have been written.
 type Unknown struct{ ID uint64 }
@@ -98,6 +111,8 @@ type Leader struct {
 	next     time.Time // the next request
 	asked    map[uint64]time.Time
 	last     uint64
+	foreign  federation.Revision // of another hub's record, as it was seen last
+	since    time.Time           // when it was seen first
 	now      time.Time
 	out      []Effect
 }
@@ -118,7 +133,7 @@ func (l *Leader) Step(now time.Time, ev Event) []Effect {
 	case Granted:
 		l.granted(ev)
 	case Refused:
-		l.refused(ev.ID)
+		l.refused(ev)
 	case Unknown:
 		delete(l.asked, ev.ID)
 	case TermHeard:
@@ -156,15 +171,14 @@ func (l *Leader) ask() {
 	l.out = append(l.out, Acquire{ID: l.last, Expected: l.revision})
 }
 
-// granted counts from when the request was sent. A fifth of the lifetime is kept
-// back: for clocks that run unequally, and for what a leader has under way.
+// granted counts from when the request was sent.
 func (l *Leader) granted(ev Granted) {
 	sent, ok := l.asked[ev.ID]
 	if !ok || ev.Revision <= l.revision || l.resigned {
 		return
 	}
 	clear(l.asked)
-	until := sent.Add(l.opts.Lifetime * 4 / 5)
+	until := sent.Add(l.opts.held())
 	if !l.now.Before(until) {
 		l.out = append(l.out, Release{Expected: ev.Revision})
 		return
@@ -218,13 +232,28 @@ func (l *Leader) heard(term uint64) {
 	}
 }
 
-func (l *Leader) refused(id uint64) {
-	if _, ok := l.asked[id]; !ok {
+func (l *Leader) refused(ev Refused) {
+	if _, ok := l.asked[ev.ID]; !ok {
 		return
 	}
-	delete(l.asked, id)
+	delete(l.asked, ev.ID)
 	if l.leading {
 		l.stepDown("another hub holds the lease")
+		return
+	}
+	l.saw(ev.Held)
+}
+
+// saw notes the record of another hub. One that is not renewed for as long as its holder
+// may lead by it is about to end, and nobody decides until it has; so it is asked for often
+// from then on.
+func (l *Leader) saw(held federation.Revision) {
+	if held != l.foreign {
+		l.foreign, l.since = held, l.now
+	}
+	soon := l.now.Add(l.opts.Soon)
+	if held != 0 && l.now.Sub(l.since) >= l.opts.held() && soon.Before(l.next) {
+		l.next = soon
 	}
 }
 

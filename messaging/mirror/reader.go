@@ -13,13 +13,12 @@ import (
 // retry is the wait before the bus is asked again.
 const retry = 100 * time.Millisecond
 
-// The bus has firstAnswer to say how far it is, and up to mostAnswer when it has not
-// answered: a stream that is electing a leader lets questions go unanswered, and who waits
-// long for the first one learns late that there is one again.
-const (
-	firstAnswer = 250 * time.Millisecond
-	mostAnswer  = 4 * time.Second
-)
+// answerWithin is how long the bus has to say how far it is.
+const answerWithin = 4 * time.Second
+
+// tellSilence is how often in a row it must not have said so until that is told: a stream
+// that elects a leader says nothing for up to nine seconds.
+const tellSilence = 5
 
 // patience is how long a mirror may be behind the bus without any progress until its
 // follower begins again.
@@ -92,15 +91,15 @@ func (m *mirror) serve(ctx context.Context, tell func(*node) error, handle func(
 // enter waits until the mirror has all that the bus had when it was called, and
 // returns that with a reader that has it.
 func (m *mirror) enter(ctx context.Context) (*reader, []*node, error) {
-	for limit := firstAnswer; ; limit = min(2*limit, mostAnswer) {
+	for silent := 1; ; silent++ {
 		had := m.cursor()
-		extent, err := m.extent(ctx, limit)
+		extent, err := m.extent(ctx)
 		if err == nil {
 			if r, snapshot := m.await(ctx, had, extent); r != nil {
 				return r, snapshot, nil
 			}
 		}
-		if err != nil && limit == mostAnswer/2 && ctx.Err() == nil {
+		if err != nil && silent == tellSilence && ctx.Err() == nil {
 			m.log.Warn("the bus does not say what the bucket holds; asking again", "error", err)
 		}
 		select {
@@ -112,8 +111,8 @@ func (m *mirror) enter(ctx context.Context) (*reader, []*node, error) {
 }
 
 // extent asks the bus how far it is.
-func (m *mirror) extent(ctx context.Context, limit time.Duration) (messaging.Extent, error) {
-	ctx, cancel := context.WithTimeout(ctx, limit)
+func (m *mirror) extent(ctx context.Context) (messaging.Extent, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
 	return m.source.Extent(ctx)
 }

@@ -2,6 +2,7 @@ package nats
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -117,7 +118,7 @@ func (a writeAnswer) err() error {
 func (f *follower) consumer(ctx context.Context) (jetstream.Consumer, error) {
 	c, stream := f.bucket.conn, f.bucket.stream
 	if c.gateway == "" {
-		return c.js.CreateConsumer(ctx, stream, followConfig(f.filter, f.at.Revision))
+		return c.makeConsumer(ctx, stream, followConfig(f.filter, f.at.Revision))
 	}
 	request, err := json.Marshal(followRequest{bucketOf(stream), strings.TrimPrefix(f.filter, f.bucket.prefix), f.at.Revision})
 	if err != nil {
@@ -132,4 +133,13 @@ func (f *follower) consumer(ctx context.Context) (jetstream.Consumer, error) {
 		return nil, err
 	}
 	return c.js.Consumer(ctx, stream, a.Consumer)
+}
+
+// makeConsumer makes a consumer under a name that nobody can guess: whoever knows it can
+// read from the consumer. The name lets the request be repeated.
+func (c *Conn) makeConsumer(ctx context.Context, stream string, config jetstream.ConsumerConfig) (jetstream.Consumer, error) {
+	config.Name = rand.Text()
+	return again(ctx, makeAgain, func(ctx context.Context) (jetstream.Consumer, error) {
+		return c.js.CreateConsumer(ctx, stream, config)
+	})
 }

@@ -29,8 +29,7 @@ const followRetry = 200 * time.Millisecond
 // before it looks again what there is to wait for.
 const catchUp = 2 * time.Second
 
-// askWithin bounds one question of a follower. A stream that elects its leader answers
-// nobody, and what was asked meanwhile is lost.
+// askWithin bounds one question of a follower, with its repetitions.
 const askWithin = 2 * time.Second
 
 // mostBehind is how often in a row a stream may end before what was read of it
@@ -71,11 +70,26 @@ func (b *bucket) Extent(ctx context.Context) (messaging.Extent, error) {
 func (b *bucket) info(ctx context.Context) (*jetstream.StreamInfo, error) {
 	ctx, cancel := context.WithTimeout(ctx, askWithin)
 	defer cancel()
-	stream, err := b.conn.js.Stream(ctx, b.stream)
+	info, err := again(ctx, askAgain, b.infoOnce)
 	if err != nil {
 		return nil, wrap(err, "look at stream %s", b.stream)
 	}
-	return stream.CachedInfo(), nil
+	return info, nil
+}
+
+// errNoLeader is the answer of a server that is about to elect: the others may have more.
+var errNoLeader = errors.New("the stream has no leader now")
+
+func (b *bucket) infoOnce(ctx context.Context) (*jetstream.StreamInfo, error) {
+	stream, err := b.conn.js.Stream(ctx, b.stream)
+	if err != nil {
+		return nil, err
+	}
+	info := stream.CachedInfo()
+	if c := info.Cluster; c != nil && len(c.Replicas) > 0 && c.Leader == "" {
+		return nil, errNoLeader
+	}
+	return info, nil
 }
 
 // readAgain reads until ctx ends or the caller's handler fails, and returns that error.

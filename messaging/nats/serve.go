@@ -3,7 +3,6 @@ package nats
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -169,12 +168,11 @@ func (c *Conn) followAsked(ctx context.Context, m messaging.Message) ([]byte, er
 	}
 	ctx, cancel := context.WithTimeout(ctx, askWithin)
 	defer cancel()
-	config := followConfig(subject.RecordPrefix(r.Bucket)+r.Filter, r.After)
-	config.Name = rand.Text() // whoever knows it can read from the consumer, so that another gateway must not guess it
-	if _, err := c.js.CreateConsumer(ctx, streamName(r.Bucket), config); err != nil {
+	consumer, err := c.makeConsumer(ctx, streamName(r.Bucket), followConfig(subject.RecordPrefix(r.Bucket)+r.Filter, r.After))
+	if err != nil {
 		return nil, messaging.Errorf(messaging.Unavailable, "make a consumer of bucket %s: %v", r.Bucket, err)
 	}
-	return json.Marshal(followAnswer{config.Name})
+	return json.Marshal(followAnswer{consumer.CachedInfo().Name})
 }
 
 // followConfig is a consumer for one reader, from the last message of each subject on,

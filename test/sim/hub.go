@@ -137,35 +137,41 @@ func (h *hub) lead(ev lease.Event) {
 }
 
 // acquire asks for the lease as the hub's shell does: one that an earlier life of
-// this hub holds counts as free, and one that an earlier request wrote is renewed.
+// this hub holds counts as free, one that an earlier request wrote is renewed, and for
+// one that another hub holds nothing is written.
 func (h *hub) acquire(e lease.Acquire) {
+	conflict := func() { h.lead(lease.Refused{ID: e.ID}) }
 	if e.Expected == 0 {
-		h.own(func(held federation.Revision) {
-			e.Expected = held
-			h.writeLease(e, func() { h.lead(lease.Refused{ID: e.ID}) })
+		h.lease(func(held entry, known bool) {
+			switch {
+			case !known:
+				h.lead(lease.Unknown{ID: e.ID})
+			case held.Value != nil && held.Value != h.name:
+				h.lead(lease.Refused{ID: e.ID, Held: held.Revision})
+			case held.Value != nil:
+				h.writeLease(lease.Acquire{ID: e.ID, Expected: held.Revision}, conflict)
+			default:
+				h.writeLease(e, conflict)
+			}
 		})
 		return
 	}
 	h.writeLease(e, func() {
-		h.own(func(held federation.Revision) {
-			if held <= e.Expected {
-				h.lead(lease.Refused{ID: e.ID})
+		h.lease(func(held entry, _ bool) {
+			if held.Value != h.name || held.Revision <= e.Expected {
+				conflict()
 				return
 			}
-			e.Expected = held
-			h.writeLease(e, func() { h.lead(lease.Refused{ID: e.ID}) })
+			h.writeLease(lease.Acquire{ID: e.ID, Expected: held.Revision}, conflict)
 		})
 	})
 }
 
-// own reads the revision of the lease if it has this hub's name, and 0 otherwise.
-func (h *hub) own(then func(federation.Revision)) {
+// lease reads the lease.
+func (h *hub) lease(then func(held entry, known bool)) {
 	h.w.Call(Link{h.name, storeName}, get{Bucket: leaseBucket, Key: "hub"}, writeTimeout, func(answer any, _ bool) {
-		if held, ok := answer.(entry); ok && held.Value == h.name {
-			then(held.Revision)
-			return
-		}
-		then(0)
+		held, known := answer.(entry)
+		then(held, known)
 	})
 }
 
