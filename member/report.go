@@ -113,7 +113,7 @@ func newFacts() *factsSource {
 }
 
 // changed is called by the caches for every difference.
-func (a *Agent) changed(what kube.What, u *kube.Object) {
+func (a *Agent) changed(what kube.What, u kube.Annotated) {
 	switch what {
 	case kube.Capacity:
 		mark(a.facts.capacity)
