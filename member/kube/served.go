@@ -148,20 +148,23 @@ func (s *served) readRoot(i int) error {
 func kindsOf(list apidiscovery.APIGroupDiscoveryList) (out []kind) {
 	for _, group := range list.Items {
 		for _, v := range group.Versions {
-			if v.Freshness == apidiscovery.DiscoveryFreshnessStale {
-				continue
-			}
-			gv := schema.GroupVersion{Group: group.Name, Version: v.Version}
-			for _, r := range v.Resources {
-				if r.ResponseKind == nil {
-					continue
-				}
-				out = append(out, kind{
-					GroupVersionResource: gv.WithResource(r.Resource), name: r.ResponseKind.Kind,
-					namespaced: r.Scope == apidiscovery.ScopeNamespace, listed: slices.Contains(r.Verbs, "list"),
-				})
+			if v.Freshness != apidiscovery.DiscoveryFreshnessStale {
+				out = append(out, kindsIn(schema.GroupVersion{Group: group.Name, Version: v.Version}, v.Resources)...)
 			}
 		}
+	}
+	return out
+}
+
+func kindsIn(gv schema.GroupVersion, resources []apidiscovery.APIResourceDiscovery) (out []kind) {
+	for _, r := range resources {
+		if r.ResponseKind == nil {
+			continue
+		}
+		out = append(out, kind{
+			GroupVersionResource: gv.WithResource(r.Resource), name: r.ResponseKind.Kind,
+			namespaced: r.Scope == apidiscovery.ScopeNamespace, listed: slices.Contains(r.Verbs, "list"),
+		})
 	}
 	return out
 }
