@@ -73,23 +73,22 @@ func read(file, kubeContext string) (*rest.Config, error) {
 }
 
 func open(config *rest.Config) (*Client, error) {
-	transport, err := rest.HTTPClientFor(config)
+	direct, err := rest.TransportFor(config)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", config.Host, err)
 	}
-	direct := transport.Transport
-	transport.Transport = newLanes(direct)
-	follows, err := openTyped(config, transport)
+	paced := &http.Client{Transport: newLanes(direct), Timeout: config.Timeout}
+	follows, err := openTyped(config, paced)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", config.Host, err)
 	}
-	dyn, err := dynamic.NewForConfigAndClient(config, transport)
+	dyn, err := dynamic.NewForConfigAndClient(config, paced)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", config.Host, err)
 	}
 	endpoint := strings.TrimSuffix(config.Host, "/")
 	return &Client{
-		config: config, typed: follows, dynamic: dyn, served: newServed(endpoint, transport),
+		config: config, typed: follows, dynamic: dyn, served: newServed(endpoint, direct),
 		health: &http.Client{Transport: direct, Timeout: requestLimit}, endpoint: endpoint,
 	}, nil
 }

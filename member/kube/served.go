@@ -57,8 +57,8 @@ type served struct {
 	reset int       // how often somebody knew that they have changed
 }
 
-func newServed(endpoint string, transport *http.Client) *served {
-	return &served{endpoint: endpoint, http: &http.Client{Transport: transport.Transport, Timeout: servedLimit}}
+func newServed(endpoint string, direct http.RoundTripper) *served {
+	return &served{endpoint: endpoint, http: &http.Client{Transport: direct, Timeout: servedLimit}}
 }
 
 // renew lets the lists be read again before the next kind is looked for.

@@ -47,7 +47,7 @@ func TestServed(t *testing.T) {
 	api := &serving{apis: group("v1", "Current", "ships", "Ship")}
 	server := httptest.NewServer(api)
 	defer server.Close()
-	s := newServed(server.URL, server.Client())
+	s := newServed(server.URL, http.DefaultTransport)
 
 	pod, err := s.find(Ref{APIVersion: "v1", Kind: "Pod"})
 	if err != nil || !pod.namespaced || !pod.listed || pod.Resource != "pods" {
