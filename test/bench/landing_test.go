@@ -21,10 +21,10 @@ const (
 	landingLook = 25 * time.Millisecond
 )
 
-// BenchmarkLandings applies 500 workloads of one Deployment at the gateway of a federation
-// of three members with 12 simulated nodes each, in each of which every workload runs; and,
-// before and after, has a bare client-go loop create as many in the same API servers, 64
-// at once in each, as agents begin.
+// BenchmarkLandings applies 500 Deployments, a workload each or all as one, at the gateway
+// of a federation of three members with 12 simulated nodes each, all of which run
+// everything; and, before and after, has a bare client-go loop create as many in the same
+// API servers, 64 at once in each, as agents begin.
 //
 //	bare-per-s      Deployments that the loop creates, mean of both turns
 //	applied-per-s   Deployments from the command to apply them until the last is in its API server
@@ -36,16 +36,20 @@ func BenchmarkLandings(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	for b.Loop() {
-		f := local{b: b, bin: bin, home: filepath.Join(b.TempDir(), "home"), found: map[string][]float64{}}
-		f.landings()
-		for name, values := range f.found {
-			b.ReportMetric(values[0], name)
-		}
+	for _, workloads := range []int{landings, 1} {
+		b.Run(fmt.Sprint("workloads=", workloads), func(b *testing.B) {
+			for b.Loop() {
+				f := local{b: b, bin: bin, home: filepath.Join(b.TempDir(), "home"), found: map[string][]float64{}}
+				f.landings(workloads)
+				for name, values := range f.found {
+					b.ReportMetric(values[0], name)
+				}
+			}
+		})
 	}
 }
 
-func (f local) landings() {
+func (f local) landings(workloads int) {
 	defer f.run("down")
 	f.run("up", "--ports", "auto", "--no-sample", "--node-count", "12", "--timeout", "2m")
 	var members []*kubernetes.Clientset
@@ -53,7 +57,7 @@ func (f local) landings() {
 		members = append(members, f.clientset(name))
 	}
 	file := filepath.Join(f.b.TempDir(), "landings.yaml")
-	if err := os.WriteFile(file, []byte(landingDocuments()), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(landingDocuments(workloads)), 0o600); err != nil {
 		f.b.Fatal(err)
 	}
 	const all = 3 * landings
@@ -89,20 +93,24 @@ func (f local) landings() {
 	f.report(landed/bare, "landed-ratio")
 }
 
-func landingDocuments() string {
+func landingDocuments(workloads int) string {
 	var out strings.Builder
 	for n := range landings {
-		name := fmt.Sprintf("w%d", n)
+		fmt.Fprintf(&out, "---\n%s\n", massDeployment("landings", fmt.Sprint("w", n)))
+	}
+	for n := range workloads {
+		only := "" // else the one workload has everything
+		if workloads > 1 {
+			only = fmt.Sprintf("resources: [{apiVersion: apps/v1, kind: Deployment, name: w%d}]", n)
+		}
 		fmt.Fprintf(&out, `---
-%s
----
 apiVersion: hansa.io/v1alpha1
 kind: Placement
-metadata: {namespace: landings, name: %s}
+metadata: {namespace: landings, name: w%d}
 spec:
-  resources: [{apiVersion: apps/v1, kind: Deployment, name: %[2]s}]
   replicas: {mode: Duplicated}
-`, massDeployment("landings", name), name)
+  %s
+`, n, only)
 	}
 	return out.String()
 }
