@@ -23,7 +23,6 @@ import (
 	"github.com/hansa-io/hansa/gateway"
 	"github.com/hansa-io/hansa/gateway/cli"
 	"github.com/hansa-io/hansa/gateway/cli/local"
-	"github.com/hansa-io/hansa/member"
 	"github.com/hansa-io/hansa/member/cluster/datadir"
 	"github.com/hansa-io/hansa/member/wrap"
 	"github.com/hansa-io/hansa/messaging"
@@ -49,30 +48,19 @@ func main() {
 
 // roles are the commands that need what only this package may link.
 func roles() []*cobra.Command {
+	runAgent := agentbus.Role(release)
 	return []*cobra.Command{
 		hubCommand(),
 		hubbus.Command(),
-		configs.Role("gateway", "Run a gateway in a process of its own", configs.LoadGateway, traced("hansa-gateway", runGateway)),
-		configs.Role("agent", "Run the agent of a cluster that Hansa did not start", configs.LoadAgent, traced("hansa-agent", runAgent)),
-		configs.Join(cli.HomeDir, traced("hansa-agent", runAgent)),
-	}
-}
-
-// traced exports the traces of a role, if the environment says where to.
-func traced[C any](service string, run func(context.Context, C) error) func(context.Context, C) error {
-	return func(ctx context.Context, c C) error {
-		stop, err := otlp.Export(ctx, service, slog.New(slog.NewTextHandler(os.Stderr, nil)))
-		if err != nil {
-			return err
-		}
-		defer stop()
-		return run(ctx, c)
+		configs.Role("gateway", "Run a gateway in a process of its own", configs.LoadGateway, otlp.Traced("hansa-gateway", runGateway)),
+		configs.Role("agent", "Run the agent of a cluster that Hansa did not start", configs.LoadAgent, runAgent),
+		configs.Join(cli.HomeDir, runAgent),
 	}
 }
 
 // hubCommand is the role hub, and what is asked of its keys without it.
 func hubCommand() *cobra.Command {
-	hub := configs.Role("hub", "Run the bus, the hub and, unless it is configured away, a gateway", configs.LoadHub, traced("hansa-hub", runHub))
+	hub := configs.Role("hub", "Run the bus, the hub and, unless it is configured away, a gateway", configs.LoadHub, otlp.Traced("hansa-hub", runHub))
 	hub.AddCommand(hubbus.KeyCommands()...)
 	return hub
 }
@@ -284,28 +272,4 @@ func runGateway(ctx context.Context, c configs.GatewayRole) error {
 		return err
 	}
 	return runAll(ctx, []func(context.Context) error{records.Run, front.Run, func(ctx context.Context) error { return files.Follow(ctx, bus) }})
-}
-
-// runAgent runs the agent of one attached cluster until ctx ends.
-func runAgent(ctx context.Context, c configs.Agent) error {
-	var ca []byte
-	if c.ProbeCAFile != "" {
-		var err error
-		if ca, err = os.ReadFile(c.ProbeCAFile); err != nil {
-			return fmt.Errorf("read probeCAFile: %w", err)
-		}
-	}
-	token, err := c.Token()
-	if err != nil {
-		return err
-	}
-	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	agent, err := member.New(agentbus.Complete(member.Options{
-		Name: c.Name, Place: federation.Place(c.Place), Labels: c.Labels, StateDir: c.StateDir, JoinToken: token,
-		Kubeconfig: c.Kubeconfig, Context: c.Context, AdmissionListen: c.Admission.Listen, AdmissionURL: c.Admission.URL, ProbeURL: c.ProbeURL, ProbeCA: ca, NoProbe: c.NoProbe, Version: release,
-	}, log))
-	if err != nil {
-		return err
-	}
-	return agent.Run(ctx)
 }

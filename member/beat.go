@@ -16,13 +16,14 @@ const (
 	beatEvery = 250 * time.Millisecond
 	// lookEvery is how often the API server is asked for its health.
 	lookEvery = time.Second
-	// firstBeats carry the holdings, whatever the hub thinks of the member.
-	firstBeats = 8
+	// firstBeats is how long beats of a new life carry the holdings, whatever the hub
+	// thinks of the member.
+	firstBeats = 2 * time.Second
 	// mostProbes bounds how many looks at other members are under way.
 	mostProbes = 32
 )
 
-// vitals are what beats take from the guard.
+// vitals are what beats take from the guard; nothing while they do not show it.
 type vitals struct{ holdings []federation.Holding }
 
 // hubHeard is the last beat of the hub.
@@ -60,11 +61,16 @@ func (a *Agent) nextBeat(sequence uint64, stall time.Duration) federation.Beat {
 	if heard.sequence > 0 {
 		b.HubSequence, b.HubAge = heard.sequence, time.Since(heard.at)
 	}
-	if sequence <= firstBeats || heard.health != federation.Healthy {
+	if a.showsHoldings() {
 		b.Holdings = a.vitals.Load().holdings
 	}
 	a.lookout.tell(time.Now(), &b)
 	return b
+}
+
+// showsHoldings: of a member that the hub thinks well of, beats do not say what is there.
+func (a *Agent) showsHoldings() bool {
+	return time.Since(a.begun) < firstBeats || a.hub.Load().health != federation.Healthy
 }
 
 // goodbye is the last beat of a planned stop.

@@ -119,7 +119,11 @@ func (a *Agent) step(ctx context.Context, in input) error {
 	if careful && !a.guard.Careful() {
 		a.inbox.drifted(a.lander.Workloads()...) // what was left alone
 	}
-	a.vitals.Store(&vitals{holdings: a.guard.Holdings()})
+	var shown vitals
+	if a.showsHoldings() {
+		shown.holdings = a.guard.Holdings()
+	}
+	a.vitals.Store(&shown)
 	return nil
 }
 

@@ -2,6 +2,7 @@ package member
 
 import (
 	"context"
+	"hash/fnv"
 	"maps"
 	"slices"
 	"sync"
@@ -25,14 +26,24 @@ const (
 	factsSettle = 250 * time.Millisecond
 )
 
-// reportWork tells the hub how a work is.
+// reportWork tells the hub how a work is, unless that is what it was told last: most of
+// what changes in an object while its pods start says nothing new.
 func (a *Agent) reportWork(s federation.WorkStatus) {
-	s.Member, s.Incarnation, s.ObservedAt = a.opts.Name, a.incarnation, time.Now()
-	defer a.factsOwed()
-	a.reports.put(topic{key: statusKey(s.Workload), method: subject.UpStatus}, func(sequence uint64) []byte {
+	s.Member, s.Incarnation = a.opts.Name, a.incarnation
+	about := topic{key: statusKey(s.Workload), method: subject.UpStatus, says: digestOf(federationv1.EncodeWorkStatus(s))}
+	s.ObservedAt = time.Now()
+	if a.reports.put(about, func(sequence uint64) []byte {
 		s.Sequence = sequence
 		return federationv1.EncodeWorkStatus(s)
-	})
+	}) {
+		a.factsOwed()
+	}
+}
+
+func digestOf(text []byte) uint64 {
+	h := fnv.New64a()
+	_, _ = h.Write(text) // a hash takes everything
+	return h.Sum64()
 }
 
 func statusKey(k federation.Key) string { return "status " + k.String() }
@@ -72,6 +83,10 @@ func (c *changes) take() map[federation.Key]bool {
 	return taken
 }
 
+// statusPace is how long a rest is for each workload of a round at least: a hub that all
+// members of a storm tell of each step of each workload has no time for the storm.
+const statusPace = time.Millisecond
+
 // keepStatuses reports what changed. It rests four times as long as a round took: in
 // a storm each workload is told less often, and landing keeps the processor.
 func (a *Agent) keepStatuses(ctx context.Context) error {
@@ -85,14 +100,14 @@ func (a *Agent) keepStatuses(ctx context.Context) error {
 		if !wait(ctx, rest) {
 			return nil
 		}
-		began := time.Now()
-		for _, k := range slices.SortedFunc(maps.Keys(a.changes.take()), federation.Key.Compare) {
+		began, changed := time.Now(), a.changes.take()
+		for _, k := range slices.SortedFunc(maps.Keys(changed), federation.Key.Compare) {
 			if s, ok := a.lander.Status(k); ok {
 				a.reportWork(s)
 				a.inbox.drifted(k)
 			}
 		}
-		rest = max(settle, 4*time.Since(began))
+		rest = max(settle, 4*time.Since(began), time.Duration(len(changed))*statusPace)
 	}
 }
 
@@ -113,7 +128,7 @@ func newFacts() *factsSource {
 }
 
 // changed is called by the caches for every difference.
-func (a *Agent) changed(what kube.What, u *kube.Object) {
+func (a *Agent) changed(what kube.What, u kube.Annotated) {
 	switch what {
 	case kube.Capacity:
 		mark(a.facts.capacity)

@@ -63,6 +63,32 @@ func TestReporter(t *testing.T) {
 	})
 }
 
+// TestSameReport: what says nothing new is not told, also when it is known only to wait,
+// until it is gone or says something else.
+func TestSameReport(t *testing.T) {
+	r := newReporter(inproc.New(), slog.New(slog.DiscardHandler))
+	for i, c := range []struct {
+		about topic
+		news  bool
+	}{
+		{topic{key: "a", says: 7}, true},
+		{topic{key: "a", says: 7}, false},
+		{topic{key: "b", says: 7}, true},
+		{topic{key: "a", says: 8}, true},
+		{topic{key: "a", says: 7}, true},
+		{topic{key: "a", says: 7, heard: true, last: true}, true},
+		{topic{key: "a", says: 7}, true},
+		{topic{key: "c"}, true},
+		{topic{key: "c"}, true},
+	} {
+		encoded := false
+		news := r.put(c.about, func(uint64) []byte { encoded = true; return nil })
+		if news != c.news || encoded && !news {
+			t.Errorf("report %d is news: %v, encoded: %v", i+1, news, encoded)
+		}
+	}
+}
+
 func TestStallMeter(t *testing.T) {
 	var s stallMeter
 	s.note(3)

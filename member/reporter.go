@@ -23,8 +23,9 @@ const (
 // topic is one thing that the hub is told about.
 type topic struct {
 	key, method string
-	heard       bool // the hub may have heard of it already
-	last        bool // it is gone: nothing follows
+	heard       bool   // the hub may have heard of it already
+	last        bool   // it is gone: nothing follows
+	says        uint64 // a digest of what is told, without times and numbers; 0: it is news
 }
 
 // report is the latest state of one thing.
@@ -56,26 +57,30 @@ func newReporter(bus messaging.Requester, log *slog.Logger) *reporter {
 	return &reporter{bus: bus, log: log, latest: map[string]*report{}, wake: make(chan struct{}, 1)}
 }
 
-// put replaces what is to be told about key. The sequence number that encode gets
+// put replaces what is to be told about key, and reports whether that is news. The sequence number that encode gets
 // tells the order in which reports about different things were made: the hub counts
 // on it that facts with a higher one than a status know the pods of that status.
-func (r *reporter) put(about topic, encode func(sequence uint64) []byte) {
+func (r *reporter) put(about topic, encode func(sequence uint64) []byte) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.sequence++
 	v := r.latest[about.key]
+	if v != nil && about.says != 0 && v.says == about.says && v.last == about.last {
+		return false
+	}
 	if v == nil {
 		v = &report{topic: about}
 		r.latest[about.key] = v
 	}
-	v.last = about.last
+	r.sequence++
+	v.last, v.says = about.last, about.says
 	if v.last && !v.heard {
 		r.forget(v) // it came and went, and nobody heard of it
-		return
+		return true
 	}
 	v.data = encode(r.sequence)
 	r.queue(v)
 	mark(r.wake)
+	return true
 }
 
 // end says that nothing follows about a thing: it is forgotten once its last report has

@@ -5,21 +5,13 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"slices"
 	"strings"
-	"sync"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/meta"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/client-go/discovery"
-	"k8s.io/client-go/discovery/cached/memory"
 	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/restmapper"
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/hansa-io/hansa/federation"
@@ -31,18 +23,15 @@ const FieldManager = "hansa"
 // requestLimit bounds one request of the layered health.
 const requestLimit = time.Second
 
-// Client talks to one cluster.
+// Client talks to one cluster. It knows of the typed API what it follows, and everything
+// else as trees: client-go's clientset, its discovery and its informers link each type of
+// each version that Kubernetes ever had, which is most of what an agent would hold.
 type Client struct {
-	config  *rest.Config
-	inside  bool // this process is a pod of the cluster
-	typed   kubernetes.Interface
-	dynamic dynamic.Interface
-	cache   discovery.CachedDiscoveryInterface
-	mapper  *restmapper.DeferredDiscoveryRESTMapper
-
-	mu       sync.Mutex
-	mappings map[schema.GroupVersionKind]*meta.RESTMapping // that the mapper has found since
-	resetAt  time.Time                                     // when the mapper was emptied last
+	config   *rest.Config
+	inside   bool // this process is a pod of the cluster
+	typed    typed
+	dynamic  dynamic.Interface
+	served   *served
 	health   *http.Client
 	endpoint string
 }
@@ -84,63 +73,34 @@ func read(file, kubeContext string) (*rest.Config, error) {
 }
 
 func open(config *rest.Config) (*Client, error) {
-	transport, err := rest.HTTPClientFor(config)
+	direct, err := rest.TransportFor(config)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", config.Host, err)
 	}
-	binary := rest.CopyConfig(config)
-	binary.ContentType, binary.AcceptContentTypes = runtime.ContentTypeProtobuf, runtime.ContentTypeProtobuf+","+runtime.ContentTypeJSON
-	typed, err := kubernetes.NewForConfigAndClient(binary, transport)
+	paced := &http.Client{Transport: newLanes(direct), Timeout: config.Timeout}
+	follows, err := openTyped(config, paced)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", config.Host, err)
 	}
-	dyn, err := dynamic.NewForConfigAndClient(config, transport)
+	dyn, err := dynamic.NewForConfigAndClient(config, paced)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", config.Host, err)
 	}
-	cache := memory.NewMemCacheClient(typed.Discovery())
+	endpoint := strings.TrimSuffix(config.Host, "/")
 	return &Client{
-		config: config, typed: typed, dynamic: dyn, cache: cache, mapper: restmapper.NewDeferredDiscoveryRESTMapper(cache),
-		health: &http.Client{Transport: transport.Transport, Timeout: requestLimit}, endpoint: strings.TrimSuffix(config.Host, "/"),
+		config: config, typed: follows, dynamic: dyn, served: newServed(endpoint, direct),
+		health: &http.Client{Transport: direct, Timeout: requestLimit}, endpoint: endpoint,
 	}, nil
 }
 
 // ID returns the uid of the namespace kube-system, which identifies a cluster.
 func (c *Client) ID(ctx context.Context) (string, error) {
-	ns, err := c.typed.CoreV1().Namespaces().Get(ctx, metav1.NamespaceSystem, metav1.GetOptions{})
+	namespaces := c.dynamic.Resource(corev1.SchemeGroupVersion.WithResource("namespaces"))
+	ns, err := namespaces.Get(ctx, metav1.NamespaceSystem, metav1.GetOptions{})
 	if err != nil {
 		return "", fmt.Errorf("read the id of the cluster: %w", err)
 	}
-	return string(ns.UID), nil
-}
-
-// Version returns the version of the API server, "v1.37.2".
-func (c *Client) Version() (string, error) {
-	v, err := c.typed.Discovery().ServerVersion()
-	if err != nil {
-		return "", fmt.Errorf("read the version of the API server: %w", err)
-	}
-	return v.GitVersion, nil
-}
-
-// Kinds lists the API kinds served, in every version, "apps/v1/Deployment", sorted.
-// Groups that do not answer are left out.
-func (c *Client) Kinds() ([]string, error) {
-	_, lists, err := c.typed.Discovery().ServerGroupsAndResources()
-	if err != nil && !discovery.IsGroupDiscoveryFailedError(err) {
-		return nil, fmt.Errorf("read the API kinds: %w", err)
-	}
-	var kinds []string
-	for _, list := range lists {
-		for _, r := range list.APIResources {
-			if strings.Contains(r.Name, "/") {
-				continue // a subresource
-			}
-			kinds = append(kinds, list.GroupVersion+"/"+r.Kind)
-		}
-	}
-	slices.Sort(kinds)
-	return slices.Compact(kinds), nil
+	return string(ns.GetUID()), nil
 }
 
 // Probe returns where the API server can be probed from outside, and the PEM of

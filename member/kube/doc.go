@@ -3,7 +3,8 @@
 // picture of the cluster from which package observe makes reports.
 //
 // A Client is safe for concurrent use. Its Watch keeps caches by informers, which
-// list once and then follow; what is kept of a pod is its node and its requests.
+// list once and then follow; what is kept of a pod is its node, its requests and its
+// troubles, and of what Hansa made its text.
 // Nothing here decides anything: which object may be written or deleted is the
 // business of package landing.
 //

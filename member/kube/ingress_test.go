@@ -5,7 +5,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/informers"
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/hansa-io/hansa/federation"
@@ -64,8 +63,7 @@ func TestIngress(t *testing.T) {
 		}, "tcp://192.0.2.2:80"},
 	} {
 		t.Run(c.what, func(t *testing.T) {
-			factory := informers.NewSharedInformerFactory(nil, 0)
-			w := &Watch{nodes: factory.Core().V1().Nodes().Informer(), svcs: factory.Core().V1().Services().Informer()}
+			w := &Watch{nodes: informer(nil, "nodes", &corev1.Node{}, ""), svcs: informer(nil, "services", &corev1.Service{}, "")}
 			if err := w.svcs.AddIndexers(cache.Indexers{announced: indexAnnounced}); err != nil {
 				t.Fatal(err)
 			}

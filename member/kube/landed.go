@@ -63,17 +63,18 @@ func (l *landed) fill(stop <-chan struct{}) {
 
 // Follow makes sure that objects of the kind that Hansa made are watched, from Run on.
 func (w *Watch) Follow(r Ref) error {
-	mapping, err := w.client.mapping(r)
+	kind, err := w.client.served.find(r)
 	if err != nil {
 		return err
 	}
+	at := kind.GroupVersionResource
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.stop == nil {
-		w.early[mapping.Resource] = true
+		w.early[at] = true
 		return nil
 	}
-	return w.follow(mapping.Resource)
+	return w.follow(at)
 }
 
 // follow watches a kind unless that happens already. Watch.mu is held.
@@ -82,7 +83,7 @@ func (w *Watch) follow(kind schema.GroupVersionResource) error {
 		return nil
 	}
 	l := &landed{filled: make(chan struct{}), SharedIndexInformer: w.dynamic(kind, labels.SelectorFromSet(labels.Set{ManagedLabel: "true"}))}
-	if err := l.SetTransform(dropManagedFields); err != nil {
+	if err := l.SetTransform(keepTree); err != nil {
 		return fmt.Errorf("watch %s: %w", kind.Resource, err)
 	}
 	_, err := l.AddEventHandler(differences(func(o any) {
@@ -90,9 +91,9 @@ func (w *Watch) follow(kind schema.GroupVersionResource) error {
 			l.come(l.LastSyncResourceVersion()) // it was missing in a new list
 			o = gone.Obj
 		}
-		if u, ok := o.(*unstructured.Unstructured); ok {
-			l.come(u.GetResourceVersion())
-			w.changed(Landed, u)
+		if t, ok := o.(*tree); ok {
+			l.come(t.ResourceVersion)
+			w.changed(Landed, t)
 		}
 	}))
 	if err != nil {
@@ -140,12 +141,12 @@ func await(ctx context.Context, all []*landed) {
 // while the cache of its kind is not filled, or has not come to the resource version
 // since, which is "" for any.
 func (w *Watch) Lookup(r Ref, since string) (u *unstructured.Unstructured, seen bool) {
-	mapping, err := w.client.mapping(r)
+	kind, err := w.client.served.find(r)
 	if err != nil {
 		return nil, false
 	}
 	w.mu.Lock()
-	l := w.landed[mapping.Resource]
+	l := w.landed[kind.GroupVersionResource]
 	w.mu.Unlock()
 	if l == nil || !l.HasSynced() {
 		return nil, false
@@ -158,9 +159,12 @@ func (w *Watch) Lookup(r Ref, since string) (u *unstructured.Unstructured, seen 
 	if err != nil {
 		return nil, false
 	}
-	u, _ = o.(*unstructured.Unstructured)
-	if u != nil {
-		return u, reached(u.GetResourceVersion(), since)
+	t, there := o.(*tree)
+	if !there {
+		return nil, l.has(since)
 	}
-	return nil, l.has(since)
+	if u, err = t.object(); err != nil {
+		return nil, false
+	}
+	return u, reached(t.ResourceVersion, since)
 }

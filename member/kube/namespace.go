@@ -9,7 +9,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/client-go/discovery"
 
 	"github.com/hansa-io/hansa/member/imports"
 )
@@ -18,29 +17,28 @@ import (
 // Kubernetes itself puts there, and what Hansa imports, "Deployment shop/web", or "" when there is none. What
 // may not be looked at counts as used.
 func (c *Client) NamespaceUsers(ctx context.Context, namespace string) (string, error) {
-	lists, err := discovery.ServerPreferredNamespacedResources(c.typed.Discovery())
-	if err != nil && !discovery.IsGroupDiscoveryFailedError(err) {
+	kinds, err := c.served.all()
+	if err != nil {
 		return "", fmt.Errorf("look into namespace %s: %w", namespace, err)
 	}
-	for _, list := range lists {
-		gv, err := schema.ParseGroupVersion(list.GroupVersion)
-		if err != nil {
-			return "", fmt.Errorf("look into namespace %s: %w", namespace, err)
+	looked := map[schema.GroupResource]bool{} // in the preferred version, where that has it
+	for _, k := range kinds {
+		if !k.namespaced || looked[k.GroupResource()] {
+			continue
 		}
-		for _, kind := range list.APIResources {
-			if !slices.Contains(kind.Verbs, "list") || automatic(kind.Kind) {
-				continue
-			}
-			found, err := c.dynamic.Resource(gv.WithResource(kind.Name)).Namespace(namespace).List(ctx, metav1.ListOptions{LabelSelector: "!" + imports.Label, Limit: 5})
-			if apierrors.IsForbidden(err) {
-				return kind.Name + " that the agent may not list", nil
-			}
-			if err != nil {
-				return "", fmt.Errorf("look into namespace %s for %s: %w", namespace, kind.Name, err)
-			}
-			if i := slices.IndexFunc(found.Items, madeByUser); i >= 0 {
-				return RefOf(&found.Items[i]).String(), nil
-			}
+		looked[k.GroupResource()] = true
+		if !k.listed || automatic(k.name) {
+			continue
+		}
+		found, err := c.dynamic.Resource(k.GroupVersionResource).Namespace(namespace).List(ctx, metav1.ListOptions{LabelSelector: "!" + imports.Label, Limit: 5})
+		if apierrors.IsForbidden(err) {
+			return k.Resource + " that the agent may not list", nil
+		}
+		if err != nil {
+			return "", fmt.Errorf("look into namespace %s for %s: %w", namespace, k.Resource, err)
+		}
+		if i := slices.IndexFunc(found.Items, madeByUser); i >= 0 {
+			return RefOf(&found.Items[i]).String(), nil
 		}
 	}
 	return "", nil

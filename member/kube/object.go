@@ -6,10 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -40,9 +38,6 @@ var (
 
 // Denied reports whether the API server refuses the agent itself what it asked for.
 func Denied(err error) bool { return apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err) }
-
-// mapperAge is how old the list of kinds must be before a miss reads it again.
-const mapperAge = time.Second
 
 // Object is any object of a cluster, as the API server wrote it.
 type Object = unstructured.Unstructured
@@ -91,7 +86,7 @@ func (c *Client) Create(ctx context.Context, u *unstructured.Unstructured) (*uns
 	}
 	out, err := at.Create(ctx, u, metav1.CreateOptions{FieldManager: FieldManager})
 	if err == nil && r.Kind == "CustomResourceDefinition" {
-		c.resetMapper()
+		c.served.renew()
 	}
 	return out, explain("create", r, err)
 }
@@ -169,7 +164,7 @@ func (c *Client) Apply(ctx context.Context, u *unstructured.Unstructured, dryRun
 	}
 	out, err := at.Apply(ctx, r.Name, u, options)
 	if err == nil && r.Kind == "CustomResourceDefinition" {
-		c.resetMapper()
+		c.served.renew()
 	}
 	return out, explain("apply", r, err)
 }
@@ -211,57 +206,14 @@ func (c *Client) List(ctx context.Context, r Ref, label string) ([]unstructured.
 // resource finds where objects of the kind are. A kind that is not known is
 // looked up again, since its CRD may have come meanwhile.
 func (c *Client) resource(r Ref) (dynamic.ResourceInterface, error) {
-	mapping, err := c.mapping(r)
+	at, err := c.served.find(r)
 	if err != nil {
 		return nil, err
 	}
-	if mapping.Scope.Name() == meta.RESTScopeNameNamespace {
-		return c.dynamic.Resource(mapping.Resource).Namespace(r.Namespace), nil
+	if at.namespaced {
+		return c.dynamic.Resource(at.GroupVersionResource).Namespace(r.Namespace), nil
 	}
-	return c.dynamic.Resource(mapping.Resource), nil
-}
-
-// mapping remembers what the mapper has found: asking that costs as much as a small
-// request.
-func (c *Client) mapping(r Ref) (*meta.RESTMapping, error) {
-	gvk := r.gvk()
-	c.mu.Lock()
-	known := c.mappings[gvk]
-	c.mu.Unlock()
-	if known != nil {
-		return known, nil
-	}
-	mapping, err := c.mapper.RESTMapping(gvk.GroupKind(), gvk.Version)
-	if meta.IsNoMatchError(err) && c.mayReset() {
-		c.resetMapper()
-		mapping, err = c.mapper.RESTMapping(gvk.GroupKind(), gvk.Version)
-	}
-	switch {
-	case meta.IsNoMatchError(err):
-		return nil, fmt.Errorf("%s: %s %w: install its CustomResourceDefinition, or keep the workload off this member", r, r.APIVersion, ErrNoKind)
-	case err != nil:
-		return nil, fmt.Errorf("find the kind of %s: %w", r, err)
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.mappings == nil {
-		c.mappings = map[schema.GroupVersionKind]*meta.RESTMapping{}
-	}
-	c.mappings[gvk] = mapping
-	return mapping, nil
-}
-
-func (c *Client) mayReset() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return time.Since(c.resetAt) > mapperAge
-}
-
-func (c *Client) resetMapper() {
-	c.mapper.Reset()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.resetAt, c.mappings = time.Now(), nil
+	return c.dynamic.Resource(at.GroupVersionResource), nil
 }
 
 // explain wraps an answer of the API server with what was asked.

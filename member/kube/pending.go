@@ -16,21 +16,20 @@ const (
 	troubled    = "troubled"
 )
 
-func indexUnscheduled(o any) ([]string, error) { return byMaker(o, isUnscheduled) }
-
-func indexTroubled(o any) ([]string, error) {
-	return byMaker(o, func(p *corev1.Pod) bool { return troubleOf(p) != "" })
+func indexUnscheduled(o any) ([]string, error) {
+	return byMaker(o, func(p *pod) bool { return p.unscheduled })
 }
 
-func byMaker(o any, counts func(*corev1.Pod) bool) ([]string, error) {
-	p, ok := o.(*corev1.Pod)
+func indexTroubled(o any) ([]string, error) {
+	return byMaker(o, func(p *pod) bool { return p.trouble != "" })
+}
+
+func byMaker(o any, counts func(*pod) bool) ([]string, error) {
+	p, ok := o.(*pod)
 	if !ok || !counts(p) {
 		return nil, nil
 	}
-	if maker, ok := makerOf(p); ok {
-		return []string{maker}, nil
-	}
-	return nil, nil
+	return []string{p.maker}, nil
 }
 
 func isUnscheduled(p *corev1.Pod) bool {
@@ -47,17 +46,17 @@ const templateHash = "pod-template-hash"
 
 // makerOf names the object of a workload that a pod belongs to: its controller, or
 // the Deployment behind it, which the controller's name tells.
-func makerOf(p *corev1.Pod) (string, bool) {
+func makerOf(p *corev1.Pod) string {
 	c := metav1.GetControllerOf(p)
 	if c == nil {
-		return makerKey("Pod", p.Namespace, p.Name), true
+		return makerKey("Pod", p.Namespace, p.Name)
 	}
 	if hash := p.Labels[templateHash]; hash != "" && c.Kind == "ReplicaSet" {
 		if name, ok := strings.CutSuffix(c.Name, "-"+hash); ok {
-			return makerKey("Deployment", p.Namespace, name), true
+			return makerKey("Deployment", p.Namespace, name)
 		}
 	}
-	return makerKey(c.Kind, p.Namespace, c.Name), true
+	return makerKey(c.Kind, p.Namespace, c.Name)
 }
 
 func makerKey(kind, namespace, name string) string { return kind + " " + namespace + "/" + name }

@@ -10,7 +10,7 @@ import (
 
 func TestUnscheduledByMaker(t *testing.T) {
 	controller := true
-	pod := func(kind, owner, hash string, status corev1.ConditionStatus, reason string) *corev1.Pod {
+	made := func(kind, owner, hash string, status corev1.ConditionStatus, reason string) *corev1.Pod {
 		p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "p", Labels: map[string]string{templateHash: hash}}}
 		if kind != "" {
 			p.OwnerReferences = []metav1.OwnerReference{{Kind: "Node", Name: "x"}, {Kind: kind, Name: owner, Controller: &controller}}
@@ -19,12 +19,12 @@ func TestUnscheduledByMaker(t *testing.T) {
 		return p
 	}
 	for want, p := range map[string]*corev1.Pod{
-		"Deployment shop/web":      pod("ReplicaSet", "web-5d8f", "5d8f", corev1.ConditionFalse, corev1.PodReasonUnschedulable),
-		"ReplicaSet shop/web-own":  pod("ReplicaSet", "web-own", "other", corev1.ConditionFalse, corev1.PodReasonUnschedulable),
-		"StatefulSet shop/db":      pod("StatefulSet", "db", "", corev1.ConditionFalse, corev1.PodReasonUnschedulable),
-		"Pod shop/p":               pod("", "", "", corev1.ConditionFalse, corev1.PodReasonUnschedulable),
-		"":                         pod("Job", "j", "", corev1.ConditionTrue, ""),
-		"nothing, it is gated yet": pod("Job", "j", "", corev1.ConditionFalse, corev1.PodReasonSchedulingGated),
+		"Deployment shop/web":      made("ReplicaSet", "web-5d8f", "5d8f", corev1.ConditionFalse, corev1.PodReasonUnschedulable),
+		"ReplicaSet shop/web-own":  made("ReplicaSet", "web-own", "other", corev1.ConditionFalse, corev1.PodReasonUnschedulable),
+		"StatefulSet shop/db":      made("StatefulSet", "db", "", corev1.ConditionFalse, corev1.PodReasonUnschedulable),
+		"Pod shop/p":               made("", "", "", corev1.ConditionFalse, corev1.PodReasonUnschedulable),
+		"":                         made("Job", "j", "", corev1.ConditionTrue, ""),
+		"nothing, it is gated yet": made("Job", "j", "", corev1.ConditionFalse, corev1.PodReasonSchedulingGated),
 	} {
 		kept, err := keepPod(p)
 		if err != nil {

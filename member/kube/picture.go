@@ -33,8 +33,8 @@ func (w *Watch) Cluster() observe.Cluster {
 		}
 	}
 	for _, o := range w.pods.GetStore().List() {
-		if p, ok := o.(*corev1.Pod); ok && p.Status.Phase != corev1.PodSucceeded && p.Status.Phase != corev1.PodFailed {
-			c.Pods = append(c.Pods, observe.Pod{Node: p.Spec.NodeName, Requests: requests(p)})
+		if p, ok := o.(*pod); ok && !p.ended {
+			c.Pods = append(c.Pods, observe.Pod{Node: p.node, Requests: p.requests})
 		}
 	}
 	for _, o := range w.quotas.GetStore().List() {
@@ -117,37 +117,6 @@ func isReady(n *corev1.Node) bool {
 	return false
 }
 
-// requests is what the pod occupies: the sum of its containers, or the largest of
-// its init containers where that is more, plus overhead.
-func requests(p *corev1.Pod) federation.Resources {
-	sum := corev1.ResourceList{}
-	for i := range p.Spec.Containers {
-		addTo(sum, p.Spec.Containers[i].Resources.Requests)
-	}
-	for i := range p.Spec.InitContainers {
-		c := &p.Spec.InitContainers[i]
-		if c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways {
-			addTo(sum, c.Resources.Requests)
-			continue
-		}
-		for name, q := range c.Resources.Requests {
-			if have := sum[name]; have.Cmp(q) < 0 {
-				sum[name] = q
-			}
-		}
-	}
-	addTo(sum, p.Spec.Overhead)
-	return resources(sum)
-}
-
-func addTo(sum, more corev1.ResourceList) {
-	for name, q := range more {
-		have := sum[name]
-		have.Add(q)
-		sum[name] = have
-	}
-}
-
 func resources(l corev1.ResourceList) federation.Resources {
 	var r federation.Resources
 	for name, q := range l {
@@ -220,8 +189,7 @@ func serviceExport(u *unstructured.Unstructured) observe.ServiceExport {
 	}
 }
 
-// What follows keeps of each object only what is read above: a member may have
-// tens of thousands of pods.
+// What follows keeps of each object only what is read above.
 
 func slim(m metav1.ObjectMeta) metav1.ObjectMeta {
 	return metav1.ObjectMeta{Name: m.Name, Namespace: m.Namespace, Labels: m.Labels, ResourceVersion: m.ResourceVersion, UID: m.UID}
@@ -246,38 +214,6 @@ func keepNode(o any) (any, error) {
 		}
 	}
 	return out, nil
-}
-
-func keepPod(o any) (any, error) {
-	p, ok := o.(*corev1.Pod)
-	if !ok {
-		return o, nil
-	}
-	out := &corev1.Pod{ObjectMeta: slim(p.ObjectMeta)}
-	out.Labels = nil
-	if hash := p.Labels[templateHash]; hash != "" {
-		out.Labels = map[string]string{templateHash: hash}
-	}
-	if c := metav1.GetControllerOf(p); c != nil {
-		out.OwnerReferences = []metav1.OwnerReference{*c}
-	}
-	for _, c := range p.Status.Conditions {
-		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse {
-			out.Status.Conditions = []corev1.PodCondition{{Type: c.Type, Status: c.Status, Reason: c.Reason, Message: c.Message}}
-		}
-	}
-	out.Status.InitContainerStatuses, out.Status.ContainerStatuses = onlyTroubles(p.Status.InitContainerStatuses), onlyTroubles(p.Status.ContainerStatuses)
-	out.Spec.NodeName, out.Spec.Overhead, out.Status.Phase = p.Spec.NodeName, p.Spec.Overhead, p.Status.Phase
-	out.Spec.Containers, out.Spec.InitContainers = onlyRequests(p.Spec.Containers), onlyRequests(p.Spec.InitContainers)
-	return out, nil
-}
-
-func onlyRequests(list []corev1.Container) []corev1.Container {
-	out := make([]corev1.Container, len(list))
-	for i := range list {
-		out[i].Resources.Requests, out[i].RestartPolicy = list[i].Resources.Requests, list[i].RestartPolicy
-	}
-	return out
 }
 
 func keepService(o any) (any, error) {

@@ -7,8 +7,9 @@ import (
 	"slices"
 	"strings"
 
-	authorizationv1 "k8s.io/api/authorization/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
 // Right is one thing that a client may do in a cluster.
@@ -59,29 +60,32 @@ const crdResource = "customresourcedefinitions.apiextensions.k8s.io"
 
 // Missing asks the API server which of the rights this client does not have.
 func (c *Client) Missing(ctx context.Context, rights []Right) ([]Right, error) {
+	reviews := c.dynamic.Resource(schema.GroupVersionResource{Group: "authorization.k8s.io", Version: "v1", Resource: "selfsubjectaccessreviews"})
 	var missing []Right
 	for _, r := range rights {
-		review := &authorizationv1.SelfSubjectAccessReview{Spec: r.spec()}
-		answer, err := c.typed.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx, review, metav1.CreateOptions{})
+		answer, err := reviews.Create(ctx, r.review(), metav1.CreateOptions{})
 		if err != nil {
 			return nil, fmt.Errorf("ask what the agent may do in the cluster: %w", err)
 		}
-		if !answer.Status.Allowed {
+		if allowed, _, _ := unstructured.NestedBool(answer.Object, "status", "allowed"); !allowed {
 			missing = append(missing, r)
 		}
 	}
 	return missing, nil
 }
 
-func (r Right) spec() authorizationv1.SelfSubjectAccessReviewSpec {
+func (r Right) review() *unstructured.Unstructured {
+	spec := map[string]any{}
 	if strings.HasPrefix(r.Resource, "/") {
-		return authorizationv1.SelfSubjectAccessReviewSpec{NonResourceAttributes: &authorizationv1.NonResourceAttributes{Path: r.Resource, Verb: r.Verb}}
+		spec["nonResourceAttributes"] = map[string]any{"path": r.Resource, "verb": r.Verb}
+	} else {
+		resource, group, _ := strings.Cut(r.Resource, ".")
+		resource, sub, _ := strings.Cut(resource, "/")
+		spec["resourceAttributes"] = map[string]any{
+			"verb": r.Verb, "group": group, "resource": resource, "subresource": sub, "namespace": r.Namespace, "name": r.Name,
+		}
 	}
-	resource, group, _ := strings.Cut(r.Resource, ".")
-	resource, sub, _ := strings.Cut(resource, "/")
-	return authorizationv1.SelfSubjectAccessReviewSpec{ResourceAttributes: &authorizationv1.ResourceAttributes{
-		Verb: r.Verb, Group: group, Resource: resource, Subresource: sub, Namespace: r.Namespace, Name: r.Name,
-	}}
+	return &unstructured.Unstructured{Object: map[string]any{"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview", "spec": spec}}
 }
 
 // CheckRights returns one line that lists what the agent may not do and must. Where

@@ -17,17 +17,6 @@ var harmless = []string{"", "ContainerCreating", "PodInitializing"}
 // registries.
 const maxTrouble = 160
 
-// onlyTroubles keeps of containers what keeps them from running.
-func onlyTroubles(list []corev1.ContainerStatus) []corev1.ContainerStatus {
-	var out []corev1.ContainerStatus
-	for _, c := range list {
-		if reasonOf(c) != "" {
-			out = append(out, corev1.ContainerStatus{Name: c.Name, State: c.State, RestartCount: c.RestartCount, LastTerminationState: c.LastTerminationState})
-		}
-	}
-	return out
-}
-
 // reasonOf says in a word why a container does not run, or "".
 func reasonOf(c corev1.ContainerStatus) string {
 	if w := c.State.Waiting; w != nil && !slices.Contains(harmless, w.Reason) {
@@ -92,8 +81,8 @@ func (w *Watch) Troubles(r Ref) []string {
 	}
 	counts := map[string]int{}
 	for _, o := range pods {
-		if p, ok := o.(*corev1.Pod); ok {
-			counts[troubleOf(p)]++
+		if p, ok := o.(*pod); ok {
+			counts[p.trouble]++
 		}
 	}
 	lines := slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
@@ -120,8 +109,8 @@ func (w *Watch) AllTroubles() map[string]string {
 		}
 		var lines []string
 		for _, o := range pods {
-			if p, ok := o.(*corev1.Pod); ok {
-				lines = append(lines, troubleOf(p))
+			if p, ok := o.(*pod); ok {
+				lines = append(lines, p.trouble)
 			}
 		}
 		slices.Sort(lines)

@@ -5,13 +5,14 @@ import (
 	"fmt"
 	"sync"
 
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/client-go/dynamic/dynamicinformer"
-	"k8s.io/client-go/informers"
-	discovery "k8s.io/client-go/informers/discovery/v1"
+	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/tools/cache"
 	mcs "sigs.k8s.io/mcs-api/pkg/apis/v1alpha1"
 
@@ -34,8 +35,7 @@ const (
 // Watch keeps caches of one cluster. Its methods are safe for concurrent use.
 type Watch struct {
 	client  *Client
-	changed func(What, *unstructured.Unstructured)
-	typed   informers.SharedInformerFactory
+	changed func(What, Annotated)
 	nodes   cache.SharedIndexInformer
 	pods    cache.SharedIndexInformer
 	svcs    cache.SharedIndexInformer
@@ -49,28 +49,39 @@ type Watch struct {
 	early  map[schema.GroupVersionResource]bool // to be watched from Run on
 }
 
+// Annotated is an object of which only the annotations are told.
+type Annotated interface{ GetAnnotations() map[string]string }
+
 // Watch makes the caches. changed is called for every difference, from several
 // goroutines, and must not block; the object is set for Landed only, also when it
-// was deleted.
-func (c *Client) Watch(changed func(What, *unstructured.Unstructured)) *Watch {
+// was deleted, and of its annotations there are those of Hansa.
+func (c *Client) Watch(changed func(What, Annotated)) *Watch {
 	w := &Watch{
-		client: c, changed: changed, typed: informers.NewSharedInformerFactory(c.typed, 0),
+		client: c, changed: changed,
 		landed: map[schema.GroupVersionResource]*landed{}, early: map[schema.GroupVersionResource]bool{},
 	}
-	w.nodes = w.typed.Core().V1().Nodes().Informer()
-	w.pods = w.typed.Core().V1().Pods().Informer()
-	w.quotas = w.typed.Core().V1().ResourceQuotas().Informer()
-	w.svcs = w.typed.Core().V1().Services().Informer()
-	w.slices = discovery.NewFilteredEndpointSliceInformer(c.typed, metav1.NamespaceAll, 0, cache.Indexers{}, func(o *metav1.ListOptions) {
-		o.LabelSelector = "!" + imports.SourceLabel // what is imported is not of this cluster
-	})
+	w.nodes = informer(c.typed.core, "nodes", &corev1.Node{}, "")
+	w.pods = informer(c.typed.core, "pods", &corev1.Pod{}, "")
+	w.quotas = informer(c.typed.core, "resourcequotas", &corev1.ResourceQuota{}, "")
+	w.svcs = informer(c.typed.core, "services", &corev1.Service{}, "")
+	w.slices = informer(c.typed.discovery, "endpointslices", &discoveryv1.EndpointSlice{}, "!"+imports.SourceLabel) // what is imported is not of this cluster
 	w.exports = w.dynamic(mcs.SchemeGroupVersion.WithResource("serviceexports"), labels.Everything())
 	return w
 }
 
+// dynamic keeps a cache of the objects of a resource that the selector selects, as trees.
 func (w *Watch) dynamic(resource schema.GroupVersionResource, selector labels.Selector) cache.SharedIndexInformer {
-	return dynamicinformer.NewFilteredDynamicInformer(w.client.dynamic, resource, metav1.NamespaceAll, 0, cache.Indexers{},
-		func(o *metav1.ListOptions) { o.LabelSelector = selector.String() }).Informer()
+	at := w.client.dynamic.Resource(resource)
+	return cache.NewSharedIndexInformer(&cache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+			o.LabelSelector = selector.String()
+			return at.List(ctx, o)
+		},
+		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+			o.LabelSelector = selector.String()
+			return at.Watch(ctx, o)
+		},
+	}, &unstructured.Unstructured{}, 0, cache.Indexers{})
 }
 
 // Run follows the cluster until ctx ends; synced is called once all caches hold
@@ -117,7 +128,6 @@ func (w *Watch) Run(ctx context.Context, synced func()) error {
 		synced()
 	}
 	<-ctx.Done()
-	w.typed.Shutdown()
 	return nil
 }
 

@@ -28,7 +28,7 @@ func (l *Lander) yield(ctx context.Context, k federation.Key, objects []*unstruc
 		}
 		namespace := u.GetNamespace()
 		if _, known := targets[namespace]; !known {
-			found, err := l.autoscaled(ctx, namespace)
+			found, err := l.scalers.of(ctx, namespace)
 			if err != nil {
 				return err
 			}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -22,16 +23,33 @@ type drift struct {
 }
 
 // marks are the labels and annotations that an object should have: changing them counts
-// no generation.
-type marks struct{ labels, annotations map[string]string }
+// no generation. They are kept for everything that is landed, so they are no maps.
+type marks struct {
+	kube.Ref
+	labels, annotations []pair
+}
+
+type pair struct{ name, value string }
+
+func marksOf(u *unstructured.Unstructured) marks {
+	return marks{kube.RefOf(u), pairs(u.GetLabels()), pairs(u.GetAnnotations())}
+}
+
+func pairs(m map[string]string) []pair {
+	out := make([]pair, 0, len(m))
+	for name, value := range m {
+		out = append(out, pair{name, value})
+	}
+	return out
+}
 
 func (m marks) on(u *unstructured.Unstructured) bool {
 	return includes(u.GetLabels(), m.labels) && includes(u.GetAnnotations(), m.annotations)
 }
 
-func includes(have, want map[string]string) bool {
-	for k, v := range want {
-		if found, there := have[k]; !there || found != v {
+func includes(have map[string]string, want []pair) bool {
+	for _, m := range want {
+		if found, there := have[m.name]; !there || found != m.value {
 			return false
 		}
 	}
@@ -55,13 +73,19 @@ func stampOf(u *unstructured.Unstructured) string {
 
 // remember notes what labels and annotations the objects should have.
 func (l *Lander) remember(k federation.Key, objects []*unstructured.Unstructured) {
+	all := make([]marks, 0, len(objects))
+	for _, u := range objects {
+		all = append(all, marksOf(u))
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	w := l.work(k)
-	w.marks = make(map[kube.Ref]marks, len(objects))
-	for _, u := range objects {
-		w.marks[kube.RefOf(u)] = marks{u.GetLabels(), u.GetAnnotations()}
-	}
+	l.work(k).marks = all
+}
+
+// marked reports whether an object has the marks that it should have.
+func (w *work) marked(r kube.Ref, u *unstructured.Unstructured) bool {
+	i := slices.IndexFunc(w.marks, func(m marks) bool { return m.Ref == r })
+	return i < 0 || w.marks[i].on(u)
 }
 
 // found notes what a close look at an object has found.
@@ -96,7 +120,7 @@ func (l *Lander) suspects(k federation.Key, item Item, u *unstructured.Unstructu
 	case u.GetUID() != item.UID:
 		return true
 	case item.Generation != 0:
-		return u.GetGeneration() != item.Generation || !w.marks[item.Ref].on(u)
+		return u.GetGeneration() != item.Generation || !w.marked(item.Ref, u)
 	}
 	return u.GetResourceVersion() != item.Version
 }

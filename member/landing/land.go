@@ -296,7 +296,7 @@ func onlyMarked(u *unstructured.Unstructured) bool {
 }
 
 // Owner is the workload that an object was landed for.
-func Owner(u *unstructured.Unstructured) (federation.Key, bool) {
+func Owner(u kube.Annotated) (federation.Key, bool) {
 	k, err := federation.ParseKey(u.GetAnnotations()[workloadAnnotation])
 	return k, err == nil
 }

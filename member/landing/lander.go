@@ -114,6 +114,7 @@ type Lander struct {
 	pace    *pacer
 	journal *journal
 	spaces  spaces
+	scalers scalers
 	rules   compiler
 
 	mu    sync.Mutex
@@ -134,7 +135,7 @@ type work struct {
 	autoscalers map[kube.Ref]string
 	rules       *rules // that came with the last order from outside
 	corrected   time.Time
-	marks       map[kube.Ref]marks  // that the objects should have
+	marks       []marks             // that the objects should have
 	drifts      map[kube.Ref]drift  // what close looks have found
 	refusals    map[kube.Ref]string // why objects could not be landed
 	landed      map[kube.Ref]bool   // by earlier attempts at the present order
@@ -145,7 +146,9 @@ func New(opts Options) *Lander {
 	if opts.Patience == 0 {
 		opts.Patience = 10 * time.Second
 	}
-	return &Lander{opts: opts, pace: newPacer(), journal: newJournal(opts.Cluster), works: map[federation.Key]*work{}}
+	l := &Lander{opts: opts, pace: newPacer(), journal: newJournal(opts.Cluster), works: map[federation.Key]*work{}}
+	l.scalers = scalers{ask: l.autoscaled, spawn: l.wg.Go, next: map[string]*scalersAnswer{}}
+	return l
 }
 
 // Run lets orders be carried out until ctx ends, and returns when none is under
@@ -240,6 +243,7 @@ func (l *Lander) retry(ctx context.Context, w *work, o Order) bool {
 		if err == nil {
 			l.fail(w, "")
 			l.mu.Lock()
+			w.landed = nil
 			switch {
 			case o.Do == Look:
 			case o.Do != Land:

@@ -79,7 +79,7 @@ func (l *Lander) stands(old Inventory, u *unstructured.Unstructured) bool {
 	case !seen || live == nil || live.GetUID() != item.UID || live.GetDeletionTimestamp() != nil:
 		return false
 	case item.Generation != 0:
-		return live.GetGeneration() == item.Generation && marks{u.GetLabels(), u.GetAnnotations()}.on(live)
+		return live.GetGeneration() == item.Generation && marksOf(u).on(live)
 	}
 	if live.GetResourceVersion() == item.Version {
 		return true

@@ -22,13 +22,14 @@ const (
 	agentIdle = time.Minute
 )
 
-// BenchmarkAgent runs "hansa agent" in a process of its own beside a cluster that Hansa
+// BenchmarkAgent runs hansa-agent in a process of its own beside a cluster that Hansa
 // did not start, lands 1,000 Deployments there, of one replica each, and lets it rest.
 //
 //	empty-cpu-%     of one core in a minute, before anything is landed: beats, the looks at the API server
 //	empty-rss-MB    resident memory at its end
 //	idle-cpu-%      the same with 1,000 Deployments that are Ready and change no more
 //	idle-rss-MB
+//	idle-file-MB    of that, pages of files: the program
 //	peak-rss-MB     the most that it ever had, while they landed
 func BenchmarkAgent(b *testing.B) {
 	bin, err := filepath.Abs("../../bin")
@@ -70,6 +71,7 @@ func (f local) rest(pid int, what string) {
 	<-time.After(agentIdle)
 	f.report(100*(processorTime(f.b, pid)-before).Seconds()/agentIdle.Seconds(), what+"-cpu-%")
 	f.report(processMemory(f.b, pid, "VmRSS"), what+"-rss-MB")
+	f.report(processMemory(f.b, pid, "RssFile"), what+"-file-MB")
 }
 
 // cluster runs hansa-cluster without an agent until end is called, and returns its
@@ -119,7 +121,7 @@ func (f local) join(name, kubeconfig string) (pid int, end func()) {
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		f.b.Fatal(err)
 	}
-	command := exec.Command(filepath.Join(f.bin, "hansa"), "agent", "--config", file)
+	command := exec.Command(filepath.Join(f.bin, "hansa-agent"), "--config", file)
 	if err := command.Start(); err != nil {
 		f.b.Fatal(err)
 	}

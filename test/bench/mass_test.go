@@ -46,7 +46,7 @@ func (f local) massFailover() {
 	defer f.run("down")
 	f.run("up", "--ports", "auto", "--no-sample", "--node-count", "12", "--timeout", "2m")
 	survivors := []*kubernetes.Clientset{f.clientset("tokyo"), f.clientset("virginia")}
-	bare := f.bareLoop(survivors)
+	bare := f.bareLoop(survivors, mass)
 	f.report(bare, "bare-per-s")
 
 	file := filepath.Join(f.b.TempDir(), "mass.yaml")
@@ -77,15 +77,15 @@ func (f local) clientset(member string) *kubernetes.Clientset {
 	return c
 }
 
-// bareLoop creates the same Deployments in both clusters, 64 at once in each, as the
+// bareLoop creates Deployments in clusters, so many in all, 64 at once in each, as the
 // agents begin, and removes them again. It returns how many there were in a second.
-func (f local) bareLoop(clusters []*kubernetes.Clientset) float64 {
+func (f local) bareLoop(clusters []*kubernetes.Clientset, many int) float64 {
 	ctx := context.Background()
 	var group sync.WaitGroup
 	begin := time.Now()
 	for i, c := range clusters {
-		names := make(chan string, mass)
-		for n := i; n < mass; n += len(clusters) {
+		names := make(chan string, many)
+		for n := i; n < many; n += len(clusters) {
 			names <- fmt.Sprintf("w%d", n)
 		}
 		close(names)
@@ -114,7 +114,7 @@ func (f local) bareLoop(clusters []*kubernetes.Clientset) float64 {
 			return err == nil && len(pods.Items) == 0
 		})
 	}
-	return mass / took.Seconds()
+	return float64(many) / took.Seconds()
 }
 
 func massDeployment(namespace, name string) string {

@@ -112,8 +112,8 @@ func (s *inside) agent() *exec.Cmd {
 	const account = "/run/secrets/kubernetes.io/serviceaccount"
 	file := s.write("agent.yaml", "name: osaka\nplace: {region: ap-northeast}\nstateDir: state\njoinTokenFile: join\n")
 	command := exec.Command("unshare", "--mount", "sh", "-c",
-		fmt.Sprintf("mount -t tmpfs none /run && mkdir -p %[1]s && cp %[2]s/token %[2]s/ca.crt %[2]s/namespace %[1]s && exec %[3]s agent --config %[4]s",
-			account, s.dir, filepath.Join(s.f.path, "hansa"), file))
+		fmt.Sprintf("mount -t tmpfs none /run && mkdir -p %[1]s && cp %[2]s/token %[2]s/ca.crt %[2]s/namespace %[1]s && exec %[3]s --config %[4]s",
+			account, s.dir, filepath.Join(s.f.path, "hansa-agent"), file))
 	host, port, _ := net.SplitHostPort(s.proxy.address)
 	command.Env = append(os.Environ(), "KUBERNETES_SERVICE_HOST="+host, "KUBERNETES_SERVICE_PORT="+port)
 	command.Stderr = &s.log

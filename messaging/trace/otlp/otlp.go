@@ -45,3 +45,15 @@ func Export(ctx context.Context, service string, log *slog.Logger) (stop func(),
 		_ = provider.Shutdown(limit) // the collector may be gone
 	}, nil
 }
+
+// Traced exports the traces of a role that runs, if the environment says where to.
+func Traced[C any](service string, run func(context.Context, C) error) func(context.Context, C) error {
+	return func(ctx context.Context, c C) error {
+		stop, err := Export(ctx, service, slog.New(slog.NewTextHandler(os.Stderr, nil)))
+		if err != nil {
+			return err
+		}
+		defer stop()
+		return run(ctx, c)
+	}
+}

@@ -70,7 +70,7 @@ func openSite(t testing.TB, kubeconfig string) *site {
 	if err := s.client.InstallServiceAPI(ctx); err != nil {
 		t.Fatal(err)
 	}
-	watch := s.client.Watch(func(what kube.What, u *kube.Object) {
+	watch := s.client.Watch(func(what kube.What, u kube.Annotated) {
 		if what != kube.Landed {
 			return
 		}
