@@ -244,6 +244,7 @@ func (in *input) addObject(d located, h header) error {
 
 // toJSON turns the document into canonical JSON.
 func toJSON(d located) (json.RawMessage, error) {
+	spellNulls(d.node)
 	text, err := yaml.Marshal(d.node)
 	if err != nil {
 		return nil, d.errorf(d.line, "%s", oneLine(err))
@@ -253,6 +254,17 @@ func toJSON(d located) (json.RawMessage, error) {
 		return nil, d.errorf(d.line, "%s", oneLine(err))
 	}
 	return raw, nil
+}
+
+// spellNulls writes out values that are left empty: between braces they would be marshalled
+// as empty text.
+func spellNulls(n *yaml.Node) {
+	if n.Kind == yaml.ScalarNode && n.Tag == "!!null" {
+		n.Value = "null"
+	}
+	for _, part := range n.Content {
+		spellNulls(part)
+	}
 }
 
 // plainJSONError says a decoding error in the user's words.
