@@ -97,3 +97,19 @@ func TestAggregatedRulesAreTheClusters(t *testing.T) {
 		}
 	}
 }
+
+// TestNotesOfAnotherCluster: what an API server has noted about an object that was read
+// from it is not landed.
+func TestNotesOfAnotherCluster(t *testing.T) {
+	objects, err := objectsOf(federation.Work{Workload: web, Objects: []federation.Object{{Kind: "Service", Name: "web", Raw: json.RawMessage(
+		`{"apiVersion":"v1","kind":"Service","metadata":{"name":"web","uid":"x","resourceVersion":"4711","generation":3,"creationTimestamp":"2024-01-02T03:04:05Z","managedFields":[{}],"selfLink":"/x","annotations":{"deployment.kubernetes.io/revision":"3"}}}`)}}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	metadata, _, _ := unstructured.NestedMap(objects[0].Object, "metadata")
+	delete(metadata, "labels")
+	delete(metadata, "annotations")
+	if len(metadata) != 1 || metadata["name"] != "web" || len(objects[0].GetAnnotations()) != 2 {
+		t.Errorf("landed with %v", metadata)
+	}
+}

@@ -34,8 +34,9 @@
 //  7. What others change is put right, or reported, field by field with who did it;
 //     fields that the work does not mention are theirs, and so are the replicas of what a
 //     HorizontalPodAutoscaler of the cluster targets.
-//  8. What the cluster fills in or takes away by itself is left to it: the rules of an
-//     aggregated ClusterRole, and a Job that has ended and has ttlSecondsAfterFinished.
+//  8. What the cluster fills in or takes away by itself is left to it: what an
+//     API server notes about an object, the rules of an aggregated ClusterRole, and a Job
+//     that has ended and has ttlSecondsAfterFinished.
 //  9. A careful order takes nothing away: it prunes nothing, and what has more
 //     replicas than it says stays as it is.
 //

@@ -35,9 +35,14 @@ func setText(u *unstructured.Unstructured, value, group, key string) error {
 	return unstructured.SetNestedField(u.Object, value, "metadata", group, key)
 }
 
-// leaveFilled takes away what the cluster would overwrite again and again: it fills the
-// rules of a ClusterRole that says which others it is made of.
+// leaveFilled takes away what is the cluster's to say: what one API server has noted about
+// an object that was read from it, which another refuses, and what would be overwritten
+// again and again: the rules of a ClusterRole that says which others it is made of.
 func leaveFilled(u *unstructured.Unstructured) {
+	for _, field := range []string{"uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "selfLink"} {
+		unstructured.RemoveNestedField(u.Object, "metadata", field)
+	}
+	unstructured.RemoveNestedField(u.Object, "metadata", "annotations", "deployment.kubernetes.io/revision")
 	if u.GetKind() == "ClusterRole" && u.Object["aggregationRule"] != nil {
 		delete(u.Object, "rules")
 	}
