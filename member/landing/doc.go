@@ -20,8 +20,8 @@
 //     the order's, are ever changed, pruned or removed. What others made stays,
 //     unless the work's takeover says otherwise; what was taken over is released, not
 //     deleted.
-//  2. CustomResourceDefinitions are never removed, namespaces only when nothing
-//     of anybody is left in them.
+//  2. CustomResourceDefinitions are never removed, and one serves every workload that
+//     brings the same; namespaces are removed only when nothing of anybody is left in them.
 //  3. A removal is reported done when every object is gone, and with foreground
 //     deletion that means every pod too.
 //  4. A newer order of a workload supersedes an older one at once, also one that
