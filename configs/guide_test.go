@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -63,7 +64,8 @@ func TestSampleHubs(t *testing.T) {
 	}
 }
 
-// TestGuide: every file, or part of one, in the operations guide is a hub's configuration.
+// TestGuide: every file, or part of one, in the operations guide is a hub's configuration,
+// and what it links to is there.
 func TestGuide(t *testing.T) {
 	guide, err := os.ReadFile("README.md")
 	if err != nil {
@@ -80,8 +82,22 @@ func TestGuide(t *testing.T) {
 		}
 	}
 	for _, link := range regexp.MustCompile(`\]\(([^)]+)\)`).FindAllSubmatch(guide, -1) {
-		if _, err := os.Stat(string(link[1])); err != nil {
+		if section, within := strings.CutPrefix(string(link[1]), "#"); within {
+			if !slices.Contains(sections(string(guide)), section) {
+				t.Errorf("no section %q", section)
+			}
+		} else if _, err := os.Stat(string(link[1])); err != nil {
 			t.Error(err)
 		}
 	}
+}
+
+// sections are the anchors of a text's headings.
+func sections(text string) []string {
+	var out []string
+	for _, heading := range regexp.MustCompile(`(?m)^#+ (.+)$`).FindAllStringSubmatch(text, -1) {
+		plain := regexp.MustCompile(`[^a-z0-9 _-]`).ReplaceAllString(strings.ToLower(heading[1]), "")
+		out = append(out, strings.ReplaceAll(plain, " ", "-"))
+	}
+	return out
 }

@@ -244,6 +244,7 @@ func (in *input) addObject(d located, h header) error {
 
 // toJSON turns the document into canonical JSON.
 func toJSON(d located) (json.RawMessage, error) {
+	plain(d.node)
 	text, err := yaml.Marshal(d.node)
 	if err != nil {
 		return nil, d.errorf(d.line, "%s", oneLine(err))
@@ -253,6 +254,22 @@ func toJSON(d located) (json.RawMessage, error) {
 		return nil, d.errorf(d.line, "%s", oneLine(err))
 	}
 	return raw, nil
+}
+
+// plain writes a document so that it is read back as it is: values that are left empty
+// would be marshalled as empty text between braces, and text that was written in lines
+// may be folded in other ones.
+func plain(n *yaml.Node) {
+	switch {
+	case n.Kind != yaml.ScalarNode:
+	case n.Tag == "!!null":
+		n.Value = "null"
+	case n.Style&(yaml.FoldedStyle|yaml.LiteralStyle) != 0:
+		n.Style = yaml.DoubleQuotedStyle
+	}
+	for _, part := range n.Content {
+		plain(part)
+	}
 }
 
 // plainJSONError says a decoding error in the user's words.

@@ -88,6 +88,33 @@ func TestSamples(t *testing.T) {
 	}
 }
 
+// TestEmptyValues: a value that is left empty is null, also between braces.
+func TestEmptyValues(t *testing.T) {
+	ws, err := readWorkloads([]File{{Name: "a.yaml", Content: []byte("apiVersion: hansa.io/v1alpha1\nkind: Placement\nmetadata: {namespace: shop, name: web}\n---\n" +
+		"apiVersion: v1\nkind: ConfigMap\nmetadata: {namespace: shop, name: a, labels: , annotations: {}}\ndata:\nbinaryData: ~\n")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `{"apiVersion":"v1","binaryData":null,"data":null,"kind":"ConfigMap","metadata":{"annotations":{},"labels":null,"name":"a","namespace":"shop"}}`
+	if got := string(ws[0].Objects[0].Raw); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+// TestTextInLines: text in blocks is as YAML says, also where lines are folded around
+// indented ones.
+func TestTextInLines(t *testing.T) {
+	ws, err := readWorkloads([]File{{Name: "a.yaml", Content: []byte("apiVersion: hansa.io/v1alpha1\nkind: Placement\nmetadata: {namespace: shop, name: web}\n---\n" +
+		"apiVersion: v1\nkind: ConfigMap\nmetadata: {namespace: shop, name: a}\ndata:\n  folded: >-\n    a (\n      / b)\n    c\n    d\n  literal: |2\n      two\n    one\n  kept: |+\n    x\n\n")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `"data":{"folded":"a (\n  / b)\nc d","kept":"x\n\n","literal":"  two\none\n"}`
+	if got := string(ws[0].Objects[0].Raw); !strings.Contains(got, want) {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
 func TestDefaultSelection(t *testing.T) {
 	ws, err := readWorkloads([]File{{Name: "a.yaml", Content: []byte(strings.Replace(good,
 		"  resources: [{apiVersion: apps/v1, kind: Deployment, name: web}]\n", "  replicas: {mode: Duplicated}\n", 1))}})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"slices"
 
 	utilerrors "k8s.io/apimachinery/pkg/util/errors"
 	"k8s.io/kubernetes/cmd/kube-apiserver/app"
@@ -32,6 +33,10 @@ type apiServer struct {
 	serviceCIDR string
 	// advertised is where pods find the API server; empty when pods are simulated.
 	advertised string
+	// emulated is the version of Kubernetes that is offered; empty: the present one.
+	// What it says counts for the scheduler and the controllers too, which share the
+	// registry of versions and feature gates with the API server in this process.
+	emulated string
 }
 
 // run serves until ctx ends and open requests have ended.
@@ -63,32 +68,39 @@ func (a apiServer) address() string { return a.listener.Addr().(*net.TCPAddr).IP
 // flags end a stopping server quickly: watches are closed at once, and the
 // listener two seconds after the last request at most.
 func (a apiServer) flags() []string {
-	return append(a.reach(),
-		"--etcd-servers="+a.etcd,
-		"--bind-address="+a.address(),
-		"--service-cluster-ip-range="+a.serviceCIDR,
+	return slices.Concat(a.reach(), a.emulation(), []string{
+		"--etcd-servers=" + a.etcd,
+		"--bind-address=" + a.address(),
+		"--service-cluster-ip-range=" + a.serviceCIDR,
 		"--authorization-mode=Node,RBAC",
-		"--authentication-config="+a.dir.Path(authenticationFile),
-		"--client-ca-file="+a.dir.Path(CAFile),
-		"--tls-cert-file="+a.dir.Path(serverFiles.certificate),
-		"--tls-private-key-file="+a.dir.Path(serverFiles.key),
+		"--authentication-config=" + a.dir.Path(authenticationFile),
+		"--client-ca-file=" + a.dir.Path(CAFile),
+		"--tls-cert-file=" + a.dir.Path(serverFiles.certificate),
+		"--tls-private-key-file=" + a.dir.Path(serverFiles.key),
 		"--tls-min-version=VersionTLS13",
 		"--service-account-issuer=https://kubernetes.default.svc.cluster.local",
-		"--service-account-key-file="+a.dir.Path(tokenFiles.certificate),
-		"--service-account-signing-key-file="+a.dir.Path(tokenFiles.key),
-		"--requestheader-client-ca-file="+a.dir.Path(proxyCAFiles.certificate),
+		"--service-account-key-file=" + a.dir.Path(tokenFiles.certificate),
+		"--service-account-signing-key-file=" + a.dir.Path(tokenFiles.key),
+		"--requestheader-client-ca-file=" + a.dir.Path(proxyCAFiles.certificate),
 		"--requestheader-allowed-names=front-proxy-client",
 		"--requestheader-username-headers=X-Remote-User",
 		"--requestheader-group-headers=X-Remote-Group",
 		"--requestheader-extra-headers-prefix=X-Remote-Extra-",
-		"--proxy-client-cert-file="+a.dir.Path(proxyClientFiles.certificate),
-		"--proxy-client-key-file="+a.dir.Path(proxyClientFiles.key),
+		"--proxy-client-cert-file=" + a.dir.Path(proxyClientFiles.certificate),
+		"--proxy-client-key-file=" + a.dir.Path(proxyClientFiles.key),
 		"--enable-admission-plugins=NodeRestriction",
 		"--allow-privileged=true",
 		"--profiling=false",
 		"--shutdown-send-retry-after=true",
 		"--shutdown-watch-termination-grace-period=1s",
-	)
+	})
+}
+
+func (a apiServer) emulation() []string {
+	if a.emulated == "" {
+		return nil
+	}
+	return []string{"--emulated-version=" + a.emulated}
 }
 
 // reach says how pods find the API server, and how that finds kubelets.

@@ -199,7 +199,7 @@ func (c *Cluster) startServing(ctx context.Context, parts *supervise.Parts, at p
 		return err
 	}
 	parts.Start(ctx, "etcd", etcd.run)
-	server := apiServer{dir: at.dir, listener: at.listener, etcd: etcd.endpoint, serviceCIDR: c.opts.Config.ServiceCIDR}
+	server := apiServer{dir: at.dir, listener: at.listener, etcd: etcd.endpoint, serviceCIDR: c.opts.Config.ServiceCIDR, emulated: c.opts.Config.EmulatedVersion}
 	if gateway := at.nodes.gateway(); gateway.IsValid() {
 		server.advertised = gateway.String()
 	}

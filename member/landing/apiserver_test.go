@@ -165,6 +165,9 @@ func (s *apiServer) Follow(kube.Ref) error { return nil }
 
 func (s *apiServer) Lookup(r kube.Ref, _ string) (*unstructured.Unstructured, bool) {
 	u, err := s.Get(context.Background(), r)
+	if err == nil && !ours(u) {
+		return nil, true // caches have what Hansa made
+	}
 	return u, err == nil || u == nil
 }
 

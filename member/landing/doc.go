@@ -20,8 +20,8 @@
 //     the order's, are ever changed, pruned or removed. What others made stays,
 //     unless the work's takeover says otherwise; what was taken over is released, not
 //     deleted.
-//  2. CustomResourceDefinitions are never removed, namespaces only when nothing
-//     of anybody is left in them.
+//  2. CustomResourceDefinitions are never removed, and one serves every workload that
+//     brings the same; namespaces are removed only when nothing of anybody is left in them.
 //  3. A removal is reported done when every object is gone, and with foreground
 //     deletion that means every pod too.
 //  4. A newer order of a workload supersedes an older one at once, also one that
@@ -34,7 +34,10 @@
 //  7. What others change is put right, or reported, field by field with who did it;
 //     fields that the work does not mention are theirs, and so are the replicas of what a
 //     HorizontalPodAutoscaler of the cluster targets.
-//  8. A careful order takes nothing away: it prunes nothing, and what has more
+//  8. What the cluster fills in or takes away by itself is left to it: what an
+//     API server notes about an object, the rules of an aggregated ClusterRole, and a Job
+//     that has ended and has ttlSecondsAfterFinished.
+//  9. A careful order takes nothing away: it prunes nothing, and what has more
 //     replicas than it says stays as it is.
 //
 // It decides nothing about whether a work may run here; see member/guard.

@@ -231,7 +231,7 @@ func (l *Lander) anyDrift(inv Inventory, o Order, careful bool) bool {
 		u, seen := l.look(item)
 		switch {
 		case !seen || u != nil && (u.GetDeletionTimestamp() != nil || !l.suspects(inv.Workload, item, u)):
-		case u == nil && inv.Landing.Drift == driftReport: // that it is gone can be seen without looking
+		case u == nil && (inv.Landing.Drift == driftReport || item.Ends > 0): // that it is gone can be seen without looking
 		case u != nil && careful && takesAway(o.Work, u):
 		default:
 			return true

@@ -46,6 +46,9 @@ type Item struct {
 	Created bool `json:"created,omitempty"`
 	// Taken over from others: it is released where others are deleted.
 	Taken bool `json:"taken,omitempty"`
+	// Ends is how many pods of a Job end well before it goes by itself, since it has
+	// ttlSecondsAfterFinished; 0 for what stays. Gone, it has done its work.
+	Ends int64 `json:"ends,omitempty"`
 	// Leaving: the work no longer has it, and its deletion is under way.
 	Leaving bool `json:"leaving,omitempty"`
 }

@@ -150,7 +150,10 @@ func objectsOf(w federation.Work, env map[string]string) ([]*unstructured.Unstru
 		}
 	}
 	for _, u := range out {
-		mark(u, w)
+		leaveFilled(u)
+		if err := mark(u, w); err != nil {
+			return nil, fmt.Errorf("%s of %s: it cannot be marked: %w", kube.RefOf(u), w.Workload, err)
+		}
 		if w.Continuity != federation.AtMostOne {
 			continue
 		}
@@ -165,35 +168,13 @@ func objectsOf(w federation.Work, env map[string]string) ([]*unstructured.Unstru
 	return out, nil
 }
 
-// mark says on the object who made it. A namespace is shared by workloads, so it
-// names none.
-func mark(u *unstructured.Unstructured, w federation.Work) {
-	labels, annotations := u.GetLabels(), u.GetAnnotations()
-	if labels == nil {
-		labels = map[string]string{}
-	}
-	labels[kube.ManagedLabel] = "true"
-	u.SetLabels(labels)
-	if u.GetKind() == "Namespace" {
-		delete(annotations, workloadAnnotation)
-		delete(annotations, epochAnnotation)
-		u.SetAnnotations(annotations)
-		return
-	}
-	if annotations == nil {
-		annotations = map[string]string{}
-	}
-	annotations[workloadAnnotation] = w.Workload.String()
-	annotations[epochAnnotation] = strconv.FormatUint(uint64(w.Epoch), 10)
-	u.SetAnnotations(annotations)
-}
-
 // landOne writes one object. The item has no UID when the object belongs to others and
 // is left to them. What is new is created, which cannot take what others made in the
 // same moment, and costs half of an apply.
 func (l *Lander) landOne(ctx context.Context, p plan, u *unstructured.Unstructured) (Item, error) {
 	r := kube.RefOf(u)
 	known, ok := p.old.find(r)
+	known.Ref = r
 	if (p.settled || l.tried(p.Work.Workload, r)) && l.stands(p.old, u) {
 		return known, nil
 	}
@@ -222,6 +203,9 @@ func (l *Lander) create(ctx context.Context, p plan, u *unstructured.Unstructure
 	out, err := l.opts.Cluster.Create(ctx, u)
 	if errors.Is(err, kube.ErrExists) {
 		may, err := l.mayTake(ctx, p.Work, u, known)
+		if err == nil && may == leaveIt && r.Kind == definition {
+			err = l.established(ctx, r)
+		}
 		if may == leaveIt || err != nil {
 			return Item{Ref: r}, err
 		}
@@ -230,7 +214,7 @@ func (l *Lander) create(ctx context.Context, p plan, u *unstructured.Unstructure
 		}
 		return l.apply(ctx, p.Work, u, Item{Created: may == itIsOurs})
 	}
-	if err == nil && r.Kind == "CustomResourceDefinition" {
+	if err == nil && r.Kind == definition {
 		err = l.established(ctx, r)
 	}
 	if err != nil {
@@ -252,7 +236,7 @@ func (l *Lander) apply(ctx context.Context, w federation.Work, u *unstructured.U
 	if errors.Is(err, kube.ErrImmutable) {
 		return l.recreate(ctx, w, u, err)
 	}
-	if err == nil && r.Kind == "CustomResourceDefinition" {
+	if err == nil && r.Kind == definition {
 		err = l.established(ctx, r)
 	}
 	if err != nil {
@@ -287,7 +271,10 @@ func (l *Lander) space(ctx context.Context, p plan, u *unstructured.Unstructured
 
 // itemOf lists what was just written.
 func itemOf(u *unstructured.Unstructured, created bool) Item {
-	return Item{Ref: kube.RefOf(u), UID: u.GetUID(), Generation: u.GetGeneration(), Version: u.GetResourceVersion(), Created: created, Taken: isTaken(u)}
+	return Item{
+		Ref: kube.RefOf(u), UID: u.GetUID(), Generation: u.GetGeneration(), Version: u.GetResourceVersion(),
+		Created: created, Taken: isTaken(u), Ends: endsOf(u),
+	}
 }
 
 // onlyMarked: nobody asks anything of the object but that it is there.

@@ -55,7 +55,7 @@ func (l *Lander) remove(ctx context.Context, o Order) error {
 // removeOne asks for the deletion of one object if it is ours to delete, and
 // reports whether it is still there.
 func (l *Lander) removeOne(ctx context.Context, w federation.Work, r kube.Ref, policy metav1.DeletionPropagation) (there bool, err error) {
-	if r.Kind == "CustomResourceDefinition" || r.Kind == "Namespace" {
+	if r.Kind == "Namespace" {
 		return false, nil
 	}
 	live, err := l.opts.Cluster.Get(ctx, r)
@@ -70,6 +70,9 @@ func (l *Lander) removeOne(ctx context.Context, w federation.Work, r kube.Ref, p
 	}
 	if w.Landing.Deletion == "Orphan" || isTaken(live) {
 		return false, l.release(ctx, r)
+	}
+	if r.Kind == definition { // any workload may have it from now on
+		return false, l.opts.Cluster.Merge(ctx, r, []byte(`{"metadata":{"annotations":{"`+workloadAnnotation+`":null,"`+epochAnnotation+`":null}}}`))
 	}
 	if live.GetDeletionTimestamp() != nil {
 		return true, nil

@@ -12,12 +12,15 @@ import (
 // may need what comes before it, and nothing that comes after.
 var ranks = rankOf([][]string{
 	{"Namespace"},
-	{"CustomResourceDefinition"},
+	{definition},
 	{"PriorityClass", "StorageClass", "IngressClass", "RuntimeClass", "ResourceQuota", "LimitRange", "NetworkPolicy"},
 	{"ServiceAccount", "ClusterRole", "Role", "ClusterRoleBinding", "RoleBinding", "Secret", "ConfigMap", "PersistentVolume", "PersistentVolumeClaim"},
 	{"Service", "ServiceExport", "ServiceImport"},
 	{"PodDisruptionBudget"},
 })
+
+// definition is the kind of what defines kinds.
+const definition = "CustomResourceDefinition"
 
 const (
 	anyRank     = 50

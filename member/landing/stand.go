@@ -72,10 +72,12 @@ func (l *Lander) stands(old Inventory, u *unstructured.Unstructured) bool {
 	r := kube.RefOf(u)
 	item, listed := old.find(r)
 	if !listed {
-		return r.Kind == "Namespace" // it is left to others
+		return r.Kind == "Namespace" || r.Kind == definition // it is left to others
 	}
 	live, seen := l.look(item)
 	switch {
+	case seen && live == nil && item.Ends > 0:
+		return true
 	case !seen || live == nil || live.GetUID() != item.UID || live.GetDeletionTimestamp() != nil:
 		return false
 	case item.Generation != 0:

@@ -81,6 +81,14 @@ func jobState(u *unstructured.Unstructured) (federation.WorkState, string) {
 	return federation.WorkReady, ""
 }
 
+// endsOf counts the pods of a Job that goes by itself once they have ended.
+func endsOf(u *unstructured.Unstructured) int64 {
+	if _, goes, _ := unstructured.NestedFieldNoCopy(u.Object, "spec", "ttlSecondsAfterFinished"); !goes || u.GetKind() != "Job" {
+		return 0
+	}
+	return number(u, number(u, 1, "spec", "parallelism"), "spec", "completions")
+}
+
 // cronJobState: a CronJob is ready when it is there; a run that went wrong is told, and
 // is no reason to move it.
 func cronJobState(u *unstructured.Unstructured) (federation.WorkState, string) {

@@ -70,6 +70,9 @@ func (l *Lander) statusOf(inv Inventory, rules *rules) federation.WorkStatus {
 			o.State, o.Message = federation.WorkRemoving, "is being deleted"+held(u.GetFinalizers())
 		case !seen || u == nil && !inv.Whole:
 			o.State = federation.WorkProgressing
+		case u == nil && item.Ends > 0:
+			o.State, o.Message = federation.WorkReady, "it ended, and is gone as its ttlSecondsAfterFinished says"
+			s.Ready += item.Ends
 		case u == nil:
 			o.State, o.Message = federation.WorkFailed, "it was deleted in the cluster"
 		default:

@@ -67,7 +67,10 @@ func (l *Lander) mayTake(ctx context.Context, w federation.Work, u *unstructured
 	case ours(live) && isTaken(live):
 		return takeIt, checkOwner(live, w)
 	case ours(live):
-		return itIsOurs, checkOwner(live, w)
+		if err = checkOwner(live, w); err != nil && r.Kind == definition {
+			return leaveIt, l.mayShare(ctx, u, live, err)
+		}
+		return itIsOurs, err
 	case known.UID != "" && live.GetUID() == known.UID: // somebody took the label off
 		if known.Taken {
 			return takeIt, nil
@@ -77,6 +80,19 @@ func (l *Lander) mayTake(ctx context.Context, w federation.Work, u *unstructured
 		return leaveIt, nil
 	}
 	return takeIt, l.mayTakeOthers(ctx, w, u, live)
+}
+
+// mayShare says why a definition that another workload has brought does not serve this one
+// too: it comes along with every workload that it was applied with. Nil if it does.
+func (l *Lander) mayShare(ctx context.Context, u, live *unstructured.Unstructured, owned error) error {
+	would, err := l.opts.Cluster.Apply(ctx, u, true)
+	if err != nil {
+		return err
+	}
+	if fields := difference(live, would); len(fields) > 0 {
+		return refusef("%v, and differs from that in %s", owned, fields[0].Path)
+	}
+	return nil
 }
 
 // mayTakeOthers says why an object that others made is not taken over; nil if it is.

@@ -49,9 +49,12 @@ type leaver struct {
 	log strings.Builder
 }
 
+// oldest is as old a Kubernetes as the one in go.mod emulates.
+const oldest = "1.34"
+
 func newLeaver(t *testing.T, f federation) *leaver {
 	dir := t.TempDir()
-	startCluster(t, writeConfig(t, config.Config{Name: "osaka", DataDir: dir + "/data", Nodes: config.Nodes{Kind: config.KindSimulated, Count: 1}}))
+	startCluster(t, writeConfig(t, config.Config{Name: "osaka", DataDir: dir + "/data", EmulatedVersion: oldest, Nodes: config.Nodes{Kind: config.KindSimulated, Count: 1}}))
 	s := &leaver{t: t, f: f, kubeconfig: filepath.Join(dir, "data", "agent.kubeconfig")}
 	s.join("--token", s.token())
 	t.Cleanup(func() {
@@ -172,6 +175,9 @@ func (s *leaver) apply(name, members, member string) {
 // before makes what others have in osaka.
 func (s *leaver) before() {
 	s.t.Helper()
+	if got := s.kubectl("get", "--raw", "/version"); !strings.Contains(got, `"emulationMinor": "`+strings.TrimPrefix(oldest, "1.")+`"`) {
+		s.t.Errorf("the cluster does not emulate %s: %s", oldest, got)
+	}
 	s.kubectl("create", "namespace", "inn")
 	s.kubectl("create", "configmap", "-n", "inn", "guest", "--from-literal=text=mine")
 	s.kubectl("create", "configmap", "-n", "inn", "sign", "--from-literal=text=before")

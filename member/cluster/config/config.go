@@ -24,6 +24,10 @@ type Config struct {
 	// nodes.count nodes full of pods. It cannot change once the data directory
 	// exists. Default DefaultPodCIDR.
 	PodCIDR string `yaml:"podCIDR"`
+	// EmulatedVersion lets the control plane offer what an older Kubernetes has,
+	// for example "1.35": to rehearse an upgrade before it comes. How far back it can
+	// go is Kubernetes' own rule, three minor versions. Default the present one.
+	EmulatedVersion string `yaml:"kubernetesEmulatedVersion,omitempty"`
 	// Nodes are the nodes of the member.
 	Nodes Nodes `yaml:"nodes"`
 	// Labels describe the member to placement, for example tier: gold.

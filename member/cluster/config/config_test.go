@@ -50,6 +50,7 @@ func TestValidateRefuses(t *testing.T) {
 		{"capital", "name: Tokyo\ndataDir: d\n", `name: "Tokyo" must be lower-case`},
 		{"long name", "name: " + strings.Repeat("a", 51) + "\ndataDir: d\n", "name: has 51 characters: at most 50 are allowed"},
 		{"address", minimal + "apiAddress: 0.0.0.0\n", `apiAddress: "0.0.0.0" is no IPv4 address of this machine`},
+		{"emulated version", minimal + "kubernetesEmulatedVersion: v1.35.2\n", `kubernetesEmulatedVersion: "v1.35.2" is no minor version: write for example "1.35"`},
 		{"address that is a name", minimal + "apiAddress: localhost\n", `apiAddress: "localhost" is no IPv4 address`},
 		{"port", minimal + "apiPort: 65536\n", "apiPort: 65536 is no port"},
 		{"latitude", minimal + "place: {latitude: 91}\n", "place.latitude: 91 is outside -90 to 90"},

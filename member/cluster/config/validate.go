@@ -13,9 +13,10 @@ import (
 )
 
 var (
-	dnsLabel   = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`)
-	labelValue = regexp.MustCompile(`^([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)?$`)
-	labelKey   = regexp.MustCompile(`^([a-z0-9.-]+/)?[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$`)
+	dnsLabel     = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`)
+	labelValue   = regexp.MustCompile(`^([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)?$`)
+	minorVersion = regexp.MustCompile(`^1\.[0-9]{1,3}$`)
+	labelKey     = regexp.MustCompile(`^([a-z0-9.-]+/)?[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$`)
 )
 
 // problems collects what is wrong with a configuration, in the order of its
@@ -40,6 +41,9 @@ func (c Config) Validate() error {
 	}
 	if c.APIPort < 0 || c.APIPort > 65535 {
 		p.add("apiPort", "%d is no port: use 1 to 65535, or 0 for a free one", c.APIPort)
+	}
+	if c.EmulatedVersion != "" && !minorVersion.MatchString(c.EmulatedVersion) {
+		p.add("kubernetesEmulatedVersion", "%q is no minor version: write for example \"1.35\", with quotes", c.EmulatedVersion)
 	}
 	c.Nodes.validate(&p)
 	c.validateRanges(&p)
