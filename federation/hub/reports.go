@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -178,7 +179,7 @@ func (l *leadership) hearHello(ctx context.Context, m messaging.Message) ([]byte
 // stranger tells an agent whose member has no record what happened to it; other
 // refusals stay as they are.
 func (l *leadership) stranger(m messaging.Message, member string, err error) error {
-	if _, ownErr := l.sender(m); ownErr == nil || err == errUnread || checkMemberName(member) != nil {
+	if _, ownErr := l.sender(m); ownErr == nil || errors.Is(err, errUnread) || checkMemberName(member) != nil {
 		return err
 	}
 	return messaging.Errorf(messaging.Denied, `member %s has no record in this federation: it was removed, or joined after the backup that was restored; `+

@@ -99,7 +99,8 @@ var demands = []struct {
 		placement.Demand{Kinds: []string{"batch/v1/CronJob"}, Replicated: true, Replicas: 2, PerReplica: federation.Resources{MilliCPU: 250, MemoryBytes: 64 * mi, Pods: 1}},
 	},
 	{
-		"tolerations that all pods have, apart from a daemon's", []string{
+		"tolerations that all pods have, apart from a daemon's",
+		[]string{
 			tolerant("Deployment", `{"key":"gpu","operator":"Exists","effect":"NoSchedule"},{"key":"spot","value":"yes"}`),
 			tolerant("StatefulSet", `{"key":"spot","value":"yes"},{"key":"gpu","operator":"Exists","effect":"NoSchedule","tolerationSeconds":60}`),
 			tolerant("DaemonSet", ``),

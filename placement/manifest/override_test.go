@@ -92,7 +92,8 @@ func TestReplicas(t *testing.T) {
 	}{
 		{
 			[]federation.Object{object("Deployment", "web", `"replicas":4`), object("StatefulSet", "db", `"replicas":1`), object("Deployment", "off", `"replicas":0`), object("DaemonSet", "log", ``)},
-			[]federation.Override{own}, "6 2 0 <nil>",
+			[]federation.Override{own},
+			"6 2 0 <nil>",
 		},
 		{[]federation.Object{object("Deployment", "web", ``)}, []federation.Override{own, {Replicas: 2}}, "2"},
 		{[]federation.Object{object("Deployment", "web", ``), object("Job", "once", ``)}, []federation.Override{own}, "overrides[0]: replicas 6: batch/v1/Job shop/once has no spec.replicas"},
