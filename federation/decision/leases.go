@@ -45,9 +45,13 @@ func (m *Machine) renew(ev RenewArrived) {
 	if r.Held && !w.leased && claim == assigned {
 		m.grants.Assume(m.now, claim, w.leaseTime())
 	}
+	asked := Order{r.Incarnation, r.Sequence}
+	if holder, _, held := m.grants.Holder(r.Workload); held && holder == r.Member && w.granted.after(asked) {
+		asked = w.granted // this request comes late: it was granted one that it made after it
+	}
 	g, granted := m.grants.Renew(m.now, claim, assigned, w.leaseTime())
 	if granted {
-		w.leased, w.granted = true, Order{r.Incarnation, r.Sequence}
+		w.leased, w.granted = true, asked
 	}
 	m.reply(ev.Request, g)
 }
