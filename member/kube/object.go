@@ -229,10 +229,17 @@ func explain(verb string, r Ref, err error) error {
 		return fmt.Errorf("%s %s: %w: %w", verb, r, ErrConflict, err)
 	case apierrors.IsInvalid(err) && changesImmutable(err):
 		return fmt.Errorf("%s %s: %w: %w: %w", verb, r, ErrInvalid, ErrImmutable, err)
-	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err), apierrors.IsForbidden(err), apierrors.IsRequestEntityTooLargeError(err):
+	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err), apierrors.IsForbidden(err), apierrors.IsRequestEntityTooLargeError(err), mistyped(err):
 		return fmt.Errorf("%s %s: %w: %w", verb, r, ErrInvalid, err)
 	}
 	return fmt.Errorf("%s %s: %w", verb, r, err)
+}
+
+// mistyped reports that server-side apply cannot read the object, such as one with the same
+// variable twice, which a creation takes. The API server says so in words alone, as an
+// error of its own.
+func mistyped(err error) bool {
+	return strings.HasPrefix(err.Error(), "failed to create typed patch object")
 }
 
 // immutableWords are how validations of Kubernetes say that a field cannot be changed;

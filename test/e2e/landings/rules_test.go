@@ -1,6 +1,7 @@
 package landings
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -118,6 +119,18 @@ func checkImmutable(t *testing.T, s *site) {
 	if uid() == before {
 		t.Error("it was not made anew")
 	}
+	s.remove(t, o)
+}
+
+// checkTwice: a variable that is there twice passes a creation and no apply; that is told,
+// and keeps nothing else from landing.
+func checkTwice(t *testing.T, s *site) {
+	twice := strings.Replace(web("twice-a", 1), `image: "example/main:1"`, `image: "example/main:1", env: [{name: A, value: b}, {name: A, value: c}]`, 1)
+	s.carry(t, order(t, "twice", federation.LandingSpec{}, twice))
+	o := order(t, "twice", federation.LandingSpec{}, twice+"\n---\n"+web("twice-b", 1))
+	s.Give(o)
+	s.says(t, o, `duplicate entries for key [name="A"]`)
+	s.await(t, "true", func() string { return fmt.Sprint(s.there(t, "deployment", "twice-b")) })
 	s.remove(t, o)
 }
 

@@ -54,6 +54,7 @@ func TestLanding(t *testing.T) {
 		{"takeover", checkTakeover},
 		{"drift", checkDrift},
 		{"immutable", checkImmutable},
+		{"twice", checkTwice},
 		{"order", checkOrder},
 		{"deletion", checkDeletion},
 		{"namespaces", checkNamespaces},
