@@ -14,7 +14,8 @@ var ranks = rankOf([][]string{
 	{"Namespace"},
 	{definition},
 	{"PriorityClass", "StorageClass", "IngressClass", "RuntimeClass", "ResourceQuota", "LimitRange", "NetworkPolicy"},
-	{"ServiceAccount", "ClusterRole", "Role", "ClusterRoleBinding", "RoleBinding", "Secret", "ConfigMap", "PersistentVolume", "PersistentVolumeClaim"},
+	{"ServiceAccount"}, // without it the cluster deletes the Secret of its token
+	{"ClusterRole", "Role", "ClusterRoleBinding", "RoleBinding", "Secret", "ConfigMap", "PersistentVolume", "PersistentVolumeClaim"},
 	{"Service", "ServiceExport", "ServiceImport"},
 	{"PodDisruptionBudget"},
 })
