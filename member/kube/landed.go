@@ -53,11 +53,18 @@ func reached(at, version string) bool {
 }
 
 // fill notes when the cache has come to what the API server listed first: what was
-// deleted before that is known to be gone.
-func (l *landed) fill(stop <-chan struct{}) {
-	if cache.WaitForCacheSync(stop, l.HasSynced) {
-		l.come(l.LastSyncResourceVersion())
-		close(l.filled)
+// deleted before that is known to be gone. What is there is told once more: whoever
+// looked at once, when it was told first, may not have seen it, and it may never change.
+func (l *landed) fill(stop <-chan struct{}, tell func(*tree)) {
+	if !cache.WaitForCacheSync(stop, l.HasSynced) {
+		return
+	}
+	l.come(l.LastSyncResourceVersion())
+	close(l.filled)
+	for _, o := range l.GetStore().List() {
+		if t, ok := o.(*tree); ok {
+			tell(t)
+		}
 	}
 }
 
@@ -101,7 +108,7 @@ func (w *Watch) follow(kind schema.GroupVersionResource) error {
 	}
 	w.landed[kind] = l
 	go l.Run(w.stop)
-	go l.fill(w.stop)
+	go l.fill(w.stop, func(t *tree) { w.changed(Landed, t) })
 	return nil
 }
 
