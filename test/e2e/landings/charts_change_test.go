@@ -59,56 +59,6 @@ func (c *chartTest) correcting(_ *testing.T, chart *chart) {
 
 func (c *chartTest) isLanded(t *testing.T, chart *chart) { c.carriedAll(t, chart.versions["2"]) }
 
-// damage lets others write into every object, and take one away.
-func (c *chartTest) damage(t *testing.T, chart *chart) {
-	v := chart.versions["2"]
-	c.writes.written(v.refs())
-	spare, ok := v.spare()
-	for _, at := range v.refs() {
-		if !ok || at != spare { // an annotation that went with its object is drift
-			c.others.annotate(t, at, "again")
-		}
-	}
-	if ok {
-		c.before[spare] = c.others.get(t, spare)
-		c.others.remove(t, spare)
-	}
-}
-
-// spare is the first object with which nothing else of the chart goes, and that no
-// finalizer keeps.
-func (v version) spare() (kube.Ref, bool) {
-	for _, at := range v.refs() {
-		switch at.Kind {
-		case "CustomResourceDefinition", "Namespace", "ServiceAccount", "PersistentVolume", "PersistentVolumeClaim":
-		default:
-			return at, true
-		}
-	}
-	return kube.Ref{}, false
-}
-
-// isCorrected: what was taken away is brought back; what others wrote is theirs.
-func (c *chartTest) isCorrected(t *testing.T, chart *chart) {
-	v := chart.versions["2"]
-	at, ok := v.spare()
-	if ok {
-		c.await(t, "true", func() string {
-			now := c.others.get(t, at)
-			if now == nil || now.GetUID() == c.before[at].GetUID() {
-				return "false"
-			}
-			return "true"
-		})
-	}
-	c.settled(t, chart, v)
-	for _, wrote := range c.writes.written(v.refs()) {
-		if wrote != "create "+at.String() && !strings.HasPrefix(wrote, "apply ") { // which may say nothing new
-			t.Errorf("it also wrote: %s", wrote)
-		}
-	}
-}
-
 // older gives an order of an older epoch.
 func (c *chartTest) older(t *testing.T, chart *chart) {
 	for _, at := range chart.versions["2"].refs() {
