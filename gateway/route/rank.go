@@ -66,7 +66,7 @@ const StaleAfter = 2 * time.Second
 // Rank answers a query from the table.
 func (t *Table) Rank(q Query) Answer {
 	exports := t.Exports(q.Service)
-	ports, conflicts := t.Ports(q.Service)
+	ports, conflicts := merged(exports)
 	ports = slices.DeleteFunc(ports, func(p federation.Port) bool { return !wanted(p, q.Port) })
 	answer := Answer{Conflicts: conflicts}
 	tiers := map[string]*Tier{}
@@ -220,21 +220,22 @@ func targetsOf(e Export, ports []federation.Port) []federation.Port {
 	return out
 }
 
-// merged is what the exports of a service make together.
-func merged(exports []Export) clusterset.Service {
+// merged returns the ports that the exports of a service have together, and the conflicts
+// over them.
+func merged(exports []Export) ([]federation.Port, []string) {
 	plain := make([]federation.Export, len(exports))
 	for i, e := range exports {
 		plain[i] = e.Export
 	}
-	return clusterset.Merge(plain)
-}
-
-// Ports returns the merged ports of a service and the conflicts over them.
-func (t *Table) Ports(service federation.Key) ([]federation.Port, []string) {
-	all := merged(t.Exports(service))
+	all := clusterset.Merge(plain)
 	var conflicts []string
 	for _, c := range all.Conflicts {
 		conflicts = append(conflicts, c.String())
 	}
 	return all.Ports, conflicts
+}
+
+// Ports returns the merged ports of a service and the conflicts over them.
+func (t *Table) Ports(service federation.Key) ([]federation.Port, []string) {
+	return merged(t.Exports(service))
 }
