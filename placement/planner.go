@@ -100,8 +100,7 @@ func (p *Planner) Reserve(req Request, d Decision) {
 func (p *Planner) reserve(req *Request, d *Decision) {
 	p.run.sit(p.currentOf(req))
 	defer p.run.rise()
-	need, _ := p.s.needOf(podwise(req.Demand.PerReplica))
-	need.lets = p.s.lets(req.Demand.Tolerations)
+	need := p.s.replicaOf(req.Demand.PerReplica, p.s.lets(req.Demand.Tolerations))
 	p.reserved = mix(p.reserved, hashString(d.Workload.String()))
 	for _, m := range d.Members {
 		i, ok := p.s.index[m.Member]

@@ -266,8 +266,7 @@ func (b *bargain) freeQuota(w wish, holes []hole, used []int64) {
 // freeRoom uses holes until the wish fits into its member.
 func (b *bargain) freeRoom(w wish, holes []hole, used []int64) {
 	i, more := w.member, w.more
-	need, _ := b.p.s.needOf(podwise(w.req.Demand.PerReplica))
-	need.lets = b.p.s.lets(w.req.Demand.Tolerations)
+	need := b.p.s.replicaOf(w.req.Demand.PerReplica, b.p.s.lets(w.req.Demand.Tolerations))
 	room := fit(b.p.room(i), &need)
 	for k := range holes {
 		if holes[k].member == i {

@@ -59,9 +59,7 @@ func (s *Snapshot) reserve(tolerant bool) {
 		if !ok || tolerant != (lets != 0) {
 			continue
 		}
-		need, _ := s.needOf(podwise(r.PerReplica))
-		need.lets = lets
-		s.rooms[i] = take(s.rooms[i], need, r.Replicas)
+		s.rooms[i] = take(s.rooms[i], s.replicaOf(r.PerReplica, lets), r.Replicas)
 	}
 }
 
@@ -137,6 +135,13 @@ func (s *Snapshot) needOf(r federation.Resources) (amount, string) {
 		a.ext[i] = min(a.ext[i], maxMemory)
 	}
 	return a, missing
+}
+
+// replicaOf is needOf for a replica whose pods tolerate these sets of node taints.
+func (s *Snapshot) replicaOf(r federation.Resources, lets uint64) amount {
+	need, _ := s.needOf(podwise(r))
+	need.lets = lets
+	return need
 }
 
 // podwise returns r with at least one pod.
