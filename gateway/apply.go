@@ -178,20 +178,16 @@ func applyWorkloads(ctx context.Context, bucket messaging.Bucket, workloads []fe
 	records := make([]record, len(workloads))
 	for i, w := range workloads {
 		records[i] = record{
-			about: "workload " + w.Key.String(), key: subject.WorkloadKey(w.Key), value: federationv1.EncodeWorkload(w),
+			Applied: grpcserver.Applied{Kind: "Workload", Key: w.Key, Objects: len(w.Objects)},
+			about:   "workload " + w.Key.String(), key: subject.WorkloadKey(w.Key), value: federationv1.EncodeWorkload(w),
 			same: func(stored []byte) bool { return same(stored, w, r.Prune) },
 		}
 	}
 	done, err := writeAll(ctx, bucket, records, r.DryRun)
-	out := make([]grpcserver.Applied, len(done))
-	for i, d := range done {
-		w := workloads[i]
-		out[i] = grpcserver.Applied{Kind: "Workload", Key: w.Key, Objects: len(w.Objects), Action: d.action, Revision: d.revision}
-	}
 	if err != nil {
-		return out, fmt.Errorf("apply %s (%d of %d workloads were applied): %w", workloads[len(done)].Key, len(done), len(workloads), err)
+		return done, fmt.Errorf("apply %s (%d of %d workloads were applied): %w", workloads[len(done)].Key, len(done), len(workloads), err)
 	}
-	return out, nil
+	return done, nil
 }
 
 // same reports whether the stored record asks for the same thing; from which

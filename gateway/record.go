@@ -11,16 +11,18 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hansa-io/hansa/federation"
+	"github.com/hansa-io/hansa/gateway/grpcserver"
 	"github.com/hansa-io/hansa/messaging"
 	"github.com/hansa-io/hansa/messaging/trace"
 )
 
 // record is one record of desired state that is to be written or removed.
 type record struct {
-	about string // in errors: "workload shop/web"
-	list  string // the command that lists those that exist
-	key   string
-	value []byte
+	grpcserver.Applied        // what is told of it; what was done is added
+	about              string // in errors: "workload shop/web"
+	list               string // the command that lists those that exist
+	key                string
+	value              []byte
 	// same reports whether what is stored asks for the same thing.
 	same func(stored []byte) bool
 }
@@ -33,16 +35,9 @@ const (
 	readsAtOnce = 16
 )
 
-// written is what became of a record.
-type written struct {
-	action   string // "created", "configured" or "unchanged"
-	revision federation.Revision
-}
-
 // change is a record on its way into the store.
 type change struct {
 	record
-	written
 	due      bool                // the store has something else
 	tried    string              // the action of a write whose outcome is not known
 	expected federation.Revision // of what is in its place
@@ -50,19 +45,19 @@ type change struct {
 
 // writeAll writes records unless they are already as wanted: all or none of those that go
 // out at once. It returns what became of those that it is done with, in order.
-func writeAll(ctx context.Context, bucket messaging.Bucket, records []record, dryRun bool) ([]written, error) {
+func writeAll(ctx context.Context, bucket messaging.Bucket, records []record, dryRun bool) ([]grpcserver.Applied, error) {
 	changes := make([]*change, len(records))
 	for i, r := range records {
 		changes[i] = &change{record: r}
 	}
-	var done []written
+	var done []grpcserver.Applied
 	for len(changes) > 0 {
 		n := atOnce(changes)
 		if err := write(ctx, bucket, changes[:n], dryRun); err != nil {
 			return done, err
 		}
 		for _, c := range changes[:n] {
-			done = append(done, c.written)
+			done = append(done, c.Applied)
 		}
 		changes = changes[n:]
 	}
@@ -99,7 +94,7 @@ func write(ctx context.Context, bucket messaging.Bucket, changes []*change, dryR
 			conflicts++
 		case errors.Is(err, messaging.ErrUnknown) && (unknown.IsZero() || time.Since(unknown) < unknownFor):
 			for _, c := range due {
-				c.tried = c.action // if the write is there after all
+				c.tried = c.Action // if the write is there after all
 			}
 			if unknown.IsZero() {
 				unknown = time.Now()
@@ -128,13 +123,13 @@ func compare(ctx context.Context, bucket messaging.KV, changes []*change) error 
 			entry, err := bucket.Get(ctx, c.key)
 			switch {
 			case errors.Is(err, messaging.ErrNotFound):
-				c.action, c.expected, c.due = "created", 0, true
+				c.Action, c.expected, c.due = "created", 0, true
 			case err != nil:
 				return err
 			case c.same(entry.Value):
-				c.action, c.revision, c.due = cmp.Or(c.tried, "unchanged"), entry.Revision, false
+				c.Action, c.Revision, c.due = cmp.Or(c.tried, "unchanged"), entry.Revision, false
 			default:
-				c.action, c.expected, c.due = "configured", entry.Revision, true
+				c.Action, c.expected, c.due = "configured", entry.Revision, true
 			}
 			return nil
 		})
@@ -146,7 +141,7 @@ func compare(ctx context.Context, bucket messaging.KV, changes []*change) error 
 func put(ctx context.Context, bucket messaging.Bucket, changes []*change) error {
 	if c := changes[0]; len(changes) == 1 { // which may be as large as the bus takes
 		var err error
-		c.revision, err = bucket.Put(ctx, c.key, c.value, c.expected)
+		c.Revision, err = bucket.Put(ctx, c.key, c.value, c.expected)
 		return err
 	}
 	writes := make([]messaging.Write, len(changes))
@@ -155,7 +150,7 @@ func put(ctx context.Context, bucket messaging.Bucket, changes []*change) error 
 	}
 	revisions, err := bucket.WriteAll(ctx, writes)
 	for i, revision := range revisions {
-		changes[i].revision = revision
+		changes[i].Revision = revision
 	}
 	return err
 }

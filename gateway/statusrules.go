@@ -50,15 +50,12 @@ func (g *Gateway) applyRules(ctx context.Context, rules []federation.StatusRule,
 	records := make([]record, len(rules))
 	for i, rule := range rules {
 		records[i] = record{
-			about: ruleKind + " " + rule.Name, key: subject.Token(rule.Name), value: federationv1.EncodeStatusRule(rule),
+			Applied: grpcserver.Applied{Kind: ruleKind, Key: federation.Key{Name: rule.Name}},
+			about:   ruleKind + " " + rule.Name, key: subject.Token(rule.Name), value: federationv1.EncodeStatusRule(rule),
 			same: func(stored []byte) bool { return sameRule(stored, rule, r.Prune) },
 		}
 	}
-	done, err := writeAll(ctx, bucket, records, r.DryRun)
-	out := make([]grpcserver.Applied, len(done))
-	for i, d := range done {
-		out[i] = grpcserver.Applied{Kind: ruleKind, Key: federation.Key{Name: rules[i].Name}, Action: d.action, Revision: d.revision}
-	}
+	out, err := writeAll(ctx, bucket, records, r.DryRun)
 	if err != nil {
 		return out, err
 	}
