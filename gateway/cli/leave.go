@@ -19,19 +19,26 @@ type leaving struct {
 
 // how is the argument of the request, and what the command asks before.
 func (l leaving) how(member string) (argument, question string, err error) {
-	switch (map[[4]bool]string{
-		{true, false, false, false}: "retain", {false, true, false, false}: "delete", {false, false, true, false}: "forget", {false, false, false, true}: "cancel",
-	})[[4]bool{l.retain, l.delete, l.forget, l.cancel}] {
-	case "retain":
-		argument, question = "retain", fmt.Sprintf("Move all workloads off %s and let it leave? What Hansa made in its cluster stays there.", member)
-	case "delete":
-		argument, question = "delete", fmt.Sprintf("Move all workloads off %s, delete everything that Hansa made in its cluster, and let it leave?", member)
-	case "forget":
-		argument, question = "forget", fmt.Sprintf("Remove %s without its agent, which is cut off for ever? Its cluster stays as it is.", member)
-	case "cancel":
-		argument = "cancel"
-	default:
+	var chosen []string
+	for _, way := range []struct {
+		name string
+		set  bool
+	}{{"retain", l.retain}, {"delete", l.delete}, {"forget", l.forget}, {"cancel", l.cancel}} {
+		if way.set {
+			chosen = append(chosen, way.name)
+		}
+	}
+	if len(chosen) != 1 {
 		return "", "", Usagef("leave: give one of --retain (what Hansa made in the cluster stays), --delete (it goes), --forget (the agent takes no part) and --cancel (it stays after all)")
+	}
+	argument = chosen[0]
+	switch argument {
+	case "retain":
+		question = fmt.Sprintf("Move all workloads off %s and let it leave? What Hansa made in its cluster stays there.", member)
+	case "delete":
+		question = fmt.Sprintf("Move all workloads off %s, delete everything that Hansa made in its cluster, and let it leave?", member)
+	case "forget":
+		question = fmt.Sprintf("Remove %s without its agent, which is cut off for ever? Its cluster stays as it is.", member)
 	}
 	switch {
 	case l.force && !l.retain && !l.delete:
