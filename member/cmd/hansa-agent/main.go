@@ -35,13 +35,12 @@ func execute(ctx context.Context) int {
 		return run(cmd, args)
 	}
 	err := cmd.ExecuteContext(ctx)
-	switch {
-	case err == nil:
+	if err == nil {
 		return 0
-	case began:
-		fmt.Fprintln(os.Stderr, "hansa-agent:", err)
-		return 1
 	}
 	fmt.Fprintln(os.Stderr, "hansa-agent:", err)
+	if began {
+		return 1
+	}
 	return 2
 }
