@@ -126,20 +126,11 @@ func (e SendHubBeat) For(member string) federation.HubBeat {
 	return b
 }
 
-// AskProbe has each vantage point ("hub", or a member) look at the API server, and at the
-// ingress if IngressAt is set. Those that answer within Timeout are fed as ProbeResult.
+// AskProbe has each vantage point ("hub", or a member) look at a member. Those that answer
+// in time are fed as ProbeResult.
 type AskProbe struct {
-	Member    string
-	URL       string
-	CA        []byte // PEM
-	IngressAt string
-	Vantages  []string
-	Timeout   time.Duration
-}
-
-// Request is what each vantage point is asked.
-func (e AskProbe) Request() federation.ProbeRequest {
-	return federation.ProbeRequest{Member: e.Member, URL: e.URL, CA: e.CA, IngressAt: e.IngressAt, Timeout: e.Timeout}
+	Vantages []string
+	Request  federation.ProbeRequest
 }
 
 // Outranked: most members, or a gateway, follow a hub of that term, which is above this

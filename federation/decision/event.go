@@ -106,9 +106,8 @@ type Synced struct{ Source Source }
 // the member's own account.
 type BeatArrived struct{ Beat federation.Beat }
 
-// ProbeResult: what Vantage ("hub", or a member) saw of the API server of Member.
+// ProbeResult: what Vantage ("hub", or a member) saw of a member.
 type ProbeResult struct {
-	Member  string
 	Vantage string
 	Reply   federation.ProbeReply
 }

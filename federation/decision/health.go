@@ -83,7 +83,7 @@ func (m *Machine) applyEvidence(ev Event) {
 			m.evidence(membership.BeatArrived{Beat: ev.Beat})
 		}
 	case ProbeResult:
-		m.evidence(membership.ProbeResult{Member: ev.Member, Vantage: ev.Vantage, Signal: ev.Reply.Signal, Detail: ev.Reply.Detail, Ingress: ev.Reply.Ingress, IngressDetail: ev.Reply.IngressDetail})
+		m.evidence(membership.ProbeResult{Vantage: ev.Vantage, Reply: ev.Reply})
 	case OpinionArrived:
 		if ev.Opinion.Hub == m.opts.Hub {
 			return // its own last word, from before it led
@@ -137,10 +137,9 @@ func (m *Machine) askProbe(e membership.AskProbe) {
 	if !ok {
 		return
 	}
-	m.emit(AskProbe{
-		Member: e.Member, URL: mem.spec.stored.ProbeURL, CA: mem.spec.stored.ProbeCA, IngressAt: e.IngressAt,
-		Vantages: e.Vantages, Timeout: e.Timeout,
-	})
+	m.emit(AskProbe{Vantages: e.Vantages, Request: federation.ProbeRequest{
+		Member: e.Member, URL: mem.spec.stored.ProbeURL, CA: mem.spec.stored.ProbeCA, IngressAt: e.IngressAt, Timeout: e.Timeout,
+	}})
 }
 
 // transition carries a member to its next health, and what follows from it.

@@ -289,17 +289,17 @@ func (r *rig) dropWork(e DropWork) {
 }
 
 func (r *rig) probe(e AskProbe) {
-	target := r.members[e.Member]
+	target := r.members[e.Request.Member]
 	for _, v := range e.Vantages {
 		if a := r.members[v]; v != "hub" && !a.alive {
 			continue
 		}
-		reply := federation.ProbeReply{Member: e.Member, Signal: federation.Green, Detail: "HTTP 200"}
+		reply := federation.ProbeReply{Member: e.Request.Member, Signal: federation.Green, Detail: "HTTP 200"}
 		if !target.alive {
-			reply = federation.ProbeReply{Member: e.Member, Signal: federation.Red, Detail: "connection refused"}
+			reply = federation.ProbeReply{Member: e.Request.Member, Signal: federation.Red, Detail: "connection refused"}
 		}
 		reply.Ingress = target.ingress
-		r.later = append(r.later, later{r.now.Add(20 * time.Millisecond), ProbeResult{e.Member, v, reply}})
+		r.later = append(r.later, later{r.now.Add(20 * time.Millisecond), ProbeResult{v, reply}})
 	}
 }
 

@@ -15,7 +15,6 @@ import (
 
 	"github.com/hansa-io/hansa/federation"
 	"github.com/hansa-io/hansa/federation/decision"
-	"github.com/hansa-io/hansa/federation/probe"
 	federationv1 "github.com/hansa-io/hansa/federation/v1"
 	"github.com/hansa-io/hansa/messaging"
 	"github.com/hansa-io/hansa/messaging/mailbox"
@@ -255,24 +254,6 @@ func (l *leadership) ownBucket(name string) opener {
 	return opener{name: name, label: name, open: func() (messaging.Bucket, error) { return l.buckets[name], nil }}
 }
 
-// ask looks at a member from every vantage point that the machine named.
-func (l *leadership) ask(ctx context.Context, e decision.AskProbe) {
-	request := e.Request()
-	data := federationv1.EncodeProbeRequest(request)
-	for _, vantage := range e.Vantages {
-		if vantage == ownVantage {
-			l.group.Go(func() error {
-				l.events.Put(decision.ProbeResult{Member: e.Member, Vantage: ownVantage, Reply: probe.Do(ctx, request)})
-				return nil
-			})
-			continue
-		}
-		if account, ok := l.dir.accountOf(vantage); ok {
-			_ = l.hub.opts.Bus.Publish(subject.Down(account, subject.DownProbe), data) // a lost one is asked again
-		}
-	}
-}
-
 // survey asks an agent how long the way to another member is.
 func (l *leadership) survey(e decision.Survey) {
 	if account, ok := l.dir.accountOf(e.Vantage); ok {
@@ -280,9 +261,6 @@ func (l *leadership) survey(e decision.Survey) {
 		_ = l.hub.opts.Bus.Publish(subject.Down(account, subject.DownProbe), federationv1.EncodeProbeRequest(request)) // its turn comes again
 	}
 }
-
-// ownVantage is the name of the hub's own process as a vantage point.
-const ownVantage = "hub"
 
 // readRetry is how long a failed read waits before it is tried again.
 const readRetry = 200 * time.Millisecond

@@ -209,7 +209,9 @@ func (l *leadership) execute(ctx context.Context, effect decision.Effect) {
 	case decision.SendHubBeat:
 		l.beat(ctx, e)
 	case decision.AskProbe:
-		l.ask(ctx, e)
+		look{l.hub, l.group, l.dir}.from(ctx, e.Vantages, e.Request, func(reply federation.ProbeReply) {
+			l.events.Put(decision.ProbeResult{Vantage: ownVantage, Reply: reply})
+		})
 	case decision.Survey:
 		l.survey(e)
 	case decision.Audit:

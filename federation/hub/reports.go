@@ -155,7 +155,7 @@ func (l *leadership) hearProbed(_ context.Context, m messaging.Message) ([]byte,
 		l.events.Put(decision.Measured{Member: reply.Member, Vantage: vantage, RoundTrip: reply.RoundTrip})
 		return nil, nil
 	}
-	l.events.Put(decision.ProbeResult{Member: reply.Member, Vantage: vantage, Reply: reply})
+	l.events.Put(decision.ProbeResult{Vantage: vantage, Reply: reply})
 	return nil, nil
 }
 

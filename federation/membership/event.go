@@ -27,15 +27,11 @@ type Restored struct{ Record federation.HealthRecord }
 // ignored. The caller has checked that it came from the member.
 type BeatArrived struct{ Beat federation.Beat }
 
-// ProbeResult: what Vantage ("hub", or a member) saw of Member's API server, and of its
+// ProbeResult: what Vantage ("hub", or a member) saw of a member's API server, and of its
 // ingress.
 type ProbeResult struct {
-	Member        string
-	Vantage       string
-	Signal        federation.Signal // of the API server
-	Detail        string            // "HTTP 200 in 3 ms", "connection refused"
-	Ingress       federation.Signal
-	IngressDetail string
+	Vantage string
+	Reply   federation.ProbeReply
 }
 
 // Goodbye: the agent said that it stops as planned. Beat.Goodbye says the same.

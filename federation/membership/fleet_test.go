@@ -52,7 +52,7 @@ func (f *fleet) feed(ev Event) {
 				signal = federation.Red
 			}
 			for _, v := range e.Vantages {
-				f.feed(ProbeResult{Member: e.Member, Vantage: v, Signal: signal})
+				f.feed(ProbeResult{Vantage: v, Reply: federation.ProbeReply{Member: e.Member, Signal: signal}})
 			}
 		}
 	}

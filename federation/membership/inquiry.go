@@ -168,19 +168,19 @@ func (m *Machine) answered(mem *member) bool {
 
 // probeResult notes what a vantage saw. Under a mask everybody sees red.
 func (m *Machine) probeResult(ev ProbeResult) {
-	mem, ok := m.members[ev.Member]
+	mem, ok := m.members[ev.Reply.Member]
 	if !ok {
 		return
 	}
-	m.sees(mem, ev.Vantage, sighting{signal: ev.Ingress, at: m.now, detail: ev.IngressDetail})
-	if ev.Signal != federation.Absent {
+	m.sees(mem, ev.Vantage, sighting{signal: ev.Reply.Ingress, at: m.now, detail: ev.Reply.IngressDetail})
+	if ev.Reply.Signal != federation.Absent {
 		m.seesAPI(mem, ev)
 	}
 	m.judge(mem)
 }
 
 func (m *Machine) seesAPI(mem *member, ev ProbeResult) {
-	s := sighting{signal: ev.Signal, at: m.now, detail: ev.Detail, round: -1}
+	s := sighting{signal: ev.Reply.Signal, at: m.now, detail: ev.Reply.Detail, round: -1}
 	if mem.mask != "" {
 		s.signal, s.detail = federation.Red, "masked"
 	}

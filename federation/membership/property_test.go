@@ -73,7 +73,7 @@ func drawEvent(t *rapid.T, names []string) Event {
 		return BeatArrived{Beat: beat}
 	case 4, 5, 6:
 		vantage := rapid.SampledFrom(append([]string{"hub"}, names...)).Draw(t, "vantage")
-		return ProbeResult{Member: member, Vantage: vantage, Signal: signal}
+		return ProbeResult{Vantage: vantage, Reply: federation.ProbeReply{Member: member, Signal: signal}}
 	case 7:
 		return ReturnStep{Member: member, Incarnation: inc, Phase: Phase(rapid.IntRange(0, 2).Draw(t, "phase"))}
 	case 8:
@@ -118,9 +118,9 @@ func TestNoVerdictWithoutAWitness(t *testing.T) {
 				if !ok {
 					continue
 				}
-				m.Step(now, ProbeResult{Member: "a", Vantage: "hub", Signal: federation.Red})
+				m.Step(now, ProbeResult{Vantage: "hub", Reply: federation.ProbeReply{Member: "a", Signal: federation.Red}})
 				if len(ask.Vantages) > 1 {
-					m.Step(now, ProbeResult{Member: "a", Vantage: "b", Signal: federation.Green})
+					m.Step(now, ProbeResult{Vantage: "b", Reply: federation.ProbeReply{Member: "a", Signal: federation.Green}})
 				}
 			}
 			if r, _ := m.Record("a"); lost(r.Health) {

@@ -143,19 +143,19 @@ func (r *rig) answer(e AskProbe, vantage string) {
 	if v, ok := r.actors[vantage]; ok && !v.beating {
 		return
 	}
-	ev := ProbeResult{Member: e.Member, Vantage: vantage, Signal: federation.Green, Detail: "HTTP 200"}
+	reply := federation.ProbeReply{Member: e.Member, Signal: federation.Green, Detail: "HTTP 200"}
 	if e.IngressAt != "" {
-		ev.Ingress, ev.IngressDetail = a.seen(vantage)
+		reply.Ingress, reply.IngressDetail = a.seen(vantage)
 	}
 	after := 10 * time.Millisecond
 	switch {
 	case a.api == "refused":
-		ev.Signal, ev.Detail = federation.Red, "connection refused"
+		reply.Signal, reply.Detail = federation.Red, "connection refused"
 	case a.api == "down", a.api == "split" && vantage == "hub":
-		ev.Signal, ev.Detail = federation.Red, "no answer in 400 ms"
+		reply.Signal, reply.Detail = federation.Red, "no answer in 400 ms"
 		after = e.Timeout
 	}
-	r.pending = append(r.pending, probeAnswer{at: r.now.Add(after), ev: ev})
+	r.pending = append(r.pending, probeAnswer{at: r.now.Add(after), ev: ProbeResult{Vantage: vantage, Reply: reply}})
 }
 
 // advance runs the world for d.

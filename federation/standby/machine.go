@@ -136,10 +136,7 @@ func (m *Machine) evidence(ev Event) {
 	case BeatArrived:
 		m.feed(membership.BeatArrived{Beat: ev.Beat})
 	case ProbeResult:
-		m.feed(membership.ProbeResult{
-			Member: ev.Reply.Member, Vantage: ev.Vantage, Signal: ev.Reply.Signal, Detail: ev.Reply.Detail,
-			Ingress: ev.Reply.Ingress, IngressDetail: ev.Reply.IngressDetail,
-		})
+		m.feed(membership.ProbeResult{Vantage: ev.Vantage, Reply: ev.Reply})
 	case Disconnected:
 		m.feed(membership.Disconnected{Member: ev.Member})
 	case Stalled:

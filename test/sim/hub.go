@@ -301,7 +301,7 @@ func (h *hub) Receive(m Message) {
 			h.step(decision.Measured{Member: b.Reply.Member, Vantage: b.Vantage, RoundTrip: b.Reply.RoundTrip})
 			return
 		}
-		h.step(decision.ProbeResult{Member: b.Reply.Member, Vantage: b.Vantage, Reply: b.Reply})
+		h.step(decision.ProbeResult{Vantage: b.Vantage, Reply: b.Reply})
 	case hello:
 		if !h.replay(b.Hello) {
 			return

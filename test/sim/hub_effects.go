@@ -42,8 +42,8 @@ func (h *hub) execute(e decision.Effect) {
 	case decision.SendHubBeat:
 		h.beat(e)
 	case decision.AskProbe:
-		h.probe(e.Vantages, e.Request(), func(r federation.ProbeReply) {
-			h.step(decision.ProbeResult{Member: e.Member, Vantage: "hub", Reply: r})
+		h.probe(e.Vantages, e.Request, func(r federation.ProbeReply) {
+			h.step(decision.ProbeResult{Vantage: "hub", Reply: r})
 		})
 	case decision.Survey:
 		h.w.Send(h.name, e.Vantage, federation.ProbeRequest{Member: e.Member, Timeout: e.Timeout, Survey: true})
