@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/hansa-io/hansa/federation"
 	"github.com/hansa-io/hansa/federation/decision"
 	federationv1 "github.com/hansa-io/hansa/federation/v1"
 	"github.com/hansa-io/hansa/messaging"
@@ -33,27 +34,18 @@ func (l *leadership) follow(ctx context.Context) {
 
 func (l *leadership) followOne(ctx context.Context, source decision.Source) error {
 	bucket := string(source)
-	first := true
-	err := l.buckets[bucket].Follow(ctx, "", func(c messaging.Change) error {
-		switch {
-		case c.Reset && !first:
-			return errReset
-		case c.Reset:
-		case c.Synced:
+	return followWhole(ctx, bucket, l.buckets[bucket], following{
+		take: func(e messaging.Entry) { l.accept(bucket, e) },
+		synced: func() {
 			l.events.Put(decision.Synced{Source: source})
 			if bucket == subject.Members {
 				l.dir.completed()
 				l.group.Go(func() error { l.refreshAccounts(ctx); return nil })
 				l.group.Go(func() error { return l.watchExpiry(ctx) })
 			}
-		default:
-			l.accept(bucket, c.Entry)
-		}
-		first = false
-		l.heads.note(bucket, c.Revision)
-		return nil
+		},
+		came: func(r federation.Revision) { l.heads.note(bucket, r) },
 	})
-	return fmt.Errorf("follow bucket %s: %w", bucket, err)
 }
 
 // refreshAccounts lets the bus know every member's account as this program wants it: an

@@ -1,9 +1,9 @@
 package hub
 
 import (
+	"bytes"
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -56,7 +56,7 @@ func (i *imports) set(key string, e federation.Export) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	before := i.exports[key]
-	if before != nil && slices.Equal(before.data, data) || before == nil && e.Removed {
+	if before != nil && bytes.Equal(before.data, data) || before == nil && e.Removed {
 		return
 	}
 	if before != nil && before.gone {
@@ -140,22 +140,9 @@ func (i *imports) since(r federation.ImportsRequest) (federation.ImportsReply, e
 
 // followExports keeps what agents import.
 func (l *leadership) followExports(ctx context.Context) error {
-	first := true
-	err := l.buckets[subject.Exports].Follow(ctx, "", func(c messaging.Change) error {
-		switch {
-		case c.Reset && !first:
-			return errReset
-		case c.Reset:
-		case c.Synced:
-			l.imports.complete()
-		default:
-			l.acceptExport(c.Entry)
-		}
-		first = false
-		l.heads.note(subject.Exports, c.Revision)
-		return nil
+	return followWhole(ctx, subject.Exports, l.buckets[subject.Exports], following{
+		take: l.acceptExport, synced: l.imports.complete, came: func(r federation.Revision) { l.heads.note(subject.Exports, r) },
 	})
-	return fmt.Errorf("follow bucket %s: %w", subject.Exports, err)
 }
 
 func (l *leadership) acceptExport(entry messaging.Entry) {

@@ -9,7 +9,6 @@ import (
 
 	"github.com/hansa-io/hansa/federation"
 	"github.com/hansa-io/hansa/federation/decision"
-	"github.com/hansa-io/hansa/federation/probe"
 	"github.com/hansa-io/hansa/federation/standby"
 	federationv1 "github.com/hansa-io/hansa/federation/v1"
 	"github.com/hansa-io/hansa/messaging"
@@ -113,27 +112,13 @@ func (o *observer) step(ctx context.Context, ev standby.Event) {
 	for _, effect := range o.machine.Step(time.Now(), ev) {
 		switch e := effect.(type) {
 		case standby.AskProbe:
-			o.ask(ctx, e)
+			look{o.hub, o.group, o.dir}.from(ctx, e.Vantages, e.Request, func(reply federation.ProbeReply) {
+				o.events.Put(standby.ProbeResult{Vantage: ownVantage, Reply: reply})
+			})
 		case standby.SendOpinion:
 			_ = o.hub.opts.Bus.Publish(subject.HubOpinion(), federationv1.EncodeOpinion(e.Opinion)) // the next one repairs a lost one
 		default:
 			panic(fmt.Sprintf("hub: no rule for effect %T", effect)) // the closed set of standby.Effect
-		}
-	}
-}
-
-// ask looks at a member from every vantage point that the machine named.
-func (o *observer) ask(ctx context.Context, e standby.AskProbe) {
-	for _, vantage := range e.Vantages {
-		if vantage == ownVantage {
-			o.group.Go(func() error {
-				o.events.Put(standby.ProbeResult{Vantage: ownVantage, Reply: probe.Do(ctx, e.Request)})
-				return nil
-			})
-			continue
-		}
-		if account, ok := o.dir.accountOf(vantage); ok {
-			_ = o.hub.opts.Bus.Publish(subject.Down(account, subject.DownProbe), federationv1.EncodeProbeRequest(e.Request)) // a lost one is asked again
 		}
 	}
 }
@@ -157,21 +142,9 @@ func (o *observer) followOne(ctx context.Context, name string, synced func()) er
 	if err != nil {
 		return fmt.Errorf("open bucket %s: %w", name, err)
 	}
-	first := true
-	err = bucket.Follow(ctx, "", func(c messaging.Change) error {
-		switch {
-		case c.Reset && !first:
-			return errReset
-		case c.Reset:
-		case c.Synced:
-			synced()
-		default:
-			o.accept(name, c.Entry)
-		}
-		first = false
-		return nil
+	return followWhole(ctx, name, bucket, following{
+		take: func(e messaging.Entry) { o.accept(name, e) }, synced: synced, came: func(federation.Revision) {},
 	})
-	return fmt.Errorf("follow bucket %s: %w", name, err)
 }
 
 // accept takes one version of a record. The leader tells of those that cannot be read.
