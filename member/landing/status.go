@@ -68,8 +68,10 @@ func (l *Lander) statusOf(inv Inventory, rules *rules) federation.WorkStatus {
 		switch {
 		case item.Leaving:
 			o.State, o.Message = federation.WorkRemoving, "is being deleted"+held(u.GetFinalizers())
-		case !seen || u == nil && !inv.Whole:
-			o.State = federation.WorkProgressing
+		case !seen:
+			o.State, o.Message = federation.WorkProgressing, "objects of its kind are being read"
+		case u == nil && !inv.Whole:
+			o.State, o.Message = federation.WorkProgressing, "it is being landed"
 		case u == nil && item.Ends > 0:
 			o.State, o.Message = federation.WorkReady, "it ended, and is gone as its ttlSecondsAfterFinished says"
 			s.Ready += item.Ends

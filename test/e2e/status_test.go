@@ -21,12 +21,12 @@ func checkStatusRules(t *testing.T, f federation) {
 		}
 		return ""
 	})
-	is := func(state, message string) {
+	is := func(state, message string) { // in every member
 		t.Helper()
 		f.await(t, 20*time.Second, func() string {
 			w := f.workload(t, "data/orders")
 			described := f.run(t, "hansa", "describe", "statusrule", "databases")
-			if w.Status.State == state && strings.Count(described, "v1/Database data/orders") == len(members) && strings.Contains(described, message) {
+			if w.Status.State == state && strings.Count(described, "v1/Database data/orders") == len(members) && strings.Count(described, message) == len(members) {
 				return ""
 			}
 			return "want " + state + " with " + message + ", got " + w.Status.State + " and\n" + described
