@@ -101,9 +101,6 @@ type Beat struct {
 	IngressAt string
 	// Peers are the agent's running observations of other members.
 	Peers []PeerObservation
-	// Holdings are the epochs of the works that run in the member; sent while
-	// the member is returning, and after every incarnation's first beats.
-	Holdings []Holding
 	// Goodbye is set on the last beat of a planned stop.
 	Goodbye bool
 }

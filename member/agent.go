@@ -117,12 +117,10 @@ type Agent struct {
 	admission *admit.Server // nil without one
 	leases    atomic.Pointer[map[federation.Key]time.Time]
 
-	vitals  atomic.Pointer[vitals]
 	hub     atomic.Pointer[hubHeard]
 	refusal atomic.Pointer[string] // the hub's last one of a hello
 	layers  atomic.Pointer[federation.Layers]
 	lookout lookout
-	begun   time.Time
 	leave   chan federation.Remains              // the hub has the member leave
 	probes  chan struct{}                        // a token for each look at another member that is under way
 	exports map[federation.Key]federation.Export // last reported; only reportExports uses it
@@ -249,12 +247,10 @@ func (a *Agent) prepare(ctx context.Context) error {
 	if err := a.connect(); err != nil {
 		return err
 	}
-	a.begun = time.Now()
 	a.reports = newReporter(a.control, a.log)
 	a.facts = newFacts()
 	a.hub.Store(&hubHeard{})
 	a.layers.Store(&federation.Layers{})
-	a.vitals.Store(&vitals{})
 	a.log.Info("agent starts", "incarnation", a.incarnation, "cluster", clusterID)
 	return nil
 }

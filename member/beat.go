@@ -16,21 +16,14 @@ const (
 	beatEvery = 250 * time.Millisecond
 	// lookEvery is how often the API server is asked for its health.
 	lookEvery = time.Second
-	// firstBeats is how long beats of a new life carry the holdings, whatever the hub
-	// thinks of the member.
-	firstBeats = 2 * time.Second
 	// mostProbes bounds how many looks at other members are under way.
 	mostProbes = 32
 )
-
-// vitals are what beats take from the guard; nothing while they do not show it.
-type vitals struct{ holdings []federation.Holding }
 
 // hubHeard is the last beat of the hub.
 type hubHeard struct {
 	sequence uint64
 	at       time.Time
-	health   federation.Health
 	term     uint64
 	imports  uint64 // revision of the clusterset within the term; 0: not told
 }
@@ -61,16 +54,8 @@ func (a *Agent) nextBeat(sequence uint64, stall time.Duration) federation.Beat {
 	if heard.sequence > 0 {
 		b.HubSequence, b.HubAge = heard.sequence, time.Since(heard.at)
 	}
-	if a.showsHoldings() {
-		b.Holdings = a.vitals.Load().holdings
-	}
 	a.lookout.tell(time.Now(), &b)
 	return b
-}
-
-// showsHoldings: of a member that the hub thinks well of, beats do not say what is there.
-func (a *Agent) showsHoldings() bool {
-	return time.Since(a.begun) < firstBeats || a.hub.Load().health != federation.Healthy
 }
 
 // goodbye is the last beat of a planned stop.
@@ -145,13 +130,7 @@ func (a *Agent) hearHub(m messaging.Message) {
 	if b.Term < before.term {
 		return
 	}
-	heard := &hubHeard{sequence: b.Sequence, at: time.Now(), term: b.Term, imports: b.Imports}
-	for _, line := range b.Members {
-		if line.Member == a.opts.Name {
-			heard.health = line.Health
-		}
-	}
-	a.hub.Store(heard)
+	a.hub.Store(&hubHeard{sequence: b.Sequence, at: time.Now(), term: b.Term, imports: b.Imports})
 	if b.Term != before.term || b.Imports != before.imports {
 		mark(a.imported)
 	}

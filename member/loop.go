@@ -119,11 +119,6 @@ func (a *Agent) step(ctx context.Context, in input) error {
 	if careful && !a.guard.Careful() {
 		a.inbox.drifted(a.lander.Workloads()...) // what was left alone
 	}
-	var shown vitals
-	if a.showsHoldings() {
-		shown.holdings = a.guard.Holdings()
-	}
-	a.vitals.Store(&shown)
 	return nil
 }
 

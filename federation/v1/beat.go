@@ -14,7 +14,7 @@ func EncodeBeat(b federation.Beat) []byte {
 		Peers: each(b.Peers, func(p federation.PeerObservation) *PeerObservation {
 			return &PeerObservation{Member: p.Member, Ingress: uint32(p.Ingress), Age: fromDuration(p.Age), Detail: p.Detail}
 		}),
-		Holdings: each(b.Holdings, fromHolding), Goodbye: b.Goodbye, IngressAt: b.IngressAt,
+		Goodbye: b.Goodbye, IngressAt: b.IngressAt,
 	})
 }
 
@@ -32,17 +32,13 @@ func DecodeBeat(b []byte) (federation.Beat, error) {
 		if err != nil {
 			return federation.Beat{}, err
 		}
-		holdings, err := eachErr(m.GetHoldings(), toHolding)
-		if err != nil {
-			return federation.Beat{}, err
-		}
 		return federation.Beat{
 			Member: m.GetMember(), Incarnation: federation.Incarnation(m.GetIncarnation()), Sequence: m.GetSequence(),
 			Stall: toDuration(m.GetStall()), HubSequence: m.GetHubSequence(), HubAge: toDuration(m.GetHubAge()), HubTerm: m.GetHubTerm(),
 			Layers: federation.Layers{
 				API: signals[0], Etcd: signals[1], Ingress: signals[2], Nodes: m.GetNodes(), NodesReady: m.GetNodesReady(),
 			},
-			Peers: peers, Holdings: holdings, Goodbye: m.GetGoodbye(), IngressAt: m.GetIngressAt(),
+			Peers: peers, Goodbye: m.GetGoodbye(), IngressAt: m.GetIngressAt(),
 		}, named("member", m.GetMember())
 	})
 }

@@ -39,7 +39,6 @@ type Beat struct {
 	Nodes      int64              `protobuf:"varint,10,opt,name=nodes,proto3" json:"nodes,omitempty"`
 	NodesReady int64              `protobuf:"varint,11,opt,name=nodes_ready,json=nodesReady,proto3" json:"nodes_ready,omitempty"`
 	Peers      []*PeerObservation `protobuf:"bytes,12,rep,name=peers,proto3" json:"peers,omitempty"`
-	Holdings   []*Holding         `protobuf:"bytes,13,rep,name=holdings,proto3" json:"holdings,omitempty"`
 	Goodbye    bool               `protobuf:"varint,14,opt,name=goodbye,proto3" json:"goodbye,omitempty"`
 	HubTerm    uint64             `protobuf:"varint,15,opt,name=hub_term,json=hubTerm,proto3" json:"hub_term,omitempty"`
 	// Where others reach the member as its users do; "none": nowhere.
@@ -158,13 +157,6 @@ func (x *Beat) GetNodesReady() int64 {
 func (x *Beat) GetPeers() []*PeerObservation {
 	if x != nil {
 		return x.Peers
-	}
-	return nil
-}
-
-func (x *Beat) GetHoldings() []*Holding {
-	if x != nil {
-		return x.Holdings
 	}
 	return nil
 }
@@ -4473,7 +4465,7 @@ var File_federation_v1_messages_proto protoreflect.FileDescriptor
 
 const file_federation_v1_messages_proto_rawDesc = "" +
 	"\n" +
-	"\x1cfederation/v1/messages.proto\x12\x13hansa.federation.v1\x1a\x1bfederation/v1/records.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa5\x04\n" +
+	"\x1cfederation/v1/messages.proto\x12\x13hansa.federation.v1\x1a\x1bfederation/v1/records.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf1\x03\n" +
 	"\x04Beat\x12\x16\n" +
 	"\x06member\x18\x01 \x01(\tR\x06member\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\x04R\vincarnation\x12\x1a\n" +
@@ -4488,12 +4480,11 @@ const file_federation_v1_messages_proto_rawDesc = "" +
 	" \x01(\x03R\x05nodes\x12\x1f\n" +
 	"\vnodes_ready\x18\v \x01(\x03R\n" +
 	"nodesReady\x12:\n" +
-	"\x05peers\x18\f \x03(\v2$.hansa.federation.v1.PeerObservationR\x05peers\x128\n" +
-	"\bholdings\x18\r \x03(\v2\x1c.hansa.federation.v1.HoldingR\bholdings\x12\x18\n" +
+	"\x05peers\x18\f \x03(\v2$.hansa.federation.v1.PeerObservationR\x05peers\x12\x18\n" +
 	"\agoodbye\x18\x0e \x01(\bR\agoodbye\x12\x19\n" +
 	"\bhub_term\x18\x0f \x01(\x04R\ahubTerm\x12\x1d\n" +
 	"\n" +
-	"ingress_at\x18\x10 \x01(\tR\tingressAt\"\x88\x01\n" +
+	"ingress_at\x18\x10 \x01(\tR\tingressAtJ\x04\b\r\x10\x0e\"\x88\x01\n" +
 	"\x0fPeerObservation\x12\x16\n" +
 	"\x06member\x18\x01 \x01(\tR\x06member\x12\x18\n" +
 	"\aingress\x18\x02 \x01(\rR\aingress\x12+\n" +
@@ -4935,61 +4926,60 @@ var file_federation_v1_messages_proto_depIdxs = []int32{
 	66, // 0: hansa.federation.v1.Beat.stall:type_name -> google.protobuf.Duration
 	66, // 1: hansa.federation.v1.Beat.hub_age:type_name -> google.protobuf.Duration
 	1,  // 2: hansa.federation.v1.Beat.peers:type_name -> hansa.federation.v1.PeerObservation
-	3,  // 3: hansa.federation.v1.Beat.holdings:type_name -> hansa.federation.v1.Holding
-	66, // 4: hansa.federation.v1.PeerObservation.age:type_name -> google.protobuf.Duration
-	67, // 5: hansa.federation.v1.Holding.workload:type_name -> hansa.federation.v1.Key
-	7,  // 6: hansa.federation.v1.HubBeat.members:type_name -> hansa.federation.v1.MemberBeat
-	8,  // 7: hansa.federation.v1.HubBeat.masks:type_name -> hansa.federation.v1.FaultMask
-	62, // 8: hansa.federation.v1.HubBeat.heads:type_name -> hansa.federation.v1.HubBeat.HeadsEntry
-	2,  // 9: hansa.federation.v1.HubBeat.looks:type_name -> hansa.federation.v1.Look
-	6,  // 10: hansa.federation.v1.Opinion.members:type_name -> hansa.federation.v1.MemberOpinion
-	66, // 11: hansa.federation.v1.MemberOpinion.heard_age:type_name -> google.protobuf.Duration
-	66, // 12: hansa.federation.v1.MemberBeat.heard_age:type_name -> google.protobuf.Duration
-	66, // 13: hansa.federation.v1.FaultMask.lifetime:type_name -> google.protobuf.Duration
-	3,  // 14: hansa.federation.v1.Hello.holdings:type_name -> hansa.federation.v1.Holding
-	3,  // 15: hansa.federation.v1.HelloReply.keep:type_name -> hansa.federation.v1.Holding
-	3,  // 16: hansa.federation.v1.HelloReply.stop:type_name -> hansa.federation.v1.Holding
-	66, // 17: hansa.federation.v1.ProbeRequest.timeout:type_name -> google.protobuf.Duration
-	66, // 18: hansa.federation.v1.ProbeReply.round_trip:type_name -> google.protobuf.Duration
-	15, // 19: hansa.federation.v1.QueryReport.counts:type_name -> hansa.federation.v1.QueryCount
-	67, // 20: hansa.federation.v1.QueryCount.service:type_name -> hansa.federation.v1.Key
-	68, // 21: hansa.federation.v1.JoinRequest.place:type_name -> hansa.federation.v1.Place
-	63, // 22: hansa.federation.v1.JoinRequest.labels:type_name -> hansa.federation.v1.JoinRequest.LabelsEntry
-	69, // 23: hansa.federation.v1.JoinReply.expires_at:type_name -> google.protobuf.Timestamp
-	66, // 24: hansa.federation.v1.TokenRequest.ttl:type_name -> google.protobuf.Duration
-	69, // 25: hansa.federation.v1.TokenReply.expires_at:type_name -> google.protobuf.Timestamp
-	22, // 26: hansa.federation.v1.TokensReply.tokens:type_name -> hansa.federation.v1.Token
-	69, // 27: hansa.federation.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
-	64, // 28: hansa.federation.v1.SimulationRequest.scale:type_name -> hansa.federation.v1.SimulationRequest.ScaleEntry
-	70, // 29: hansa.federation.v1.SimulationRequest.add:type_name -> hansa.federation.v1.MemberSpec
-	71, // 30: hansa.federation.v1.SimulationRequest.add_facts:type_name -> hansa.federation.v1.MemberFacts
-	65, // 31: hansa.federation.v1.SimulationRequest.policies:type_name -> hansa.federation.v1.SimulationRequest.PoliciesEntry
-	25, // 32: hansa.federation.v1.Simulation.moves:type_name -> hansa.federation.v1.Move
-	26, // 33: hansa.federation.v1.Simulation.unmet:type_name -> hansa.federation.v1.Unmet
-	67, // 34: hansa.federation.v1.Move.workload:type_name -> hansa.federation.v1.Key
-	67, // 35: hansa.federation.v1.Unmet.workload:type_name -> hansa.federation.v1.Key
-	28, // 36: hansa.federation.v1.Readiness.scenarios:type_name -> hansa.federation.v1.Scenario
-	69, // 37: hansa.federation.v1.Readiness.checked_at:type_name -> google.protobuf.Timestamp
-	26, // 38: hansa.federation.v1.Scenario.unmet:type_name -> hansa.federation.v1.Unmet
-	67, // 39: hansa.federation.v1.RebalanceRequest.workload:type_name -> hansa.federation.v1.Key
-	67, // 40: hansa.federation.v1.ReplayRequest.workload:type_name -> hansa.federation.v1.Key
-	67, // 41: hansa.federation.v1.Replay.workload:type_name -> hansa.federation.v1.Key
-	36, // 42: hansa.federation.v1.DescribeReply.evidence:type_name -> hansa.federation.v1.Evidence
-	66, // 43: hansa.federation.v1.Evidence.age:type_name -> google.protobuf.Duration
-	67, // 44: hansa.federation.v1.RenewRequest.workload:type_name -> hansa.federation.v1.Key
-	66, // 45: hansa.federation.v1.Grant.ttl:type_name -> google.protobuf.Duration
-	50, // 46: hansa.federation.v1.RestoreReply.changes:type_name -> hansa.federation.v1.RestoreChanges
-	69, // 47: hansa.federation.v1.RestoreChanges.at:type_name -> google.protobuf.Timestamp
-	51, // 48: hansa.federation.v1.RestoreChanges.counts:type_name -> hansa.federation.v1.BucketCount
-	52, // 49: hansa.federation.v1.RestoreChanges.list:type_name -> hansa.federation.v1.RestoreChange
-	69, // 50: hansa.federation.v1.Rotation.at:type_name -> google.protobuf.Timestamp
-	72, // 51: hansa.federation.v1.Rotated.user:type_name -> hansa.federation.v1.BusUser
-	61, // 52: hansa.federation.v1.ImportsReply.sources:type_name -> hansa.federation.v1.ImportSource
-	53, // [53:53] is the sub-list for method output_type
-	53, // [53:53] is the sub-list for method input_type
-	53, // [53:53] is the sub-list for extension type_name
-	53, // [53:53] is the sub-list for extension extendee
-	0,  // [0:53] is the sub-list for field type_name
+	66, // 3: hansa.federation.v1.PeerObservation.age:type_name -> google.protobuf.Duration
+	67, // 4: hansa.federation.v1.Holding.workload:type_name -> hansa.federation.v1.Key
+	7,  // 5: hansa.federation.v1.HubBeat.members:type_name -> hansa.federation.v1.MemberBeat
+	8,  // 6: hansa.federation.v1.HubBeat.masks:type_name -> hansa.federation.v1.FaultMask
+	62, // 7: hansa.federation.v1.HubBeat.heads:type_name -> hansa.federation.v1.HubBeat.HeadsEntry
+	2,  // 8: hansa.federation.v1.HubBeat.looks:type_name -> hansa.federation.v1.Look
+	6,  // 9: hansa.federation.v1.Opinion.members:type_name -> hansa.federation.v1.MemberOpinion
+	66, // 10: hansa.federation.v1.MemberOpinion.heard_age:type_name -> google.protobuf.Duration
+	66, // 11: hansa.federation.v1.MemberBeat.heard_age:type_name -> google.protobuf.Duration
+	66, // 12: hansa.federation.v1.FaultMask.lifetime:type_name -> google.protobuf.Duration
+	3,  // 13: hansa.federation.v1.Hello.holdings:type_name -> hansa.federation.v1.Holding
+	3,  // 14: hansa.federation.v1.HelloReply.keep:type_name -> hansa.federation.v1.Holding
+	3,  // 15: hansa.federation.v1.HelloReply.stop:type_name -> hansa.federation.v1.Holding
+	66, // 16: hansa.federation.v1.ProbeRequest.timeout:type_name -> google.protobuf.Duration
+	66, // 17: hansa.federation.v1.ProbeReply.round_trip:type_name -> google.protobuf.Duration
+	15, // 18: hansa.federation.v1.QueryReport.counts:type_name -> hansa.federation.v1.QueryCount
+	67, // 19: hansa.federation.v1.QueryCount.service:type_name -> hansa.federation.v1.Key
+	68, // 20: hansa.federation.v1.JoinRequest.place:type_name -> hansa.federation.v1.Place
+	63, // 21: hansa.federation.v1.JoinRequest.labels:type_name -> hansa.federation.v1.JoinRequest.LabelsEntry
+	69, // 22: hansa.federation.v1.JoinReply.expires_at:type_name -> google.protobuf.Timestamp
+	66, // 23: hansa.federation.v1.TokenRequest.ttl:type_name -> google.protobuf.Duration
+	69, // 24: hansa.federation.v1.TokenReply.expires_at:type_name -> google.protobuf.Timestamp
+	22, // 25: hansa.federation.v1.TokensReply.tokens:type_name -> hansa.federation.v1.Token
+	69, // 26: hansa.federation.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
+	64, // 27: hansa.federation.v1.SimulationRequest.scale:type_name -> hansa.federation.v1.SimulationRequest.ScaleEntry
+	70, // 28: hansa.federation.v1.SimulationRequest.add:type_name -> hansa.federation.v1.MemberSpec
+	71, // 29: hansa.federation.v1.SimulationRequest.add_facts:type_name -> hansa.federation.v1.MemberFacts
+	65, // 30: hansa.federation.v1.SimulationRequest.policies:type_name -> hansa.federation.v1.SimulationRequest.PoliciesEntry
+	25, // 31: hansa.federation.v1.Simulation.moves:type_name -> hansa.federation.v1.Move
+	26, // 32: hansa.federation.v1.Simulation.unmet:type_name -> hansa.federation.v1.Unmet
+	67, // 33: hansa.federation.v1.Move.workload:type_name -> hansa.federation.v1.Key
+	67, // 34: hansa.federation.v1.Unmet.workload:type_name -> hansa.federation.v1.Key
+	28, // 35: hansa.federation.v1.Readiness.scenarios:type_name -> hansa.federation.v1.Scenario
+	69, // 36: hansa.federation.v1.Readiness.checked_at:type_name -> google.protobuf.Timestamp
+	26, // 37: hansa.federation.v1.Scenario.unmet:type_name -> hansa.federation.v1.Unmet
+	67, // 38: hansa.federation.v1.RebalanceRequest.workload:type_name -> hansa.federation.v1.Key
+	67, // 39: hansa.federation.v1.ReplayRequest.workload:type_name -> hansa.federation.v1.Key
+	67, // 40: hansa.federation.v1.Replay.workload:type_name -> hansa.federation.v1.Key
+	36, // 41: hansa.federation.v1.DescribeReply.evidence:type_name -> hansa.federation.v1.Evidence
+	66, // 42: hansa.federation.v1.Evidence.age:type_name -> google.protobuf.Duration
+	67, // 43: hansa.federation.v1.RenewRequest.workload:type_name -> hansa.federation.v1.Key
+	66, // 44: hansa.federation.v1.Grant.ttl:type_name -> google.protobuf.Duration
+	50, // 45: hansa.federation.v1.RestoreReply.changes:type_name -> hansa.federation.v1.RestoreChanges
+	69, // 46: hansa.federation.v1.RestoreChanges.at:type_name -> google.protobuf.Timestamp
+	51, // 47: hansa.federation.v1.RestoreChanges.counts:type_name -> hansa.federation.v1.BucketCount
+	52, // 48: hansa.federation.v1.RestoreChanges.list:type_name -> hansa.federation.v1.RestoreChange
+	69, // 49: hansa.federation.v1.Rotation.at:type_name -> google.protobuf.Timestamp
+	72, // 50: hansa.federation.v1.Rotated.user:type_name -> hansa.federation.v1.BusUser
+	61, // 51: hansa.federation.v1.ImportsReply.sources:type_name -> hansa.federation.v1.ImportSource
+	52, // [52:52] is the sub-list for method output_type
+	52, // [52:52] is the sub-list for method input_type
+	52, // [52:52] is the sub-list for extension type_name
+	52, // [52:52] is the sub-list for extension extendee
+	0,  // [0:52] is the sub-list for field type_name
 }
 
 func init() { file_federation_v1_messages_proto_init() }

@@ -170,7 +170,7 @@ func (a *agent) beat() {
 	a.sequence++
 	b := federation.Beat{
 		Member: a.name, Incarnation: a.on.incarnation, Sequence: a.sequence,
-		HubSequence: a.heard, HubAge: a.w.now.Sub(a.heardAt), HubTerm: a.term, Holdings: a.guard.Holdings(),
+		HubSequence: a.heard, HubAge: a.w.now.Sub(a.heardAt), HubTerm: a.term,
 		IngressAt: a.on.cluster.ingressAt(), Peers: a.others.observations(a.w.now),
 	}
 	b.Layers = federation.Layers{API: federation.Red, Nodes: a.on.nodes, NodesReady: a.on.nodes}
