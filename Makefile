@@ -19,7 +19,7 @@ GOLANGCI := $(GO) tool -modfile=.ci/lint/go.mod golangci-lint
 GOVULNCHECK := $(GO) tool -modfile=.ci/lint/go.mod govulncheck
 BUF := $(GO) tool -modfile=.ci/tools/go.mod buf
 
-.PHONY: help build hansa hansa-agent hansa-cluster hansa-pod tools up down test test-unit test-e2e net bus lint fmt vuln bench sim proto proto-check clean
+.PHONY: help build hansa hansa-agent hansa-cluster hansa-pod image tools up down test test-unit test-e2e net bus lint fmt vuln bench sim proto proto-check clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -36,6 +36,12 @@ hansa-agent:
 
 hansa-cluster:
 	$(GO) build -ldflags "$(HANSA_CLUSTER_LDFLAGS)" -o bin/hansa-cluster ./member/cmd/hansa-cluster
+
+# IMAGE names it; bin/hansa-agent.tar is for "docker load", and to be pushed from there.
+IMAGE ?= hansa-agent:latest
+
+image: hansa-agent ## bin/hansa-agent.tar, a container image of the agent, called IMAGE
+	$(GO) run ./member/cmd/agent-image -name $(IMAGE) -o bin/hansa-agent.tar bin/hansa-agent
 
 hansa-pod:
 	$(GO) build -ldflags "-s -w" -o bin/hansa-pod ./member/cmd/hansa-pod

@@ -34,7 +34,7 @@ type Agent struct {
 // workloads.
 type Admission struct {
 	Listen string `yaml:"listen"` // host:port; empty means that nobody asks
-	URL    string `yaml:"url"`    // https://host:port; empty means listen
+	URL    string `yaml:"url"`    // https://host:port, or of a Service; empty means listen
 }
 
 // LoadAgent reads the file at path over the defaults, makes its paths absolute and

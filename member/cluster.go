@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/hansa-io/hansa/member/admit"
 	"github.com/hansa-io/hansa/member/kube"
 )
 
@@ -12,8 +13,8 @@ import (
 type home interface {
 	// ID identifies the cluster.
 	ID(ctx context.Context) (string, error)
-	// CheckRights says what the agent may not do and must.
-	CheckRights(ctx context.Context) error
+	// CheckRights says what the agent may not do and must, more than every agent.
+	CheckRights(ctx context.Context, more ...kube.Right) error
 	// Marker says whose member the cluster is, and Mark notes it.
 	Marker(ctx context.Context) (kube.Marker, error)
 	Mark(ctx context.Context, m kube.Marker) error
@@ -40,7 +41,7 @@ func (a *Agent) clusterID(ctx context.Context) (string, error) {
 		case denied.IsZero():
 			denied = time.Now()
 		case time.Since(denied) > rulesWithin:
-			if lacks := a.home.CheckRights(ctx); lacks != nil {
+			if lacks := a.checkRights(ctx); lacks != nil {
 				err = lacks
 			}
 			return "", notJoined(err)
@@ -84,9 +85,17 @@ func (a *Agent) mark(ctx context.Context) error {
 	return a.book.change(func(id *identity) { id.Marked = true })
 }
 
+// checkRights says what the agent may not do and must, as it is configured.
+func (a *Agent) checkRights(ctx context.Context) error {
+	if a.opts.AdmissionListen == "" {
+		return a.home.CheckRights(ctx)
+	}
+	return a.home.CheckRights(ctx, kube.AdmissionRights(admit.ConfigurationName)...)
+}
+
 // tellRights logs what a joined agent may not do any more, and must.
 func (a *Agent) tellRights(ctx context.Context) {
-	if err := a.home.CheckRights(ctx); err != nil {
+	if err := a.checkRights(ctx); err != nil {
 		a.log.Warn("rights are missing", "reason", err)
 	}
 }

@@ -75,7 +75,7 @@ func (a *Agent) admitted(ctx context.Context, clusterID string) (identity, error
 	if a.opts.JoinToken == "" {
 		return id, fmt.Errorf("not joined yet, and there is no join token: make one with \"hansa token create --member %s\"", a.opts.Name)
 	}
-	if err := a.home.CheckRights(ctx); err != nil {
+	if err := a.checkRights(ctx); err != nil {
 		return id, notJoined(err)
 	}
 	return a.join(ctx, clusterID)

@@ -94,9 +94,9 @@ type ground struct {
 func (g *ground) ID(context.Context) (string, error) {
 	return "c1", nil
 }
-func (g *ground) CheckRights(context.Context) error           { return g.lacks }
-func (g *ground) Marker(context.Context) (kube.Marker, error) { return g.marker, nil }
-func (g *ground) Mark(_ context.Context, m kube.Marker) error { g.marker = m; return nil }
+func (g *ground) CheckRights(context.Context, ...kube.Right) error { return g.lacks }
+func (g *ground) Marker(context.Context) (kube.Marker, error)      { return g.marker, nil }
+func (g *ground) Mark(_ context.Context, m kube.Marker) error      { g.marker = m; return nil }
 func (g *ground) Unmark(_ context.Context, m kube.Marker) error {
 	if g.marker == m {
 		g.marker = kube.Marker{}

@@ -28,6 +28,8 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/hansa-io/hansa/federation"
@@ -55,18 +57,20 @@ const (
 const ConfigurationName = "hansa-at-most-one"
 
 const (
-	path       = "/pods"
-	maxReview  = 4 << 20 // bytes; a pod has at most 1.5 MB
-	askLimit   = 2       // seconds that the API server waits for an answer
-	validity   = 10 * 365 * 24 * time.Hour
-	slowReader = 5 * time.Second
+	path          = "/pods"
+	serviceDomain = ".svc"
+	maxReview     = 4 << 20 // bytes; a pod has at most 1.5 MB
+	askLimit      = 2       // seconds that the API server waits for an answer
+	validity      = 10 * 365 * 24 * time.Hour
+	slowReader    = 5 * time.Second
 )
 
 // Options of a Server.
 type Options struct {
 	// Listen is host:port; with port 0 any free one.
 	Listen string
-	// URL under which the API server reaches it, without a path; empty means Listen.
+	// URL under which the API server reaches it, without a path; empty means Listen. The
+	// host NAME.NAMESPACE.svc is a Service: the API server finds it by that, not by DNS.
 	URL string
 	// Identity is the certificate and key, PEM, of an earlier life of the server; it is
 	// used again if it is good for the URL, so that pods that know it need not change.
@@ -103,6 +107,10 @@ func New(opts Options) (*Server, error) {
 	if err != nil || u.Scheme != "https" || u.Hostname() == "" {
 		listener.Close()
 		return nil, fmt.Errorf("admission URL %q: want https://HOST[:PORT]", base)
+	}
+	if host := u.Hostname(); strings.HasSuffix(host, serviceDomain) && strings.Count(host, ".") != 2 {
+		listener.Close()
+		return nil, fmt.Errorf("admission URL %q: want https://NAME.NAMESPACE%s[:PORT] for a Service", base, serviceDomain)
 	}
 	s.base, s.identity = u, opts.Identity
 	certificate, err := known(opts.Identity, u.Hostname())
@@ -169,13 +177,27 @@ func (s *Server) Configuration() ([]byte, error) {
 			"sideEffects":             "None",
 			"failurePolicy":           "Fail",
 			"timeoutSeconds":          askLimit,
-			"clientConfig":            map[string]any{"url": s.base.JoinPath(path).String(), "caBundle": s.ca},
+			"clientConfig":            s.client(),
 			"objectSelector":          map[string]any{"matchLabels": map[string]any{Label: "true"}},
 			"rules": []any{map[string]any{
 				"apiGroups": []string{""}, "apiVersions": []string{"v1"}, "resources": []string{"pods"}, "operations": []string{"CREATE"},
 			}},
 		}},
 	})
+}
+
+// client says how the API server reaches this server.
+func (s *Server) client() map[string]any {
+	service, ok := strings.CutSuffix(s.base.Hostname(), serviceDomain)
+	if !ok {
+		return map[string]any{"url": s.base.JoinPath(path).String(), "caBundle": s.ca}
+	}
+	name, namespace, _ := strings.Cut(service, ".")
+	reference := map[string]any{"name": name, "namespace": namespace, "path": path}
+	if port, err := strconv.Atoi(s.base.Port()); err == nil {
+		reference["port"] = port
+	}
+	return map[string]any{"service": reference, "caBundle": s.ca}
 }
 
 // review is the part of an AdmissionReview that matters.

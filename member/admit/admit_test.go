@@ -128,9 +128,29 @@ func TestNewRefuses(t *testing.T) {
 		{Options{Listen: "127.0.0.1:0", Log: log}, "Left and Log must be set"},
 		{Options{Listen: "127.0.0.1", Log: log, Left: left}, "listen for admission reviews"},
 		{Options{Listen: "127.0.0.1:0", URL: "http://h", Log: log, Left: left}, "want https://HOST"},
+		{Options{Listen: "127.0.0.1:0", URL: "https://agent.svc", Log: log, Left: left}, "want https://NAME.NAMESPACE.svc"},
 	} {
 		if s, err := New(c.opts); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%+v: %v, want %q", s, err, c.want)
+		}
+	}
+}
+
+// TestClient: by its URL the API server reaches the server itself, or a Service of it.
+func TestClient(t *testing.T) {
+	for address, want := range map[string]string{
+		"https://10.0.0.7:8443":           `"url":"https://10.0.0.7:8443/pods"`,
+		"https://agent.system.svc":        `"service":{"name":"agent","namespace":"system","path":"/pods"}`,
+		"https://agent.system.svc:8443":   `"service":{"name":"agent","namespace":"system","path":"/pods","port":8443}`,
+		"https://agent.system.svc.local/": `"url":"https://agent.system.svc.local/pods"`,
+	} {
+		s, err := New(Options{Listen: "127.0.0.1:0", URL: address, Log: slog.New(slog.DiscardHandler), Left: func(federation.Key, time.Time) (time.Duration, string) { return 0, "" }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(s.Close)
+		if c, err := s.Configuration(); err != nil || !strings.Contains(string(c), want) {
+			t.Errorf("%s: %v, want %s in %s", address, err, want, c)
 		}
 	}
 }

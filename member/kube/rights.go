@@ -56,6 +56,19 @@ func BaseRights() []Right {
 	return append(out, Right{Verb: "get", Resource: "configmaps", Namespace: recordsNamespace, Name: markerName})
 }
 
+// AdmissionRights are what an agent needs beside BaseRights to have the API server ask it
+// about pods, and no longer: the configuration of that name is written and removed. RBAC
+// cannot limit create to names.
+func AdmissionRights(configuration string) []Right {
+	const resource = "validatingwebhookconfigurations.admissionregistration.k8s.io"
+	return []Right{
+		{Verb: "create", Resource: resource},
+		{Verb: "delete", Resource: resource, Name: configuration},
+		{Verb: "get", Resource: resource, Name: configuration},
+		{Verb: "patch", Resource: resource, Name: configuration},
+	}
+}
+
 const crdResource = "customresourcedefinitions.apiextensions.k8s.io"
 
 // Missing asks the API server which of the rights this client does not have.
@@ -88,10 +101,10 @@ func (r Right) review() *unstructured.Unstructured {
 	return &unstructured.Unstructured{Object: map[string]any{"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview", "spec": spec}}
 }
 
-// CheckRights returns one line that lists what the agent may not do and must. Where
-// its namespace is not there yet, it must be able to make that, too.
-func (c *Client) CheckRights(ctx context.Context) error {
-	needed := BaseRights()
+// CheckRights returns one line that lists what the agent may not do and must: BaseRights,
+// and more. Where its namespace is not there yet, it must be able to make that, too.
+func (c *Client) CheckRights(ctx context.Context, more ...Right) error {
+	needed := append(BaseRights(), more...)
 	_, err := c.Get(ctx, Ref{APIVersion: "v1", Kind: "Namespace", Name: recordsNamespace})
 	if errors.Is(err, ErrNotFound) {
 		needed = append(needed, Right{Verb: "create", Resource: "namespaces"}, Right{Verb: "patch", Resource: "namespaces", Name: recordsNamespace})

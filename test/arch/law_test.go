@@ -85,6 +85,7 @@ var table = []row{
 	}},
 
 	{"member/cmd/hansa-pod", adapter, nil},
+	{"member/cmd/agent-image", adapter, []string{"member/cluster/images"}},
 	{"member/cmd/hansa-agent", composition, []string{"configs", "messaging/agentbus"}},
 	{"member/cmd/hansa-cluster", composition, []string{"member/...", "messaging/...", "configs/..."}},
 	{"messaging/agentbus", composition, []string{"configs", "member/...", "messaging/..."}},

@@ -15,6 +15,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	"sigs.k8s.io/yaml"
 
+	"github.com/hansa-io/hansa/member/admit"
 	"github.com/hansa-io/hansa/member/cluster/config"
 	"github.com/hansa-io/hansa/member/kube"
 )
@@ -110,7 +111,7 @@ func (s *inside) write(name, text string) string {
 // is a directory of the test's, in a mount namespace of the agent's own.
 func (s *inside) agent() *exec.Cmd {
 	const account = "/run/secrets/kubernetes.io/serviceaccount"
-	file := s.write("agent.yaml", "name: osaka\nplace: {region: ap-northeast}\nstateDir: state\njoinTokenFile: join\n")
+	file := s.write("agent.yaml", "name: osaka\nplace: {region: ap-northeast}\nstateDir: state\njoinTokenFile: join\nadmission: {listen: '127.0.0.1:0'}\n")
 	command := exec.Command("unshare", "--mount", "sh", "-c",
 		fmt.Sprintf("mount -t tmpfs none /run && mkdir -p %[1]s && cp %[2]s/token %[2]s/ca.crt %[2]s/namespace %[1]s && exec %[3]s --config %[4]s",
 			account, s.dir, filepath.Join(s.f.path, "hansa-agent"), file))
@@ -293,10 +294,12 @@ func checkRights(t *testing.T, s *inside) {
 	for _, r := range append(rightsOf(cluster.Rules, ""), rightsOf(own.Rules, "hansa-system")...) {
 		granted[r.String()] = true
 	}
-	var more rbacv1.ClusterRole
-	s.f.read(t, &more, "kubectl", "--kubeconfig", s.kubeconfig, "get", "clusterrole", "hansa-agent-imports", "-o", "json")
-	if got, want := fmt.Sprint(sorted(rightsOf(more.Rules, ""))), fmt.Sprint(sorted(kube.ImportRights())); got != want {
-		t.Errorf("hansa-agent-imports grants %s, and imports need %s", got, want)
+	for role, needed := range map[string][]kube.Right{"hansa-agent-imports": kube.ImportRights(), "hansa-agent-admission": kube.AdmissionRights(admit.ConfigurationName)} {
+		var more rbacv1.ClusterRole
+		s.f.read(t, &more, "kubectl", "--kubeconfig", s.kubeconfig, "get", "clusterrole", role, "-o", "json")
+		if got, want := fmt.Sprint(sorted(rightsOf(more.Rules, ""))), fmt.Sprint(sorted(needed)); got != want {
+			t.Errorf("%s grants %s, and what it is for needs %s", role, got, want)
+		}
 	}
 	if denied := s.proxy.denied(); len(denied) > 0 {
 		t.Errorf("the agent asked for what it may not do: %v", denied)
@@ -307,6 +310,8 @@ func checkRights(t *testing.T, s *inside) {
 			t.Errorf("configs/agent does not grant %s", r)
 		}
 		delete(granted, r.String())
+	}
+	for _, r := range append(kube.BaseRights(), kube.AdmissionRights(admit.ConfigurationName)...) {
 		if wide := (kube.Right{Verb: r.Verb, Resource: r.Resource, Namespace: r.Namespace}); !used[r.String()] && !used[wide.String()] {
 			t.Errorf("the agent has not used: %s", r)
 		}
