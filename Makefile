@@ -46,7 +46,7 @@ image: hansa-agent ## bin/hansa-agent.tar, a container image of the agent, calle
 hansa-pod:
 	$(GO) build -ldflags "-s -w" -o bin/hansa-pod ./member/cmd/hansa-pod
 
-tools: bin/kubectl bin/grpcurl bin/helm bin/before/hansa ## kubectl, grpcurl, helm and an earlier version, which the tests use
+tools: bin/kubectl bin/grpcurl bin/helm bin/before/hansa bin/oldest/kube-apiserver ## kubectl, grpcurl, helm, an earlier version and an old Kubernetes, which the tests use
 
 bin/kubectl: go.mod member/cluster/version.mk
 	$(GO) build -ldflags "$(HANSA_CLUSTER_LDFLAGS)" -o $@ k8s.io/kubernetes/cmd/kubectl
@@ -56,6 +56,14 @@ bin/grpcurl: .ci/tools/go.mod
 
 bin/helm: .ci/helm/go.mod
 	$(GO) build -modfile=.ci/helm/go.mod -o $@ helm.sh/helm/v4/cmd/helm
+
+# The control plane of the oldest Kubernetes that members may have.
+OLDEST := v1.31.14
+
+bin/oldest/kube-apiserver: .ci/oldest/go.mod
+	$(GO) build -modfile=.ci/oldest/go.mod -ldflags "-s -w $(foreach p,k8s.io/component-base/version k8s.io/client-go/pkg/version,-X $(p).gitVersion=$(OLDEST) -X $(p).gitMajor=1 -X $(p).gitMinor=31)" \
+		-o bin/oldest/ k8s.io/kubernetes/cmd/kube-controller-manager k8s.io/kubernetes/cmd/kube-apiserver
+	$(GO) build -modfile=.ci/oldest/go.mod -ldflags "-s -w" -o bin/oldest/etcd go.etcd.io/etcd/server/v3
 
 # The commit from which the upgrade test starts: that of the last release. A clone that
 # lacks it, and cannot get it, upgrades this version to itself.
