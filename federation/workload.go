@@ -101,6 +101,9 @@ type Assignment struct {
 	// Grown has the members whose share became larger, with what stood there before, or −1
 	// for none. What a move takes away elsewhere goes once all of them are ready.
 	Grown map[string]int64 `json:"grown,omitempty"`
+	// Strays has the members that had a share before and have not proven since that nothing
+	// is left of it, with the account under which an order may still wait for them.
+	Strays map[string]string `json:"strays,omitempty"`
 }
 
 // AssignedMember is one member's share of an assignment.

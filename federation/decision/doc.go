@@ -26,6 +26,10 @@
 // once everything that grew stands ready. Workloads that must run at most once
 // are the exception: they leave first, and start elsewhere under a lease.
 //
+// Whoever had a share may have an order that it has not read, so the assignment names it
+// as a stray until it has proven that nothing is left, whichever hub leads. That of a
+// workload that was deleted stays until then.
+//
 // Laws, checked by Check:
 //
 //  1. Nothing is decided, written or beaten before every source was synced.

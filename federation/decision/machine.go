@@ -72,7 +72,7 @@ type Machine struct {
 	claims  map[federation.Key]map[string]bool // operations that a workload's move belongs to
 	startup map[federation.Key][]time.Duration // measured times to ready
 
-	unrecorded map[federation.Key]bool // measured, and not yet in the record
+	unrecorded map[federation.Key]bool // measured or proven, and not yet in the record
 	recordAt   time.Time               // when it goes there
 
 	fallen      []fall          // verdicts of this Step
@@ -210,7 +210,7 @@ func (m *Machine) settle() {
 		m.stepPatience()
 		m.stepBeat()
 		m.decide()
-		m.stepMeasured()
+		m.stepUnrecorded()
 		m.stepWorks()
 		m.stepRecords()
 		m.stepMembers()

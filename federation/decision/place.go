@@ -374,6 +374,7 @@ func (m *Machine) adopt(w *workload, a federation.Assignment) {
 
 func (m *Machine) write(w *workload, a federation.Assignment) {
 	a.ReadyIn, _ = m.timeToReady(w.key)
+	a.Strays = m.strayed(w, a.Members)
 	id := m.newWrite(writing{source: SourceAssignments, key: w.key})
 	w.record.begin(id, a)
 	m.emit(PutAssignment{ID: id, Assignment: a, Expected: w.record.revision})

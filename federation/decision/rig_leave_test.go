@@ -1,6 +1,8 @@
 package decision
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -58,5 +60,14 @@ func (r *rig) letGo(a *actor) {
 		a.leaving.toldAt = r.now
 		r.asked++
 		r.step(LeaveReported{r.asked, federation.LeaveReport{Member: a.name, ClusterID: "id-" + a.name, Done: a.leaving.waits == "", Waits: a.leaving.waits}})
+	}
+}
+
+// showStrays tells whom the records name as strays.
+func (r *rig) showStrays() {
+	for _, k := range slices.Sorted(maps.Keys(r.store)) {
+		if a, ok := r.store[k].value.(federation.Assignment); ok {
+			r.logf("%s epoch %d: strays %v", a.Workload, a.Epoch, a.Strays)
+		}
 	}
 }

@@ -39,7 +39,7 @@ import (
 //	rotate NAME KEY NEWKEY [offbus] [skew=D] [cluster=ID]   it asks for another
 //	reluctant NAME TEXT...       when it is to let go of its cluster, that holds it up; willing NAME: no more
 //	ingress NAME up|down         where its users come in; seen NAME: what others see of that
-//	show [assignments] [health] [operations] [report] [keys] [users]
+//	show [assignments] [health] [operations] [report] [keys] [users] [strays]
 func TestScenarios(t *testing.T) {
 	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
 		r := newRig(t)
@@ -378,6 +378,8 @@ func (r *rig) cmdShow(args []string) {
 			r.showKeys()
 		case "users":
 			r.showUsers()
+		case "strays":
+			r.showStrays()
 		}
 	}
 }

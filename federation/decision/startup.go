@@ -28,8 +28,7 @@ func (m *Machine) measure(w *workload, old, s federation.WorkStatus) {
 	m.startup[w.key] = list[max(0, len(list)-measured):]
 	wk.at = time.Time{}
 	if m.newlyMeasured(w) {
-		m.unrecorded[w.key] = true
-		m.recordAt = earlier(m.recordAt, m.now.Add(recordEvery))
+		m.noteUnrecorded(w)
 	}
 }
 
@@ -56,8 +55,20 @@ func (m *Machine) newlyMeasured(w *workload) bool {
 	return p95 > known+known/4 || p95 < known-known/4
 }
 
-// stepMeasured writes what was measured, a few records at a time.
-func (m *Machine) stepMeasured() {
+// noteUnrecorded has the record of the workload written in a while.
+func (m *Machine) noteUnrecorded(w *workload) {
+	m.unrecorded[w.key] = true
+	m.recordAt = earlier(m.recordAt, m.now.Add(recordEvery))
+}
+
+// unrecordedIn says that the record lacks what was measured, or has strays that are none
+// any more.
+func (m *Machine) unrecordedIn(w *workload) bool {
+	return m.newlyMeasured(w) || len(m.strayed(w, w.record.stored.Members)) < len(w.record.stored.Strays)
+}
+
+// stepUnrecorded writes what no decision was made of, a few records at a time.
+func (m *Machine) stepUnrecorded() {
 	if m.recordAt.IsZero() || m.now.Before(m.recordAt) {
 		return
 	}
@@ -65,7 +76,7 @@ func (m *Machine) stepMeasured() {
 	written := 0
 	for _, k := range sortedKeys(m.unrecorded) {
 		w := m.workloads[k]
-		if w != nil && w.current() && m.newlyMeasured(w) {
+		if w != nil && w.current() && m.unrecordedIn(w) {
 			if written++; written > recordAtMost {
 				m.recordAt = m.now.Add(recordEvery)
 				return

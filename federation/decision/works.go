@@ -236,46 +236,6 @@ func (m *Machine) fail(w *workload, wk *work, member, why string) {
 	m.note("Landing", "workload/"+w.key.String(), fmt.Sprintf("%s cannot be handed to %s: %s", w.key, member, why))
 }
 
-// strays lists the members outside the assignment that hold, or may hold,
-// something of the workload, sorted.
-func (m *Machine) strays(w *workload) []string {
-	if w.within() {
-		return nil
-	}
-	names := map[string]bool{}
-	for name := range w.statuses {
-		names[name] = true
-	}
-	for name, wk := range w.works {
-		names[name] = wk.order != (order{})
-	}
-	for _, s := range w.record.stored.Members {
-		delete(names, s.Member)
-	}
-	var out []string
-	for _, name := range sortedNames(names) {
-		if _, member := m.members[name]; member && names[name] {
-			out = append(out, name)
-		}
-	}
-	return out
-}
-
-// within reports the usual case: only members of the assignment have anything of it.
-func (w *workload) within() bool {
-	statuses, works := 0, 0
-	for i := range w.record.stored.Members {
-		name := w.record.stored.Members[i].Member
-		if _, known := w.statuses[name]; known {
-			statuses++
-		}
-		if _, known := w.works[name]; known {
-			works++
-		}
-	}
-	return statuses == len(w.statuses) && works == len(w.works)
-}
-
 // mayTakeBack: a move takes away only once the replacement stands; what must run at
 // most once goes first; a member under a mask keeps everything, and one that leaves
 // with it. The order to a member that is lost waits for it, and is not obeyed before it
@@ -341,13 +301,6 @@ func (m *Machine) cleanUp(w *workload) {
 	}
 }
 
-// gone reports whether the member's removal was proven and its record dropped.
-func (w *workload) gone(member string) bool {
-	wk, ok := w.works[member]
-	_, known := w.statuses[member]
-	return ok && !known && wk.order == (order{}) && wk.drop
-}
-
 func (m *Machine) workDone(wr writing, ev WriteDone) {
 	w := m.workloads[wr.key]
 	if w == nil || w.works[wr.name] == nil {
@@ -364,6 +317,7 @@ func (m *Machine) workDone(wr writing, ev WriteDone) {
 	case wk.drop:
 		wk.order = order{}
 		m.noteSealed(wr.key, wr.name, "")
+		m.noteProven(w, wr.name)
 		if w.statuses[wr.name].State == federation.WorkRemoved {
 			delete(w.statuses, wr.name)
 		}

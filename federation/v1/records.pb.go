@@ -1284,7 +1284,10 @@ type Assignment struct {
 	// From the order until a share is ready, the 95th percentile; 0: not measured.
 	ReadyIn *durationpb.Duration `protobuf:"bytes,11,opt,name=ready_in,json=readyIn,proto3" json:"ready_in,omitempty"`
 	// Members whose share became larger, with what stood there before; -1: none.
-	Grown         map[string]int64 `protobuf:"bytes,12,rep,name=grown,proto3" json:"grown,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	Grown map[string]int64 `protobuf:"bytes,12,rep,name=grown,proto3" json:"grown,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	// Members that had a share before, and have not proven that nothing is left of it, with
+	// the account under which an order may still wait for them.
+	Strays        map[string]string `protobuf:"bytes,13,rep,name=strays,proto3" json:"strays,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1399,6 +1402,13 @@ func (x *Assignment) GetReadyIn() *durationpb.Duration {
 func (x *Assignment) GetGrown() map[string]int64 {
 	if x != nil {
 		return x.Grown
+	}
+	return nil
+}
+
+func (x *Assignment) GetStrays() map[string]string {
+	if x != nil {
+		return x.Strays
 	}
 	return nil
 }
@@ -3698,7 +3708,7 @@ const file_federation_v1_records_proto_rawDesc = "" +
 	"\n" +
 	"applied_by\x18\x06 \x01(\tR\tappliedBy\x123\n" +
 	"\x06sealed\x18\a \x01(\v2\x1b.hansa.federation.v1.SealedR\x06sealed\x12\x16\n" +
-	"\x06digest\x18\b \x01(\fR\x06digest\"\xe2\x04\n" +
+	"\x06digest\x18\b \x01(\fR\x06digest\"\xe2\x05\n" +
 	"\n" +
 	"Assignment\x124\n" +
 	"\bworkload\x18\x01 \x01(\v2\x18.hansa.federation.v1.KeyR\bworkload\x12+\n" +
@@ -3715,11 +3725,15 @@ const file_federation_v1_records_proto_rawDesc = "" +
 	"\toperation\x18\n" +
 	" \x01(\tR\toperation\x124\n" +
 	"\bready_in\x18\v \x01(\v2\x19.google.protobuf.DurationR\areadyIn\x12@\n" +
-	"\x05grown\x18\f \x03(\v2*.hansa.federation.v1.Assignment.GrownEntryR\x05grown\x1a8\n" +
+	"\x05grown\x18\f \x03(\v2*.hansa.federation.v1.Assignment.GrownEntryR\x05grown\x12C\n" +
+	"\x06strays\x18\r \x03(\v2+.hansa.federation.v1.Assignment.StraysEntryR\x06strays\x1a8\n" +
 	"\n" +
 	"GrownEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"t\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\x1a9\n" +
+	"\vStraysEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"t\n" +
 	"\x0eAssignedMember\x12\x16\n" +
 	"\x06member\x18\x01 \x01(\tR\x06member\x12\x1a\n" +
 	"\breplicas\x18\x02 \x01(\x03R\breplicas\x12\x14\n" +
@@ -3950,7 +3964,7 @@ func file_federation_v1_records_proto_rawDescGZIP() []byte {
 	return file_federation_v1_records_proto_rawDescData
 }
 
-var file_federation_v1_records_proto_msgTypes = make([]protoimpl.MessageInfo, 46)
+var file_federation_v1_records_proto_msgTypes = make([]protoimpl.MessageInfo, 47)
 var file_federation_v1_records_proto_goTypes = []any{
 	(*Key)(nil),                   // 0: hansa.federation.v1.Key
 	(*Place)(nil),                 // 1: hansa.federation.v1.Place
@@ -3995,11 +4009,12 @@ var file_federation_v1_records_proto_goTypes = []any{
 	nil,                           // 40: hansa.federation.v1.MemberFacts.NodeKindsEntry
 	nil,                           // 41: hansa.federation.v1.Quota.FreeEntry
 	nil,                           // 42: hansa.federation.v1.Assignment.GrownEntry
-	nil,                           // 43: hansa.federation.v1.Feed.ValuesEntry
-	nil,                           // 44: hansa.federation.v1.Operation.MarksEntry
-	nil,                           // 45: hansa.federation.v1.WorkloadReport.MarksEntry
-	(*timestamppb.Timestamp)(nil), // 46: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 47: google.protobuf.Duration
+	nil,                           // 43: hansa.federation.v1.Assignment.StraysEntry
+	nil,                           // 44: hansa.federation.v1.Feed.ValuesEntry
+	nil,                           // 45: hansa.federation.v1.Operation.MarksEntry
+	nil,                           // 46: hansa.federation.v1.WorkloadReport.MarksEntry
+	(*timestamppb.Timestamp)(nil), // 47: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 48: google.protobuf.Duration
 }
 var file_federation_v1_records_proto_depIdxs = []int32{
 	38, // 0: hansa.federation.v1.Resources.extended:type_name -> hansa.federation.v1.Resources.ExtendedEntry
@@ -4010,83 +4025,84 @@ var file_federation_v1_records_proto_depIdxs = []int32{
 	1,  // 5: hansa.federation.v1.MemberSpec.place:type_name -> hansa.federation.v1.Place
 	39, // 6: hansa.federation.v1.MemberSpec.labels:type_name -> hansa.federation.v1.MemberSpec.LabelsEntry
 	4,  // 7: hansa.federation.v1.MemberSpec.taints:type_name -> hansa.federation.v1.Taint
-	46, // 8: hansa.federation.v1.MemberSpec.joined_at:type_name -> google.protobuf.Timestamp
+	47, // 8: hansa.federation.v1.MemberSpec.joined_at:type_name -> google.protobuf.Timestamp
 	7,  // 9: hansa.federation.v1.MemberSpec.user:type_name -> hansa.federation.v1.BusUser
 	7,  // 10: hansa.federation.v1.MemberSpec.next_user:type_name -> hansa.federation.v1.BusUser
-	46, // 11: hansa.federation.v1.MemberSpec.rotate_by:type_name -> google.protobuf.Timestamp
+	47, // 11: hansa.federation.v1.MemberSpec.rotate_by:type_name -> google.protobuf.Timestamp
 	6,  // 12: hansa.federation.v1.MemberSpec.leaving:type_name -> hansa.federation.v1.Leaving
-	46, // 13: hansa.federation.v1.Leaving.since:type_name -> google.protobuf.Timestamp
-	46, // 14: hansa.federation.v1.BusUser.issued_at:type_name -> google.protobuf.Timestamp
-	46, // 15: hansa.federation.v1.BusUser.expires_at:type_name -> google.protobuf.Timestamp
+	47, // 13: hansa.federation.v1.Leaving.since:type_name -> google.protobuf.Timestamp
+	47, // 14: hansa.federation.v1.BusUser.issued_at:type_name -> google.protobuf.Timestamp
+	47, // 15: hansa.federation.v1.BusUser.expires_at:type_name -> google.protobuf.Timestamp
 	2,  // 16: hansa.federation.v1.MemberFacts.allocatable:type_name -> hansa.federation.v1.Resources
 	2,  // 17: hansa.federation.v1.MemberFacts.free:type_name -> hansa.federation.v1.Resources
 	3,  // 18: hansa.federation.v1.MemberFacts.classes:type_name -> hansa.federation.v1.NodeClass
-	46, // 19: hansa.federation.v1.MemberFacts.observed_at:type_name -> google.protobuf.Timestamp
+	47, // 19: hansa.federation.v1.MemberFacts.observed_at:type_name -> google.protobuf.Timestamp
 	9,  // 20: hansa.federation.v1.MemberFacts.quotas:type_name -> hansa.federation.v1.Quota
 	40, // 21: hansa.federation.v1.MemberFacts.node_kinds:type_name -> hansa.federation.v1.MemberFacts.NodeKindsEntry
 	3,  // 22: hansa.federation.v1.MemberFacts.tainted:type_name -> hansa.federation.v1.NodeClass
 	41, // 23: hansa.federation.v1.Quota.free:type_name -> hansa.federation.v1.Quota.FreeEntry
-	46, // 24: hansa.federation.v1.HealthRecord.since:type_name -> google.protobuf.Timestamp
+	47, // 24: hansa.federation.v1.HealthRecord.since:type_name -> google.protobuf.Timestamp
 	11, // 25: hansa.federation.v1.Objects.objects:type_name -> hansa.federation.v1.Object
 	0,  // 26: hansa.federation.v1.Workload.key:type_name -> hansa.federation.v1.Key
-	46, // 27: hansa.federation.v1.Workload.applied_at:type_name -> google.protobuf.Timestamp
+	47, // 27: hansa.federation.v1.Workload.applied_at:type_name -> google.protobuf.Timestamp
 	22, // 28: hansa.federation.v1.Workload.sealed:type_name -> hansa.federation.v1.Sealed
 	0,  // 29: hansa.federation.v1.Assignment.workload:type_name -> hansa.federation.v1.Key
 	15, // 30: hansa.federation.v1.Assignment.members:type_name -> hansa.federation.v1.AssignedMember
 	16, // 31: hansa.federation.v1.Assignment.explanation:type_name -> hansa.federation.v1.Explanation
-	46, // 32: hansa.federation.v1.Assignment.decided_at:type_name -> google.protobuf.Timestamp
-	47, // 33: hansa.federation.v1.Assignment.ready_in:type_name -> google.protobuf.Duration
+	47, // 32: hansa.federation.v1.Assignment.decided_at:type_name -> google.protobuf.Timestamp
+	48, // 33: hansa.federation.v1.Assignment.ready_in:type_name -> google.protobuf.Duration
 	42, // 34: hansa.federation.v1.Assignment.grown:type_name -> hansa.federation.v1.Assignment.GrownEntry
-	18, // 35: hansa.federation.v1.Explanation.members:type_name -> hansa.federation.v1.MemberExplanation
-	17, // 36: hansa.federation.v1.Explanation.changes:type_name -> hansa.federation.v1.Difference
-	19, // 37: hansa.federation.v1.MemberExplanation.scores:type_name -> hansa.federation.v1.Score
-	0,  // 38: hansa.federation.v1.Work.workload:type_name -> hansa.federation.v1.Key
-	22, // 39: hansa.federation.v1.Work.sealed:type_name -> hansa.federation.v1.Sealed
-	21, // 40: hansa.federation.v1.Work.status_rules:type_name -> hansa.federation.v1.StatusRule
-	46, // 41: hansa.federation.v1.StatusRule.applied_at:type_name -> google.protobuf.Timestamp
-	0,  // 42: hansa.federation.v1.Secrets.workload:type_name -> hansa.federation.v1.Key
-	11, // 43: hansa.federation.v1.Secrets.objects:type_name -> hansa.federation.v1.Object
-	0,  // 44: hansa.federation.v1.WorkStatus.workload:type_name -> hansa.federation.v1.Key
-	26, // 45: hansa.federation.v1.WorkStatus.objects:type_name -> hansa.federation.v1.ObjectStatus
-	46, // 46: hansa.federation.v1.WorkStatus.observed_at:type_name -> google.protobuf.Timestamp
-	43, // 47: hansa.federation.v1.Feed.values:type_name -> hansa.federation.v1.Feed.ValuesEntry
-	47, // 48: hansa.federation.v1.Feed.max_age:type_name -> google.protobuf.Duration
-	46, // 49: hansa.federation.v1.Feed.reported_at:type_name -> google.protobuf.Timestamp
-	27, // 50: hansa.federation.v1.ObjectStatus.drift:type_name -> hansa.federation.v1.FieldDrift
-	46, // 51: hansa.federation.v1.ObjectStatus.corrected_at:type_name -> google.protobuf.Timestamp
-	0,  // 52: hansa.federation.v1.Export.service:type_name -> hansa.federation.v1.Key
-	29, // 53: hansa.federation.v1.Export.ports:type_name -> hansa.federation.v1.Port
-	30, // 54: hansa.federation.v1.Export.endpoints:type_name -> hansa.federation.v1.Endpoint
-	46, // 55: hansa.federation.v1.Export.exported_at:type_name -> google.protobuf.Timestamp
-	46, // 56: hansa.federation.v1.Export.observed_at:type_name -> google.protobuf.Timestamp
-	32, // 57: hansa.federation.v1.Operation.request:type_name -> hansa.federation.v1.OperationRequest
-	44, // 58: hansa.federation.v1.Operation.marks:type_name -> hansa.federation.v1.Operation.MarksEntry
-	35, // 59: hansa.federation.v1.Operation.workloads:type_name -> hansa.federation.v1.WorkloadReport
-	36, // 60: hansa.federation.v1.Operation.timeline:type_name -> hansa.federation.v1.TimelineEntry
-	33, // 61: hansa.federation.v1.Operation.objective:type_name -> hansa.federation.v1.Objective
-	34, // 62: hansa.federation.v1.Operation.achieved:type_name -> hansa.federation.v1.Achieved
-	46, // 63: hansa.federation.v1.Operation.created_at:type_name -> google.protobuf.Timestamp
-	47, // 64: hansa.federation.v1.OperationRequest.hold:type_name -> google.protobuf.Duration
-	47, // 65: hansa.federation.v1.Objective.rto:type_name -> google.protobuf.Duration
-	47, // 66: hansa.federation.v1.Objective.rpo:type_name -> google.protobuf.Duration
-	47, // 67: hansa.federation.v1.Achieved.rto:type_name -> google.protobuf.Duration
-	47, // 68: hansa.federation.v1.Achieved.downtime:type_name -> google.protobuf.Duration
-	47, // 69: hansa.federation.v1.Achieved.detect:type_name -> google.protobuf.Duration
-	0,  // 70: hansa.federation.v1.WorkloadReport.workload:type_name -> hansa.federation.v1.Key
-	45, // 71: hansa.federation.v1.WorkloadReport.marks:type_name -> hansa.federation.v1.WorkloadReport.MarksEntry
-	33, // 72: hansa.federation.v1.WorkloadReport.objective:type_name -> hansa.federation.v1.Objective
-	34, // 73: hansa.federation.v1.WorkloadReport.achieved:type_name -> hansa.federation.v1.Achieved
-	15, // 74: hansa.federation.v1.WorkloadReport.before:type_name -> hansa.federation.v1.AssignedMember
-	15, // 75: hansa.federation.v1.WorkloadReport.after:type_name -> hansa.federation.v1.AssignedMember
-	46, // 76: hansa.federation.v1.TimelineEntry.at:type_name -> google.protobuf.Timestamp
-	46, // 77: hansa.federation.v1.Event.at:type_name -> google.protobuf.Timestamp
-	46, // 78: hansa.federation.v1.Operation.MarksEntry.value:type_name -> google.protobuf.Timestamp
-	46, // 79: hansa.federation.v1.WorkloadReport.MarksEntry.value:type_name -> google.protobuf.Timestamp
-	80, // [80:80] is the sub-list for method output_type
-	80, // [80:80] is the sub-list for method input_type
-	80, // [80:80] is the sub-list for extension type_name
-	80, // [80:80] is the sub-list for extension extendee
-	0,  // [0:80] is the sub-list for field type_name
+	43, // 35: hansa.federation.v1.Assignment.strays:type_name -> hansa.federation.v1.Assignment.StraysEntry
+	18, // 36: hansa.federation.v1.Explanation.members:type_name -> hansa.federation.v1.MemberExplanation
+	17, // 37: hansa.federation.v1.Explanation.changes:type_name -> hansa.federation.v1.Difference
+	19, // 38: hansa.federation.v1.MemberExplanation.scores:type_name -> hansa.federation.v1.Score
+	0,  // 39: hansa.federation.v1.Work.workload:type_name -> hansa.federation.v1.Key
+	22, // 40: hansa.federation.v1.Work.sealed:type_name -> hansa.federation.v1.Sealed
+	21, // 41: hansa.federation.v1.Work.status_rules:type_name -> hansa.federation.v1.StatusRule
+	47, // 42: hansa.federation.v1.StatusRule.applied_at:type_name -> google.protobuf.Timestamp
+	0,  // 43: hansa.federation.v1.Secrets.workload:type_name -> hansa.federation.v1.Key
+	11, // 44: hansa.federation.v1.Secrets.objects:type_name -> hansa.federation.v1.Object
+	0,  // 45: hansa.federation.v1.WorkStatus.workload:type_name -> hansa.federation.v1.Key
+	26, // 46: hansa.federation.v1.WorkStatus.objects:type_name -> hansa.federation.v1.ObjectStatus
+	47, // 47: hansa.federation.v1.WorkStatus.observed_at:type_name -> google.protobuf.Timestamp
+	44, // 48: hansa.federation.v1.Feed.values:type_name -> hansa.federation.v1.Feed.ValuesEntry
+	48, // 49: hansa.federation.v1.Feed.max_age:type_name -> google.protobuf.Duration
+	47, // 50: hansa.federation.v1.Feed.reported_at:type_name -> google.protobuf.Timestamp
+	27, // 51: hansa.federation.v1.ObjectStatus.drift:type_name -> hansa.federation.v1.FieldDrift
+	47, // 52: hansa.federation.v1.ObjectStatus.corrected_at:type_name -> google.protobuf.Timestamp
+	0,  // 53: hansa.federation.v1.Export.service:type_name -> hansa.federation.v1.Key
+	29, // 54: hansa.federation.v1.Export.ports:type_name -> hansa.federation.v1.Port
+	30, // 55: hansa.federation.v1.Export.endpoints:type_name -> hansa.federation.v1.Endpoint
+	47, // 56: hansa.federation.v1.Export.exported_at:type_name -> google.protobuf.Timestamp
+	47, // 57: hansa.federation.v1.Export.observed_at:type_name -> google.protobuf.Timestamp
+	32, // 58: hansa.federation.v1.Operation.request:type_name -> hansa.federation.v1.OperationRequest
+	45, // 59: hansa.federation.v1.Operation.marks:type_name -> hansa.federation.v1.Operation.MarksEntry
+	35, // 60: hansa.federation.v1.Operation.workloads:type_name -> hansa.federation.v1.WorkloadReport
+	36, // 61: hansa.federation.v1.Operation.timeline:type_name -> hansa.federation.v1.TimelineEntry
+	33, // 62: hansa.federation.v1.Operation.objective:type_name -> hansa.federation.v1.Objective
+	34, // 63: hansa.federation.v1.Operation.achieved:type_name -> hansa.federation.v1.Achieved
+	47, // 64: hansa.federation.v1.Operation.created_at:type_name -> google.protobuf.Timestamp
+	48, // 65: hansa.federation.v1.OperationRequest.hold:type_name -> google.protobuf.Duration
+	48, // 66: hansa.federation.v1.Objective.rto:type_name -> google.protobuf.Duration
+	48, // 67: hansa.federation.v1.Objective.rpo:type_name -> google.protobuf.Duration
+	48, // 68: hansa.federation.v1.Achieved.rto:type_name -> google.protobuf.Duration
+	48, // 69: hansa.federation.v1.Achieved.downtime:type_name -> google.protobuf.Duration
+	48, // 70: hansa.federation.v1.Achieved.detect:type_name -> google.protobuf.Duration
+	0,  // 71: hansa.federation.v1.WorkloadReport.workload:type_name -> hansa.federation.v1.Key
+	46, // 72: hansa.federation.v1.WorkloadReport.marks:type_name -> hansa.federation.v1.WorkloadReport.MarksEntry
+	33, // 73: hansa.federation.v1.WorkloadReport.objective:type_name -> hansa.federation.v1.Objective
+	34, // 74: hansa.federation.v1.WorkloadReport.achieved:type_name -> hansa.federation.v1.Achieved
+	15, // 75: hansa.federation.v1.WorkloadReport.before:type_name -> hansa.federation.v1.AssignedMember
+	15, // 76: hansa.federation.v1.WorkloadReport.after:type_name -> hansa.federation.v1.AssignedMember
+	47, // 77: hansa.federation.v1.TimelineEntry.at:type_name -> google.protobuf.Timestamp
+	47, // 78: hansa.federation.v1.Event.at:type_name -> google.protobuf.Timestamp
+	47, // 79: hansa.federation.v1.Operation.MarksEntry.value:type_name -> google.protobuf.Timestamp
+	47, // 80: hansa.federation.v1.WorkloadReport.MarksEntry.value:type_name -> google.protobuf.Timestamp
+	81, // [81:81] is the sub-list for method output_type
+	81, // [81:81] is the sub-list for method input_type
+	81, // [81:81] is the sub-list for extension type_name
+	81, // [81:81] is the sub-list for extension extendee
+	0,  // [0:81] is the sub-list for field type_name
 }
 
 func init() { file_federation_v1_records_proto_init() }
@@ -4100,7 +4116,7 @@ func file_federation_v1_records_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_federation_v1_records_proto_rawDesc), len(file_federation_v1_records_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   46,
+			NumMessages:   47,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

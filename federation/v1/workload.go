@@ -49,7 +49,7 @@ func EncodeAssignment(a federation.Assignment) []byte {
 		Workload: fromKey(a.Workload), WorkloadRevision: uint64(a.WorkloadRevision), Epoch: uint64(a.Epoch),
 		Members: each(a.Members, fromAssignedMember),
 		Unmet:   a.Unmet, Explanation: fromExplanation(a.Explanation), InputsHash: a.InputsHash, Reason: a.Reason,
-		DecidedAt: fromTime(a.DecidedAt), Operation: a.Operation, ReadyIn: fromDuration(a.ReadyIn), Grown: a.Grown,
+		DecidedAt: fromTime(a.DecidedAt), Operation: a.Operation, ReadyIn: fromDuration(a.ReadyIn), Grown: a.Grown, Strays: a.Strays,
 	})
 }
 
@@ -64,7 +64,7 @@ func DecodeAssignment(b []byte) (federation.Assignment, error) {
 			Workload: key, WorkloadRevision: federation.Revision(m.GetWorkloadRevision()), Epoch: federation.Epoch(m.GetEpoch()),
 			Members: each(m.GetMembers(), toAssignedMember),
 			Unmet:   m.GetUnmet(), Explanation: toExplanation(m.GetExplanation()), InputsHash: m.GetInputsHash(), Reason: m.GetReason(),
-			DecidedAt: toTime(m.GetDecidedAt()), Operation: m.GetOperation(), ReadyIn: toDuration(m.GetReadyIn()), Grown: m.GetGrown(),
+			DecidedAt: toTime(m.GetDecidedAt()), Operation: m.GetOperation(), ReadyIn: toDuration(m.GetReadyIn()), Grown: m.GetGrown(), Strays: m.GetStrays(),
 		}, nil
 	})
 }
