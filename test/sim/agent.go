@@ -197,9 +197,7 @@ func (a *agent) follow() {
 func (a *agent) takeIn(all []entry) {
 	var together []guard.Event
 	a.came = map[guard.Kept]federation.Work{}
-	last := federation.Revision(0)
 	for _, e := range all {
-		last = max(last, e.Revision)
 		if v, ok := e.Value.(federation.Work); ok {
 			a.came[guard.Kept{Workload: v.Workload, Revision: e.Revision}] = v
 			together = append(together, guard.WorkReceived{Work: v, Revision: e.Revision})
@@ -208,7 +206,7 @@ func (a *agent) takeIn(all []entry) {
 		}
 	}
 	a.step(together...)
-	a.w.Send(a.name, storeName, ack{Bucket: worksOf(a.on.spec.Account), Revision: last})
+	a.w.Send(a.name, storeName, ack{Bucket: worksOf(a.on.spec.Account), Taken: all})
 }
 
 // keep changes the store of works.

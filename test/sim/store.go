@@ -44,10 +44,11 @@ type follow struct {
 	Durable bool
 }
 
-// ack says that every change up to the revision was taken in.
+// ack says that these versions were taken in, and nothing of others: what came before
+// them may have been lost on the way.
 type ack struct {
-	Bucket   string
-	Revision federation.Revision
+	Bucket string
+	Taken  []entry
 }
 
 // change is one change of a followed bucket.
@@ -70,7 +71,7 @@ type store struct {
 type bucket struct {
 	records  map[string]entry
 	revision federation.Revision
-	floor    federation.Revision // acknowledged by its durable reader
+	acked    map[string]federation.Revision // the newest of each key that its durable reader acknowledged
 }
 
 // follower is one life of one node that follows one bucket.
@@ -106,8 +107,11 @@ func (s *store) Receive(m Message) {
 	case get:
 		s.w.Answer(m, s.read(b.Bucket, b.Key))
 	case ack:
-		if of := s.bucket(b.Bucket); b.Revision <= of.revision { // else of a time that was undone
-			of.floor = max(of.floor, b.Revision)
+		of := s.bucket(b.Bucket)
+		for _, e := range b.Taken {
+			if e.Revision <= of.revision { // else of a time that was undone
+				of.acked[e.Key] = max(of.acked[e.Key], e.Revision)
+			}
 		}
 	case follow:
 		if b.Durable {
@@ -122,7 +126,7 @@ func (s *store) Receive(m Message) {
 func (s *store) bucket(name string) *bucket {
 	b := s.buckets[name]
 	if b == nil {
-		b = &bucket{records: map[string]entry{}}
+		b = &bucket{records: map[string]entry{}, acked: map[string]federation.Revision{}}
 		s.buckets[name] = b
 	}
 	return b
@@ -149,8 +153,9 @@ func (s *store) all(name string) []entry {
 // waiting is what the durable reader of a bucket has not acknowledged.
 func (s *store) waiting(name string) []entry {
 	var out []entry
-	for _, e := range s.bucket(name).records {
-		if e.Revision > s.bucket(name).floor {
+	b := s.bucket(name)
+	for _, e := range b.records {
+		if e.Revision > b.acked[e.Key] {
 			out = append(out, e)
 		}
 	}
@@ -162,10 +167,14 @@ func (s *store) waiting(name string) []entry {
 // that it has acknowledged.
 func (s *store) replay(name string, held federation.Revision) {
 	b := s.bucket(name)
-	if held > 0 && b.floor <= held {
+	newest := federation.Revision(0)
+	for _, r := range b.acked {
+		newest = max(newest, r)
+	}
+	if held > 0 && newest <= held {
 		return
 	}
-	b.floor = 0
+	clear(b.acked)
 	for _, f := range s.followers {
 		if f.bucket == name {
 			f.queue = s.waiting(name)
@@ -237,7 +246,7 @@ func (s *store) pump(f *follower, d time.Duration) {
 func (s *store) backup() {
 	s.copy = map[string]*bucket{}
 	for name, b := range s.buckets {
-		s.copy[name] = &bucket{records: maps.Clone(b.records), revision: b.revision, floor: b.floor}
+		s.copy[name] = &bucket{records: maps.Clone(b.records), revision: b.revision, acked: maps.Clone(b.acked)}
 	}
 }
 
@@ -245,9 +254,9 @@ func (s *store) backup() {
 // Followers read the buckets anew: they see what is there, and that the rest is gone.
 func (s *store) restore() {
 	for _, name := range slices.Sorted(maps.Keys(s.buckets)) {
-		was, now := s.buckets[name], &bucket{records: map[string]entry{}}
+		was, now := s.buckets[name], &bucket{records: map[string]entry{}, acked: map[string]federation.Revision{}}
 		if c := s.copy[name]; c != nil {
-			now = &bucket{records: maps.Clone(c.records), revision: c.revision, floor: c.floor}
+			now = &bucket{records: maps.Clone(c.records), revision: c.revision, acked: maps.Clone(c.acked)}
 		}
 		s.buckets[name] = now
 		s.w.laws.rewound(now.records)
