@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -68,7 +69,7 @@ func New(o Options) (*Proxy, error) {
 		ReadBufferSize: bufferSize, WriteBufferSize: bufferSize,
 	}
 	p.proxy = &httputil.ReverseProxy{
-		Rewrite: p.rewrite, Transport: p.transport, FlushInterval: -1, ErrorHandler: p.broken, BufferPool: &buffers{},
+		Rewrite: p.rewrite, Transport: p.transport, FlushInterval: -1, ErrorHandler: p.broken, BufferPool: &buffers{}, ModifyResponse: upgrade,
 		ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
 	}
 	return p, nil
@@ -124,6 +125,7 @@ type request struct {
 	target
 	user string
 	role grpcserver.Role
+	cut  *atomic.Bool // an upgraded connection broke off on the member's side
 }
 
 type requestKey struct{}
@@ -132,7 +134,8 @@ type requestKey struct{}
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	begin := time.Now()
 	req, code, why := p.admit(r)
-	seen := &watched{ResponseWriter: w, code: http.StatusSwitchingProtocols}
+	req.cut = &atomic.Bool{}
+	seen := &watched{ResponseWriter: w, code: http.StatusSwitchingProtocols, cut: req.cut}
 	defer func() {
 		p.tell(r, req, seen.code, time.Since(begin))
 	}()

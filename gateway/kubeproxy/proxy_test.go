@@ -2,11 +2,9 @@ package kubeproxy_test
 
 import (
 	"bufio"
-	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -187,29 +185,17 @@ func TestUpgrade(t *testing.T) {
 			return
 		}
 		defer conn.Close()
-		fmt.Fprint(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n\r\n")
+		fmt.Fprint(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
 		_, _ = io.Copy(conn, both) // until the other side ends
 	}))
-	conn, err := net.Dial("tcp", w.web.Listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	client := tls.Client(conn, &tls.Config{RootCAs: w.web.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs, ServerName: "example.com"})
-	t.Cleanup(func() { client.Close() })
-	fmt.Fprintf(client, "POST /members/tokyo/api/v1/namespaces/a/pods/b/exec HTTP/1.1\r\nHost: gateway\r\nAuthorization: Bearer %s\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n\r\n", operatorToken)
-	lines := bufio.NewReader(client)
-	answer, err := http.ReadResponse(lines, nil)
-	if err != nil || answer.StatusCode != http.StatusSwitchingProtocols || answer.Header.Get("Upgrade") != "SPDY/3.1" {
-		t.Fatalf("%+v, %v", answer, err)
-	}
-	defer answer.Body.Close()
+	client, lines := w.upgrade(t, "echo")
 	fmt.Fprint(client, "there\n")
 	if line, err := lines.ReadString('\n'); line != "there\n" {
 		t.Fatalf("%q, %v", line, err)
 	}
 	w.bus.Cut()
-	if _, err := lines.ReadString('\n'); err == nil {
-		t.Error("the connection outlives its tunnel")
+	if _, err := lines.ReadString('\n'); err == nil || err == io.EOF {
+		t.Errorf("after a cut, reading gives %v", err)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"net/http/httputil"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hansa-io/hansa/gateway/grpcserver"
@@ -56,6 +57,7 @@ func (p *Proxy) tell(r *http.Request, req request, code int, took time.Duration)
 type watched struct {
 	http.ResponseWriter
 	code int
+	cut  *atomic.Bool
 }
 
 // WriteHeader notes the code.

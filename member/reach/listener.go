@@ -38,6 +38,9 @@ type conn struct {
 	closed chan struct{}
 }
 
+// connKey is where a request's context has its *conn.
+type connKey struct{}
+
 // Close closes the stream.
 func (c *conn) Close() error {
 	c.once.Do(func() { close(c.closed) })

@@ -51,7 +51,8 @@ func (s *Server) Run(ctx context.Context) error {
 	l := listener{ctx: alive, conns: make(chan net.Conn)}
 	server := &http.Server{
 		Handler: s.handler(), MaxHeaderBytes: maxHeader, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout,
-		ErrorLog: slog.NewLogLogger(s.opts.Log.Handler(), slog.LevelDebug),
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, connKey{}, c) },
+		ErrorLog:    slog.NewLogLogger(s.opts.Log.Handler(), slog.LevelDebug),
 	}
 	var serving sync.WaitGroup
 	serving.Go(func() { _ = server.Serve(l) }) // ends with the listener
@@ -91,7 +92,7 @@ func (s *Server) handler() http.Handler {
 			strip(r.Out.Header)
 			identify(r.Out.Header, r.In.Header)
 		},
-		Transport: s.opts.Transport, FlushInterval: -1,
+		Transport: s.opts.Transport, FlushInterval: -1, ModifyResponse: upgrade,
 		ErrorLog: slog.NewLogLogger(s.opts.Log.Handler(), slog.LevelDebug),
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
 			if r.Context().Err() != nil || errors.Is(err, http.ErrAbortHandler) {
