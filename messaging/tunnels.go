@@ -16,7 +16,7 @@ const StreamWindow = 1 << 20
 // bytes before that are all delivered. Other errors: os.ErrDeadlineExceeded, net.ErrClosed
 // after this side closed, a *RemoteError when the other side aborted, one that wraps
 // io.ErrClosedPipe when it writes to a side that has closed, and one that wraps
-// ErrDisconnected when the path is gone.
+// ErrDisconnected when the path is gone. Close while a Write waits is an Abort.
 type Stream interface {
 	net.Conn
 	// CloseWrite ends the direction from here; the other one goes on.

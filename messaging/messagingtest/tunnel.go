@@ -40,6 +40,7 @@ func RunTunnels(t *testing.T, open func(t *testing.T) TunnelRoles) {
 		{"both ways at once", bothWays},
 		{"half close", halfClose},
 		{"close", closing},
+		{"close in a write", closeInWrite},
 		{"abort", abort},
 		{"window", window},
 		{"slow reader", slowReader},

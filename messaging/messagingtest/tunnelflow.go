@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"math/rand"
+	"net"
 	"os"
 	"sync"
 	"testing"
@@ -78,6 +79,31 @@ func window(t *testing.T, w *tunnels) {
 		n, err := io.Copy(io.Discard, ends[1])
 		if err = errors.Join(err, <-rest); err != nil || n != int64(sent+3*messaging.StreamWindow) {
 			t.Errorf("%d bytes came after %d, %v", n, sent, err)
+		}
+	}
+}
+
+// closeInWrite: a write that is cut short by Close is no end of what was written.
+func closeInWrite(t *testing.T, w *tunnels) {
+	ctx := bounded(t)
+	for _, flip := range []bool{false, true} {
+		one, other := w.mustPair(ctx, t)
+		if flip {
+			one, other = other, one
+		}
+		sent := fill(t, one)
+		must[struct{}](t)(struct{}{}, one.SetWriteDeadline(time.Time{}))
+		wrote := make(chan error, 1)
+		go func() {
+			_, err := one.Write(make([]byte, 8*messaging.StreamWindow))
+			wrote <- err
+		}()
+		_ = must[int64](t)(io.CopyN(io.Discard, other, int64(sent)+1)) // it writes
+		must[struct{}](t)(struct{}{}, one.Close())
+		wants(t, <-wrote, net.ErrClosed)
+		var remote *messaging.RemoteError
+		if n, err := io.Copy(io.Discard, other); !errors.As(err, &remote) {
+			t.Errorf("after %d bytes the other side reads %v", n, err)
 		}
 	}
 }

@@ -77,8 +77,13 @@ func (s *stream) CloseWrite() error { return s.explained(s.inner.CloseWrite()) }
 // closing is how long Close waits until its message is queued.
 const closing = 2 * time.Second
 
-// Close ends both directions. What was written before is delivered.
+// Close ends both directions. What was written before is delivered; when a Write waits,
+// which is cut short, the other side must not take that for the end.
 func (s *stream) Close() error {
+	if !s.out.TryLock() {
+		return s.Abort(messaging.Unavailable)
+	}
+	defer s.out.Unlock()
 	if s.closed.Swap(true) {
 		return net.ErrClosed
 	}
