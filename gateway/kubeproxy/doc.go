@@ -19,7 +19,9 @@
 //
 // Each connection is a tunnel of its own, so that a slow reader stops only itself, and
 // answers are passed on as they come. A tunnel that breaks breaks the answer: a watch
-// ends with an error and not as if it were over.
+// ends with an error and not as if it were over, and so does an upgraded connection,
+// which is reset. Of such a one each direction ends by itself; when the member has ended
+// it, the caller has a minute to do so, too.
 //
 // Bounds: a caller has at most 64 requests under way to a member, which takes 256
 // connections.

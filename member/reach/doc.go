@@ -13,7 +13,9 @@
 // Bytes are passed on as they come: upgrades (exec, attach, port-forward) by SPDY and
 // WebSocket, watches without delay. When the API server or the tunnel breaks in the
 // middle of an answer, the connection is broken, too, so that a cut never looks like
-// an end.
+// an end. Each direction of an upgraded connection ends by itself, after all of its
+// bytes. A client's ping that would reach an API server that has closed already, with
+// bytes still on their way, is answered here: there it would take them away.
 //
 // Bounds: 256 connections and 64 KiB of headers for each request; beyond that
 // connections wait or are refused, and nothing is buffered but 32 KiB a direction.
