@@ -3,6 +3,7 @@ package reach
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"io"
 	"slices"
 	"testing"
@@ -122,7 +123,7 @@ func TestPings(t *testing.T) {
 			n, err = u.Read(buffer)
 			got = append(got, buffer[:n]...)
 		}
-		if err != io.EOF {
+		if !errors.Is(err, io.EOF) {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(api.said.Bytes(), want) {
