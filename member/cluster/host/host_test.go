@@ -1,11 +1,15 @@
 package host
 
 import (
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
+
+	"github.com/vishvananda/netlink"
 )
 
 // TestNames keeps names within what Linux takes, and federations apart.
@@ -90,4 +94,26 @@ func all(t *testing.T, n Network) []string {
 		t.Fatal(err)
 	}
 	return dirs
+}
+
+// TestJoinRefused: a network whose ranges another one has is refused, and leaves nothing.
+func TestJoinRefused(t *testing.T) {
+	first, second := NetworkOf(t.TempDir()), NetworkOf(t.TempDir())
+	ranges := Ranges{Gateway: netip.MustParsePrefix("198.18.77.1/24"), Service: netip.MustParsePrefix("198.18.78.0/24")} // of RFC 2544
+	for _, n := range []Network{first, second} {
+		t.Cleanup(func() {
+			if err := n.Clean(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	if err := first.Join(ranges); err != nil {
+		t.Skipf("needs root, and ranges that nobody uses: %v", err)
+	}
+	if err := second.Join(ranges); err == nil || !strings.Contains(err.Error(), "by device "+first.Bridge()) {
+		t.Errorf("the second is told %v", err)
+	}
+	if _, err := netlink.LinkByName(second.Bridge()); err == nil {
+		t.Error("the bridge of the refused network is left")
+	}
 }

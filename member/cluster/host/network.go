@@ -49,13 +49,14 @@ type Ranges struct {
 }
 
 // Join makes the bridge, unless it is there, and gives the machine its address in
-// the member's ranges. It refuses ranges that the machine reaches elsewhere.
+// the member's ranges. It refuses ranges that the machine reaches elsewhere, and then
+// makes nothing.
 func (n Network) Join(r Ranges) error {
-	bridge, err := n.ensureBridge()
-	if err != nil {
+	if err := n.CheckFree(r.Gateway.Masked(), r.Service); err != nil {
 		return err
 	}
-	if err := n.CheckFree(r.Gateway.Masked(), r.Service); err != nil {
+	bridge, err := n.ensureBridge()
+	if err != nil {
 		return err
 	}
 	if err := netlink.AddrReplace(bridge, &netlink.Addr{IPNet: ipNet(r.Gateway)}); err != nil {
