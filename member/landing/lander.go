@@ -128,6 +128,7 @@ type work struct {
 	inventory *Inventory // nil when the workload has nothing here
 	next      *Order     // waits
 	now       *Order     // is being carried out
+	pursued   bool       // a goroutine carries out what waits
 	cancel    context.CancelFunc
 	last      *Order // the last Land that was carried out; drift is measured by it
 	failure   string // of the last attempt
@@ -205,12 +206,12 @@ func (l *Lander) work(k federation.Key) *work {
 
 // start begins to work on what waits, unless that happens already. Lander.mu is held.
 func (l *Lander) start(k federation.Key, w *work) {
-	if l.ctx == nil || w.next == nil || w.now != nil {
+	if l.ctx == nil || w.next == nil || w.pursued {
 		return
 	}
 	ctx := l.ctx
+	w.pursued = true
 	l.wg.Go(func() { l.pursue(ctx, k, w) })
-	w.now = &Order{} // taken; pursue fills it
 }
 
 // pursue carries out the orders of one workload until none waits.
@@ -218,7 +219,7 @@ func (l *Lander) pursue(run context.Context, k federation.Key, w *work) {
 	for {
 		l.mu.Lock()
 		if w.next == nil || run.Err() != nil {
-			w.now = nil
+			w.now, w.pursued = nil, false
 			l.mu.Unlock()
 			return
 		}
@@ -236,14 +237,16 @@ func (l *Lander) pursue(run context.Context, k federation.Key, w *work) {
 	}
 }
 
-// retry tries until the order is carried out or superseded.
+// retry tries until the order is carried out or superseded. Once it is carried out none
+// is under way any more, before anybody hears of it: who then looks for drift that came
+// meanwhile would be sent away, and not look again.
 func (l *Lander) retry(ctx context.Context, w *work, o Order) bool {
 	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
 		err := l.carryOut(ctx, o)
 		if err == nil {
 			l.fail(w, "")
 			l.mu.Lock()
-			w.landed = nil
+			w.now, w.landed = nil, nil
 			switch {
 			case o.Do == Look:
 			case o.Do != Land:
