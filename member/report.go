@@ -64,6 +64,12 @@ func (a *Agent) statusChanged(k federation.Key) {
 	mark(a.changes.some)
 }
 
+func (a *Agent) allChanged() {
+	for _, k := range a.lander.Workloads() {
+		a.statusChanged(k)
+	}
+}
+
 // changes are the workloads whose status may have changed.
 type changes struct {
 	some  chan struct{} // a token while there are some
@@ -136,7 +142,9 @@ func (a *Agent) changed(what kube.What, u kube.Annotated) {
 		mark(a.facts.exports)
 		mark(a.imported)
 	case kube.Landed:
-		if k, ok := landing.Owner(u); ok {
+		if u == nil {
+			a.allChanged()
+		} else if k, ok := landing.Owner(u); ok {
 			a.statusChanged(k)
 		}
 	}
@@ -152,9 +160,7 @@ func mark(c chan struct{}) {
 // observe runs the caches and reports everything once they are filled.
 func (a *Agent) observe(ctx context.Context) error {
 	return a.watch.Run(ctx, func() {
-		for _, k := range a.lander.Workloads() {
-			a.statusChanged(k)
-		}
+		a.allChanged()
 		a.facts.filled.Store(true)
 		close(a.watched)
 		mark(a.facts.capacity)
@@ -198,9 +204,7 @@ func (a *Agent) reportTroubles() {
 		return
 	}
 	a.facts.troubles = now
-	for _, k := range a.lander.Workloads() {
-		a.statusChanged(k)
-	}
+	a.allChanged()
 }
 
 func (a *Agent) readKinds() {

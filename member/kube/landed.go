@@ -19,27 +19,26 @@ const landedLimit = 10 * time.Second
 // landed is the cache of one kind of what Hansa made.
 type landed struct {
 	cache.SharedIndexInformer
-	filled  chan struct{} // closed once the first list is in the cache
-	mu      sync.Mutex
-	version string // that the cache has come to at least
+	filled chan struct{} // closed once the first list is in the cache
+	mu     sync.Mutex
+	peak   string // the highest version that was told
 }
 
-// come notes that the cache has come to a version.
-func (l *landed) come(version string) {
+func (l *landed) tells(version string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !reached(l.version, version) {
-		l.version = version
+	if !reached(l.peak, version) {
+		l.peak = version
 	}
 }
 
-// has reports whether the cache has come to a version. A store that was restored from a
-// backup counts again from below; versions say nothing then.
-func (l *landed) has(version string) bool {
+// has reports whether the cache, which is at one version, has come to another. A store
+// that was restored from a backup counts again from below; versions say nothing then.
+func (l *landed) has(at, version string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	rewound := !reached(l.LastSyncResourceVersion(), l.version)
-	return rewound || reached(l.version, version)
+	rewound := !reached(at, l.peak) // what was told is in the cache
+	return rewound || reached(at, version)
 }
 
 // reached reports whether a resource version is another one or comes after it. Versions
@@ -52,20 +51,15 @@ func reached(at, version string) bool {
 	return err != nil || c >= 0
 }
 
-// fill notes when the cache has come to what the API server listed first: what was
-// deleted before that is known to be gone. What is there is told once more: whoever
-// looked at once, when it was told first, may not have seen it, and it may never change.
-func (l *landed) fill(stop <-chan struct{}, tell func(*tree)) {
+// fill tells when the cache has come to what the API server listed first: whoever looked
+// before may not have seen what never changes any more, and what was deleted before that
+// is told by nobody else.
+func (l *landed) fill(stop <-chan struct{}, tell func()) {
 	if !cache.WaitForCacheSync(stop, l.HasSynced) {
 		return
 	}
-	l.come(l.LastSyncResourceVersion())
 	close(l.filled)
-	for _, o := range l.GetStore().List() {
-		if t, ok := o.(*tree); ok {
-			tell(t)
-		}
-	}
+	tell()
 }
 
 // Follow makes sure that objects of the kind that Hansa made are watched, from Run on.
@@ -95,11 +89,10 @@ func (w *Watch) follow(kind schema.GroupVersionResource) error {
 	}
 	_, err := l.AddEventHandler(differences(func(o any) {
 		if gone, ok := o.(cache.DeletedFinalStateUnknown); ok {
-			l.come(l.LastSyncResourceVersion()) // it was missing in a new list
-			o = gone.Obj
+			o = gone.Obj // it was missing in a new list
 		}
 		if t, ok := o.(*tree); ok {
-			l.come(t.ResourceVersion)
+			l.tells(t.ResourceVersion)
 			w.changed(Landed, t)
 		}
 	}))
@@ -108,7 +101,7 @@ func (w *Watch) follow(kind schema.GroupVersionResource) error {
 	}
 	w.landed[kind] = l
 	go l.Run(w.stop)
-	go l.fill(w.stop, func(t *tree) { w.changed(Landed, t) })
+	go l.fill(w.stop, func() { w.changed(Landed, nil) })
 	return nil
 }
 
@@ -162,13 +155,14 @@ func (w *Watch) Lookup(r Ref, since string) (u *unstructured.Unstructured, seen 
 	if r.Namespace != "" {
 		key = r.Namespace + "/" + r.Name
 	}
+	at := l.GetStore().LastStoreSyncResourceVersion() // before it is read: what comes in between is not missing
 	o, _, err := l.GetStore().GetByKey(key)
 	if err != nil {
 		return nil, false
 	}
 	t, there := o.(*tree)
 	if !there {
-		return nil, l.has(since)
+		return nil, l.has(at, since)
 	}
 	if u, err = t.object(); err != nil {
 		return nil, false

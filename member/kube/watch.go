@@ -54,7 +54,8 @@ type Annotated interface{ GetAnnotations() map[string]string }
 
 // Watch makes the caches. changed is called for every difference, from several
 // goroutines, and must not block; the object is set for Landed only, also when it
-// was deleted, and of its annotations there are those of Hansa.
+// was deleted, and of its annotations there are those of Hansa. It is nil when all of a
+// kind have to be looked at.
 func (c *Client) Watch(changed func(What, Annotated)) *Watch {
 	w := &Watch{
 		client: c, changed: changed,
