@@ -213,6 +213,17 @@ func (v version) refs() (out []kube.Ref) {
 	return out
 }
 
+// again makes orders under a new revision; a change may be made to each.
+func (v version) again(change func(*landing.Order)) version {
+	v.orders = slices.Clone(v.orders)
+	for i := range v.orders {
+		revisions++
+		v.orders[i].Revision = revisions
+		change(&v.orders[i])
+	}
+	return v
+}
+
 // theirs picks an object that others have when the chart comes, of about every second
 // chart; nil for none. It is one that does nothing by itself, and with which nothing else
 // goes, as its tokens do with a ServiceAccount.

@@ -14,6 +14,9 @@ import (
 	"github.com/hansa-io/hansa/member/landing"
 )
 
+// chartsBound is settleBound for all charts together.
+const chartsBound = 3 * settleBound
+
 // chartTest has all charts on one cluster, as one agent has all works.
 type chartTest struct {
 	*site
@@ -23,8 +26,10 @@ type chartTest struct {
 	before map[kube.Ref]*unstructured.Unstructured
 }
 
-// TestCharts lands charts side by side, each as users apply it, beside what others have in
-// their way, and lands them again in the agent's next life, which changes nothing.
+// TestCharts lands charts side by side, each as users apply it, and follows them through
+// their lives. Two things are not in the charts, since the first apply after a creation
+// changes them, as it does for kubectl: a written {} that the API server fills in, as of
+// rollingUpdate, and an empty caBundle, by which every apply raises the generation.
 func TestCharts(t *testing.T) {
 	charts := readCharts(t)
 	if len(charts) < 50 {
@@ -38,6 +43,15 @@ func TestCharts(t *testing.T) {
 	c.stop()
 	c.site = openSite(t, kubeconfig)
 	c.each(t, "stands", c.first, c.stands)
+	c.each(t, "is left alone", c.annotate, c.hasNotDrifted)
+	c.each(t, "says the same", c.firstAgain, c.isAdopted)
+	c.each(t, "says it again", c.firstAgain, c.isUnchanged)
+	c.each(t, "changes", c.second, c.changes)
+	c.each(t, "is to be corrected", c.correcting, c.isLanded)
+	c.each(t, "is corrected", c.damage, c.isCorrected)
+	c.each(t, "is guarded", c.older, c.isGuarded)
+	c.each(t, "goes", c.last, c.isGone)
+	c.leavesNothing(t)
 }
 
 // each gives the orders of every chart, and then looks at one after the other.
@@ -46,7 +60,7 @@ func (c *chartTest) each(t *testing.T, phase string, orders func(*testing.T, *ch
 		for _, chart := range c.charts {
 			orders(t, chart)
 		}
-		c.end = time.Now().Add(settleBound) // for all together
+		c.end = time.Now().Add(chartsBound)
 		for _, chart := range c.charts {
 			t.Run(chart.name, func(t *testing.T) { look(t, chart) })
 		}
@@ -88,6 +102,14 @@ func (c *chartTest) carriedAll(t *testing.T, v version) {
 	for _, o := range v.orders {
 		c.carried(t, o)
 	}
+}
+
+// again gives the orders of a version under a new revision.
+func (c *chartTest) again(chart *chart, name string, change func(*landing.Order)) version {
+	v := chart.versions[name].again(change)
+	chart.versions[name] = v
+	c.giveAll(v)
+	return v
 }
 
 func (c *chartTest) first(_ *testing.T, chart *chart) {
@@ -189,6 +211,69 @@ func (c *chartTest) stands(t *testing.T, chart *chart) {
 	}
 	if len(wrote) > 0 {
 		t.Errorf("the second landing wrote: %v", wrote)
+	}
+	c.settled(t, chart, v)
+}
+
+// annotate lets others write something of their own into every object, and has Hansa look.
+func (c *chartTest) annotate(t *testing.T, chart *chart) {
+	v := chart.versions["1"]
+	for _, at := range v.refs() {
+		c.others.annotate(t, at, "others")
+	}
+}
+
+func (c *chartTest) hasNotDrifted(t *testing.T, chart *chart) {
+	v := chart.versions["1"].again(func(o *landing.Order) { o.Do = landing.Look })
+	c.giveAll(v)
+	c.carriedAll(t, v)
+	c.hasNoDrift(t, v)
+	if wrote := c.writes.written(v.refs()); len(wrote) > 0 {
+		t.Errorf("what others may write led to: %v", wrote)
+	}
+}
+
+func (c *chartTest) firstAgain(t *testing.T, chart *chart) {
+	for _, at := range chart.versions["1"].refs() {
+		c.before[at] = c.others.get(t, at)
+	}
+	c.again(chart, "1", func(o *landing.Order) { o.Work.WorkloadRevision = o.Revision })
+}
+
+// isAdopted: what was created is applied the first time that something may have changed;
+// that changes nothing but whose fields they are.
+func (c *chartTest) isAdopted(t *testing.T, chart *chart) {
+	v := chart.versions["1"]
+	c.carriedAll(t, v)
+	for _, at := range v.refs() {
+		before, now := c.before[at], c.others.get(t, at)
+		if now == nil || before == nil {
+			t.Errorf("%s is gone", at)
+			continue
+		}
+		before = before.DeepCopy()
+		before.SetManagedFields(nil)
+		now.SetManagedFields(nil)
+		if content(now) != content(before) {
+			t.Errorf("%s became\n%s\nfrom\n%s", at, content(now), content(before))
+		}
+	}
+	c.settled(t, chart, v)
+}
+
+// isUnchanged: an apply that says nothing new changes nothing.
+func (c *chartTest) isUnchanged(t *testing.T, chart *chart) {
+	v := chart.versions["1"]
+	c.carriedAll(t, v)
+	for _, at := range v.refs() {
+		before, now := c.before[at], c.others.get(t, at)
+		if now == nil || before == nil {
+			t.Errorf("%s is gone", at)
+			continue
+		}
+		if now.GetResourceVersion() != before.GetResourceVersion() && content(now) != content(before) {
+			t.Errorf("%s became\n%s\nfrom\n%s", at, content(now), content(before))
+		}
 	}
 	c.settled(t, chart, v)
 }

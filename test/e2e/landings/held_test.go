@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
@@ -82,4 +83,33 @@ func same(have, want any) bool {
 		return a.Cmp(b) == 0
 	}
 	return strings.Join(strings.Fields(w), "") == h // base64 in lines
+}
+
+// taken lists the entries of data, labels and annotations that the first object has, and
+// the second does not.
+func taken(from, to *unstructured.Unstructured) (out [][]string) {
+	for _, path := range [][]string{{"data"}, {"binaryData"}, {"stringData"}, {"metadata", "labels"}, {"metadata", "annotations"}} {
+		before, _, _ := unstructured.NestedMap(from.Object, path...)
+		after, _, _ := unstructured.NestedMap(to.Object, path...)
+		for key := range before {
+			if _, stays := after[key]; !stays {
+				out = append(out, append(slices.Clone(path), key))
+			}
+		}
+	}
+	return out
+}
+
+// content is an object without what others than Hansa say about it, and without when
+// Hansa said it last.
+func content(u *unstructured.Unstructured) string {
+	u = u.DeepCopy()
+	delete(u.Object, "status")
+	u.SetResourceVersion("")
+	fields := slices.DeleteFunc(u.GetManagedFields(), func(e metav1.ManagedFieldsEntry) bool { return e.Manager != "hansa" })
+	for i := range fields {
+		fields[i].Time = nil
+	}
+	u.SetManagedFields(fields)
+	return fmt.Sprint(u.Object)
 }

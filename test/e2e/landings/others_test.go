@@ -2,6 +2,9 @@ package landings
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
 	"sync"
 	"testing"
 
@@ -145,4 +148,55 @@ func (o *others) remove(t testing.TB, r kube.Ref) {
 	if err := o.at(t, r).Delete(t.Context(), r.Name, metav1.DeleteOptions{PropagationPolicy: &policy}); err != nil {
 		t.Fatalf("others delete %s: %v", r, err)
 	}
+}
+
+// annotate changes what no work says anything about.
+func (o *others) annotate(t testing.TB, r kube.Ref, value string) {
+	t.Helper()
+	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": map[string]any{"example.com/seen-by": value}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := o.at(t, r).Patch(t.Context(), r.Name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: "somebody"}); err != nil {
+		t.Fatalf("others annotate %s: %v", r, err)
+	}
+}
+
+// marked lists everything in the cluster that has Hansa's label, without namespaces that
+// the cluster is taking away.
+func (o *others) marked(t testing.TB, client *kube.Client) []string {
+	t.Helper()
+	kinds, err := client.Kinds()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	for _, kind := range kinds {
+		var r kube.Ref
+		if r.APIVersion, r.Kind, err = splitKind(kind); err != nil {
+			t.Fatal(err)
+		}
+		list, err := client.List(t.Context(), r, kube.ManagedLabel)
+		if apierrors.IsMethodNotSupported(err) || apierrors.IsNotFound(err) {
+			continue // a kind of requests
+		}
+		for i := range list {
+			if list[i].GetKind() == "Namespace" && list[i].GetDeletionTimestamp() != nil {
+				continue
+			}
+			out = append(out, kube.RefOf(&list[i]).String())
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// splitKind splits "apps/v1/Deployment".
+func splitKind(text string) (version, kind string, err error) {
+	for i := len(text) - 1; i >= 0; i-- {
+		if text[i] == '/' {
+			return text[:i], text[i+1:], nil
+		}
+	}
+	return "", "", fmt.Errorf("kind %q", text)
 }

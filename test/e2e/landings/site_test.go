@@ -83,7 +83,11 @@ func openSite(t testing.TB, kubeconfig string) *site {
 		if what != kube.Landed {
 			return
 		}
-		if k, ok := landing.Owner(u); ok {
+		if u == nil {
+			for _, k := range s.Workloads() {
+				s.note(k)
+			}
+		} else if k, ok := landing.Owner(u); ok {
 			s.note(k)
 		}
 	})
