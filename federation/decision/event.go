@@ -373,6 +373,20 @@ func Together(evs []Event) int {
 	return n
 }
 
+// Evidence parts what says who is alive from all else; each part keeps its order. Evidence
+// of a member that is not known yet says nothing, so it may go first.
+func Evidence(evs []Event) (evidence, rest []Event) {
+	for _, ev := range evs {
+		switch ev.(type) {
+		case BeatArrived, ProbeResult, OpinionArrived, Disconnected, GatewayBeatArrived:
+			evidence = append(evidence, ev)
+		default:
+			rest = append(rest, ev)
+		}
+	}
+	return evidence, rest
+}
+
 func report(ev Event) bool {
 	switch ev.(type) {
 	case StatusChanged, WriteDone, FactsChanged, BeatArrived:

@@ -151,10 +151,15 @@ func (m *Machine) stepDwells() {
 // hasLost says that a lost member has a share of the workload.
 func (m *Machine) hasLost(w *workload) bool {
 	a, ok := w.placed()
-	return ok && w.spec != nil && slices.ContainsFunc(a.Members, func(s federation.AssignedMember) bool {
-		mem := m.members[s.Member]
-		return mem != nil && mem.lost()
-	})
+	if !ok || w.spec == nil {
+		return false
+	}
+	for name := range m.gone {
+		if _, has := a.Replicas(name); has {
+			return true
+		}
+	}
+	return false
 }
 
 // share is one workload's share in a lost member.
@@ -237,15 +242,7 @@ func (m *Machine) brakeInput(lost []string) recovery.BrakeInput {
 }
 
 // lost lists the members that are lost now, sorted.
-func (m *Machine) lost() []string {
-	var out []string
-	for _, name := range sortedNames(m.members) {
-		if m.members[name].lost() {
-			out = append(out, name)
-		}
-	}
-	return out
-}
+func (m *Machine) lost() []string { return sortedNames(m.gone) }
 
 // lostOf lists those of the members that are lost.
 func (m *Machine) lostOf(members []string) []string {

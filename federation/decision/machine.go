@@ -55,6 +55,7 @@ type Machine struct {
 
 	members    map[string]*member
 	down       map[string]*member // those of members that are Unreachable
+	gone       map[string]*member // those of members that are lost
 	workloads  map[federation.Key]*workload
 	operations map[string]*operation
 	gateways   map[string]*gateway
@@ -120,6 +121,7 @@ func New(opts Options) *Machine {
 		synced:     map[Source]bool{},
 		members:    map[string]*member{},
 		down:       map[string]*member{},
+		gone:       map[string]*member{},
 		unsaved:    map[string]bool{},
 		workloads:  map[federation.Key]*workload{},
 		operations: map[string]*operation{},

@@ -138,6 +138,7 @@ func (m *Machine) memberRemoved(name string) {
 	}
 	delete(m.members, name)
 	delete(m.down, name)
+	delete(m.gone, name)
 	m.unwatch(name)
 	for _, w := range m.workloads {
 		m.releaseBound(w, name)

@@ -303,12 +303,16 @@ func (m *Machine) withdrawing(name string) bool {
 // shifted says why the member gets nothing new: its endpoints are kept out of the
 // answers, so that what starts there would serve nobody. Empty when it is not.
 func (m *Machine) shifted(name string) string {
-	for _, o := range m.runningOperations() {
-		if r := o.value().Request; o.covers[name] && o.wants.Withdraw && !o.wants.Evacuate && r.Verb == "shift" {
-			return fmt.Sprintf("operation %s keeps the traffic from %s", o.id, name)
+	first := "" // by ID; they are not sorted for each of many shares
+	for id, o := range m.operations {
+		if (first == "" || id < first) && o.covers[name] && o.running() && o.wants.Withdraw && !o.wants.Evacuate && o.value().Request.Verb == "shift" {
+			first = id
 		}
 	}
-	return ""
+	if first == "" {
+		return ""
+	}
+	return fmt.Sprintf("operation %s keeps the traffic from %s", first, name)
 }
 
 // evacuating says why nothing may be assigned to the member; empty when it may.

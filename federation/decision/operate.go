@@ -156,7 +156,7 @@ func (m *Machine) stepOperations() {
 		}
 		if look || due {
 			o.lookedAt = m.now
-			seen += len(o.value().Workloads)
+			seen += m.sharesOf(o)
 			m.advanceOperation(o, m.observe(o))
 		}
 		m.liftMask(o)
@@ -166,12 +166,23 @@ func (m *Machine) stepOperations() {
 	}
 }
 
-// A look at many workloads is not repeated at every event of each of them: the hub would
-// do nothing else, and hear nobody.
+// A look at many shares is not repeated at every event of each of them: the hub would do
+// nothing else, and hear nobody.
 const (
-	lookFreely = 100                   // workloads that are looked at whenever anything happens
-	lookCost   = 20 * time.Microsecond // for each workload seen, some ten times what it takes
+	lookFreely = 300                  // shares that are looked at whenever anything happens
+	lookCost   = 7 * time.Microsecond // for each share seen, some ten times what it takes
 )
+
+// sharesOf is how many shares a look at an operation sees.
+func (m *Machine) sharesOf(o *operation) int {
+	n := 0
+	for _, r := range o.value().Workloads {
+		if w := m.workloads[r.Workload]; w != nil {
+			n += len(w.record.stored.Members)
+		}
+	}
+	return n
+}
 
 // advanceOperation steps one operation and does what it wants.
 func (m *Machine) advanceOperation(o *operation, ev recovery.Event) {

@@ -1,11 +1,14 @@
 package decision
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/cockroachdb/datadriven"
+
+	"github.com/hansa-io/hansa/federation"
 )
 
 // TestTogether: but for the order within one moment, it makes no difference whether
@@ -22,6 +25,20 @@ func TestTogether(t *testing.T) {
 			return got
 		})
 	})
+}
+
+// TestEvidence: what says who is alive goes first, and each part keeps its order.
+func TestEvidence(t *testing.T) {
+	beat := func(n uint64) Event { return BeatArrived{Beat: federation.Beat{Sequence: n}} }
+	status := func(n uint64) Event { return StatusChanged{Status: federation.WorkStatus{Sequence: n}} }
+	lost := Disconnected{Member: "tokyo"}
+	evidence, rest := Evidence([]Event{status(1), beat(1), Tick{}, status(2), lost, beat(2)})
+	if want := []Event{beat(1), lost, beat(2)}; !reflect.DeepEqual(evidence, want) {
+		t.Errorf("evidence: got %v, want %v", evidence, want)
+	}
+	if want := []Event{status(1), Tick{}, status(2)}; !reflect.DeepEqual(rest, want) {
+		t.Errorf("the rest: got %v, want %v", rest, want)
+	}
 }
 
 func sortedLines(text string) []string { return slices.Sorted(strings.SplitSeq(text, "\n")) }

@@ -139,18 +139,33 @@ func (l *leadership) gather(ctx context.Context) error {
 // run is the only goroutine that touches the machine.
 func (l *leadership) run(ctx context.Context) error {
 	return driver{
-		ready: l.events.Ready(),
-		take: func() {
-			for evs := l.events.Take(); len(evs) > 0 && ctx.Err() == nil; {
-				n := decision.Together(evs)
-				l.step(ctx, evs[:n]...)
-				evs = evs[n:]
-			}
-		},
+		ready:   l.events.Ready(),
+		take:    func() { l.takeAll(ctx) },
 		tick:    func() { l.step(ctx, decision.Tick{}) },
 		stalled: func(gap time.Duration) { l.step(ctx, decision.Stalled{For: gap}) },
 		due:     l.machine.Deadline,
 	}.run(ctx)
+}
+
+// takeAll feeds all that has come, and what comes meanwhile, in order; but evidence
+// overtakes the rest: behind a flood of reports beats would wait until their members were
+// suspected.
+func (l *leadership) takeAll(ctx context.Context) {
+	var waiting []decision.Event
+	for ctx.Err() == nil {
+		evidence, rest := decision.Evidence(l.events.Take())
+		for len(evidence) > 0 {
+			n := decision.Together(evidence)
+			l.step(ctx, evidence[:n]...)
+			evidence = evidence[n:]
+		}
+		if waiting = append(waiting, rest...); len(waiting) == 0 {
+			return
+		}
+		n := decision.Together(waiting)
+		l.step(ctx, waiting[:n]...)
+		waiting = waiting[n:]
+	}
 }
 
 // step gives the machine events and carries out what it returns.

@@ -209,6 +209,9 @@ func (o ServerOptions) options() (*server.Options, error) {
 		MaxPayload:      MaxPayload, PingInterval: 10 * time.Second, MaxPending: maxPending,
 		MaxControlLine:   maxControlLine,
 		LameDuckDuration: lameDuck, LameDuckGracePeriod: lameDuck / 2,
+		// Nearly every message of a member has a subject that comes once: its reply, or
+		// what it acknowledges. A cache of who hears a subject only grows and is locked.
+		NoSublistCache: true,
 	}
 	if o.Cluster == nil {
 		return options, nil

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -14,6 +13,7 @@ import (
 	federationv1 "github.com/hansa-io/hansa/federation/v1"
 	gatewayv1 "github.com/hansa-io/hansa/gateway/v1"
 	"github.com/hansa-io/hansa/messaging"
+	"github.com/hansa-io/hansa/messaging/mailbox"
 	"github.com/hansa-io/hansa/messaging/nats"
 	"github.com/hansa-io/hansa/messaging/subject"
 )
@@ -37,7 +37,8 @@ type simulated struct {
 	beats    *nats.Conn
 	sequence atomic.Uint64
 	hub      atomic.Pointer[federation.HubBeat]
-	at       atomic.Int64 // when the hub was heard last, in Unix nanoseconds
+	at       atomic.Int64  // when the hub was heard last, in Unix nanoseconds
+	greeted  atomic.Uint64 // the term of the last hub that answered a hello
 	reports  reports
 }
 
@@ -71,7 +72,7 @@ func startFleet(b testing.TB, join func(name string) (member nats.Credentials, r
 			credentials, reply := join(name)
 			m := f.dial(name, credentials, reply)
 			f.members[i] = m
-			for _, role := range append(slices.Repeat([]func(context.Context){m.tell}, reportsAtOnce), m.beat, m.follow, m.report) {
+			for _, role := range []func(context.Context){m.beat, m.follow, m.greet, m.tell} {
 				running.Go(func() { role(ctx) })
 			}
 		})
@@ -81,7 +82,7 @@ func startFleet(b testing.TB, join func(name string) (member nats.Credentials, r
 }
 
 func (f *fleet) dial(name string, c nats.Credentials, reply *gatewayv1.JoinResponse) *simulated {
-	m := &simulated{name: name, fleet: f, reports: reports{todo: make(chan []byte, 2*fleetWorkloads)}}
+	m := &simulated{name: name, fleet: f, reports: newReports()}
 	for suffix, into := range map[string]**nats.Conn{"": &m.control, " beats": &m.beats} {
 		conn, err := nats.Dial(nats.DialOptions{
 			URLs: reply.GetBusUrls(), CA: reply.GetBusCa(), Credentials: c, Name: name + suffix, Account: reply.GetAccount(),
@@ -94,15 +95,18 @@ func (f *fleet) dial(name string, c nats.Credentials, reply *gatewayv1.JoinRespo
 	return m
 }
 
-// beat beats until ctx ends.
+// beat beats until ctx ends, and hears the hub. What was told one hub is told the next
+// one again.
 func (m *simulated) beat(ctx context.Context) {
 	_, err := m.beats.Subscribe(ctx, subject.MemberDownBeat(), func(msg messaging.Message) {
-		if beat, err := federationv1.DecodeHubBeat(msg.Data); err == nil {
-			last := m.hub.Swap(&beat)
-			m.at.Store(time.Now().UnixNano())
-			if last != nil && last.Term != beat.Term {
-				go m.reports.again()
-			}
+		beat, err := federationv1.DecodeHubBeat(msg.Data)
+		if err != nil {
+			return
+		}
+		last := m.hub.Swap(&beat)
+		m.at.Store(time.Now().UnixNano())
+		if last == nil || last.Term != beat.Term {
+			m.reports.again()
 		}
 	})
 	if err != nil {
@@ -129,18 +133,29 @@ func wait(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// report says hello and what room there is.
-func (m *simulated) report(ctx context.Context) {
-	for n := uint64(1); ; n++ {
-		hello := federation.Hello{Member: m.name, Incarnation: 1, Sequence: n, ClusterID: m.name, Synced: true}
-		_, err := m.ask(ctx, subject.UpHello, federationv1.EncodeHello(hello))
-		if err == nil {
-			_, err = m.ask(ctx, subject.UpFacts, federationv1.EncodeMemberFacts(federation.MemberFacts{
-				Member: m.name, Incarnation: 1, Sequence: m.sequence.Add(1), KubernetesVersion: "v1.37.2", Nodes: 3, NodesReady: 3, NodeKind: "simulated",
-				Allocatable: room, Free: room, Kinds: []string{"v1/ConfigMap", "v1/Namespace"}, ObservedAt: time.Now(),
-			}))
+// lookForTerm is how often a member looks whether another hub leads.
+const lookForTerm = 100 * time.Millisecond
+
+// greet says hello to each hub that leads, and what room there is once.
+func (m *simulated) greet(ctx context.Context) {
+	m.reports.put("facts", told{subject.UpFacts, federationv1.EncodeMemberFacts(federation.MemberFacts{
+		Member: m.name, Incarnation: 1, Sequence: m.sequence.Add(1), KubernetesVersion: "v1.37.2", Nodes: 3, NodesReady: 3, NodeKind: "simulated",
+		Allocatable: room, Free: room, Kinds: []string{"v1/ConfigMap", "v1/Namespace"}, ObservedAt: time.Now(),
+	})})
+	for n := uint64(1); wait(ctx, lookForTerm); {
+		if hub := m.hub.Load(); hub != nil && m.greeted.Load() == hub.Term {
+			continue
 		}
-		if err == nil || !wait(ctx, time.Second) {
+		hello := federation.Hello{Member: m.name, Incarnation: 1, Sequence: n, ClusterID: m.name, Synced: true}
+		n++
+		answer, err := m.ask(ctx, subject.UpHello, federationv1.EncodeHello(hello))
+		if err == nil {
+			var reply federation.HelloReply
+			if reply, err = federationv1.DecodeHelloReply(answer); err == nil {
+				m.greeted.Store(reply.Term)
+			}
+		}
+		if err != nil && !wait(ctx, time.Second) {
 			return
 		}
 	}
@@ -164,10 +179,10 @@ func (m *simulated) follow(ctx context.Context) {
 			if err != nil {
 				return err
 			}
-			m.reports.put(federationv1.EncodeWorkStatus(federation.WorkStatus{
+			m.reports.put(w.Workload.String(), told{subject.UpStatus, federationv1.EncodeWorkStatus(federation.WorkStatus{
 				Workload: w.Workload, Member: m.name, Incarnation: 1, Sequence: m.sequence.Add(1), Epoch: w.Epoch, WorkloadRevision: w.WorkloadRevision,
 				State: federation.WorkReady, Replicas: w.Replicas, Ready: w.Replicas, ObservedAt: time.Now(),
-			}))
+			})})
 		}
 		return nil
 	})
@@ -179,39 +194,76 @@ func (m *simulated) follow(ctx context.Context) {
 // reportsAtOnce is how many reports an agent has under way.
 const reportsAtOnce = 8
 
-// reports are what a member told the hub, all of which it tells the next hub again.
-type reports struct {
-	mu   sync.Mutex
-	told [][]byte
-	todo chan []byte
+// told is a report.
+type told struct {
+	method string
+	data   []byte
 }
 
-func (r *reports) put(status []byte) {
+// reports are the last ones of a member, by what they are about. Each waits once at most.
+type reports struct {
+	mu      sync.Mutex
+	last    map[string]told
+	waiting map[string]bool
+	todo    *mailbox.Box[string]
+}
+
+func newReports() reports {
+	return reports{last: map[string]told{}, waiting: map[string]bool{}, todo: mailbox.New[string]()}
+}
+
+func (r *reports) put(about string, what told) {
 	r.mu.Lock()
-	r.told = append(r.told, status)
-	r.mu.Unlock()
-	r.todo <- status
+	defer r.mu.Unlock()
+	r.last[about] = what
+	r.queue(about)
+}
+
+// queue is called with reports.mu held.
+func (r *reports) queue(about string) {
+	if !r.waiting[about] {
+		r.waiting[about] = true
+		r.todo.Put(about)
+	}
 }
 
 func (r *reports) again() {
 	r.mu.Lock()
-	told := slices.Clone(r.told)
-	r.mu.Unlock()
-	for _, status := range told {
-		r.todo <- status
+	defer r.mu.Unlock()
+	for about := range r.last {
+		r.queue(about)
 	}
 }
 
-// tell sends each report until the hub has taken it.
+func (r *reports) take(about string) told {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.waiting, about)
+	return r.last[about]
+}
+
+// tell sends each report until the hub has taken it, or there is a newer one.
 func (m *simulated) tell(ctx context.Context) {
+	slots := make(chan struct{}, reportsAtOnce)
+	var sending sync.WaitGroup
+	defer sending.Wait()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case status := <-m.reports.todo:
-			for _, err := m.ask(ctx, subject.UpStatus, status); err != nil && wait(ctx, 250*time.Millisecond); {
-				_, err = m.ask(ctx, subject.UpStatus, status)
-			}
+		case <-m.reports.todo.Ready():
+		}
+		for _, about := range m.reports.todo.Take() {
+			slots <- struct{}{}
+			sending.Go(func() {
+				defer func() { <-slots }()
+				for {
+					r := m.reports.take(about)
+					if _, err := m.ask(ctx, r.method, r.data); err == nil || !wait(ctx, 250*time.Millisecond) {
+						return
+					}
+				}
+			})
 		}
 	}
 }
@@ -221,6 +273,17 @@ func (f *fleet) hearing(since time.Time) int {
 	n := 0
 	for _, m := range f.members {
 		if m.at.Load() > since.UnixNano() {
+			n++
+		}
+	}
+	return n
+}
+
+// served counts the members that this hub, or a later one, has answered since.
+func (f *fleet) served(since time.Time) int {
+	n := 0
+	for _, m := range f.members {
+		if hub := m.hub.Load(); hub != nil && m.at.Load() > since.UnixNano() && m.greeted.Load() == hub.Term {
 			n++
 		}
 	}
