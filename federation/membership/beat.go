@@ -11,8 +11,15 @@ import (
 // says of others, and, unless a mask covers the member, acts on it.
 func (m *Machine) beat(b federation.Beat) {
 	mem, ok := m.members[b.Member]
-	if !ok || m.echo.age(m.now, b) > replayAge || !mem.stream.take(m.now, b) {
+	if !ok || m.echo.age(m.now, b) > replayAge {
 		return
+	}
+	found := mem.stream.count == 0
+	if !mem.stream.take(m.now, b) {
+		return
+	}
+	if found {
+		m.found = m.now
 	}
 	mem.stream.deaf = m.deaf(mem, b)
 	mem.flagged = false

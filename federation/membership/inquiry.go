@@ -198,7 +198,7 @@ func (m *Machine) seesAPI(mem *member, ev ProbeResult) {
 func (m *Machine) nameSilent(mem *member) {
 	i, t := mem.inquiry, m.count(mem)
 	name := t.name()
-	if name == "" && m.now.Sub(mem.heard) >= time.Duration(float64(m.opts.Lone)*m.local.multiplier(m.now)) {
+	if name == "" && m.now.Sub(m.loneFrom(mem)) >= time.Duration(float64(m.opts.Lone)*m.local.multiplier(m.now)) {
 		name = NameUnreachable
 	}
 	if name == "" && len(i.asked) > 1 && i.round >= quickRounds-2 {
@@ -218,6 +218,16 @@ func (m *Machine) nameSilent(mem *member) {
 		return
 	}
 	m.renameSilent(mem, name, m.silenceText(mem)+t.text())
+}
+
+// loneFrom is from when on the silence of a member counts that nobody else can look at.
+// One that this hub has not heard yet may be on its way, as long as others still come: when
+// a hub begins, a thousand members need their time to connect again.
+func (m *Machine) loneFrom(mem *member) time.Time {
+	if mem.stream.count > 0 {
+		return mem.heard
+	}
+	return latest(mem.heard, m.found)
 }
 
 // renameSilent tells the row of a silent member that is not lost.

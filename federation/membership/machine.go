@@ -62,6 +62,7 @@ type Machine struct {
 	masked  map[string][]string  // by operation: its members
 	falling *fall                // the set that members join as they fall
 	looks   *lookout             // nil until somebody asks
+	found   time.Time            // when a member was last heard for the first time
 	reached latestReached
 	// replicas are the other hubs, by instance; nil while none has spoken.
 	replicas map[string]replica
