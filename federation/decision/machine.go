@@ -73,6 +73,7 @@ type Machine struct {
 	claims  map[federation.Key]map[string]bool // operations that a workload's move belongs to
 	startup map[federation.Key][]time.Duration // measured times to ready
 
+	toldBy     time.Time               // until when members may tell what they have of earlier hubs
 	unrecorded map[federation.Key]bool // measured or proven, and not yet in the record
 	recordAt   time.Time               // when it goes there
 
@@ -174,7 +175,7 @@ func (m *Machine) Deadline() (time.Time, bool) {
 	if m.lookAgain {
 		next = earlier(next, m.lookAt)
 	}
-	for _, at := range []time.Time{m.earliestHealth(), m.batchAt, m.worldAt, m.dwellAt, m.patienceAt, m.fencesAt(), m.recordAt, m.membersAt, m.survey.nextAt, m.auditAt()} {
+	for _, at := range []time.Time{m.earliestHealth(), m.batchAt, m.worldAt, m.dwellAt, m.patienceAt, m.toldBy, m.fencesAt(), m.recordAt, m.membersAt, m.survey.nextAt, m.auditAt()} {
 		next = earlier(next, at)
 	}
 	for k := range m.timed {
@@ -321,6 +322,7 @@ func (m *Machine) applySynced(s Source) {
 		return
 	}
 	m.ready, m.unstored, m.began, m.beatAt = true, true, m.now, m.now
+	m.awaitTold()
 	for name := range m.members {
 		m.unsaved[name] = true
 	}

@@ -51,6 +51,7 @@ const mostHanded = 4096
 // members do not have yet. What is left over is for the next step, which Deadline asks
 // for at once.
 func (m *Machine) stepWorks() {
+	m.stepTold()
 	begun := len(m.out)
 	for _, k := range m.byTier(m.touched) {
 		if len(m.out)-begun > mostHanded {
@@ -160,9 +161,13 @@ func (m *Machine) hand(h *handing, s federation.AssignedMember) {
 	}
 	wk := w.works[s.Member]
 	if wk == nil {
+		st, known := w.statuses[s.Member]
+		if !known && m.tells(w) {
+			return
+		}
 		wk = &work{}
 		w.works[s.Member] = wk
-		if st, known := w.statuses[s.Member]; known && running(st) {
+		if known && running(st) {
 			wk.order = order{epoch: st.Epoch, revision: st.WorkloadRevision, replicas: st.Replicas, key: w.keyIn(mem.spec.stored.SealedTo), rules: st.RulesDigest, variant: st.Variant}
 		}
 	}
