@@ -13,7 +13,7 @@ export GOFLAGS := $(strip $(shell $(GO) env GOFLAGS) -trimpath)
 SEEDS ?= 10000
 KILLS ?= 20
 WIRES ?= 10
-TEST_TIMEOUT ?= 20m
+TEST_TIMEOUT ?= 30m
 
 GOLANGCI := $(GO) tool -modfile=.ci/lint/go.mod golangci-lint
 GOVULNCHECK := $(GO) tool -modfile=.ci/lint/go.mod govulncheck
