@@ -48,15 +48,9 @@ func (m *Machine) learn(mem *member) {
 	}
 }
 
-// setVerdict takes over a verdict about a member, and keeps those at hand that are lost,
-// and of them those that are Unreachable.
+// setVerdict takes over a verdict about a member, and keeps those that are lost at hand.
 func (m *Machine) setVerdict(mem *member, r federation.HealthRecord, withdrawn bool) {
 	mem.verdict, mem.withdrawn = r, withdrawn
-	if r.Health == federation.Unreachable {
-		m.down[mem.name] = mem
-	} else {
-		delete(m.down, mem.name)
-	}
 	if mem.lost() {
 		m.gone[mem.name] = mem
 	} else {

@@ -123,9 +123,9 @@ func (m *Machine) fenceFrom(mem *member) {
 
 // stepFences fences lost members whose time has come, or for which a person vouches.
 func (m *Machine) stepFences() {
-	for _, name := range sortedNames(m.down) {
-		mem := m.down[name]
-		if m.maskOf(name) != "" {
+	for _, name := range m.lost() {
+		mem := m.gone[name]
+		if !mem.unfenced() || m.maskOf(name) != "" {
 			continue
 		}
 		switch o := m.vouchedBy(name); {
@@ -156,8 +156,8 @@ func (m *Machine) vouchedBy(name string) *operation {
 // fencesAt is when the next member is fenced by itself; zero when none is.
 func (m *Machine) fencesAt() time.Time {
 	var next time.Time
-	for name, mem := range m.down {
-		if !mem.fenceAt.IsZero() && m.maskOf(name) == "" {
+	for name, mem := range m.gone {
+		if mem.unfenced() && !mem.fenceAt.IsZero() && m.maskOf(name) == "" {
 			next = earlier(next, mem.fenceAt)
 		}
 	}

@@ -54,7 +54,6 @@ type Machine struct {
 	began  time.Time // when it became ready
 
 	members    map[string]*member
-	down       map[string]*member // those of members that are Unreachable
 	gone       map[string]*member // those of members that are lost
 	workloads  map[federation.Key]*workload
 	operations map[string]*operation
@@ -121,7 +120,6 @@ func New(opts Options) *Machine {
 		opts:       opts,
 		synced:     map[Source]bool{},
 		members:    map[string]*member{},
-		down:       map[string]*member{},
 		gone:       map[string]*member{},
 		unsaved:    map[string]bool{},
 		workloads:  map[federation.Key]*workload{},

@@ -41,8 +41,11 @@ type pending struct {
 
 // lost says that the verdict is in: what the member runs counts as gone.
 func (mem *member) lost() bool {
-	return mem.verdict.Health == federation.Unreachable || mem.verdict.Health == federation.Fenced
+	return mem.unfenced() || mem.verdict.Health == federation.Fenced
 }
+
+// unfenced says that it is lost, and may run what it ran.
+func (mem *member) unfenced() bool { return mem.verdict.Health == federation.Unreachable }
 
 // returning says that it has still to prove what it runs.
 func (mem *member) returning() bool {
@@ -137,7 +140,6 @@ func (m *Machine) memberRemoved(name string) {
 		return
 	}
 	delete(m.members, name)
-	delete(m.down, name)
 	delete(m.gone, name)
 	m.unwatch(name)
 	for _, w := range m.workloads {
