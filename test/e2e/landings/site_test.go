@@ -244,10 +244,11 @@ func (s *site) says(t *testing.T, o landing.Order, text string) {
 	s.until(t, o, "says "+text, func(w federation.WorkStatus) bool { return strings.Contains(w.Message, text) })
 }
 
-// kubectl is somebody else.
+// kubectl is somebody else. What it finds out about this API server is kept beside the
+// kubeconfig: in the home directory it would hold for the next one at the same port too.
 func (s *site) kubectl(t testing.TB, arguments ...string) string {
 	t.Helper()
-	out, err := exec.Command(filepath.Join(bin, "kubectl"), append([]string{"--kubeconfig", s.kubeconfig}, arguments...)...).CombinedOutput()
+	out, err := exec.Command(filepath.Join(bin, "kubectl"), append([]string{"--kubeconfig", s.kubeconfig, "--cache-dir", s.kubeconfig + ".cache"}, arguments...)...).CombinedOutput()
 	if err != nil {
 		t.Fatalf("kubectl %s: %v\n%s", strings.Join(arguments, " "), err, out)
 	}

@@ -30,7 +30,7 @@ spec: {instances: 2}`
 // told, and a changed rule tells it anew without writing anything into the cluster.
 func checkRules(t *testing.T, s *site) {
 	status := func(json string) {
-		s.kubectl(t, "-n", "shop", "patch", "database", "orders", "--subresource=status", "--type=merge", "-p", `{"status":`+json+`}`)
+		s.kubectl(t, "-n", "shop", "patch", "databases.db.example.com", "orders", "--subresource=status", "--type=merge", "-p", `{"status":`+json+`}`)
 	}
 	rule := federation.StatusRuleSpec{
 		Target: federation.GroupKind{Group: "db.example.com", Kind: "Database"},
@@ -54,7 +54,7 @@ func checkRules(t *testing.T, s *site) {
 	status(`{"phase":"Broken","ready":0}`)
 	told(federation.WorkFailed, 0, "0 of 2 replicas are ready")
 
-	before := s.kubectl(t, "-n", "shop", "get", "database", "orders", "-o", "jsonpath={.metadata.resourceVersion}")
+	before := s.kubectl(t, "-n", "shop", "get", "databases.db.example.com", "orders", "-o", "jsonpath={.metadata.resourceVersion}")
 	rule.Failed, rule.Ready, rule.Message = "", `object.status.phase != "Running"`, `"phase " + object.status.phase`
 	revisions++
 	o.Revision = revisions
@@ -63,7 +63,7 @@ func checkRules(t *testing.T, s *site) {
 	s.until(t, o, "is told by the new rule", func(w federation.WorkStatus) bool {
 		return w.State == federation.WorkReady && w.RulesDigest == federation.RulesDigest(o.Work.StatusRules) && strings.Contains(w.Objects[len(w.Objects)-1].Message, "phase Broken")
 	})
-	if after := s.kubectl(t, "-n", "shop", "get", "database", "orders", "-o", "jsonpath={.metadata.resourceVersion}"); after != before {
+	if after := s.kubectl(t, "-n", "shop", "get", "databases.db.example.com", "orders", "-o", "jsonpath={.metadata.resourceVersion}"); after != before {
 		t.Errorf("a new rule wrote into the cluster: version %s became %s", before, after)
 	}
 	s.remove(t, o)
