@@ -75,7 +75,7 @@ func (f federation) try(t *testing.T, name string, args ...string) (string, int)
 	}
 	command := exec.CommandContext(ctx, name, args...)
 	command.Dir = root
-	command.Env = append(os.Environ(), "HANSA_HOME="+f.home, "KUBECACHEDIR="+filepath.Join(f.home, "kubectl-cache"), "PATH="+f.path+string(os.PathListSeparator)+os.Getenv("PATH"))
+	command.Env = append(os.Environ(), "HANSA_HOME="+f.home, "KUBECACHEDIR="+f.home+".kubectl", "PATH="+f.path+string(os.PathListSeparator)+os.Getenv("PATH"))
 	var out bytes.Buffer
 	command.Stdout, command.Stderr = &out, &out
 	err := command.Run()
