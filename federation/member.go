@@ -128,6 +128,9 @@ type MemberSpec struct {
 	RotateBy time.Time `json:"rotateBy,omitzero"`
 	// Leaving is set while the member leaves.
 	Leaving Leaving `json:"leaving,omitzero"`
+	// AgentAt is "HOST:PORT" of the agent's own port, as it said with its last hello;
+	// empty when it has none.
+	AgentAt string `json:"agentAt,omitempty"`
 }
 
 // MemberFacts is what the agent reports about its cluster, as a whole each time

@@ -16,6 +16,9 @@ type Hello struct {
 	// Held: every order up to this revision of the member's work bucket is on the
 	// agent's disk; 0: some may be lost, and all are wanted again.
 	Held Revision
+	// AgentAt is "HOST:PORT" of the agent's own port, where others reach it beside the
+	// bus; empty when it has none.
+	AgentAt string
 }
 
 // AllHeld, as what an agent holds, says that a hub has answered this life of it already:
@@ -60,13 +63,14 @@ type Grant struct {
 	Denied string
 }
 
-// ProbeRequest asks an agent to look at another member: at its API server, and at its
-// ingress.
+// ProbeRequest asks an agent to look at another member: at its API server, at its ingress,
+// and at its agent's port.
 type ProbeRequest struct {
 	Member    string
 	URL       string // of the API server, "https://127.0.0.1:7501"
 	CA        []byte // PEM
 	IngressAt string // as in a Beat; empty: it has none
+	AgentAt   string // as in a Hello; empty: it has none
 	Timeout   time.Duration
 	// Survey marks a look that only measures the way; it is no evidence.
 	Survey bool
@@ -80,9 +84,33 @@ type ProbeReply struct {
 	// Ingress is what was seen of the ingress, and IngressDetail how.
 	Ingress       Signal
 	IngressDetail string
+	// Agent is what was seen of the agent's port, and AgentDetail how.
+	Agent       Signal
+	AgentDetail string
 	// RoundTrip to the API server: the time of TCP's handshake; 0 without one.
 	RoundTrip time.Duration
 	Survey    bool // as asked
+}
+
+// CertificateRequest asks the hub for a certificate of the federation, for the agent's
+// port and for what the agent asks there of others.
+type CertificateRequest struct {
+	Member    string
+	PublicKey []byte // Ed25519, of a key that stays with the agent
+}
+
+// CertificateReply has the certificate, and that of the CA that signed it.
+type CertificateReply struct {
+	Certificate []byte // DER
+	CA          []byte // DER
+}
+
+// Alive is what an agent says at its own port.
+type Alive struct {
+	Member      string      `json:"member"`
+	Incarnation Incarnation `json:"incarnation"`
+	// HubAgeMillis is how long ago it has heard a hub; nil: never in this life.
+	HubAgeMillis *int64 `json:"hubAgeMillis,omitempty"`
 }
 
 // QueryReport says how often clients asked a gateway for services since its last
@@ -199,7 +227,7 @@ type AbortRequest struct {
 // Evidence is one observer's view of a member.
 type Evidence struct {
 	Observer string // "hub", or a member
-	What     string // beat | api | ingress
+	What     string // beat | api | ingress | agent
 	Signal   Signal
 	Age      time.Duration
 	Detail   string

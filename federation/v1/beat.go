@@ -195,6 +195,7 @@ func EncodeHello(h federation.Hello) []byte {
 	return encode(&Hello{
 		Member: h.Member, Incarnation: uint64(h.Incarnation), ClusterId: h.ClusterID,
 		Holdings: each(h.Holdings, fromHolding), Synced: h.Synced, Sequence: h.Sequence, Held: uint64(h.Held),
+		AgentAt: h.AgentAt,
 	})
 }
 
@@ -208,6 +209,7 @@ func DecodeHello(b []byte) (federation.Hello, error) {
 		return federation.Hello{
 			Member: m.GetMember(), Incarnation: federation.Incarnation(m.GetIncarnation()), ClusterID: m.GetClusterId(),
 			Holdings: holdings, Synced: m.GetSynced(), Sequence: m.GetSequence(), Held: federation.Revision(m.GetHeld()),
+			AgentAt: m.GetAgentAt(),
 		}, named("member", m.GetMember())
 	})
 }

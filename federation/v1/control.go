@@ -6,14 +6,15 @@ import (
 
 // EncodeProbeRequest writes a ProbeRequest.
 func EncodeProbeRequest(r federation.ProbeRequest) []byte {
-	return encode(&ProbeRequest{Member: r.Member, Url: r.URL, Ca: r.CA, IngressAt: r.IngressAt, Timeout: fromDuration(r.Timeout), Survey: r.Survey})
+	return encode(&ProbeRequest{Member: r.Member, Url: r.URL, Ca: r.CA, IngressAt: r.IngressAt, AgentAt: r.AgentAt, Timeout: fromDuration(r.Timeout), Survey: r.Survey})
 }
 
 // DecodeProbeRequest reads what EncodeProbeRequest wrote.
 func DecodeProbeRequest(b []byte) (federation.ProbeRequest, error) {
 	return decode("probe request", b, &ProbeRequest{}, func(m *ProbeRequest) (federation.ProbeRequest, error) {
 		return federation.ProbeRequest{
-			Member: m.GetMember(), URL: m.GetUrl(), CA: m.GetCa(), IngressAt: m.GetIngressAt(), Timeout: toDuration(m.GetTimeout()), Survey: m.GetSurvey(),
+			Member: m.GetMember(), URL: m.GetUrl(), CA: m.GetCa(), IngressAt: m.GetIngressAt(), AgentAt: m.GetAgentAt(),
+			Timeout: toDuration(m.GetTimeout()), Survey: m.GetSurvey(),
 		}, named("member", m.GetMember())
 	})
 }
@@ -22,21 +23,45 @@ func DecodeProbeRequest(b []byte) (federation.ProbeRequest, error) {
 func EncodeProbeReply(r federation.ProbeReply) []byte {
 	return encode(&ProbeReply{
 		Member: r.Member, Signal: uint32(r.Signal), Detail: r.Detail, RoundTrip: fromDuration(r.RoundTrip), Survey: r.Survey,
-		Ingress: uint32(r.Ingress), IngressDetail: r.IngressDetail,
+		Ingress: uint32(r.Ingress), IngressDetail: r.IngressDetail, Agent: uint32(r.Agent), AgentDetail: r.AgentDetail,
 	})
 }
 
 // DecodeProbeReply reads what EncodeProbeReply wrote.
 func DecodeProbeReply(b []byte) (federation.ProbeReply, error) {
 	return decode("probe reply", b, &ProbeReply{}, func(m *ProbeReply) (federation.ProbeReply, error) {
-		s, err := eachErr([]uint32{m.GetSignal(), m.GetIngress()}, toSignal)
+		s, err := eachErr([]uint32{m.GetSignal(), m.GetIngress(), m.GetAgent()}, toSignal)
 		if err != nil {
 			return federation.ProbeReply{}, err
 		}
 		return federation.ProbeReply{
 			Member: m.GetMember(), Signal: s[0], Detail: m.GetDetail(), RoundTrip: toDuration(m.GetRoundTrip()), Survey: m.GetSurvey(),
-			Ingress: s[1], IngressDetail: m.GetIngressDetail(),
+			Ingress: s[1], IngressDetail: m.GetIngressDetail(), Agent: s[2], AgentDetail: m.GetAgentDetail(),
 		}, nil
+	})
+}
+
+// EncodeCertificateRequest writes a CertificateRequest.
+func EncodeCertificateRequest(r federation.CertificateRequest) []byte {
+	return encode(&CertificateRequest{Member: r.Member, PublicKey: r.PublicKey})
+}
+
+// DecodeCertificateRequest reads what EncodeCertificateRequest wrote.
+func DecodeCertificateRequest(b []byte) (federation.CertificateRequest, error) {
+	return decode("certificate request", b, &CertificateRequest{}, func(m *CertificateRequest) (federation.CertificateRequest, error) {
+		return federation.CertificateRequest{Member: m.GetMember(), PublicKey: m.GetPublicKey()}, named("member", m.GetMember())
+	})
+}
+
+// EncodeCertificateReply writes a CertificateReply.
+func EncodeCertificateReply(r federation.CertificateReply) []byte {
+	return encode(&CertificateReply{Certificate: r.Certificate, Ca: r.CA})
+}
+
+// DecodeCertificateReply reads what EncodeCertificateReply wrote.
+func DecodeCertificateReply(b []byte) (federation.CertificateReply, error) {
+	return decode("certificate reply", b, &CertificateReply{}, func(m *CertificateReply) (federation.CertificateReply, error) {
+		return federation.CertificateReply{Certificate: m.GetCertificate(), CA: m.GetCa()}, nil
 	})
 }
 

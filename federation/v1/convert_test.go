@@ -65,6 +65,8 @@ func codecs() []codec {
 		of("Simulation", EncodeSimulation, DecodeSimulation),
 		of("ProbeRequest", EncodeProbeRequest, DecodeProbeRequest),
 		of("ProbeReply", EncodeProbeReply, DecodeProbeReply),
+		of("CertificateRequest", EncodeCertificateRequest, DecodeCertificateRequest),
+		of("CertificateReply", EncodeCertificateReply, DecodeCertificateReply),
 		of("JoinRequest", EncodeJoinRequest, DecodeJoinRequest),
 		of("JoinReply", EncodeJoinReply, DecodeJoinReply),
 		of("TokenRequest", EncodeTokenRequest, DecodeTokenRequest),

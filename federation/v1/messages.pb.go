@@ -920,7 +920,9 @@ type Hello struct {
 	// Every order up to this revision of the member's work bucket is on the agent's
 	// disk; 0: some may be lost, and all are wanted again; the highest number: a hub
 	// has answered this life already, so it has lost nothing.
-	Held          uint64 `protobuf:"varint,7,opt,name=held,proto3" json:"held,omitempty"`
+	Held uint64 `protobuf:"varint,7,opt,name=held,proto3" json:"held,omitempty"`
+	// HOST:PORT of the agent's own port; empty when it has none.
+	AgentAt       string `protobuf:"bytes,8,opt,name=agent_at,json=agentAt,proto3" json:"agent_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1002,6 +1004,13 @@ func (x *Hello) GetHeld() uint64 {
 		return x.Held
 	}
 	return 0
+}
+
+func (x *Hello) GetAgentAt() string {
+	if x != nil {
+		return x.AgentAt
+	}
+	return ""
 }
 
 // HelloReply tells the agent what it may run.
@@ -1121,8 +1130,10 @@ type ProbeRequest struct {
 	Ca      []byte               `protobuf:"bytes,3,opt,name=ca,proto3" json:"ca,omitempty"`
 	Timeout *durationpb.Duration `protobuf:"bytes,4,opt,name=timeout,proto3" json:"timeout,omitempty"`
 	// The look only measures the way; it is no evidence.
-	Survey        bool   `protobuf:"varint,5,opt,name=survey,proto3" json:"survey,omitempty"`
-	IngressAt     string `protobuf:"bytes,6,opt,name=ingress_at,json=ingressAt,proto3" json:"ingress_at,omitempty"`
+	Survey    bool   `protobuf:"varint,5,opt,name=survey,proto3" json:"survey,omitempty"`
+	IngressAt string `protobuf:"bytes,6,opt,name=ingress_at,json=ingressAt,proto3" json:"ingress_at,omitempty"`
+	// HOST:PORT of the agent's own port.
+	AgentAt       string `protobuf:"bytes,7,opt,name=agent_at,json=agentAt,proto3" json:"agent_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1199,6 +1210,13 @@ func (x *ProbeRequest) GetIngressAt() string {
 	return ""
 }
 
+func (x *ProbeRequest) GetAgentAt() string {
+	if x != nil {
+		return x.AgentAt
+	}
+	return ""
+}
+
 // ProbeReply is what the agent saw; agent → hub.
 type ProbeReply struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
@@ -1211,6 +1229,8 @@ type ProbeReply struct {
 	Survey        bool                 `protobuf:"varint,5,opt,name=survey,proto3" json:"survey,omitempty"`
 	Ingress       uint32               `protobuf:"varint,6,opt,name=ingress,proto3" json:"ingress,omitempty"`
 	IngressDetail string               `protobuf:"bytes,7,opt,name=ingress_detail,json=ingressDetail,proto3" json:"ingress_detail,omitempty"`
+	Agent         uint32               `protobuf:"varint,8,opt,name=agent,proto3" json:"agent,omitempty"`
+	AgentDetail   string               `protobuf:"bytes,9,opt,name=agent_detail,json=agentDetail,proto3" json:"agent_detail,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1294,6 +1314,129 @@ func (x *ProbeReply) GetIngressDetail() string {
 	return ""
 }
 
+func (x *ProbeReply) GetAgent() uint32 {
+	if x != nil {
+		return x.Agent
+	}
+	return 0
+}
+
+func (x *ProbeReply) GetAgentDetail() string {
+	if x != nil {
+		return x.AgentDetail
+	}
+	return ""
+}
+
+// CertificateRequest asks for a certificate of the federation; agent → hub.
+type CertificateRequest struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Member string                 `protobuf:"bytes,1,opt,name=member,proto3" json:"member,omitempty"`
+	// Ed25519, 32 bytes.
+	PublicKey     []byte `protobuf:"bytes,2,opt,name=public_key,json=publicKey,proto3" json:"public_key,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CertificateRequest) Reset() {
+	*x = CertificateRequest{}
+	mi := &file_federation_v1_messages_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CertificateRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CertificateRequest) ProtoMessage() {}
+
+func (x *CertificateRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_federation_v1_messages_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CertificateRequest.ProtoReflect.Descriptor instead.
+func (*CertificateRequest) Descriptor() ([]byte, []int) {
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *CertificateRequest) GetMember() string {
+	if x != nil {
+		return x.Member
+	}
+	return ""
+}
+
+func (x *CertificateRequest) GetPublicKey() []byte {
+	if x != nil {
+		return x.PublicKey
+	}
+	return nil
+}
+
+// CertificateReply has the certificate.
+type CertificateReply struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// DER.
+	Certificate []byte `protobuf:"bytes,1,opt,name=certificate,proto3" json:"certificate,omitempty"`
+	// DER.
+	Ca            []byte `protobuf:"bytes,2,opt,name=ca,proto3" json:"ca,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CertificateReply) Reset() {
+	*x = CertificateReply{}
+	mi := &file_federation_v1_messages_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CertificateReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CertificateReply) ProtoMessage() {}
+
+func (x *CertificateReply) ProtoReflect() protoreflect.Message {
+	mi := &file_federation_v1_messages_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CertificateReply.ProtoReflect.Descriptor instead.
+func (*CertificateReply) Descriptor() ([]byte, []int) {
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *CertificateReply) GetCertificate() []byte {
+	if x != nil {
+		return x.Certificate
+	}
+	return nil
+}
+
+func (x *CertificateReply) GetCa() []byte {
+	if x != nil {
+		return x.Ca
+	}
+	return nil
+}
+
 // QueryReport is what clients asked a gateway for; gateway → hub.
 type QueryReport struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1305,7 +1448,7 @@ type QueryReport struct {
 
 func (x *QueryReport) Reset() {
 	*x = QueryReport{}
-	mi := &file_federation_v1_messages_proto_msgTypes[14]
+	mi := &file_federation_v1_messages_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1317,7 +1460,7 @@ func (x *QueryReport) String() string {
 func (*QueryReport) ProtoMessage() {}
 
 func (x *QueryReport) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[14]
+	mi := &file_federation_v1_messages_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1330,7 +1473,7 @@ func (x *QueryReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QueryReport.ProtoReflect.Descriptor instead.
 func (*QueryReport) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{14}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *QueryReport) GetGateway() string {
@@ -1360,7 +1503,7 @@ type QueryCount struct {
 
 func (x *QueryCount) Reset() {
 	*x = QueryCount{}
-	mi := &file_federation_v1_messages_proto_msgTypes[15]
+	mi := &file_federation_v1_messages_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1372,7 +1515,7 @@ func (x *QueryCount) String() string {
 func (*QueryCount) ProtoMessage() {}
 
 func (x *QueryCount) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[15]
+	mi := &file_federation_v1_messages_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1385,7 +1528,7 @@ func (x *QueryCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QueryCount.ProtoReflect.Descriptor instead.
 func (*QueryCount) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{15}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *QueryCount) GetService() *Key {
@@ -1431,7 +1574,7 @@ type JoinRequest struct {
 
 func (x *JoinRequest) Reset() {
 	*x = JoinRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[16]
+	mi := &file_federation_v1_messages_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1443,7 +1586,7 @@ func (x *JoinRequest) String() string {
 func (*JoinRequest) ProtoMessage() {}
 
 func (x *JoinRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[16]
+	mi := &file_federation_v1_messages_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1456,7 +1599,7 @@ func (x *JoinRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinRequest.ProtoReflect.Descriptor instead.
 func (*JoinRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{16}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *JoinRequest) GetTokenId() string {
@@ -1559,7 +1702,7 @@ type JoinReply struct {
 
 func (x *JoinReply) Reset() {
 	*x = JoinReply{}
-	mi := &file_federation_v1_messages_proto_msgTypes[17]
+	mi := &file_federation_v1_messages_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1571,7 +1714,7 @@ func (x *JoinReply) String() string {
 func (*JoinReply) ProtoMessage() {}
 
 func (x *JoinReply) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[17]
+	mi := &file_federation_v1_messages_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1584,7 +1727,7 @@ func (x *JoinReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinReply.ProtoReflect.Descriptor instead.
 func (*JoinReply) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{17}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *JoinReply) GetUserJwt() string {
@@ -1640,7 +1783,7 @@ type TokenRequest struct {
 
 func (x *TokenRequest) Reset() {
 	*x = TokenRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[18]
+	mi := &file_federation_v1_messages_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1652,7 +1795,7 @@ func (x *TokenRequest) String() string {
 func (*TokenRequest) ProtoMessage() {}
 
 func (x *TokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[18]
+	mi := &file_federation_v1_messages_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1665,7 +1808,7 @@ func (x *TokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenRequest.ProtoReflect.Descriptor instead.
 func (*TokenRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{18}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *TokenRequest) GetMember() string {
@@ -1694,7 +1837,7 @@ type TokenReply struct {
 
 func (x *TokenReply) Reset() {
 	*x = TokenReply{}
-	mi := &file_federation_v1_messages_proto_msgTypes[19]
+	mi := &file_federation_v1_messages_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1706,7 +1849,7 @@ func (x *TokenReply) String() string {
 func (*TokenReply) ProtoMessage() {}
 
 func (x *TokenReply) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[19]
+	mi := &file_federation_v1_messages_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1719,7 +1862,7 @@ func (x *TokenReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenReply.ProtoReflect.Descriptor instead.
 func (*TokenReply) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{19}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *TokenReply) GetId() string {
@@ -1753,7 +1896,7 @@ type TokensRequest struct {
 
 func (x *TokensRequest) Reset() {
 	*x = TokensRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[20]
+	mi := &file_federation_v1_messages_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1765,7 +1908,7 @@ func (x *TokensRequest) String() string {
 func (*TokensRequest) ProtoMessage() {}
 
 func (x *TokensRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[20]
+	mi := &file_federation_v1_messages_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1778,7 +1921,7 @@ func (x *TokensRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokensRequest.ProtoReflect.Descriptor instead.
 func (*TokensRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{20}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *TokensRequest) GetRevoke() string {
@@ -1798,7 +1941,7 @@ type TokensReply struct {
 
 func (x *TokensReply) Reset() {
 	*x = TokensReply{}
-	mi := &file_federation_v1_messages_proto_msgTypes[21]
+	mi := &file_federation_v1_messages_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1810,7 +1953,7 @@ func (x *TokensReply) String() string {
 func (*TokensReply) ProtoMessage() {}
 
 func (x *TokensReply) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[21]
+	mi := &file_federation_v1_messages_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1823,7 +1966,7 @@ func (x *TokensReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokensReply.ProtoReflect.Descriptor instead.
 func (*TokensReply) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{21}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *TokensReply) GetTokens() []*Token {
@@ -1848,7 +1991,7 @@ type Token struct {
 
 func (x *Token) Reset() {
 	*x = Token{}
-	mi := &file_federation_v1_messages_proto_msgTypes[22]
+	mi := &file_federation_v1_messages_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1860,7 +2003,7 @@ func (x *Token) String() string {
 func (*Token) ProtoMessage() {}
 
 func (x *Token) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[22]
+	mi := &file_federation_v1_messages_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1873,7 +2016,7 @@ func (x *Token) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Token.ProtoReflect.Descriptor instead.
 func (*Token) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{22}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Token) GetId() string {
@@ -1928,7 +2071,7 @@ type SimulationRequest struct {
 
 func (x *SimulationRequest) Reset() {
 	*x = SimulationRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[23]
+	mi := &file_federation_v1_messages_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1940,7 +2083,7 @@ func (x *SimulationRequest) String() string {
 func (*SimulationRequest) ProtoMessage() {}
 
 func (x *SimulationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[23]
+	mi := &file_federation_v1_messages_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1953,7 +2096,7 @@ func (x *SimulationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SimulationRequest.ProtoReflect.Descriptor instead.
 func (*SimulationRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{23}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *SimulationRequest) GetLose() []string {
@@ -2007,7 +2150,7 @@ type Simulation struct {
 
 func (x *Simulation) Reset() {
 	*x = Simulation{}
-	mi := &file_federation_v1_messages_proto_msgTypes[24]
+	mi := &file_federation_v1_messages_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2019,7 +2162,7 @@ func (x *Simulation) String() string {
 func (*Simulation) ProtoMessage() {}
 
 func (x *Simulation) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[24]
+	mi := &file_federation_v1_messages_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2032,7 +2175,7 @@ func (x *Simulation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Simulation.ProtoReflect.Descriptor instead.
 func (*Simulation) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{24}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Simulation) GetMoves() []*Move {
@@ -2097,7 +2240,7 @@ type Move struct {
 
 func (x *Move) Reset() {
 	*x = Move{}
-	mi := &file_federation_v1_messages_proto_msgTypes[25]
+	mi := &file_federation_v1_messages_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2109,7 +2252,7 @@ func (x *Move) String() string {
 func (*Move) ProtoMessage() {}
 
 func (x *Move) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[25]
+	mi := &file_federation_v1_messages_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2122,7 +2265,7 @@ func (x *Move) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Move.ProtoReflect.Descriptor instead.
 func (*Move) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{25}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Move) GetWorkload() *Key {
@@ -2166,7 +2309,7 @@ type Unmet struct {
 
 func (x *Unmet) Reset() {
 	*x = Unmet{}
-	mi := &file_federation_v1_messages_proto_msgTypes[26]
+	mi := &file_federation_v1_messages_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2178,7 +2321,7 @@ func (x *Unmet) String() string {
 func (*Unmet) ProtoMessage() {}
 
 func (x *Unmet) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[26]
+	mi := &file_federation_v1_messages_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2191,7 +2334,7 @@ func (x *Unmet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Unmet.ProtoReflect.Descriptor instead.
 func (*Unmet) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{26}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Unmet) GetWorkload() *Key {
@@ -2235,7 +2378,7 @@ type Readiness struct {
 
 func (x *Readiness) Reset() {
 	*x = Readiness{}
-	mi := &file_federation_v1_messages_proto_msgTypes[27]
+	mi := &file_federation_v1_messages_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2247,7 +2390,7 @@ func (x *Readiness) String() string {
 func (*Readiness) ProtoMessage() {}
 
 func (x *Readiness) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[27]
+	mi := &file_federation_v1_messages_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2260,7 +2403,7 @@ func (x *Readiness) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Readiness.ProtoReflect.Descriptor instead.
 func (*Readiness) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{27}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Readiness) GetScore() float64 {
@@ -2306,7 +2449,7 @@ type Scenario struct {
 
 func (x *Scenario) Reset() {
 	*x = Scenario{}
-	mi := &file_federation_v1_messages_proto_msgTypes[28]
+	mi := &file_federation_v1_messages_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2318,7 +2461,7 @@ func (x *Scenario) String() string {
 func (*Scenario) ProtoMessage() {}
 
 func (x *Scenario) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[28]
+	mi := &file_federation_v1_messages_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2331,7 +2474,7 @@ func (x *Scenario) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Scenario.ProtoReflect.Descriptor instead.
 func (*Scenario) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{28}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Scenario) GetLost() string {
@@ -2385,7 +2528,7 @@ type ReadinessRequest struct {
 
 func (x *ReadinessRequest) Reset() {
 	*x = ReadinessRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[29]
+	mi := &file_federation_v1_messages_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2397,7 +2540,7 @@ func (x *ReadinessRequest) String() string {
 func (*ReadinessRequest) ProtoMessage() {}
 
 func (x *ReadinessRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[29]
+	mi := &file_federation_v1_messages_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2410,7 +2553,7 @@ func (x *ReadinessRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadinessRequest.ProtoReflect.Descriptor instead.
 func (*ReadinessRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{29}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{31}
 }
 
 // RebalanceRequest asks to place workloads anew; the answer is a Simulation.
@@ -2427,7 +2570,7 @@ type RebalanceRequest struct {
 
 func (x *RebalanceRequest) Reset() {
 	*x = RebalanceRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[30]
+	mi := &file_federation_v1_messages_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2439,7 +2582,7 @@ func (x *RebalanceRequest) String() string {
 func (*RebalanceRequest) ProtoMessage() {}
 
 func (x *RebalanceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[30]
+	mi := &file_federation_v1_messages_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2452,7 +2595,7 @@ func (x *RebalanceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RebalanceRequest.ProtoReflect.Descriptor instead.
 func (*RebalanceRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{30}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *RebalanceRequest) GetWorkload() *Key {
@@ -2493,7 +2636,7 @@ type ReplayRequest struct {
 
 func (x *ReplayRequest) Reset() {
 	*x = ReplayRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[31]
+	mi := &file_federation_v1_messages_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2505,7 +2648,7 @@ func (x *ReplayRequest) String() string {
 func (*ReplayRequest) ProtoMessage() {}
 
 func (x *ReplayRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[31]
+	mi := &file_federation_v1_messages_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2518,7 +2661,7 @@ func (x *ReplayRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReplayRequest.ProtoReflect.Descriptor instead.
 func (*ReplayRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{31}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ReplayRequest) GetWorkload() *Key {
@@ -2542,7 +2685,7 @@ type Replay struct {
 
 func (x *Replay) Reset() {
 	*x = Replay{}
-	mi := &file_federation_v1_messages_proto_msgTypes[32]
+	mi := &file_federation_v1_messages_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2554,7 +2697,7 @@ func (x *Replay) String() string {
 func (*Replay) ProtoMessage() {}
 
 func (x *Replay) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[32]
+	mi := &file_federation_v1_messages_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2567,7 +2710,7 @@ func (x *Replay) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Replay.ProtoReflect.Descriptor instead.
 func (*Replay) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{32}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Replay) GetWorkload() *Key {
@@ -2620,7 +2763,7 @@ type MemberChange struct {
 
 func (x *MemberChange) Reset() {
 	*x = MemberChange{}
-	mi := &file_federation_v1_messages_proto_msgTypes[33]
+	mi := &file_federation_v1_messages_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2632,7 +2775,7 @@ func (x *MemberChange) String() string {
 func (*MemberChange) ProtoMessage() {}
 
 func (x *MemberChange) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[33]
+	mi := &file_federation_v1_messages_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2645,7 +2788,7 @@ func (x *MemberChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MemberChange.ProtoReflect.Descriptor instead.
 func (*MemberChange) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{33}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *MemberChange) GetMember() string {
@@ -2686,7 +2829,7 @@ type DescribeRequest struct {
 
 func (x *DescribeRequest) Reset() {
 	*x = DescribeRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[34]
+	mi := &file_federation_v1_messages_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2698,7 +2841,7 @@ func (x *DescribeRequest) String() string {
 func (*DescribeRequest) ProtoMessage() {}
 
 func (x *DescribeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[34]
+	mi := &file_federation_v1_messages_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2711,7 +2854,7 @@ func (x *DescribeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DescribeRequest.ProtoReflect.Descriptor instead.
 func (*DescribeRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{34}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *DescribeRequest) GetMember() string {
@@ -2731,7 +2874,7 @@ type DescribeReply struct {
 
 func (x *DescribeReply) Reset() {
 	*x = DescribeReply{}
-	mi := &file_federation_v1_messages_proto_msgTypes[35]
+	mi := &file_federation_v1_messages_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2743,7 +2886,7 @@ func (x *DescribeReply) String() string {
 func (*DescribeReply) ProtoMessage() {}
 
 func (x *DescribeReply) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[35]
+	mi := &file_federation_v1_messages_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2756,7 +2899,7 @@ func (x *DescribeReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DescribeReply.ProtoReflect.Descriptor instead.
 func (*DescribeReply) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{35}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *DescribeReply) GetEvidence() []*Evidence {
@@ -2780,7 +2923,7 @@ type Evidence struct {
 
 func (x *Evidence) Reset() {
 	*x = Evidence{}
-	mi := &file_federation_v1_messages_proto_msgTypes[36]
+	mi := &file_federation_v1_messages_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2792,7 +2935,7 @@ func (x *Evidence) String() string {
 func (*Evidence) ProtoMessage() {}
 
 func (x *Evidence) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[36]
+	mi := &file_federation_v1_messages_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2805,7 +2948,7 @@ func (x *Evidence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Evidence.ProtoReflect.Descriptor instead.
 func (*Evidence) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{36}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Evidence) GetObserver() string {
@@ -2855,7 +2998,7 @@ type AbortRequest struct {
 
 func (x *AbortRequest) Reset() {
 	*x = AbortRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[37]
+	mi := &file_federation_v1_messages_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2867,7 +3010,7 @@ func (x *AbortRequest) String() string {
 func (*AbortRequest) ProtoMessage() {}
 
 func (x *AbortRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[37]
+	mi := &file_federation_v1_messages_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2880,7 +3023,7 @@ func (x *AbortRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AbortRequest.ProtoReflect.Descriptor instead.
 func (*AbortRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{37}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *AbortRequest) GetId() string {
@@ -2915,7 +3058,7 @@ type ApproveRequest struct {
 
 func (x *ApproveRequest) Reset() {
 	*x = ApproveRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[38]
+	mi := &file_federation_v1_messages_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2927,7 +3070,7 @@ func (x *ApproveRequest) String() string {
 func (*ApproveRequest) ProtoMessage() {}
 
 func (x *ApproveRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[38]
+	mi := &file_federation_v1_messages_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2940,7 +3083,7 @@ func (x *ApproveRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApproveRequest.ProtoReflect.Descriptor instead.
 func (*ApproveRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{38}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ApproveRequest) GetId() string {
@@ -2969,7 +3112,7 @@ type FreezeRequest struct {
 
 func (x *FreezeRequest) Reset() {
 	*x = FreezeRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[39]
+	mi := &file_federation_v1_messages_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2981,7 +3124,7 @@ func (x *FreezeRequest) String() string {
 func (*FreezeRequest) ProtoMessage() {}
 
 func (x *FreezeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[39]
+	mi := &file_federation_v1_messages_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2994,7 +3137,7 @@ func (x *FreezeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FreezeRequest.ProtoReflect.Descriptor instead.
 func (*FreezeRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{39}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *FreezeRequest) GetFrozen() bool {
@@ -3034,7 +3177,7 @@ type RenewRequest struct {
 
 func (x *RenewRequest) Reset() {
 	*x = RenewRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[40]
+	mi := &file_federation_v1_messages_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3046,7 +3189,7 @@ func (x *RenewRequest) String() string {
 func (*RenewRequest) ProtoMessage() {}
 
 func (x *RenewRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[40]
+	mi := &file_federation_v1_messages_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3059,7 +3202,7 @@ func (x *RenewRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenewRequest.ProtoReflect.Descriptor instead.
 func (*RenewRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{40}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *RenewRequest) GetMember() string {
@@ -3116,7 +3259,7 @@ type Grant struct {
 
 func (x *Grant) Reset() {
 	*x = Grant{}
-	mi := &file_federation_v1_messages_proto_msgTypes[41]
+	mi := &file_federation_v1_messages_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3128,7 +3271,7 @@ func (x *Grant) String() string {
 func (*Grant) ProtoMessage() {}
 
 func (x *Grant) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[41]
+	mi := &file_federation_v1_messages_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3141,7 +3284,7 @@ func (x *Grant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Grant.ProtoReflect.Descriptor instead.
 func (*Grant) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{41}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *Grant) GetTtl() *durationpb.Duration {
@@ -3173,7 +3316,7 @@ type SealOffer struct {
 
 func (x *SealOffer) Reset() {
 	*x = SealOffer{}
-	mi := &file_federation_v1_messages_proto_msgTypes[42]
+	mi := &file_federation_v1_messages_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3185,7 +3328,7 @@ func (x *SealOffer) String() string {
 func (*SealOffer) ProtoMessage() {}
 
 func (x *SealOffer) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[42]
+	mi := &file_federation_v1_messages_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3198,7 +3341,7 @@ func (x *SealOffer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SealOffer.ProtoReflect.Descriptor instead.
 func (*SealOffer) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{42}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *SealOffer) GetMember() string {
@@ -3240,7 +3383,7 @@ type SealReply struct {
 
 func (x *SealReply) Reset() {
 	*x = SealReply{}
-	mi := &file_federation_v1_messages_proto_msgTypes[43]
+	mi := &file_federation_v1_messages_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3252,7 +3395,7 @@ func (x *SealReply) String() string {
 func (*SealReply) ProtoMessage() {}
 
 func (x *SealReply) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[43]
+	mi := &file_federation_v1_messages_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3265,7 +3408,7 @@ func (x *SealReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SealReply.ProtoReflect.Descriptor instead.
 func (*SealReply) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{43}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *SealReply) GetSettled() bool {
@@ -3284,7 +3427,7 @@ type SealKeysRequest struct {
 
 func (x *SealKeysRequest) Reset() {
 	*x = SealKeysRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[44]
+	mi := &file_federation_v1_messages_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3296,7 +3439,7 @@ func (x *SealKeysRequest) String() string {
 func (*SealKeysRequest) ProtoMessage() {}
 
 func (x *SealKeysRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[44]
+	mi := &file_federation_v1_messages_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3309,7 +3452,7 @@ func (x *SealKeysRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SealKeysRequest.ProtoReflect.Descriptor instead.
 func (*SealKeysRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{44}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{46}
 }
 
 // SealKeysReply has the hubs' public curve key, and the key of the digests, which
@@ -3324,7 +3467,7 @@ type SealKeysReply struct {
 
 func (x *SealKeysReply) Reset() {
 	*x = SealKeysReply{}
-	mi := &file_federation_v1_messages_proto_msgTypes[45]
+	mi := &file_federation_v1_messages_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3336,7 +3479,7 @@ func (x *SealKeysReply) String() string {
 func (*SealKeysReply) ProtoMessage() {}
 
 func (x *SealKeysReply) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[45]
+	mi := &file_federation_v1_messages_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3349,7 +3492,7 @@ func (x *SealKeysReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SealKeysReply.ProtoReflect.Descriptor instead.
 func (*SealKeysReply) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{45}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *SealKeysReply) GetKey() string {
@@ -3379,7 +3522,7 @@ type BackupRequest struct {
 
 func (x *BackupRequest) Reset() {
 	*x = BackupRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[46]
+	mi := &file_federation_v1_messages_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3391,7 +3534,7 @@ func (x *BackupRequest) String() string {
 func (*BackupRequest) ProtoMessage() {}
 
 func (x *BackupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[46]
+	mi := &file_federation_v1_messages_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3404,7 +3547,7 @@ func (x *BackupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupRequest.ProtoReflect.Descriptor instead.
 func (*BackupRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{46}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *BackupRequest) GetSession() string {
@@ -3434,7 +3577,7 @@ type BackupReply struct {
 
 func (x *BackupReply) Reset() {
 	*x = BackupReply{}
-	mi := &file_federation_v1_messages_proto_msgTypes[47]
+	mi := &file_federation_v1_messages_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3446,7 +3589,7 @@ func (x *BackupReply) String() string {
 func (*BackupReply) ProtoMessage() {}
 
 func (x *BackupReply) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[47]
+	mi := &file_federation_v1_messages_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3459,7 +3602,7 @@ func (x *BackupReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupReply.ProtoReflect.Descriptor instead.
 func (*BackupReply) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{47}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *BackupReply) GetSession() string {
@@ -3501,7 +3644,7 @@ type RestoreRequest struct {
 
 func (x *RestoreRequest) Reset() {
 	*x = RestoreRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[48]
+	mi := &file_federation_v1_messages_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3513,7 +3656,7 @@ func (x *RestoreRequest) String() string {
 func (*RestoreRequest) ProtoMessage() {}
 
 func (x *RestoreRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[48]
+	mi := &file_federation_v1_messages_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3526,7 +3669,7 @@ func (x *RestoreRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreRequest.ProtoReflect.Descriptor instead.
 func (*RestoreRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{48}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *RestoreRequest) GetAction() string {
@@ -3586,7 +3729,7 @@ type RestoreReply struct {
 
 func (x *RestoreReply) Reset() {
 	*x = RestoreReply{}
-	mi := &file_federation_v1_messages_proto_msgTypes[49]
+	mi := &file_federation_v1_messages_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3598,7 +3741,7 @@ func (x *RestoreReply) String() string {
 func (*RestoreReply) ProtoMessage() {}
 
 func (x *RestoreReply) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[49]
+	mi := &file_federation_v1_messages_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3611,7 +3754,7 @@ func (x *RestoreReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreReply.ProtoReflect.Descriptor instead.
 func (*RestoreReply) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{49}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *RestoreReply) GetSession() string {
@@ -3664,7 +3807,7 @@ type RestoreChanges struct {
 
 func (x *RestoreChanges) Reset() {
 	*x = RestoreChanges{}
-	mi := &file_federation_v1_messages_proto_msgTypes[50]
+	mi := &file_federation_v1_messages_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3676,7 +3819,7 @@ func (x *RestoreChanges) String() string {
 func (*RestoreChanges) ProtoMessage() {}
 
 func (x *RestoreChanges) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[50]
+	mi := &file_federation_v1_messages_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3689,7 +3832,7 @@ func (x *RestoreChanges) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreChanges.ProtoReflect.Descriptor instead.
 func (*RestoreChanges) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{50}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *RestoreChanges) GetAt() *timestamppb.Timestamp {
@@ -3745,7 +3888,7 @@ type BucketCount struct {
 
 func (x *BucketCount) Reset() {
 	*x = BucketCount{}
-	mi := &file_federation_v1_messages_proto_msgTypes[51]
+	mi := &file_federation_v1_messages_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3757,7 +3900,7 @@ func (x *BucketCount) String() string {
 func (*BucketCount) ProtoMessage() {}
 
 func (x *BucketCount) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[51]
+	mi := &file_federation_v1_messages_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3770,7 +3913,7 @@ func (x *BucketCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BucketCount.ProtoReflect.Descriptor instead.
 func (*BucketCount) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{51}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *BucketCount) GetBucket() string {
@@ -3802,7 +3945,7 @@ type RestoreChange struct {
 
 func (x *RestoreChange) Reset() {
 	*x = RestoreChange{}
-	mi := &file_federation_v1_messages_proto_msgTypes[52]
+	mi := &file_federation_v1_messages_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3814,7 +3957,7 @@ func (x *RestoreChange) String() string {
 func (*RestoreChange) ProtoMessage() {}
 
 func (x *RestoreChange) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[52]
+	mi := &file_federation_v1_messages_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3827,7 +3970,7 @@ func (x *RestoreChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreChange.ProtoReflect.Descriptor instead.
 func (*RestoreChange) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{52}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *RestoreChange) GetKind() string {
@@ -3878,7 +4021,7 @@ type Rotation struct {
 
 func (x *Rotation) Reset() {
 	*x = Rotation{}
-	mi := &file_federation_v1_messages_proto_msgTypes[53]
+	mi := &file_federation_v1_messages_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3890,7 +4033,7 @@ func (x *Rotation) String() string {
 func (*Rotation) ProtoMessage() {}
 
 func (x *Rotation) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[53]
+	mi := &file_federation_v1_messages_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3903,7 +4046,7 @@ func (x *Rotation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rotation.ProtoReflect.Descriptor instead.
 func (*Rotation) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{53}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *Rotation) GetMember() string {
@@ -3972,7 +4115,7 @@ type RotationReply struct {
 
 func (x *RotationReply) Reset() {
 	*x = RotationReply{}
-	mi := &file_federation_v1_messages_proto_msgTypes[54]
+	mi := &file_federation_v1_messages_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3984,7 +4127,7 @@ func (x *RotationReply) String() string {
 func (*RotationReply) ProtoMessage() {}
 
 func (x *RotationReply) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[54]
+	mi := &file_federation_v1_messages_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3997,7 +4140,7 @@ func (x *RotationReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RotationReply.ProtoReflect.Descriptor instead.
 func (*RotationReply) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{54}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *RotationReply) GetUserJwt() string {
@@ -4020,7 +4163,7 @@ type Rotated struct {
 
 func (x *Rotated) Reset() {
 	*x = Rotated{}
-	mi := &file_federation_v1_messages_proto_msgTypes[55]
+	mi := &file_federation_v1_messages_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4032,7 +4175,7 @@ func (x *Rotated) String() string {
 func (*Rotated) ProtoMessage() {}
 
 func (x *Rotated) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[55]
+	mi := &file_federation_v1_messages_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4045,7 +4188,7 @@ func (x *Rotated) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rotated.ProtoReflect.Descriptor instead.
 func (*Rotated) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{55}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *Rotated) GetMember() string {
@@ -4088,7 +4231,7 @@ type RotationOrder struct {
 
 func (x *RotationOrder) Reset() {
 	*x = RotationOrder{}
-	mi := &file_federation_v1_messages_proto_msgTypes[56]
+	mi := &file_federation_v1_messages_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4100,7 +4243,7 @@ func (x *RotationOrder) String() string {
 func (*RotationOrder) ProtoMessage() {}
 
 func (x *RotationOrder) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[56]
+	mi := &file_federation_v1_messages_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4113,7 +4256,7 @@ func (x *RotationOrder) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RotationOrder.ProtoReflect.Descriptor instead.
 func (*RotationOrder) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{56}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *RotationOrder) GetMember() string {
@@ -4143,7 +4286,7 @@ type LeaveOrder struct {
 
 func (x *LeaveOrder) Reset() {
 	*x = LeaveOrder{}
-	mi := &file_federation_v1_messages_proto_msgTypes[57]
+	mi := &file_federation_v1_messages_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4155,7 +4298,7 @@ func (x *LeaveOrder) String() string {
 func (*LeaveOrder) ProtoMessage() {}
 
 func (x *LeaveOrder) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[57]
+	mi := &file_federation_v1_messages_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4168,7 +4311,7 @@ func (x *LeaveOrder) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaveOrder.ProtoReflect.Descriptor instead.
 func (*LeaveOrder) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{57}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *LeaveOrder) GetMember() string {
@@ -4206,7 +4349,7 @@ type LeaveReport struct {
 
 func (x *LeaveReport) Reset() {
 	*x = LeaveReport{}
-	mi := &file_federation_v1_messages_proto_msgTypes[58]
+	mi := &file_federation_v1_messages_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4218,7 +4361,7 @@ func (x *LeaveReport) String() string {
 func (*LeaveReport) ProtoMessage() {}
 
 func (x *LeaveReport) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[58]
+	mi := &file_federation_v1_messages_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4231,7 +4374,7 @@ func (x *LeaveReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaveReport.ProtoReflect.Descriptor instead.
 func (*LeaveReport) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{58}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *LeaveReport) GetMember() string {
@@ -4275,7 +4418,7 @@ type ImportsRequest struct {
 
 func (x *ImportsRequest) Reset() {
 	*x = ImportsRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[59]
+	mi := &file_federation_v1_messages_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4287,7 +4430,7 @@ func (x *ImportsRequest) String() string {
 func (*ImportsRequest) ProtoMessage() {}
 
 func (x *ImportsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[59]
+	mi := &file_federation_v1_messages_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4300,7 +4443,7 @@ func (x *ImportsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportsRequest.ProtoReflect.Descriptor instead.
 func (*ImportsRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{59}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *ImportsRequest) GetTerm() uint64 {
@@ -4337,7 +4480,7 @@ type ImportsReply struct {
 
 func (x *ImportsReply) Reset() {
 	*x = ImportsReply{}
-	mi := &file_federation_v1_messages_proto_msgTypes[60]
+	mi := &file_federation_v1_messages_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4349,7 +4492,7 @@ func (x *ImportsReply) String() string {
 func (*ImportsReply) ProtoMessage() {}
 
 func (x *ImportsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[60]
+	mi := &file_federation_v1_messages_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4362,7 +4505,7 @@ func (x *ImportsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportsReply.ProtoReflect.Descriptor instead.
 func (*ImportsReply) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{60}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *ImportsReply) GetTerm() uint64 {
@@ -4419,7 +4562,7 @@ type ImportSource struct {
 
 func (x *ImportSource) Reset() {
 	*x = ImportSource{}
-	mi := &file_federation_v1_messages_proto_msgTypes[61]
+	mi := &file_federation_v1_messages_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4431,7 +4574,7 @@ func (x *ImportSource) String() string {
 func (*ImportSource) ProtoMessage() {}
 
 func (x *ImportSource) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[61]
+	mi := &file_federation_v1_messages_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4444,7 +4587,7 @@ func (x *ImportSource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportSource.ProtoReflect.Descriptor instead.
 func (*ImportSource) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{61}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *ImportSource) GetMember() string {
@@ -4548,7 +4691,7 @@ const file_federation_v1_messages_proto_rawDesc = "" +
 	"\agateway\x18\x01 \x01(\tR\agateway\x12\x12\n" +
 	"\x04term\x18\x02 \x01(\x04R\x04term\x12\x1a\n" +
 	"\bsequence\x18\x03 \x01(\x04R\bsequence\x12\x1c\n" +
-	"\twithdrawn\x18\x04 \x03(\tR\twithdrawn\"\xe2\x01\n" +
+	"\twithdrawn\x18\x04 \x03(\tR\twithdrawn\"\xfd\x01\n" +
 	"\x05Hello\x12\x16\n" +
 	"\x06member\x18\x01 \x01(\tR\x06member\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\x04R\vincarnation\x12\x1d\n" +
@@ -4557,7 +4700,8 @@ const file_federation_v1_messages_proto_rawDesc = "" +
 	"\bholdings\x18\x04 \x03(\v2\x1c.hansa.federation.v1.HoldingR\bholdings\x12\x16\n" +
 	"\x06synced\x18\x05 \x01(\bR\x06synced\x12\x1a\n" +
 	"\bsequence\x18\x06 \x01(\x04R\bsequence\x12\x12\n" +
-	"\x04held\x18\a \x01(\x04R\x04held\"\xfe\x01\n" +
+	"\x04held\x18\a \x01(\x04R\x04held\x12\x19\n" +
+	"\bagent_at\x18\b \x01(\tR\aagentAt\"\xfe\x01\n" +
 	"\n" +
 	"HelloReply\x12\x12\n" +
 	"\x04term\x18\x01 \x01(\x04R\x04term\x12\x16\n" +
@@ -4567,7 +4711,7 @@ const file_federation_v1_messages_proto_rawDesc = "" +
 	"\x06reason\x18\x05 \x01(\tR\x06reason\x12\x16\n" +
 	"\x06synced\x18\x06 \x01(\bR\x06synced\x12\x19\n" +
 	"\bbus_urls\x18\a \x03(\tR\abusUrls\x12\x15\n" +
-	"\x06bus_ca\x18\b \x01(\fR\x05busCa\"\xb4\x01\n" +
+	"\x06bus_ca\x18\b \x01(\fR\x05busCa\"\xcf\x01\n" +
 	"\fProbeRequest\x12\x16\n" +
 	"\x06member\x18\x01 \x01(\tR\x06member\x12\x10\n" +
 	"\x03url\x18\x02 \x01(\tR\x03url\x12\x0e\n" +
@@ -4575,7 +4719,8 @@ const file_federation_v1_messages_proto_rawDesc = "" +
 	"\atimeout\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\atimeout\x12\x16\n" +
 	"\x06survey\x18\x05 \x01(\bR\x06survey\x12\x1d\n" +
 	"\n" +
-	"ingress_at\x18\x06 \x01(\tR\tingressAt\"\xe7\x01\n" +
+	"ingress_at\x18\x06 \x01(\tR\tingressAt\x12\x19\n" +
+	"\bagent_at\x18\a \x01(\tR\aagentAt\"\xa0\x02\n" +
 	"\n" +
 	"ProbeReply\x12\x16\n" +
 	"\x06signal\x18\x01 \x01(\rR\x06signal\x12\x16\n" +
@@ -4585,7 +4730,16 @@ const file_federation_v1_messages_proto_rawDesc = "" +
 	"round_trip\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\troundTrip\x12\x16\n" +
 	"\x06survey\x18\x05 \x01(\bR\x06survey\x12\x18\n" +
 	"\aingress\x18\x06 \x01(\rR\aingress\x12%\n" +
-	"\x0eingress_detail\x18\a \x01(\tR\ringressDetail\"`\n" +
+	"\x0eingress_detail\x18\a \x01(\tR\ringressDetail\x12\x14\n" +
+	"\x05agent\x18\b \x01(\rR\x05agent\x12!\n" +
+	"\fagent_detail\x18\t \x01(\tR\vagentDetail\"K\n" +
+	"\x12CertificateRequest\x12\x16\n" +
+	"\x06member\x18\x01 \x01(\tR\x06member\x12\x1d\n" +
+	"\n" +
+	"public_key\x18\x02 \x01(\fR\tpublicKey\"D\n" +
+	"\x10CertificateReply\x12 \n" +
+	"\vcertificate\x18\x01 \x01(\fR\vcertificate\x12\x0e\n" +
+	"\x02ca\x18\x02 \x01(\fR\x02ca\"`\n" +
 	"\vQueryReport\x12\x18\n" +
 	"\agateway\x18\x01 \x01(\tR\agateway\x127\n" +
 	"\x06counts\x18\x02 \x03(\v2\x1f.hansa.federation.v1.QueryCountR\x06counts\"j\n" +
@@ -4846,7 +5000,7 @@ func file_federation_v1_messages_proto_rawDescGZIP() []byte {
 	return file_federation_v1_messages_proto_rawDescData
 }
 
-var file_federation_v1_messages_proto_msgTypes = make([]protoimpl.MessageInfo, 66)
+var file_federation_v1_messages_proto_msgTypes = make([]protoimpl.MessageInfo, 68)
 var file_federation_v1_messages_proto_goTypes = []any{
 	(*Beat)(nil),                  // 0: hansa.federation.v1.Beat
 	(*PeerObservation)(nil),       // 1: hansa.federation.v1.PeerObservation
@@ -4862,119 +5016,121 @@ var file_federation_v1_messages_proto_goTypes = []any{
 	(*HelloReply)(nil),            // 11: hansa.federation.v1.HelloReply
 	(*ProbeRequest)(nil),          // 12: hansa.federation.v1.ProbeRequest
 	(*ProbeReply)(nil),            // 13: hansa.federation.v1.ProbeReply
-	(*QueryReport)(nil),           // 14: hansa.federation.v1.QueryReport
-	(*QueryCount)(nil),            // 15: hansa.federation.v1.QueryCount
-	(*JoinRequest)(nil),           // 16: hansa.federation.v1.JoinRequest
-	(*JoinReply)(nil),             // 17: hansa.federation.v1.JoinReply
-	(*TokenRequest)(nil),          // 18: hansa.federation.v1.TokenRequest
-	(*TokenReply)(nil),            // 19: hansa.federation.v1.TokenReply
-	(*TokensRequest)(nil),         // 20: hansa.federation.v1.TokensRequest
-	(*TokensReply)(nil),           // 21: hansa.federation.v1.TokensReply
-	(*Token)(nil),                 // 22: hansa.federation.v1.Token
-	(*SimulationRequest)(nil),     // 23: hansa.federation.v1.SimulationRequest
-	(*Simulation)(nil),            // 24: hansa.federation.v1.Simulation
-	(*Move)(nil),                  // 25: hansa.federation.v1.Move
-	(*Unmet)(nil),                 // 26: hansa.federation.v1.Unmet
-	(*Readiness)(nil),             // 27: hansa.federation.v1.Readiness
-	(*Scenario)(nil),              // 28: hansa.federation.v1.Scenario
-	(*ReadinessRequest)(nil),      // 29: hansa.federation.v1.ReadinessRequest
-	(*RebalanceRequest)(nil),      // 30: hansa.federation.v1.RebalanceRequest
-	(*ReplayRequest)(nil),         // 31: hansa.federation.v1.ReplayRequest
-	(*Replay)(nil),                // 32: hansa.federation.v1.Replay
-	(*MemberChange)(nil),          // 33: hansa.federation.v1.MemberChange
-	(*DescribeRequest)(nil),       // 34: hansa.federation.v1.DescribeRequest
-	(*DescribeReply)(nil),         // 35: hansa.federation.v1.DescribeReply
-	(*Evidence)(nil),              // 36: hansa.federation.v1.Evidence
-	(*AbortRequest)(nil),          // 37: hansa.federation.v1.AbortRequest
-	(*ApproveRequest)(nil),        // 38: hansa.federation.v1.ApproveRequest
-	(*FreezeRequest)(nil),         // 39: hansa.federation.v1.FreezeRequest
-	(*RenewRequest)(nil),          // 40: hansa.federation.v1.RenewRequest
-	(*Grant)(nil),                 // 41: hansa.federation.v1.Grant
-	(*SealOffer)(nil),             // 42: hansa.federation.v1.SealOffer
-	(*SealReply)(nil),             // 43: hansa.federation.v1.SealReply
-	(*SealKeysRequest)(nil),       // 44: hansa.federation.v1.SealKeysRequest
-	(*SealKeysReply)(nil),         // 45: hansa.federation.v1.SealKeysReply
-	(*BackupRequest)(nil),         // 46: hansa.federation.v1.BackupRequest
-	(*BackupReply)(nil),           // 47: hansa.federation.v1.BackupReply
-	(*RestoreRequest)(nil),        // 48: hansa.federation.v1.RestoreRequest
-	(*RestoreReply)(nil),          // 49: hansa.federation.v1.RestoreReply
-	(*RestoreChanges)(nil),        // 50: hansa.federation.v1.RestoreChanges
-	(*BucketCount)(nil),           // 51: hansa.federation.v1.BucketCount
-	(*RestoreChange)(nil),         // 52: hansa.federation.v1.RestoreChange
-	(*Rotation)(nil),              // 53: hansa.federation.v1.Rotation
-	(*RotationReply)(nil),         // 54: hansa.federation.v1.RotationReply
-	(*Rotated)(nil),               // 55: hansa.federation.v1.Rotated
-	(*RotationOrder)(nil),         // 56: hansa.federation.v1.RotationOrder
-	(*LeaveOrder)(nil),            // 57: hansa.federation.v1.LeaveOrder
-	(*LeaveReport)(nil),           // 58: hansa.federation.v1.LeaveReport
-	(*ImportsRequest)(nil),        // 59: hansa.federation.v1.ImportsRequest
-	(*ImportsReply)(nil),          // 60: hansa.federation.v1.ImportsReply
-	(*ImportSource)(nil),          // 61: hansa.federation.v1.ImportSource
-	nil,                           // 62: hansa.federation.v1.HubBeat.HeadsEntry
-	nil,                           // 63: hansa.federation.v1.JoinRequest.LabelsEntry
-	nil,                           // 64: hansa.federation.v1.SimulationRequest.ScaleEntry
-	nil,                           // 65: hansa.federation.v1.SimulationRequest.PoliciesEntry
-	(*durationpb.Duration)(nil),   // 66: google.protobuf.Duration
-	(*Key)(nil),                   // 67: hansa.federation.v1.Key
-	(*Place)(nil),                 // 68: hansa.federation.v1.Place
-	(*timestamppb.Timestamp)(nil), // 69: google.protobuf.Timestamp
-	(*MemberSpec)(nil),            // 70: hansa.federation.v1.MemberSpec
-	(*MemberFacts)(nil),           // 71: hansa.federation.v1.MemberFacts
-	(*BusUser)(nil),               // 72: hansa.federation.v1.BusUser
+	(*CertificateRequest)(nil),    // 14: hansa.federation.v1.CertificateRequest
+	(*CertificateReply)(nil),      // 15: hansa.federation.v1.CertificateReply
+	(*QueryReport)(nil),           // 16: hansa.federation.v1.QueryReport
+	(*QueryCount)(nil),            // 17: hansa.federation.v1.QueryCount
+	(*JoinRequest)(nil),           // 18: hansa.federation.v1.JoinRequest
+	(*JoinReply)(nil),             // 19: hansa.federation.v1.JoinReply
+	(*TokenRequest)(nil),          // 20: hansa.federation.v1.TokenRequest
+	(*TokenReply)(nil),            // 21: hansa.federation.v1.TokenReply
+	(*TokensRequest)(nil),         // 22: hansa.federation.v1.TokensRequest
+	(*TokensReply)(nil),           // 23: hansa.federation.v1.TokensReply
+	(*Token)(nil),                 // 24: hansa.federation.v1.Token
+	(*SimulationRequest)(nil),     // 25: hansa.federation.v1.SimulationRequest
+	(*Simulation)(nil),            // 26: hansa.federation.v1.Simulation
+	(*Move)(nil),                  // 27: hansa.federation.v1.Move
+	(*Unmet)(nil),                 // 28: hansa.federation.v1.Unmet
+	(*Readiness)(nil),             // 29: hansa.federation.v1.Readiness
+	(*Scenario)(nil),              // 30: hansa.federation.v1.Scenario
+	(*ReadinessRequest)(nil),      // 31: hansa.federation.v1.ReadinessRequest
+	(*RebalanceRequest)(nil),      // 32: hansa.federation.v1.RebalanceRequest
+	(*ReplayRequest)(nil),         // 33: hansa.federation.v1.ReplayRequest
+	(*Replay)(nil),                // 34: hansa.federation.v1.Replay
+	(*MemberChange)(nil),          // 35: hansa.federation.v1.MemberChange
+	(*DescribeRequest)(nil),       // 36: hansa.federation.v1.DescribeRequest
+	(*DescribeReply)(nil),         // 37: hansa.federation.v1.DescribeReply
+	(*Evidence)(nil),              // 38: hansa.federation.v1.Evidence
+	(*AbortRequest)(nil),          // 39: hansa.federation.v1.AbortRequest
+	(*ApproveRequest)(nil),        // 40: hansa.federation.v1.ApproveRequest
+	(*FreezeRequest)(nil),         // 41: hansa.federation.v1.FreezeRequest
+	(*RenewRequest)(nil),          // 42: hansa.federation.v1.RenewRequest
+	(*Grant)(nil),                 // 43: hansa.federation.v1.Grant
+	(*SealOffer)(nil),             // 44: hansa.federation.v1.SealOffer
+	(*SealReply)(nil),             // 45: hansa.federation.v1.SealReply
+	(*SealKeysRequest)(nil),       // 46: hansa.federation.v1.SealKeysRequest
+	(*SealKeysReply)(nil),         // 47: hansa.federation.v1.SealKeysReply
+	(*BackupRequest)(nil),         // 48: hansa.federation.v1.BackupRequest
+	(*BackupReply)(nil),           // 49: hansa.federation.v1.BackupReply
+	(*RestoreRequest)(nil),        // 50: hansa.federation.v1.RestoreRequest
+	(*RestoreReply)(nil),          // 51: hansa.federation.v1.RestoreReply
+	(*RestoreChanges)(nil),        // 52: hansa.federation.v1.RestoreChanges
+	(*BucketCount)(nil),           // 53: hansa.federation.v1.BucketCount
+	(*RestoreChange)(nil),         // 54: hansa.federation.v1.RestoreChange
+	(*Rotation)(nil),              // 55: hansa.federation.v1.Rotation
+	(*RotationReply)(nil),         // 56: hansa.federation.v1.RotationReply
+	(*Rotated)(nil),               // 57: hansa.federation.v1.Rotated
+	(*RotationOrder)(nil),         // 58: hansa.federation.v1.RotationOrder
+	(*LeaveOrder)(nil),            // 59: hansa.federation.v1.LeaveOrder
+	(*LeaveReport)(nil),           // 60: hansa.federation.v1.LeaveReport
+	(*ImportsRequest)(nil),        // 61: hansa.federation.v1.ImportsRequest
+	(*ImportsReply)(nil),          // 62: hansa.federation.v1.ImportsReply
+	(*ImportSource)(nil),          // 63: hansa.federation.v1.ImportSource
+	nil,                           // 64: hansa.federation.v1.HubBeat.HeadsEntry
+	nil,                           // 65: hansa.federation.v1.JoinRequest.LabelsEntry
+	nil,                           // 66: hansa.federation.v1.SimulationRequest.ScaleEntry
+	nil,                           // 67: hansa.federation.v1.SimulationRequest.PoliciesEntry
+	(*durationpb.Duration)(nil),   // 68: google.protobuf.Duration
+	(*Key)(nil),                   // 69: hansa.federation.v1.Key
+	(*Place)(nil),                 // 70: hansa.federation.v1.Place
+	(*timestamppb.Timestamp)(nil), // 71: google.protobuf.Timestamp
+	(*MemberSpec)(nil),            // 72: hansa.federation.v1.MemberSpec
+	(*MemberFacts)(nil),           // 73: hansa.federation.v1.MemberFacts
+	(*BusUser)(nil),               // 74: hansa.federation.v1.BusUser
 }
 var file_federation_v1_messages_proto_depIdxs = []int32{
-	66, // 0: hansa.federation.v1.Beat.stall:type_name -> google.protobuf.Duration
-	66, // 1: hansa.federation.v1.Beat.hub_age:type_name -> google.protobuf.Duration
+	68, // 0: hansa.federation.v1.Beat.stall:type_name -> google.protobuf.Duration
+	68, // 1: hansa.federation.v1.Beat.hub_age:type_name -> google.protobuf.Duration
 	1,  // 2: hansa.federation.v1.Beat.peers:type_name -> hansa.federation.v1.PeerObservation
-	66, // 3: hansa.federation.v1.PeerObservation.age:type_name -> google.protobuf.Duration
-	67, // 4: hansa.federation.v1.Holding.workload:type_name -> hansa.federation.v1.Key
+	68, // 3: hansa.federation.v1.PeerObservation.age:type_name -> google.protobuf.Duration
+	69, // 4: hansa.federation.v1.Holding.workload:type_name -> hansa.federation.v1.Key
 	7,  // 5: hansa.federation.v1.HubBeat.members:type_name -> hansa.federation.v1.MemberBeat
 	8,  // 6: hansa.federation.v1.HubBeat.masks:type_name -> hansa.federation.v1.FaultMask
-	62, // 7: hansa.federation.v1.HubBeat.heads:type_name -> hansa.federation.v1.HubBeat.HeadsEntry
+	64, // 7: hansa.federation.v1.HubBeat.heads:type_name -> hansa.federation.v1.HubBeat.HeadsEntry
 	2,  // 8: hansa.federation.v1.HubBeat.looks:type_name -> hansa.federation.v1.Look
 	6,  // 9: hansa.federation.v1.Opinion.members:type_name -> hansa.federation.v1.MemberOpinion
-	66, // 10: hansa.federation.v1.MemberOpinion.heard_age:type_name -> google.protobuf.Duration
-	66, // 11: hansa.federation.v1.MemberBeat.heard_age:type_name -> google.protobuf.Duration
-	66, // 12: hansa.federation.v1.FaultMask.lifetime:type_name -> google.protobuf.Duration
+	68, // 10: hansa.federation.v1.MemberOpinion.heard_age:type_name -> google.protobuf.Duration
+	68, // 11: hansa.federation.v1.MemberBeat.heard_age:type_name -> google.protobuf.Duration
+	68, // 12: hansa.federation.v1.FaultMask.lifetime:type_name -> google.protobuf.Duration
 	3,  // 13: hansa.federation.v1.Hello.holdings:type_name -> hansa.federation.v1.Holding
 	3,  // 14: hansa.federation.v1.HelloReply.keep:type_name -> hansa.federation.v1.Holding
 	3,  // 15: hansa.federation.v1.HelloReply.stop:type_name -> hansa.federation.v1.Holding
-	66, // 16: hansa.federation.v1.ProbeRequest.timeout:type_name -> google.protobuf.Duration
-	66, // 17: hansa.federation.v1.ProbeReply.round_trip:type_name -> google.protobuf.Duration
-	15, // 18: hansa.federation.v1.QueryReport.counts:type_name -> hansa.federation.v1.QueryCount
-	67, // 19: hansa.federation.v1.QueryCount.service:type_name -> hansa.federation.v1.Key
-	68, // 20: hansa.federation.v1.JoinRequest.place:type_name -> hansa.federation.v1.Place
-	63, // 21: hansa.federation.v1.JoinRequest.labels:type_name -> hansa.federation.v1.JoinRequest.LabelsEntry
-	69, // 22: hansa.federation.v1.JoinReply.expires_at:type_name -> google.protobuf.Timestamp
-	66, // 23: hansa.federation.v1.TokenRequest.ttl:type_name -> google.protobuf.Duration
-	69, // 24: hansa.federation.v1.TokenReply.expires_at:type_name -> google.protobuf.Timestamp
-	22, // 25: hansa.federation.v1.TokensReply.tokens:type_name -> hansa.federation.v1.Token
-	69, // 26: hansa.federation.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
-	64, // 27: hansa.federation.v1.SimulationRequest.scale:type_name -> hansa.federation.v1.SimulationRequest.ScaleEntry
-	70, // 28: hansa.federation.v1.SimulationRequest.add:type_name -> hansa.federation.v1.MemberSpec
-	71, // 29: hansa.federation.v1.SimulationRequest.add_facts:type_name -> hansa.federation.v1.MemberFacts
-	65, // 30: hansa.federation.v1.SimulationRequest.policies:type_name -> hansa.federation.v1.SimulationRequest.PoliciesEntry
-	25, // 31: hansa.federation.v1.Simulation.moves:type_name -> hansa.federation.v1.Move
-	26, // 32: hansa.federation.v1.Simulation.unmet:type_name -> hansa.federation.v1.Unmet
-	67, // 33: hansa.federation.v1.Move.workload:type_name -> hansa.federation.v1.Key
-	67, // 34: hansa.federation.v1.Unmet.workload:type_name -> hansa.federation.v1.Key
-	28, // 35: hansa.federation.v1.Readiness.scenarios:type_name -> hansa.federation.v1.Scenario
-	69, // 36: hansa.federation.v1.Readiness.checked_at:type_name -> google.protobuf.Timestamp
-	26, // 37: hansa.federation.v1.Scenario.unmet:type_name -> hansa.federation.v1.Unmet
-	67, // 38: hansa.federation.v1.RebalanceRequest.workload:type_name -> hansa.federation.v1.Key
-	67, // 39: hansa.federation.v1.ReplayRequest.workload:type_name -> hansa.federation.v1.Key
-	67, // 40: hansa.federation.v1.Replay.workload:type_name -> hansa.federation.v1.Key
-	36, // 41: hansa.federation.v1.DescribeReply.evidence:type_name -> hansa.federation.v1.Evidence
-	66, // 42: hansa.federation.v1.Evidence.age:type_name -> google.protobuf.Duration
-	67, // 43: hansa.federation.v1.RenewRequest.workload:type_name -> hansa.federation.v1.Key
-	66, // 44: hansa.federation.v1.Grant.ttl:type_name -> google.protobuf.Duration
-	50, // 45: hansa.federation.v1.RestoreReply.changes:type_name -> hansa.federation.v1.RestoreChanges
-	69, // 46: hansa.federation.v1.RestoreChanges.at:type_name -> google.protobuf.Timestamp
-	51, // 47: hansa.federation.v1.RestoreChanges.counts:type_name -> hansa.federation.v1.BucketCount
-	52, // 48: hansa.federation.v1.RestoreChanges.list:type_name -> hansa.federation.v1.RestoreChange
-	69, // 49: hansa.federation.v1.Rotation.at:type_name -> google.protobuf.Timestamp
-	72, // 50: hansa.federation.v1.Rotated.user:type_name -> hansa.federation.v1.BusUser
-	61, // 51: hansa.federation.v1.ImportsReply.sources:type_name -> hansa.federation.v1.ImportSource
+	68, // 16: hansa.federation.v1.ProbeRequest.timeout:type_name -> google.protobuf.Duration
+	68, // 17: hansa.federation.v1.ProbeReply.round_trip:type_name -> google.protobuf.Duration
+	17, // 18: hansa.federation.v1.QueryReport.counts:type_name -> hansa.federation.v1.QueryCount
+	69, // 19: hansa.federation.v1.QueryCount.service:type_name -> hansa.federation.v1.Key
+	70, // 20: hansa.federation.v1.JoinRequest.place:type_name -> hansa.federation.v1.Place
+	65, // 21: hansa.federation.v1.JoinRequest.labels:type_name -> hansa.federation.v1.JoinRequest.LabelsEntry
+	71, // 22: hansa.federation.v1.JoinReply.expires_at:type_name -> google.protobuf.Timestamp
+	68, // 23: hansa.federation.v1.TokenRequest.ttl:type_name -> google.protobuf.Duration
+	71, // 24: hansa.federation.v1.TokenReply.expires_at:type_name -> google.protobuf.Timestamp
+	24, // 25: hansa.federation.v1.TokensReply.tokens:type_name -> hansa.federation.v1.Token
+	71, // 26: hansa.federation.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
+	66, // 27: hansa.federation.v1.SimulationRequest.scale:type_name -> hansa.federation.v1.SimulationRequest.ScaleEntry
+	72, // 28: hansa.federation.v1.SimulationRequest.add:type_name -> hansa.federation.v1.MemberSpec
+	73, // 29: hansa.federation.v1.SimulationRequest.add_facts:type_name -> hansa.federation.v1.MemberFacts
+	67, // 30: hansa.federation.v1.SimulationRequest.policies:type_name -> hansa.federation.v1.SimulationRequest.PoliciesEntry
+	27, // 31: hansa.federation.v1.Simulation.moves:type_name -> hansa.federation.v1.Move
+	28, // 32: hansa.federation.v1.Simulation.unmet:type_name -> hansa.federation.v1.Unmet
+	69, // 33: hansa.federation.v1.Move.workload:type_name -> hansa.federation.v1.Key
+	69, // 34: hansa.federation.v1.Unmet.workload:type_name -> hansa.federation.v1.Key
+	30, // 35: hansa.federation.v1.Readiness.scenarios:type_name -> hansa.federation.v1.Scenario
+	71, // 36: hansa.federation.v1.Readiness.checked_at:type_name -> google.protobuf.Timestamp
+	28, // 37: hansa.federation.v1.Scenario.unmet:type_name -> hansa.federation.v1.Unmet
+	69, // 38: hansa.federation.v1.RebalanceRequest.workload:type_name -> hansa.federation.v1.Key
+	69, // 39: hansa.federation.v1.ReplayRequest.workload:type_name -> hansa.federation.v1.Key
+	69, // 40: hansa.federation.v1.Replay.workload:type_name -> hansa.federation.v1.Key
+	38, // 41: hansa.federation.v1.DescribeReply.evidence:type_name -> hansa.federation.v1.Evidence
+	68, // 42: hansa.federation.v1.Evidence.age:type_name -> google.protobuf.Duration
+	69, // 43: hansa.federation.v1.RenewRequest.workload:type_name -> hansa.federation.v1.Key
+	68, // 44: hansa.federation.v1.Grant.ttl:type_name -> google.protobuf.Duration
+	52, // 45: hansa.federation.v1.RestoreReply.changes:type_name -> hansa.federation.v1.RestoreChanges
+	71, // 46: hansa.federation.v1.RestoreChanges.at:type_name -> google.protobuf.Timestamp
+	53, // 47: hansa.federation.v1.RestoreChanges.counts:type_name -> hansa.federation.v1.BucketCount
+	54, // 48: hansa.federation.v1.RestoreChanges.list:type_name -> hansa.federation.v1.RestoreChange
+	71, // 49: hansa.federation.v1.Rotation.at:type_name -> google.protobuf.Timestamp
+	74, // 50: hansa.federation.v1.Rotated.user:type_name -> hansa.federation.v1.BusUser
+	63, // 51: hansa.federation.v1.ImportsReply.sources:type_name -> hansa.federation.v1.ImportSource
 	52, // [52:52] is the sub-list for method output_type
 	52, // [52:52] is the sub-list for method input_type
 	52, // [52:52] is the sub-list for extension type_name
@@ -4994,7 +5150,7 @@ func file_federation_v1_messages_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_federation_v1_messages_proto_rawDesc), len(file_federation_v1_messages_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   66,
+			NumMessages:   68,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

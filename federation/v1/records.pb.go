@@ -421,7 +421,9 @@ type MemberSpec struct {
 	// When user ends, since an operator wants it replaced.
 	RotateBy *timestamppb.Timestamp `protobuf:"bytes,18,opt,name=rotate_by,json=rotateBy,proto3" json:"rotate_by,omitempty"`
 	// Set while the member leaves the federation.
-	Leaving       *Leaving `protobuf:"bytes,19,opt,name=leaving,proto3" json:"leaving,omitempty"`
+	Leaving *Leaving `protobuf:"bytes,19,opt,name=leaving,proto3" json:"leaving,omitempty"`
+	// HOST:PORT of the agent's own port; empty when it has none.
+	AgentAt       string `protobuf:"bytes,20,opt,name=agent_at,json=agentAt,proto3" json:"agent_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -580,6 +582,13 @@ func (x *MemberSpec) GetLeaving() *Leaving {
 		return x.Leaving
 	}
 	return nil
+}
+
+func (x *MemberSpec) GetAgentAt() string {
+	if x != nil {
+		return x.AgentAt
+	}
+	return ""
 }
 
 // Leaving says how a member leaves the federation.
@@ -3613,7 +3622,7 @@ const file_federation_v1_records_proto_rawDesc = "" +
 	"\x05Taint\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value\x12\x16\n" +
-	"\x06effect\x18\x03 \x01(\tR\x06effect\"\xa5\x06\n" +
+	"\x06effect\x18\x03 \x01(\tR\x06effect\"\xc0\x06\n" +
 	"\n" +
 	"MemberSpec\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x120\n" +
@@ -3636,7 +3645,8 @@ const file_federation_v1_records_proto_rawDesc = "" +
 	"\vended_users\x18\x11 \x03(\tR\n" +
 	"endedUsers\x127\n" +
 	"\trotate_by\x18\x12 \x01(\v2\x1a.google.protobuf.TimestampR\brotateBy\x126\n" +
-	"\aleaving\x18\x13 \x01(\v2\x1c.hansa.federation.v1.LeavingR\aleaving\x1a9\n" +
+	"\aleaving\x18\x13 \x01(\v2\x1c.hansa.federation.v1.LeavingR\aleaving\x12\x19\n" +
+	"\bagent_at\x18\x14 \x01(\tR\aagentAt\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01J\x04\b\x0e\x10\x0f\"\x93\x01\n" +
