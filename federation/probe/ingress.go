@@ -35,7 +35,7 @@ func Ingress(ctx context.Context, at string, timeout time.Duration) Sight {
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	dial := dialer{connect: (&net.Dialer{Control: outside}).DialContext, timeout: timeout}
+	dial := dialer{connect: (&net.Dialer{Control: Outside}).DialContext, timeout: timeout}
 	if target.Scheme == "tcp" {
 		conn, err := dial.dial(ctx, "tcp", target.Host)
 		if err != nil {
@@ -56,8 +56,9 @@ func Ingress(ctx context.Context, at string, timeout time.Duration) Sight {
 
 var errLink = errors.New("an address of the own link is not looked at")
 
-// outside refuses addresses of the own link, also those that a name turned out to have.
-func outside(_, address string, _ syscall.RawConn) error {
+// Outside is the Control of a net.Dialer that refuses addresses of the own link, also those
+// that a name turned out to have.
+func Outside(_, address string, _ syscall.RawConn) error {
 	to, err := netip.ParseAddrPort(address)
 	if err != nil || to.Addr().Unmap().IsLinkLocalUnicast() {
 		return errLink
