@@ -13,7 +13,7 @@ import (
 // openAdmission has the API server ask this agent about pods of at-most-one
 // workloads, before it lands the first.
 func (a *Agent) openAdmission(ctx context.Context) error {
-	a.leases.Store(&map[federation.Key]time.Time{})
+	a.tellLeases(time.Now())
 	if a.opts.AdmissionListen == "" {
 		a.log.Info("no admission server: pods of at-most-one workloads are not held back by the API server")
 		return nil
@@ -59,6 +59,12 @@ func (a *Agent) admit(ctx context.Context) error {
 		return nil
 	}
 	return a.admission.Run(ctx)
+}
+
+// tellLeases lets those who ask know what the guard knows.
+func (a *Agent) tellLeases(now time.Time) {
+	leases := a.guard.Leases(now)
+	a.leases.Store(&leases)
 }
 
 // leftOf says for how long the at-most-one workload may run here from now on.

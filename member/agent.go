@@ -272,6 +272,9 @@ func (a *Agent) openGuard(clusterID string) (*guard.Machine, error) {
 		return nil, err
 	}
 	opts := guard.Options{Member: a.opts.Name, ClusterID: clusterID, Incarnation: a.incarnation, Store: works}
+	if opts.Leases, err = a.readLeases(); err != nil {
+		return nil, err
+	}
 	state, err := a.state.read(guardFile)
 	if err != nil || state == nil {
 		return guard.New(opts), err

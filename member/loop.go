@@ -100,8 +100,7 @@ func (a *Agent) step(ctx context.Context, in input) error {
 	}
 	now, careful := time.Now(), a.guard.Careful()
 	effects := a.guard.Step(now, in.events...)
-	leases := a.guard.Leases()
-	a.leases.Store(&leases) // before anything is landed whose pods are asked about
+	a.tellLeases(now) // before anything is landed whose pods are asked about
 	for _, effect := range effects {
 		if keep, ok := effect.(guard.Keep); ok {
 			if err := a.keep(keep, in.orders); err != nil {
@@ -128,6 +127,8 @@ func (a *Agent) execute(ctx context.Context, now time.Time, effect guard.Effect)
 	switch e := effect.(type) {
 	case guard.Persist:
 		return a.state.write(guardFile, e.State)
+	case guard.KeepLeases:
+		return a.keepLeases(e.Leases)
 	case guard.Land:
 		level := slog.LevelInfo
 		if e.Careful {

@@ -194,7 +194,6 @@ func (s *site) begins(bus *line) (a *Agent, end func()) {
 	}
 	a.access = access.New(access.Options{Member: "tokyo", Log: a.log}, access.State{})
 	a.reports = newReporter(bus, a.log)
-	a.leases.Store(&map[federation.Key]time.Time{})
 	a.hub.Store(&hubHeard{})
 	a.guard, err = a.openGuard("cluster")
 	must(s.t, err)

@@ -21,6 +21,7 @@ const (
 	identityFile    = "identity.json"
 	incarnationFile = "incarnation"
 	guardFile       = "guard.json"
+	leasesFile      = "leases.json"
 	admissionFile   = "admission.pem"
 	lockFile        = "lock"
 	leftFile        = "left.json"
@@ -149,7 +150,30 @@ func (s *stateDir) read(name string) ([]byte, error) {
 }
 
 // write replaces a file so that a crash leaves the old or the new one.
-func (s *stateDir) write(name string, data []byte) (err error) {
+func (s *stateDir) write(name string, data []byte) error {
+	if err := s.replace(name, data, (*os.File).Sync); err != nil {
+		return err
+	}
+	if err := syncDir(s.dir); err != nil {
+		return fmt.Errorf("write %s: %w", s.path(name), err)
+	}
+	return nil
+}
+
+// note replaces a file for this boot of the machine: it outlives the process, and not more.
+func (s *stateDir) note(name string, data []byte) error {
+	return s.replace(name, data, func(*os.File) error { return nil })
+}
+
+// forget deletes a file.
+func (s *stateDir) forget(name string) error {
+	if err := os.Remove(s.path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("delete the agent's state: %w", err)
+	}
+	return nil
+}
+
+func (s *stateDir) replace(name string, data []byte, sync func(*os.File) error) (err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("write %s: %w", s.path(name), err)
@@ -161,15 +185,12 @@ func (s *stateDir) write(name string, data []byte) (err error) {
 	}
 	_, err = f.Write(data)
 	if err == nil {
-		err = f.Sync()
+		err = sync(f)
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
 		return errors.Join(err, os.Remove(f.Name()))
 	}
-	if err := os.Rename(f.Name(), s.path(name)); err != nil {
-		return err
-	}
-	return syncDir(s.dir)
+	return os.Rename(f.Name(), s.path(name))
 }
 
 func syncDir(dir string) error {

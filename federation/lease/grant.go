@@ -175,8 +175,14 @@ func (h *Hold) Answered(sent time.Time, g federation.Grant) {
 	}
 }
 
-// Resumed is the hold of one that restarts and knows that it had a Manual one.
-func Resumed() Hold { return Hold{ttl: Forever} }
+// Resumed is the hold of one that restarts and knows what it had: when it sent the
+// request that was granted, by its own clock of now, and for how long.
+func Resumed(sent time.Time, ttl time.Duration) Hold {
+	return Hold{sent: sent, stop: StopAt(sent, ttl), ttl: ttl}
+}
+
+// Granted is what Resumed wants to know.
+func (h *Hold) Granted() (sent time.Time, ttl time.Duration) { return h.sent, h.ttl }
 
 // MayRun reports whether the workload may run at now.
 func (h *Hold) MayRun(now time.Time) bool { return h.Endless() || now.Before(h.stop) }

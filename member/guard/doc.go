@@ -18,8 +18,9 @@
 //  5. After a removal under epoch e only an order above e lands, or one of a
 //     later life of the workload (a record revision above the removed one's).
 //  6. An at-most-one workload is started only under a lease that holds, and is
-//     told to stop before that lease ends on this member's clock; after a
-//     restart there is no lease. A grant that was asked for before the hub was told
+//     told to stop before that lease ends on this member's clock. After a
+//     restart the lease is the one that was kept, where the clock that it counts by
+//     goes on; else there is none. A grant that was asked for before the hub was told
 //     that the workload does not run here is none.
 //
 // What is stored is the last order of each workload that was obeyed, and a newer one

@@ -94,6 +94,11 @@ type Keep struct {
 // Persist writes the guard's state; Restore reads it.
 type Persist struct{ State []byte }
 
+// KeepLeases writes down what at-most-one workloads may run here, before anything that
+// follows it. It need not outlive the machine's power, since its times mean nothing after
+// that: they are of this life's monotonic clock.
+type KeepLeases struct{ Leases []Lease }
+
 // Land applies the objects of a work. Prune says whether objects that the work
 // no longer has may be deleted. Careful: it goes on after a restart, and takes nothing
 // away, neither objects nor replicas. Answered by Landed.
@@ -146,6 +151,7 @@ type Report struct {
 
 func (Keep) effect()       {}
 func (Persist) effect()    {}
+func (KeepLeases) effect() {}
 func (Land) effect()       {}
 func (Remove) effect()     {}
 func (Stop) effect()       {}

@@ -71,7 +71,7 @@ func (m *Machine) restore(v WorkReceived) {
 }
 
 // resume lets go on what ran here before a restart, whether the hub is heard or not,
-// once the caches tell what is left of it. What must run once waits for its lease. A
+// once the caches tell what is left of it. What must run once needs its lease for that. A
 // removal that was proven is told again: the hub may not have heard of it.
 func (m *Machine) resume() {
 	if !m.synced || m.resumed || m.Masked() {
@@ -83,7 +83,7 @@ func (m *Machine) resume() {
 		switch {
 		case it.Phase == removed:
 			m.report(it, federation.WorkRemoved, "")
-		case it.Phase == holding && it.past != nil && !it.AtMostOne:
+		case it.Phase == holding && it.past != nil && (!it.AtMostOne || it.lease.running && it.lease.MayRun(m.now)):
 			m.out = append(m.out, Land{Work: *it.past, Revision: it.Revision, Careful: true})
 		}
 		it.past = nil

@@ -19,6 +19,7 @@ type disk struct {
 	store map[Kept]WorkReceived
 	upTo  federation.Revision
 	whole bool
+	lease []Lease
 	guard *Machine
 	hello federation.Hello // the last one
 }
@@ -35,7 +36,7 @@ func (d *disk) restart() {
 	d.life++
 	opts := Options{Member: "tokyo", Incarnation: d.life, Store: Store{
 		Works: slices.Collect(maps.Values(d.store)), UpTo: d.upTo, Whole: d.whole,
-	}}
+	}, Leases: d.lease}
 	d.guard = New(opts)
 	if d.state != nil {
 		var err error
@@ -70,6 +71,8 @@ func (d *disk) step(events ...Event) (out []string) {
 			d.upTo, d.whole = e.UpTo, e.Whole
 		case Persist:
 			d.state, persisted = e.State, true
+		case KeepLeases:
+			d.lease = e.Leases
 		case SendHello:
 			d.hello = e.Hello
 		case Land:

@@ -16,6 +16,44 @@ type leaseState struct {
 	denied  uint64    // sequence of the last hello that said that it does not run
 }
 
+// Lease is the right to run one at-most-one workload under an epoch, that was asked for at
+// Sent and granted for TTL.
+type Lease struct {
+	Workload federation.Key
+	Epoch    federation.Epoch
+	Sent     time.Time
+	TTL      time.Duration
+}
+
+// running lists the leases under which something runs, sorted by workload. A Manual one is
+// part of the state.
+func (m *Machine) running() []Lease {
+	var out []Lease
+	for _, k := range m.sorted {
+		if it := m.items[k]; it.Phase == holding && it.lease.running && !it.lease.Endless() && it.lease.MayRun(m.now) {
+			sent, ttl := it.lease.Granted()
+			out = append(out, Lease{Workload: k, Epoch: it.Epoch, Sent: sent, TTL: ttl})
+		}
+	}
+	return out
+}
+
+// resumeLease takes over the right of an earlier life, by which the workload runs still.
+func (it *item) resumeLease(leases []Lease) {
+	if !it.AtMostOne || it.Phase != holding {
+		return
+	}
+	it.stop = true
+	if it.Endless {
+		it.lease, it.stop = leaseState{Hold: lease.Resumed(time.Time{}, lease.Forever), running: true}, false
+	}
+	for _, l := range leases {
+		if l.Workload == it.Workload && l.Epoch == it.Epoch {
+			it.lease, it.stop = leaseState{Hold: lease.Resumed(l.Sent, l.TTL), running: true}, false
+		}
+	}
+}
+
 // leaseAt is when the workload's lease needs attention; zero when it has none.
 func (it *item) leaseAt() time.Time {
 	if !it.AtMostOne || it.Phase != holding {
@@ -51,14 +89,15 @@ func (m *Machine) stepLeases() {
 	}
 }
 
-// Leases lists the at-most-one workloads that may run here, and until when.
-func (m *Machine) Leases() map[federation.Key]time.Time {
+// Leases lists the at-most-one workloads that may run here, and until when; now is that of
+// the last Step, or of the first one to come.
+func (m *Machine) Leases(now time.Time) map[federation.Key]time.Time {
 	out := map[federation.Key]time.Time{}
 	for k, it := range m.items {
 		if it.AtMostOne && it.Phase == holding && it.lease.running {
 			out[k] = it.lease.StopAt()
 			if it.lease.Endless() {
-				out[k] = m.now.Add(lease.Forever)
+				out[k] = now.Add(lease.Forever)
 			}
 		}
 	}

@@ -48,3 +48,41 @@ func TestGrantBeforeHello(t *testing.T) {
 		t.Errorf("a grant from after the hello: %d started", lands)
 	}
 }
+
+// TestLeaseOverRestart: an agent that comes back while its lease holds goes on with it, and
+// stops what it is for when that has ended meanwhile, was denied, or cannot be told.
+func TestLeaseOverRestart(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		before func(*disk)
+		want   []string
+	}{
+		{"while it holds", func(d *disk) { d.now = d.now.Add(5 * time.Second) }, []string{"land once 1 prune=false careful=true"}},
+		{"after it ended", func(d *disk) { d.now = d.now.Add(10 * time.Second) }, []string{"report once Held"}},
+		{"denied", func(d *disk) { d.granted(federation.Grant{Denied: "it belongs to paris"}) }, []string{"report once Held"}},
+		{"without its clock", func(d *disk) { d.lease = nil }, []string{"report once Held"}},
+		{"under another epoch", func(d *disk) { d.lease[0].Epoch = 7 }, []string{"report once Held"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d := newDisk(t)
+			once := order("once", 1, 1)
+			once.Work.Continuity = federation.AtMostOne
+			d.does([]string{"report once Pending"}, beat, CachesSynced{}, accepted, once)
+			if got := d.granted(federation.Grant{TTL: lease.TTL(lease.Fast)}); len(got) != 1 || len(d.lease) != 1 {
+				t.Fatalf("a granted lease leads to %q and keeps %v", got, d.lease)
+			}
+			c.before(d)
+			d.restart()
+			d.does(c.want, CachesSynced{})
+			if _, may := d.guard.Desired(once.Work.Workload); may != (len(d.lease) == 1) {
+				t.Errorf("may run: %v, and keeps %v", may, d.lease)
+			}
+		})
+	}
+}
+
+// granted answers a renewal that was asked for now.
+func (d *disk) granted(g federation.Grant) []string {
+	k := federation.Key{Namespace: "shop", Name: "once"}
+	return d.step(RenewAnswered{Workload: k, Epoch: 1, Sequence: 1 << 20, SentAt: d.now, Grant: g})
+}

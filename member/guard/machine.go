@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"slices"
 	"time"
 
 	"github.com/hansa-io/hansa/federation"
@@ -25,6 +26,9 @@ type Options struct {
 	Incarnation federation.Incarnation
 	// Store is what earlier lives kept of their orders.
 	Store Store
+	// Leases are those that an earlier life held when it ended, as the last KeepLeases
+	// told them; none when its clock cannot be told by this life's.
+	Leases []Lease
 }
 
 // Machine is the guard. It is not safe for concurrent use.
@@ -45,6 +49,7 @@ type Machine struct {
 	resumed  bool   // what ran before a restart goes on
 	said     uint64 // sequence of the last hello or renewal
 	keeping  keeping
+	leases   []Lease // as the last KeepLeases told them
 
 	now   time.Time
 	out   []Effect
@@ -72,7 +77,7 @@ func New(opts Options) *Machine {
 }
 
 func empty(opts Options) *Machine {
-	return &Machine{opts: opts, items: map[federation.Key]*item{}}
+	return &Machine{opts: opts, items: map[federation.Key]*item{}, leases: opts.Leases}
 }
 
 // Step applies events that came together and returns what must be done about them,
@@ -90,6 +95,10 @@ func (m *Machine) Step(now time.Time, events ...Event) []Effect {
 	m.stepLeases()
 	m.stepHello()
 	var first []Effect
+	if leases := m.running(); !slices.Equal(leases, m.leases) {
+		m.leases = leases
+		first = append(first, KeepLeases{Leases: leases})
+	}
 	if keep, ok := m.storing(earlier); ok {
 		first = append(first, keep)
 	}

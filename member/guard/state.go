@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/hansa-io/hansa/federation"
-	"github.com/hansa-io/hansa/federation/lease"
 )
 
 // version of the persisted state; a newer one is refused.
@@ -80,10 +79,8 @@ func Restore(opts Options, state []byte) (*Machine, error) {
 	m := empty(opts)
 	for _, v := range s.Works {
 		it := m.item(v.Workload)
-		it.memory, it.stop = v, v.AtMostOne && v.Phase == holding && !v.Endless
-		if v.Endless && v.Phase == holding {
-			it.lease = leaseState{Hold: lease.Resumed(), running: true}
-		}
+		it.memory = v
+		it.resumeLease(opts.Leases)
 	}
 	m.hold(opts.Store)
 	return m, nil

@@ -26,6 +26,7 @@ type member struct {
 	incarnation federation.Incarnation
 	state       []byte        // of the guard, as last persisted
 	works       works         // its store of works
+	leases      leases        // that its agent held last
 	offset      time.Duration // of its clocks from the world's
 	drift       float64       // how much faster its clocks run: 0.01 is 1 %
 	stepped     time.Duration // by which its wall clock was set since
@@ -39,6 +40,21 @@ type works struct {
 	orders map[guard.Kept]federation.Work
 	upTo   federation.Revision
 	whole  bool
+}
+
+// leases are those of at-most-one workloads, by the clock of one boot of the member.
+type leases struct {
+	held   []guard.Lease
+	offset time.Duration
+	drift  float64
+}
+
+// kept are the leases that the next life may go on with.
+func (on *member) kept() []guard.Lease {
+	if on.leases.offset != on.offset || on.leases.drift != on.drift {
+		return nil // it counts by another clock
+	}
+	return on.leases.held
 }
 
 // read is what the next life finds.
@@ -92,7 +108,7 @@ func newAgent(w *World, on *member) Part {
 	}
 	on.incarnation++
 	a := &agent{w: w, name: on.cluster.member, on: on, base: on.offset, drift: on.drift, beatAt: w.now, heardAt: w.now, reports: map[federation.Key]*report{}, landed: map[federation.Key]federation.Work{}, factsDue: true}
-	opts := guard.Options{Member: on.spec.Name, ClusterID: on.spec.ClusterID, Incarnation: on.incarnation, Store: on.works.read()}
+	opts := guard.Options{Member: on.spec.Name, ClusterID: on.spec.ClusterID, Incarnation: on.incarnation, Store: on.works.read(), Leases: on.kept()}
 	a.guard = guard.New(opts)
 	if on.state != nil {
 		g, err := guard.Restore(opts, on.state)
@@ -179,6 +195,13 @@ func (a *agent) beat() {
 	}
 	for _, hub := range a.w.hubs() {
 		a.w.Beat(a.name, hub, b)
+	}
+}
+
+// stopped: pods that run once go on without the agent, each for as long as its lease holds.
+func (a *agent) stopped() {
+	for k, until := range a.guard.Leases(a.clock()) {
+		a.on.cluster.expire(k, a.worldTime(until))
 	}
 }
 
@@ -282,6 +305,8 @@ func (a *agent) execute(e guard.Effect) {
 		a.keep(e)
 	case guard.Persist:
 		a.on.state = e.State
+	case guard.KeepLeases:
+		a.on.leases = leases{held: e.Leases, offset: a.base, drift: a.drift}
 	case guard.Land:
 		a.land(e)
 	case guard.Remove:

@@ -216,6 +216,25 @@ func (c *cluster) quit(k federation.Key, takes time.Duration) {
 	})
 }
 
+// expire: each pod of a workload stops by itself when its lease ends, unless an agent has
+// told it of a later one by then.
+func (c *cluster) expire(k federation.Key, until time.Time) {
+	lives := c.lives
+	c.w.Later(until.Sub(c.w.now), func() {
+		l := c.landed[k]
+		if l == nil || !l.runs || c.lives != lives {
+			return
+		}
+		if a, there := c.w.nodes[c.member].part.(*agent); there && a.on.cluster == c {
+			if later, held := a.guard.Leases(a.clock())[k]; held && a.worldTime(later).After(c.w.now) {
+				c.expire(k, a.worldTime(later))
+				return
+			}
+		}
+		c.ended(k, l)
+	})
+}
+
 // halt stops the pods of a workload and keeps its objects.
 func (c *cluster) halt(k federation.Key, done func()) {
 	takes := c.w.between(50, 400)

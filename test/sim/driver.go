@@ -92,7 +92,7 @@ func (d *drawer) trouble() {
 	case 9, 10, 11:
 		d.say("heal")
 	case 12:
-		d.say("crash %s %dms", m, 50+d.rng.IntN(2500))
+		d.say("crash %s %dms", m, 50+d.rng.IntN(25000)/(1+d.rng.IntN(10)))
 		if len(d.script)%2 == 0 {
 			d.say("disconnect %s", m)
 		}

@@ -58,7 +58,11 @@ func (w *World) join(name string, on *member) {
 		life = old.life
 	}
 	w.Add(&Node{
-		Name: name, life: life, Start: func() Part { return newAgent(w, on) },
+		Name: name, life: life, Start: func() Part { return newAgent(w, on) }, Stopped: func(last Part) {
+			if a, ran := last.(*agent); ran {
+				a.stopped()
+			}
+		},
 		Serve: on.cluster.served,
 	})
 	w.write(string(decision.SourceMembers), name, on.spec)
@@ -71,9 +75,11 @@ func (w *World) StartMember(name string) {
 	w.Up(name)
 }
 
-// KillMember ends the process tree of a member at once.
+// KillMember ends the machine of a member at once, and with it the clock that its leases
+// count by.
 func (w *World) KillMember(name string) {
 	w.Down(name)
+	w.members[name].leases = leases{}
 	w.members[name].cluster.stop()
 }
 

@@ -32,8 +32,8 @@ type Node struct {
 	// Serve answers requests that need no part: an API server that lives although
 	// the agent beside it does not. It may be nil.
 	Serve func(body any) (answer any, ok bool)
-	// Stopped is called when a life ends; it may be nil.
-	Stopped func()
+	// Stopped is called when a life ends, with its part; it may be nil.
+	Stopped func(Part)
 
 	exiled bool // nothing passes to or from it any more
 	part   Part // nil while the process is down
@@ -109,9 +109,10 @@ func (w *World) Down(name string) {
 	if n.part == nil {
 		return
 	}
+	last := n.part
 	n.part, n.due = nil, time.Time{}
 	if n.Stopped != nil {
-		n.Stopped()
+		n.Stopped(last)
 	}
 }
 
