@@ -18,9 +18,9 @@
 //
 // Leader promises that a hub leads only while its lease holds by its own clock,
 // and that terms grow. Grants and Hold promise that no two members run a workload
-// at once, given that a pod needs at most StopTime to stop. Neither survives a
-// restart in memory: a new giver waits as if it had just answered (Assume), a new
-// holder holds nothing.
+// at once, given that a pod needs at most StopTime to stop. What is given is not written
+// down: a new giver waits as if it had just answered (Assume). A new holder holds what
+// its last life wrote down, if it still counts by the same clock (Resumed), else nothing.
 //
 // Nothing here blocks or reads a clock. Methods must not be called concurrently.
 package lease

@@ -14,7 +14,7 @@ import (
 	"github.com/hansa-io/hansa/member/cluster/config"
 )
 
-// TestLeave has members leave: one that is there and keeps its objects, one whose agent
+// TestLeave has an agent restart, and members leave: one that is there and keeps its objects, one whose agent
 // was killed, and one that is dead as a whole; the last two do their part when they are
 // back.
 func TestLeave(t *testing.T) {
@@ -25,6 +25,7 @@ func TestLeave(t *testing.T) {
 		name string
 		test func(*testing.T, *leaver)
 	}{
+		{"restarted agent", checkRestartOnce},
 		{"pinned", checkLeavePinned},
 		{"retain", checkLeaveRetain},
 		{"killed agent", checkLeaveKilledAgent},

@@ -1,0 +1,79 @@
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// single runs at most once, in the attached cluster.
+const single = `apiVersion: apps/v1
+kind: Deployment
+metadata: {namespace: single, name: ledger}
+spec:
+  replicas: 1
+  selector: {matchLabels: {app: ledger}}
+  template:
+    metadata: {labels: {app: ledger}}
+    spec: {containers: [{name: ledger, image: ledger}]}
+---
+apiVersion: hansa.io/v1alpha1
+kind: Placement
+metadata: {namespace: single, name: ledger}
+spec:
+  members: {required: {matchExpressions: [{key: name, operator: In, values: [osaka]}]}}
+  spread: []
+  failover: {survive: None, continuity: AtMostOne}
+`
+
+// checkRestartOnce: an agent that is killed and starts again within the lease goes on with
+// it, and the pod with it.
+func checkRestartOnce(t *testing.T, s *leaver) {
+	file := filepath.Join(t.TempDir(), "single.yaml")
+	if err := os.WriteFile(file, []byte(single), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.f.run(t, "hansa", "apply", "-f", file, "--wait", "--timeout", "60s")
+	pods := func() string {
+		return s.kubectl("get", "pods", "-n", "single", "-o", `jsonpath={range .items[*]}{.metadata.uid} {.metadata.deletionTimestamp} {.status.phase}{end}`)
+	}
+	before := pods()
+	if !strings.HasSuffix(before, "Running") {
+		t.Fatalf("pods: %q", before)
+	}
+	if err := s.command.Process.Signal(syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-s.ended; err == nil {
+		t.Error("an agent that was killed has ended well")
+	}
+	s.log.Reset()
+	s.join()
+	s.f.await(t, 30*time.Second, func() string {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if log := s.log.String(); strings.Count(log, "msg=landing") == 0 { // the hub has answered, and orders it
+			return log
+		}
+		return ""
+	})
+	s.f.await(t, 30*time.Second, func() string {
+		if m, w := s.f.members(t)["osaka"], s.f.workload(t, "single/ledger"); m.Status.Health != "Healthy" || w.Status.State != "Ready" {
+			return fmt.Sprintf("osaka is %s, the workload %s", m.Status.Health, w.Status.State)
+		}
+		return ""
+	})
+	if after := pods(); after != before {
+		t.Errorf("the pod was %q and is %q", before, after)
+	}
+	s.mu.Lock()
+	if log := s.log.String(); strings.Contains(log, "stopping") {
+		t.Errorf("the agent stopped something:\n%s", log)
+	}
+	s.mu.Unlock()
+	s.f.run(t, "hansa", "delete", "single/ledger", "--yes")
+}
