@@ -131,6 +131,28 @@ type MemberSpec struct {
 	// AgentAt is "HOST:PORT" of the agent's own port, as it said with its last hello;
 	// empty when it has none.
 	AgentAt string `json:"agentAt,omitempty"`
+	// Peers are those whose word prolongs the member's leases while no hub answers.
+	Peers NamedPeers `json:"peers,omitzero"`
+}
+
+// NamedPeers are the peers of a member.
+type NamedPeers struct {
+	Version   uint64   `json:"version"`             // grows with each change; 0: never any
+	Names     []string `json:"names,omitempty"`     // of those that it is to ask, sorted
+	Confirmed bool     `json:"confirmed,omitempty"` // the member has said that it asks these
+	// Witnesses are those that it asks for certain, while it has not confirmed.
+	Witnesses []string `json:"witnesses,omitempty"`
+}
+
+// Any reports whether the member may ask anybody.
+func (p NamedPeers) Any() bool { return p.Version != 0 && !(p.Confirmed && len(p.Names) == 0) }
+
+// Certain are those that the member asks in any case, if it asks at all.
+func (p NamedPeers) Certain() []string {
+	if p.Confirmed {
+		return p.Names
+	}
+	return p.Witnesses
 }
 
 // MemberFacts is what the agent reports about its cluster, as a whole each time

@@ -53,6 +53,8 @@ type RenewRequest struct {
 	// Held is set while the member runs it under an earlier grant that still
 	// holds on its own clock.
 	Held bool
+	// Peers is the version of those that the member would ask, were the hub away.
+	Peers uint64
 }
 
 // Grant answers a RenewRequest. The member counts TTL from when it sent the
@@ -61,6 +63,45 @@ type Grant struct {
 	TTL time.Duration
 	// Denied says why the member may not run it; empty when it may.
 	Denied string
+	// Peers are those that the member asks while no hub answers.
+	Peers Peers
+}
+
+// Peers are the members whose word prolongs one member's leases while no hub answers: all
+// of them together.
+type Peers struct {
+	Version uint64 // grows with each change; 0: the hub names none
+	Members []Peer // sorted by name
+}
+
+// Peer is one of them.
+type Peer struct {
+	Member string
+	At     string // "HOST:PORT" of its agent
+}
+
+// AttestRequest asks a peer whether the member may go on with what it runs.
+type AttestRequest struct {
+	Member string
+	Claims []Attestation
+}
+
+// Attestation is that nobody else runs the workload, or is to, as far as a peer knows.
+type Attestation struct {
+	Workload Key
+	Epoch    Epoch // under which it runs
+}
+
+// AttestReply is the peer's word.
+type AttestReply struct {
+	Attested []Attestation
+	Refused  []AttestRefusal // the other claims
+}
+
+// AttestRefusal is one claim that a peer does not attest.
+type AttestRefusal struct {
+	Workload Key
+	Why      string
 }
 
 // ProbeRequest asks an agent to look at another member: at its API server, at its ingress,

@@ -17,6 +17,7 @@ import (
 	"github.com/hansa-io/hansa/member/guard"
 	"github.com/hansa-io/hansa/member/kube"
 	"github.com/hansa-io/hansa/member/landing"
+	"github.com/hansa-io/hansa/member/peer"
 	"github.com/hansa-io/hansa/member/store"
 	"github.com/hansa-io/hansa/messaging"
 )
@@ -121,6 +122,8 @@ type Agent struct {
 	refusal atomic.Pointer[string] // the hub's last one of a hello
 	layers  atomic.Pointer[federation.Layers]
 	lookout lookout
+	attests attests
+	peers   *peer.Client                         // nil without a port of its own
 	leave   chan federation.Remains              // the hub has the member leave
 	probes  chan struct{}                        // a token for each look at another member that is under way
 	exports map[federation.Key]federation.Export // last reported; only reportExports uses it
@@ -272,7 +275,7 @@ func (a *Agent) openGuard(clusterID string) (*guard.Machine, error) {
 		return nil, err
 	}
 	opts := guard.Options{Member: a.opts.Name, ClusterID: clusterID, Incarnation: a.incarnation, Store: works}
-	if opts.Leases, err = a.readLeases(); err != nil {
+	if opts.Held, err = a.readLeases(); err != nil {
 		return nil, err
 	}
 	state, err := a.state.read(guardFile)

@@ -8,31 +8,32 @@ import (
 	"github.com/hansa-io/hansa/member/guard"
 )
 
-// keptLeases are the leases that the agent holds. Their times are of the clock that a
-// machine counts from its boot by, which goes on over a restart of the agent and means
-// nothing after one of the machine, or on another.
+// keptLeases are the leases that the agent holds, and whom it asks to go on with them. Their
+// times are of the clock that a machine counts from its boot by, which goes on over a
+// restart of the agent and means nothing after one of the machine, or on another.
 type keptLeases struct {
-	Boot   string      `json:"boot"` // names the boot of the machine
-	Leases []keptLease `json:"leases"`
+	Boot   string           `json:"boot"` // names the boot of the machine
+	Leases []keptLease      `json:"leases"`
+	Peers  federation.Peers `json:"peers"`
 }
 
 type keptLease struct {
 	Workload federation.Key   `json:"workload"`
 	Epoch    federation.Epoch `json:"epoch"`
-	Sent     time.Duration    `json:"sent"` // since the boot
 	TTL      time.Duration    `json:"ttl"`
+	Stop     time.Duration    `json:"stop"` // since the boot
 }
 
 // keepLeases lets the next life of the agent go on with what this one may run.
-func (a *Agent) keepLeases(held []guard.Lease) error {
+func (a *Agent) keepLeases(held guard.Held) error {
 	boot, sinceBoot := bootClock()
 	if boot == "" {
 		return nil // nobody could read it
 	}
 	now := time.Now()
-	out := keptLeases{Boot: boot, Leases: []keptLease{}}
-	for _, l := range held {
-		out.Leases = append(out.Leases, keptLease{Workload: l.Workload, Epoch: l.Epoch, Sent: sinceBoot - now.Sub(l.Sent), TTL: l.TTL})
+	out := keptLeases{Boot: boot, Leases: []keptLease{}, Peers: held.Peers}
+	for _, l := range held.Leases {
+		out.Leases = append(out.Leases, keptLease{Workload: l.Workload, Epoch: l.Epoch, TTL: l.TTL, Stop: sinceBoot + l.Stop.Sub(now)})
 	}
 	b, err := json.Marshal(out)
 	if err != nil {
@@ -47,20 +48,20 @@ func (a *Agent) keepLeases(held []guard.Lease) error {
 
 // readLeases returns what the last life held, unless its clock has ended. What cannot be
 // read, since the machine ended while it was written, is none.
-func (a *Agent) readLeases() ([]guard.Lease, error) {
+func (a *Agent) readLeases() (held guard.Held, err error) {
 	b, err := a.state.read(leasesFile)
 	if err != nil || b == nil {
-		return nil, err
+		return held, err
 	}
 	boot, sinceBoot := bootClock()
 	now := time.Now()
 	var kept keptLeases
 	if json.Unmarshal(b, &kept) != nil || boot == "" || kept.Boot != boot {
-		return nil, nil
+		return held, nil
 	}
-	var out []guard.Lease
+	held.Peers = kept.Peers
 	for _, l := range kept.Leases {
-		out = append(out, guard.Lease{Workload: l.Workload, Epoch: l.Epoch, Sent: now.Add(l.Sent - sinceBoot), TTL: l.TTL})
+		held.Leases = append(held.Leases, guard.Lease{Workload: l.Workload, Epoch: l.Epoch, TTL: l.TTL, Stop: now.Add(l.Stop - sinceBoot - uptimeStep)})
 	}
-	return out, nil
+	return held, nil
 }

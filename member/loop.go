@@ -128,7 +128,11 @@ func (a *Agent) execute(ctx context.Context, now time.Time, effect guard.Effect)
 	case guard.Persist:
 		return a.state.write(guardFile, e.State)
 	case guard.KeepLeases:
-		return a.keepLeases(e.Leases)
+		return a.keepLeases(e.Held)
+	case guard.AskPeers:
+		a.askPeers(ctx, e)
+	case guard.Attested:
+		a.attests.answer(e)
 	case guard.Land:
 		level := slog.LevelInfo
 		if e.Careful {
@@ -211,7 +215,7 @@ func (a *Agent) renew(ctx context.Context, sent time.Time, e guard.RenewLease) {
 	ctx, cancel := context.WithTimeout(ctx, requestLimit)
 	defer cancel()
 	b, err := a.control.Request(ctx, subject.MemberUp(subject.UpRenew), federationv1.EncodeRenewRequest(federation.RenewRequest{
-		Member: a.opts.Name, Incarnation: a.incarnation, Sequence: e.Sequence, Workload: e.Workload, Epoch: e.Epoch, Held: e.Held,
+		Member: a.opts.Name, Incarnation: a.incarnation, Sequence: e.Sequence, Workload: e.Workload, Epoch: e.Epoch, Held: e.Held, Peers: e.Peers,
 	}))
 	if err != nil {
 		a.log.Debug("lease was not renewed", "workload", e.Workload.String(), "reason", err)

@@ -79,6 +79,9 @@ func (m *Machine) applyEvidence(ev Event) {
 	case BeatArrived:
 		if mem, ok := m.members[ev.Beat.Member]; ok {
 			mem.heardAt = m.now
+			if said, ok := m.health.Said(ev.Beat.HubSequence); ok && ev.Beat.HubTerm == m.opts.Term {
+				mem.contact.Echoed(m.now, said)
+			}
 			m.followed(mem, ev.Beat)
 			m.evidence(membership.BeatArrived{Beat: ev.Beat})
 		}

@@ -42,7 +42,13 @@ func (m *Machine) renew(ev RenewArrived) {
 	}
 	claim := lease.Claim{Workload: r.Workload, Member: r.Member, Epoch: r.Epoch}
 	assigned := lease.Claim{Workload: r.Workload, Member: r.Member, Epoch: w.record.stored.Epoch}
-	if r.Held && !w.leased && claim == assigned {
+	m.inPeers(m.members[r.Member], r.Peers)
+	held := r.Held && claim == assigned // so nobody else can hold it
+	if why := m.prolonged(w, r.Member); why != "" && !held {
+		m.reply(ev.Request, federation.Grant{Denied: why})
+		return
+	}
+	if held && !w.leased {
 		m.grants.Assume(m.now, claim, w.leaseTime())
 	}
 	asked := Order{r.Incarnation, r.Sequence}
@@ -52,6 +58,7 @@ func (m *Machine) renew(ev RenewArrived) {
 	g, granted := m.grants.Renew(m.now, claim, assigned, w.leaseTime())
 	if granted {
 		w.leased, w.granted = true, asked
+		g.Peers = m.peersOf(m.members[r.Member])
 	}
 	m.reply(ev.Request, g)
 }
@@ -82,7 +89,7 @@ func (m *Machine) proveStopped(name string, held map[federation.Key]bool, said O
 		if holder, _, granted := m.grants.Holder(k); granted && holder == name && !said.after(w.granted) {
 			continue
 		}
-		m.grants.Prove(m.now, lease.Claim{Workload: k, Member: name, Epoch: max(w.record.stored.Epoch, w.seen())})
+		m.grants.Prove(lease.Claim{Workload: k, Member: name, Epoch: max(w.record.stored.Epoch, w.seen())})
 		m.disown(w, name)
 	}
 }
@@ -121,6 +128,10 @@ func (m *Machine) fenceFrom(mem *member) {
 	}
 }
 
+// lookForWitness is how often it is looked whether a lost member can hold a lease no more
+// by the word of its peers.
+const lookForWitness = time.Second
+
 // stepFences fences lost members whose time has come, or for which a person vouches.
 func (m *Machine) stepFences() {
 	for _, name := range m.lost() {
@@ -134,6 +145,10 @@ func (m *Machine) stepFences() {
 			m.feed(membership.FenceProven{Member: name, Reason: fenced(o, name)})
 			m.checkDwells = true
 		case !mem.fenceAt.IsZero() && !m.now.Before(mem.fenceAt):
+			if m.attested(name) != "" {
+				mem.fenceAt = m.now.Add(lookForWitness)
+				continue
+			}
 			mem.fenceAt = time.Time{}
 			m.feed(membership.FenceProven{Member: name, Reason: "every lease that it may hold has run out"})
 			m.checkDwells = true
@@ -189,7 +204,7 @@ func (m *Machine) bound(w *workload, mem *member) bool {
 // could say any more that it has stopped.
 func (m *Machine) releaseBound(w *workload, name string) {
 	if w.once() && w.leaseTime() >= lease.Forever {
-		m.grants.Prove(m.now, lease.Claim{Workload: w.key, Member: name, Epoch: max(w.record.stored.Epoch, w.seen())})
+		m.grants.Prove(lease.Claim{Workload: w.key, Member: name, Epoch: max(w.record.stored.Epoch, w.seen())})
 		m.disown(w, name)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/hansa-io/hansa/federation"
+	"github.com/hansa-io/hansa/federation/lease"
 )
 
 // member is one member: its record, its facts, and the verdict about it.
@@ -20,6 +21,7 @@ type member struct {
 	withdrawn bool                           // its endpoints must not be in answers
 	confirmed bool                           // a person let it stop more than the budget
 	heardAt   time.Time                      // when its last beat came
+	contact   lease.Contact                  // whether it can have attested for others
 	elsewhere bool                           // it follows another hub
 	suspectAt time.Time                      // when it became Suspect last
 	lostAt    time.Time                      // when it became Unreachable last

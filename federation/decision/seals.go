@@ -64,7 +64,7 @@ func (m *Machine) putSpec(mem *member, spec federation.MemberSpec) uint64 {
 func onlyKeys(a, b federation.MemberSpec) bool {
 	a.SealKey, a.SealedTo = b.SealKey, b.SealedTo
 	a.User, a.NextUser, a.EndedUsers, a.RotateBy = b.User, b.NextUser, b.EndedUsers, b.RotateBy
-	a.Leaving.Told = b.Leaving.Told
+	a.Leaving.Told, a.Peers = b.Leaving.Told, b.Peers
 	return reflect.DeepEqual(a, b)
 }
 

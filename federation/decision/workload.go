@@ -197,7 +197,7 @@ func (m *Machine) statusChanged(s federation.WorkStatus) {
 	w.counted[s.Member] = m.countedIn(w, s.Member)
 	w.statuses[s.Member] = s
 	if s.State == federation.WorkRemoved && w.once() {
-		m.grants.Prove(m.now, lease.Claim{Workload: s.Workload, Member: s.Member, Epoch: s.Epoch})
+		m.grants.Prove(lease.Claim{Workload: s.Workload, Member: s.Member, Epoch: s.Epoch})
 	}
 	m.measure(w, old, s)
 	m.noteStuck(w, s)

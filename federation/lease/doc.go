@@ -15,6 +15,14 @@
 //	claim   one member wants to run one workload under one epoch
 //	grant   the hub's answer: for so long it may
 //	proof   the holder said that it has stopped, so nobody has to wait
+//	peers   the members that a holder asks while no hub answers
+//	attest  say that one has not heard a hub either, and has no order to run it
+//
+// A hub that is gone must not stop everything that runs once. So a holder goes on while
+// all of its peers attest: each does so only when it has heard no hub for SilentFor. The
+// hub in turn lets another member run the workload only when one of the peers has been in
+// Contact for so long that nothing that it attested holds any more. All, not most, as in
+// the failsafe mode of Patroni: the one that is missing may be the next holder.
 //
 // Leader promises that a hub leads only while its lease holds by its own clock,
 // and that terms grow. Grants and Hold promise that no two members run a workload

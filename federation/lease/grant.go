@@ -122,9 +122,9 @@ func (g *Grants) hold(k federation.Key, h held) {
 // Prove ends the holder's grant: it said that nothing of the workload runs any more.
 // The caller knows that it asked for its last grant before it said so, and that it
 // does not use a grant that it asked for before.
-func (g *Grants) Prove(now time.Time, c Claim) {
+func (g *Grants) Prove(c Claim) {
 	h, ok := g.held[c.Workload]
-	if ok && h.member == c.Member && h.epoch <= c.Epoch && now.Before(h.free) {
+	if ok && h.member == c.Member && h.epoch <= c.Epoch {
 		delete(g.held, c.Workload)
 	}
 }
@@ -175,14 +175,12 @@ func (h *Hold) Answered(sent time.Time, g federation.Grant) {
 	}
 }
 
-// Resumed is the hold of one that restarts and knows what it had: when it sent the
-// request that was granted, by its own clock of now, and for how long.
-func Resumed(sent time.Time, ttl time.Duration) Hold {
-	return Hold{sent: sent, stop: StopAt(sent, ttl), ttl: ttl}
-}
+// Resumed is the hold of one that restarts and knows what it had, by its own clock of now:
+// a grant of ttl, and when it has to begin to stop.
+func Resumed(ttl time.Duration, stop time.Time) Hold { return Hold{stop: stop, ttl: ttl} }
 
-// Granted is what Resumed wants to know.
-func (h *Hold) Granted() (sent time.Time, ttl time.Duration) { return h.sent, h.ttl }
+// TTL is that of its grant; 0 when it has none.
+func (h *Hold) TTL() time.Duration { return h.ttl }
 
 // MayRun reports whether the workload may run at now.
 func (h *Hold) MayRun(now time.Time) bool { return h.Endless() || now.Before(h.stop) }

@@ -192,6 +192,10 @@ func (l *Leader) granted(ev Granted) {
 	}
 }
 
+// Rewound reports whether the store was put back to an older copy since what carries the
+// stamp was written: a term, or a number counted on from one.
+func Rewound(stamp, term uint64) bool { return stamp/generation < term/generation }
+
 // generation is the part of a term that counts how often the store was put back; the
 // rest is the revision of the write that won the lease. So two leaderships on one
 // store never have the same term.

@@ -59,6 +59,12 @@ func (e *echo) age(now time.Time, b federation.Beat) time.Duration {
 	return 0
 }
 
+// Said is when the hub's beat of that sequence went out, if it is remembered.
+func (m *Machine) Said(sequence uint64) (time.Time, bool) {
+	s := m.echo.sent[sequence%echoes]
+	return s.at, s.sequence == sequence && sequence != 0
+}
+
 // oldestAt is when the first of the remembered beats went out.
 func (e *echo) oldestAt() time.Time {
 	at := e.sent[e.last%echoes].at

@@ -82,17 +82,19 @@ func (mem *member) reversals(now time.Time) int {
 	return len(mem.fell)
 }
 
-// domain is the failure domain of an observer: its region, else its zone, else
+func (mem *member) domain() string { return Domain(mem.spec) }
+
+// Domain is the failure domain of a member as an observer: its region, else its zone, else
 // itself.
-func (mem *member) domain() string {
-	p := mem.spec.Place
+func Domain(spec federation.MemberSpec) string {
+	p := spec.Place
 	switch {
 	case p.Region != "":
 		return "region=" + p.Region
 	case p.Zone != "":
 		return "zone=" + p.Zone
 	}
-	return "member=" + mem.name
+	return "member=" + spec.Name
 }
 
 // probed reports whether its API server can be looked at from outside.

@@ -217,6 +217,7 @@ func DecodeEvidence(b []byte) ([]federation.Evidence, error) {
 func EncodeRenewRequest(r federation.RenewRequest) []byte {
 	return encode(&RenewRequest{
 		Member: r.Member, Incarnation: uint64(r.Incarnation), Workload: fromKey(r.Workload), Epoch: uint64(r.Epoch), Held: r.Held, Sequence: r.Sequence,
+		Peers: r.Peers,
 	})
 }
 
@@ -226,19 +227,7 @@ func DecodeRenewRequest(b []byte) (federation.RenewRequest, error) {
 		key, err := toNamedKey(m.GetWorkload())
 		return federation.RenewRequest{
 			Member: m.GetMember(), Incarnation: federation.Incarnation(m.GetIncarnation()), Workload: key,
-			Epoch: federation.Epoch(m.GetEpoch()), Held: m.GetHeld(), Sequence: m.GetSequence(),
+			Epoch: federation.Epoch(m.GetEpoch()), Held: m.GetHeld(), Sequence: m.GetSequence(), Peers: m.GetPeers(),
 		}, err
-	})
-}
-
-// EncodeGrant writes a Grant.
-func EncodeGrant(g federation.Grant) []byte {
-	return encode(&Grant{Ttl: fromDuration(g.TTL), Denied: g.Denied})
-}
-
-// DecodeGrant reads what EncodeGrant wrote.
-func DecodeGrant(b []byte) (federation.Grant, error) {
-	return decode("grant", b, &Grant{}, func(m *Grant) (federation.Grant, error) {
-		return federation.Grant{TTL: toDuration(m.GetTtl()), Denied: m.GetDenied()}, nil
 	})
 }

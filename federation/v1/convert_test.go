@@ -78,6 +78,8 @@ func codecs() []codec {
 		of("DescribeRequest", EncodeDescribeRequest, DecodeDescribeRequest),
 		of("RenewRequest", EncodeRenewRequest, DecodeRenewRequest),
 		of("Grant", EncodeGrant, DecodeGrant),
+		of("AttestRequest", EncodeAttestRequest, DecodeAttestRequest),
+		of("AttestReply", EncodeAttestReply, DecodeAttestReply),
 		of("Evidence", EncodeEvidence, DecodeEvidence),
 		of("Secrets", EncodeSecrets, DecodeSecrets),
 		of("SealOffer", EncodeSealOffer, DecodeSealOffer),

@@ -16,7 +16,7 @@ func fromMemberSpec(s federation.MemberSpec) *MemberSpec {
 		Account: s.Account, ClusterId: s.ClusterID, ProbeUrl: s.ProbeURL, ProbeCa: s.ProbeCA, JoinedAt: fromTime(s.JoinedAt),
 		SealKey: s.SealKey, SealedTo: s.SealedTo,
 		User: fromBusUser(s.User), NextUser: fromBusUser(s.NextUser), EndedUsers: s.EndedUsers, RotateBy: fromTime(s.RotateBy),
-		Leaving: fromLeaving(s.Leaving), AgentAt: s.AgentAt,
+		Leaving: fromLeaving(s.Leaving), AgentAt: s.AgentAt, Peers: fromNamedPeers(s.Peers),
 	}
 }
 
@@ -34,7 +34,7 @@ func toMemberSpec(m *MemberSpec) federation.MemberSpec {
 		Account: m.GetAccount(), ClusterID: m.GetClusterId(), ProbeURL: m.GetProbeUrl(), ProbeCA: m.GetProbeCa(),
 		JoinedAt: toTime(m.GetJoinedAt()), SealKey: m.GetSealKey(), SealedTo: m.GetSealedTo(),
 		User: toBusUser(m.GetUser()), NextUser: toBusUser(m.GetNextUser()), EndedUsers: m.GetEndedUsers(), RotateBy: toTime(m.GetRotateBy()),
-		Leaving: toLeaving(m.GetLeaving()), AgentAt: m.GetAgentAt(),
+		Leaving: toLeaving(m.GetLeaving()), AgentAt: m.GetAgentAt(), Peers: toNamedPeers(m.GetPeers()),
 	}
 }
 

@@ -3169,8 +3169,10 @@ type RenewRequest struct {
 	Workload    *Key                   `protobuf:"bytes,3,opt,name=workload,proto3" json:"workload,omitempty"`
 	Epoch       uint64                 `protobuf:"varint,4,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	// Set while the member runs it under an earlier grant that still holds.
-	Held          bool   `protobuf:"varint,5,opt,name=held,proto3" json:"held,omitempty"`
-	Sequence      uint64 `protobuf:"varint,6,opt,name=sequence,proto3" json:"sequence,omitempty"`
+	Held     bool   `protobuf:"varint,5,opt,name=held,proto3" json:"held,omitempty"`
+	Sequence uint64 `protobuf:"varint,6,opt,name=sequence,proto3" json:"sequence,omitempty"`
+	// Version of the peers that the member would ask, were the hub away.
+	Peers         uint64 `protobuf:"varint,7,opt,name=peers,proto3" json:"peers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3247,12 +3249,21 @@ func (x *RenewRequest) GetSequence() uint64 {
 	return 0
 }
 
+func (x *RenewRequest) GetPeers() uint64 {
+	if x != nil {
+		return x.Peers
+	}
+	return 0
+}
+
 // Grant answers a RenewRequest.
 type Grant struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Ttl   *durationpb.Duration   `protobuf:"bytes,1,opt,name=ttl,proto3" json:"ttl,omitempty"`
 	// Why it may not run; empty when it may.
-	Denied        string `protobuf:"bytes,2,opt,name=denied,proto3" json:"denied,omitempty"`
+	Denied string `protobuf:"bytes,2,opt,name=denied,proto3" json:"denied,omitempty"`
+	// Whom the member asks while no hub answers.
+	Peers         *Peers `protobuf:"bytes,3,opt,name=peers,proto3" json:"peers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3301,6 +3312,333 @@ func (x *Grant) GetDenied() string {
 	return ""
 }
 
+func (x *Grant) GetPeers() *Peers {
+	if x != nil {
+		return x.Peers
+	}
+	return nil
+}
+
+// Peers are the members whose word, of all together, prolongs one member's leases.
+type Peers struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Version       uint64                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
+	Members       []*Peer                `protobuf:"bytes,2,rep,name=members,proto3" json:"members,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Peers) Reset() {
+	*x = Peers{}
+	mi := &file_federation_v1_messages_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Peers) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Peers) ProtoMessage() {}
+
+func (x *Peers) ProtoReflect() protoreflect.Message {
+	mi := &file_federation_v1_messages_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Peers.ProtoReflect.Descriptor instead.
+func (*Peers) Descriptor() ([]byte, []int) {
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{44}
+}
+
+func (x *Peers) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *Peers) GetMembers() []*Peer {
+	if x != nil {
+		return x.Members
+	}
+	return nil
+}
+
+// Peer is one of them.
+type Peer struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Member string                 `protobuf:"bytes,1,opt,name=member,proto3" json:"member,omitempty"`
+	// HOST:PORT of its agent.
+	At            string `protobuf:"bytes,2,opt,name=at,proto3" json:"at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Peer) Reset() {
+	*x = Peer{}
+	mi := &file_federation_v1_messages_proto_msgTypes[45]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Peer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Peer) ProtoMessage() {}
+
+func (x *Peer) ProtoReflect() protoreflect.Message {
+	mi := &file_federation_v1_messages_proto_msgTypes[45]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Peer.ProtoReflect.Descriptor instead.
+func (*Peer) Descriptor() ([]byte, []int) {
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{45}
+}
+
+func (x *Peer) GetMember() string {
+	if x != nil {
+		return x.Member
+	}
+	return ""
+}
+
+func (x *Peer) GetAt() string {
+	if x != nil {
+		return x.At
+	}
+	return ""
+}
+
+// AttestRequest asks whether the member may go on with what it runs; agent → agent.
+type AttestRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Member        string                 `protobuf:"bytes,1,opt,name=member,proto3" json:"member,omitempty"`
+	Claims        []*Attestation         `protobuf:"bytes,2,rep,name=claims,proto3" json:"claims,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AttestRequest) Reset() {
+	*x = AttestRequest{}
+	mi := &file_federation_v1_messages_proto_msgTypes[46]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AttestRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AttestRequest) ProtoMessage() {}
+
+func (x *AttestRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_federation_v1_messages_proto_msgTypes[46]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AttestRequest.ProtoReflect.Descriptor instead.
+func (*AttestRequest) Descriptor() ([]byte, []int) {
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{46}
+}
+
+func (x *AttestRequest) GetMember() string {
+	if x != nil {
+		return x.Member
+	}
+	return ""
+}
+
+func (x *AttestRequest) GetClaims() []*Attestation {
+	if x != nil {
+		return x.Claims
+	}
+	return nil
+}
+
+// Attestation is that nobody else runs the workload, or is to.
+type Attestation struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Workload      *Key                   `protobuf:"bytes,1,opt,name=workload,proto3" json:"workload,omitempty"`
+	Epoch         uint64                 `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Attestation) Reset() {
+	*x = Attestation{}
+	mi := &file_federation_v1_messages_proto_msgTypes[47]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Attestation) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Attestation) ProtoMessage() {}
+
+func (x *Attestation) ProtoReflect() protoreflect.Message {
+	mi := &file_federation_v1_messages_proto_msgTypes[47]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Attestation.ProtoReflect.Descriptor instead.
+func (*Attestation) Descriptor() ([]byte, []int) {
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{47}
+}
+
+func (x *Attestation) GetWorkload() *Key {
+	if x != nil {
+		return x.Workload
+	}
+	return nil
+}
+
+func (x *Attestation) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+// AttestReply is the peer's word.
+type AttestReply struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Attested []*Attestation         `protobuf:"bytes,1,rep,name=attested,proto3" json:"attested,omitempty"`
+	// The other claims.
+	Refused       []*AttestRefusal `protobuf:"bytes,2,rep,name=refused,proto3" json:"refused,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AttestReply) Reset() {
+	*x = AttestReply{}
+	mi := &file_federation_v1_messages_proto_msgTypes[48]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AttestReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AttestReply) ProtoMessage() {}
+
+func (x *AttestReply) ProtoReflect() protoreflect.Message {
+	mi := &file_federation_v1_messages_proto_msgTypes[48]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AttestReply.ProtoReflect.Descriptor instead.
+func (*AttestReply) Descriptor() ([]byte, []int) {
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{48}
+}
+
+func (x *AttestReply) GetAttested() []*Attestation {
+	if x != nil {
+		return x.Attested
+	}
+	return nil
+}
+
+func (x *AttestReply) GetRefused() []*AttestRefusal {
+	if x != nil {
+		return x.Refused
+	}
+	return nil
+}
+
+// AttestRefusal is one claim that a peer does not attest.
+type AttestRefusal struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Workload      *Key                   `protobuf:"bytes,1,opt,name=workload,proto3" json:"workload,omitempty"`
+	Why           string                 `protobuf:"bytes,2,opt,name=why,proto3" json:"why,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AttestRefusal) Reset() {
+	*x = AttestRefusal{}
+	mi := &file_federation_v1_messages_proto_msgTypes[49]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AttestRefusal) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AttestRefusal) ProtoMessage() {}
+
+func (x *AttestRefusal) ProtoReflect() protoreflect.Message {
+	mi := &file_federation_v1_messages_proto_msgTypes[49]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AttestRefusal.ProtoReflect.Descriptor instead.
+func (*AttestRefusal) Descriptor() ([]byte, []int) {
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{49}
+}
+
+func (x *AttestRefusal) GetWorkload() *Key {
+	if x != nil {
+		return x.Workload
+	}
+	return nil
+}
+
+func (x *AttestRefusal) GetWhy() string {
+	if x != nil {
+		return x.Why
+	}
+	return ""
+}
+
 // SealOffer tells the hub the curve key that the agent wants secrets sealed to; agent → hub.
 type SealOffer struct {
 	state       protoimpl.MessageState `protogen:"open.v1"`
@@ -3316,7 +3654,7 @@ type SealOffer struct {
 
 func (x *SealOffer) Reset() {
 	*x = SealOffer{}
-	mi := &file_federation_v1_messages_proto_msgTypes[44]
+	mi := &file_federation_v1_messages_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3328,7 +3666,7 @@ func (x *SealOffer) String() string {
 func (*SealOffer) ProtoMessage() {}
 
 func (x *SealOffer) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[44]
+	mi := &file_federation_v1_messages_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3341,7 +3679,7 @@ func (x *SealOffer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SealOffer.ProtoReflect.Descriptor instead.
 func (*SealOffer) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{44}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *SealOffer) GetMember() string {
@@ -3383,7 +3721,7 @@ type SealReply struct {
 
 func (x *SealReply) Reset() {
 	*x = SealReply{}
-	mi := &file_federation_v1_messages_proto_msgTypes[45]
+	mi := &file_federation_v1_messages_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3395,7 +3733,7 @@ func (x *SealReply) String() string {
 func (*SealReply) ProtoMessage() {}
 
 func (x *SealReply) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[45]
+	mi := &file_federation_v1_messages_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3408,7 +3746,7 @@ func (x *SealReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SealReply.ProtoReflect.Descriptor instead.
 func (*SealReply) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{45}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *SealReply) GetSettled() bool {
@@ -3427,7 +3765,7 @@ type SealKeysRequest struct {
 
 func (x *SealKeysRequest) Reset() {
 	*x = SealKeysRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[46]
+	mi := &file_federation_v1_messages_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3439,7 +3777,7 @@ func (x *SealKeysRequest) String() string {
 func (*SealKeysRequest) ProtoMessage() {}
 
 func (x *SealKeysRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[46]
+	mi := &file_federation_v1_messages_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3452,7 +3790,7 @@ func (x *SealKeysRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SealKeysRequest.ProtoReflect.Descriptor instead.
 func (*SealKeysRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{46}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{52}
 }
 
 // SealKeysReply has the hubs' public curve key, and the key of the digests, which
@@ -3467,7 +3805,7 @@ type SealKeysReply struct {
 
 func (x *SealKeysReply) Reset() {
 	*x = SealKeysReply{}
-	mi := &file_federation_v1_messages_proto_msgTypes[47]
+	mi := &file_federation_v1_messages_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3479,7 +3817,7 @@ func (x *SealKeysReply) String() string {
 func (*SealKeysReply) ProtoMessage() {}
 
 func (x *SealKeysReply) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[47]
+	mi := &file_federation_v1_messages_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3492,7 +3830,7 @@ func (x *SealKeysReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SealKeysReply.ProtoReflect.Descriptor instead.
 func (*SealKeysReply) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{47}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *SealKeysReply) GetKey() string {
@@ -3522,7 +3860,7 @@ type BackupRequest struct {
 
 func (x *BackupRequest) Reset() {
 	*x = BackupRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[48]
+	mi := &file_federation_v1_messages_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3534,7 +3872,7 @@ func (x *BackupRequest) String() string {
 func (*BackupRequest) ProtoMessage() {}
 
 func (x *BackupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[48]
+	mi := &file_federation_v1_messages_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3547,7 +3885,7 @@ func (x *BackupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupRequest.ProtoReflect.Descriptor instead.
 func (*BackupRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{48}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *BackupRequest) GetSession() string {
@@ -3577,7 +3915,7 @@ type BackupReply struct {
 
 func (x *BackupReply) Reset() {
 	*x = BackupReply{}
-	mi := &file_federation_v1_messages_proto_msgTypes[49]
+	mi := &file_federation_v1_messages_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3589,7 +3927,7 @@ func (x *BackupReply) String() string {
 func (*BackupReply) ProtoMessage() {}
 
 func (x *BackupReply) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[49]
+	mi := &file_federation_v1_messages_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3602,7 +3940,7 @@ func (x *BackupReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupReply.ProtoReflect.Descriptor instead.
 func (*BackupReply) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{49}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *BackupReply) GetSession() string {
@@ -3644,7 +3982,7 @@ type RestoreRequest struct {
 
 func (x *RestoreRequest) Reset() {
 	*x = RestoreRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[50]
+	mi := &file_federation_v1_messages_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3656,7 +3994,7 @@ func (x *RestoreRequest) String() string {
 func (*RestoreRequest) ProtoMessage() {}
 
 func (x *RestoreRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[50]
+	mi := &file_federation_v1_messages_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3669,7 +4007,7 @@ func (x *RestoreRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreRequest.ProtoReflect.Descriptor instead.
 func (*RestoreRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{50}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *RestoreRequest) GetAction() string {
@@ -3729,7 +4067,7 @@ type RestoreReply struct {
 
 func (x *RestoreReply) Reset() {
 	*x = RestoreReply{}
-	mi := &file_federation_v1_messages_proto_msgTypes[51]
+	mi := &file_federation_v1_messages_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3741,7 +4079,7 @@ func (x *RestoreReply) String() string {
 func (*RestoreReply) ProtoMessage() {}
 
 func (x *RestoreReply) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[51]
+	mi := &file_federation_v1_messages_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3754,7 +4092,7 @@ func (x *RestoreReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreReply.ProtoReflect.Descriptor instead.
 func (*RestoreReply) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{51}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *RestoreReply) GetSession() string {
@@ -3807,7 +4145,7 @@ type RestoreChanges struct {
 
 func (x *RestoreChanges) Reset() {
 	*x = RestoreChanges{}
-	mi := &file_federation_v1_messages_proto_msgTypes[52]
+	mi := &file_federation_v1_messages_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3819,7 +4157,7 @@ func (x *RestoreChanges) String() string {
 func (*RestoreChanges) ProtoMessage() {}
 
 func (x *RestoreChanges) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[52]
+	mi := &file_federation_v1_messages_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3832,7 +4170,7 @@ func (x *RestoreChanges) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreChanges.ProtoReflect.Descriptor instead.
 func (*RestoreChanges) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{52}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *RestoreChanges) GetAt() *timestamppb.Timestamp {
@@ -3888,7 +4226,7 @@ type BucketCount struct {
 
 func (x *BucketCount) Reset() {
 	*x = BucketCount{}
-	mi := &file_federation_v1_messages_proto_msgTypes[53]
+	mi := &file_federation_v1_messages_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3900,7 +4238,7 @@ func (x *BucketCount) String() string {
 func (*BucketCount) ProtoMessage() {}
 
 func (x *BucketCount) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[53]
+	mi := &file_federation_v1_messages_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3913,7 +4251,7 @@ func (x *BucketCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BucketCount.ProtoReflect.Descriptor instead.
 func (*BucketCount) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{53}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *BucketCount) GetBucket() string {
@@ -3945,7 +4283,7 @@ type RestoreChange struct {
 
 func (x *RestoreChange) Reset() {
 	*x = RestoreChange{}
-	mi := &file_federation_v1_messages_proto_msgTypes[54]
+	mi := &file_federation_v1_messages_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3957,7 +4295,7 @@ func (x *RestoreChange) String() string {
 func (*RestoreChange) ProtoMessage() {}
 
 func (x *RestoreChange) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[54]
+	mi := &file_federation_v1_messages_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3970,7 +4308,7 @@ func (x *RestoreChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreChange.ProtoReflect.Descriptor instead.
 func (*RestoreChange) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{54}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *RestoreChange) GetKind() string {
@@ -4021,7 +4359,7 @@ type Rotation struct {
 
 func (x *Rotation) Reset() {
 	*x = Rotation{}
-	mi := &file_federation_v1_messages_proto_msgTypes[55]
+	mi := &file_federation_v1_messages_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4033,7 +4371,7 @@ func (x *Rotation) String() string {
 func (*Rotation) ProtoMessage() {}
 
 func (x *Rotation) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[55]
+	mi := &file_federation_v1_messages_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4046,7 +4384,7 @@ func (x *Rotation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rotation.ProtoReflect.Descriptor instead.
 func (*Rotation) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{55}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *Rotation) GetMember() string {
@@ -4115,7 +4453,7 @@ type RotationReply struct {
 
 func (x *RotationReply) Reset() {
 	*x = RotationReply{}
-	mi := &file_federation_v1_messages_proto_msgTypes[56]
+	mi := &file_federation_v1_messages_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4127,7 +4465,7 @@ func (x *RotationReply) String() string {
 func (*RotationReply) ProtoMessage() {}
 
 func (x *RotationReply) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[56]
+	mi := &file_federation_v1_messages_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4140,7 +4478,7 @@ func (x *RotationReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RotationReply.ProtoReflect.Descriptor instead.
 func (*RotationReply) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{56}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *RotationReply) GetUserJwt() string {
@@ -4163,7 +4501,7 @@ type Rotated struct {
 
 func (x *Rotated) Reset() {
 	*x = Rotated{}
-	mi := &file_federation_v1_messages_proto_msgTypes[57]
+	mi := &file_federation_v1_messages_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4175,7 +4513,7 @@ func (x *Rotated) String() string {
 func (*Rotated) ProtoMessage() {}
 
 func (x *Rotated) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[57]
+	mi := &file_federation_v1_messages_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4188,7 +4526,7 @@ func (x *Rotated) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rotated.ProtoReflect.Descriptor instead.
 func (*Rotated) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{57}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *Rotated) GetMember() string {
@@ -4231,7 +4569,7 @@ type RotationOrder struct {
 
 func (x *RotationOrder) Reset() {
 	*x = RotationOrder{}
-	mi := &file_federation_v1_messages_proto_msgTypes[58]
+	mi := &file_federation_v1_messages_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4243,7 +4581,7 @@ func (x *RotationOrder) String() string {
 func (*RotationOrder) ProtoMessage() {}
 
 func (x *RotationOrder) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[58]
+	mi := &file_federation_v1_messages_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4256,7 +4594,7 @@ func (x *RotationOrder) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RotationOrder.ProtoReflect.Descriptor instead.
 func (*RotationOrder) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{58}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *RotationOrder) GetMember() string {
@@ -4286,7 +4624,7 @@ type LeaveOrder struct {
 
 func (x *LeaveOrder) Reset() {
 	*x = LeaveOrder{}
-	mi := &file_federation_v1_messages_proto_msgTypes[59]
+	mi := &file_federation_v1_messages_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4298,7 +4636,7 @@ func (x *LeaveOrder) String() string {
 func (*LeaveOrder) ProtoMessage() {}
 
 func (x *LeaveOrder) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[59]
+	mi := &file_federation_v1_messages_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4311,7 +4649,7 @@ func (x *LeaveOrder) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaveOrder.ProtoReflect.Descriptor instead.
 func (*LeaveOrder) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{59}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *LeaveOrder) GetMember() string {
@@ -4349,7 +4687,7 @@ type LeaveReport struct {
 
 func (x *LeaveReport) Reset() {
 	*x = LeaveReport{}
-	mi := &file_federation_v1_messages_proto_msgTypes[60]
+	mi := &file_federation_v1_messages_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4361,7 +4699,7 @@ func (x *LeaveReport) String() string {
 func (*LeaveReport) ProtoMessage() {}
 
 func (x *LeaveReport) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[60]
+	mi := &file_federation_v1_messages_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4374,7 +4712,7 @@ func (x *LeaveReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaveReport.ProtoReflect.Descriptor instead.
 func (*LeaveReport) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{60}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *LeaveReport) GetMember() string {
@@ -4418,7 +4756,7 @@ type ImportsRequest struct {
 
 func (x *ImportsRequest) Reset() {
 	*x = ImportsRequest{}
-	mi := &file_federation_v1_messages_proto_msgTypes[61]
+	mi := &file_federation_v1_messages_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4430,7 +4768,7 @@ func (x *ImportsRequest) String() string {
 func (*ImportsRequest) ProtoMessage() {}
 
 func (x *ImportsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[61]
+	mi := &file_federation_v1_messages_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4443,7 +4781,7 @@ func (x *ImportsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportsRequest.ProtoReflect.Descriptor instead.
 func (*ImportsRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{61}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *ImportsRequest) GetTerm() uint64 {
@@ -4480,7 +4818,7 @@ type ImportsReply struct {
 
 func (x *ImportsReply) Reset() {
 	*x = ImportsReply{}
-	mi := &file_federation_v1_messages_proto_msgTypes[62]
+	mi := &file_federation_v1_messages_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4492,7 +4830,7 @@ func (x *ImportsReply) String() string {
 func (*ImportsReply) ProtoMessage() {}
 
 func (x *ImportsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[62]
+	mi := &file_federation_v1_messages_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4505,7 +4843,7 @@ func (x *ImportsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportsReply.ProtoReflect.Descriptor instead.
 func (*ImportsReply) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{62}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *ImportsReply) GetTerm() uint64 {
@@ -4562,7 +4900,7 @@ type ImportSource struct {
 
 func (x *ImportSource) Reset() {
 	*x = ImportSource{}
-	mi := &file_federation_v1_messages_proto_msgTypes[63]
+	mi := &file_federation_v1_messages_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4574,7 +4912,7 @@ func (x *ImportSource) String() string {
 func (*ImportSource) ProtoMessage() {}
 
 func (x *ImportSource) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_messages_proto_msgTypes[63]
+	mi := &file_federation_v1_messages_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4587,7 +4925,7 @@ func (x *ImportSource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportSource.ProtoReflect.Descriptor instead.
 func (*ImportSource) Descriptor() ([]byte, []int) {
-	return file_federation_v1_messages_proto_rawDescGZIP(), []int{63}
+	return file_federation_v1_messages_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *ImportSource) GetMember() string {
@@ -4884,17 +5222,37 @@ const file_federation_v1_messages_proto_rawDesc = "" +
 	"\rFreezeRequest\x12\x16\n" +
 	"\x06frozen\x18\x01 \x01(\bR\x06frozen\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x10\n" +
-	"\x03who\x18\x03 \x01(\tR\x03who\"\xc4\x01\n" +
+	"\x03who\x18\x03 \x01(\tR\x03who\"\xda\x01\n" +
 	"\fRenewRequest\x12\x16\n" +
 	"\x06member\x18\x01 \x01(\tR\x06member\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\x04R\vincarnation\x124\n" +
 	"\bworkload\x18\x03 \x01(\v2\x18.hansa.federation.v1.KeyR\bworkload\x12\x14\n" +
 	"\x05epoch\x18\x04 \x01(\x04R\x05epoch\x12\x12\n" +
 	"\x04held\x18\x05 \x01(\bR\x04held\x12\x1a\n" +
-	"\bsequence\x18\x06 \x01(\x04R\bsequence\"L\n" +
+	"\bsequence\x18\x06 \x01(\x04R\bsequence\x12\x14\n" +
+	"\x05peers\x18\a \x01(\x04R\x05peers\"~\n" +
 	"\x05Grant\x12+\n" +
 	"\x03ttl\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x03ttl\x12\x16\n" +
-	"\x06denied\x18\x02 \x01(\tR\x06denied\"s\n" +
+	"\x06denied\x18\x02 \x01(\tR\x06denied\x120\n" +
+	"\x05peers\x18\x03 \x01(\v2\x1a.hansa.federation.v1.PeersR\x05peers\"V\n" +
+	"\x05Peers\x12\x18\n" +
+	"\aversion\x18\x01 \x01(\x04R\aversion\x123\n" +
+	"\amembers\x18\x02 \x03(\v2\x19.hansa.federation.v1.PeerR\amembers\".\n" +
+	"\x04Peer\x12\x16\n" +
+	"\x06member\x18\x01 \x01(\tR\x06member\x12\x0e\n" +
+	"\x02at\x18\x02 \x01(\tR\x02at\"a\n" +
+	"\rAttestRequest\x12\x16\n" +
+	"\x06member\x18\x01 \x01(\tR\x06member\x128\n" +
+	"\x06claims\x18\x02 \x03(\v2 .hansa.federation.v1.AttestationR\x06claims\"Y\n" +
+	"\vAttestation\x124\n" +
+	"\bworkload\x18\x01 \x01(\v2\x18.hansa.federation.v1.KeyR\bworkload\x12\x14\n" +
+	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\"\x89\x01\n" +
+	"\vAttestReply\x12<\n" +
+	"\battested\x18\x01 \x03(\v2 .hansa.federation.v1.AttestationR\battested\x12<\n" +
+	"\arefused\x18\x02 \x03(\v2\".hansa.federation.v1.AttestRefusalR\arefused\"W\n" +
+	"\rAttestRefusal\x124\n" +
+	"\bworkload\x18\x01 \x01(\v2\x18.hansa.federation.v1.KeyR\bworkload\x12\x10\n" +
+	"\x03why\x18\x02 \x01(\tR\x03why\"s\n" +
 	"\tSealOffer\x12\x16\n" +
 	"\x06member\x18\x01 \x01(\tR\x06member\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\x04R\vincarnation\x12\x1a\n" +
@@ -5000,7 +5358,7 @@ func file_federation_v1_messages_proto_rawDescGZIP() []byte {
 	return file_federation_v1_messages_proto_rawDescData
 }
 
-var file_federation_v1_messages_proto_msgTypes = make([]protoimpl.MessageInfo, 68)
+var file_federation_v1_messages_proto_msgTypes = make([]protoimpl.MessageInfo, 74)
 var file_federation_v1_messages_proto_goTypes = []any{
 	(*Beat)(nil),                  // 0: hansa.federation.v1.Beat
 	(*PeerObservation)(nil),       // 1: hansa.federation.v1.PeerObservation
@@ -5046,96 +5404,109 @@ var file_federation_v1_messages_proto_goTypes = []any{
 	(*FreezeRequest)(nil),         // 41: hansa.federation.v1.FreezeRequest
 	(*RenewRequest)(nil),          // 42: hansa.federation.v1.RenewRequest
 	(*Grant)(nil),                 // 43: hansa.federation.v1.Grant
-	(*SealOffer)(nil),             // 44: hansa.federation.v1.SealOffer
-	(*SealReply)(nil),             // 45: hansa.federation.v1.SealReply
-	(*SealKeysRequest)(nil),       // 46: hansa.federation.v1.SealKeysRequest
-	(*SealKeysReply)(nil),         // 47: hansa.federation.v1.SealKeysReply
-	(*BackupRequest)(nil),         // 48: hansa.federation.v1.BackupRequest
-	(*BackupReply)(nil),           // 49: hansa.federation.v1.BackupReply
-	(*RestoreRequest)(nil),        // 50: hansa.federation.v1.RestoreRequest
-	(*RestoreReply)(nil),          // 51: hansa.federation.v1.RestoreReply
-	(*RestoreChanges)(nil),        // 52: hansa.federation.v1.RestoreChanges
-	(*BucketCount)(nil),           // 53: hansa.federation.v1.BucketCount
-	(*RestoreChange)(nil),         // 54: hansa.federation.v1.RestoreChange
-	(*Rotation)(nil),              // 55: hansa.federation.v1.Rotation
-	(*RotationReply)(nil),         // 56: hansa.federation.v1.RotationReply
-	(*Rotated)(nil),               // 57: hansa.federation.v1.Rotated
-	(*RotationOrder)(nil),         // 58: hansa.federation.v1.RotationOrder
-	(*LeaveOrder)(nil),            // 59: hansa.federation.v1.LeaveOrder
-	(*LeaveReport)(nil),           // 60: hansa.federation.v1.LeaveReport
-	(*ImportsRequest)(nil),        // 61: hansa.federation.v1.ImportsRequest
-	(*ImportsReply)(nil),          // 62: hansa.federation.v1.ImportsReply
-	(*ImportSource)(nil),          // 63: hansa.federation.v1.ImportSource
-	nil,                           // 64: hansa.federation.v1.HubBeat.HeadsEntry
-	nil,                           // 65: hansa.federation.v1.JoinRequest.LabelsEntry
-	nil,                           // 66: hansa.federation.v1.SimulationRequest.ScaleEntry
-	nil,                           // 67: hansa.federation.v1.SimulationRequest.PoliciesEntry
-	(*durationpb.Duration)(nil),   // 68: google.protobuf.Duration
-	(*Key)(nil),                   // 69: hansa.federation.v1.Key
-	(*Place)(nil),                 // 70: hansa.federation.v1.Place
-	(*timestamppb.Timestamp)(nil), // 71: google.protobuf.Timestamp
-	(*MemberSpec)(nil),            // 72: hansa.federation.v1.MemberSpec
-	(*MemberFacts)(nil),           // 73: hansa.federation.v1.MemberFacts
-	(*BusUser)(nil),               // 74: hansa.federation.v1.BusUser
+	(*Peers)(nil),                 // 44: hansa.federation.v1.Peers
+	(*Peer)(nil),                  // 45: hansa.federation.v1.Peer
+	(*AttestRequest)(nil),         // 46: hansa.federation.v1.AttestRequest
+	(*Attestation)(nil),           // 47: hansa.federation.v1.Attestation
+	(*AttestReply)(nil),           // 48: hansa.federation.v1.AttestReply
+	(*AttestRefusal)(nil),         // 49: hansa.federation.v1.AttestRefusal
+	(*SealOffer)(nil),             // 50: hansa.federation.v1.SealOffer
+	(*SealReply)(nil),             // 51: hansa.federation.v1.SealReply
+	(*SealKeysRequest)(nil),       // 52: hansa.federation.v1.SealKeysRequest
+	(*SealKeysReply)(nil),         // 53: hansa.federation.v1.SealKeysReply
+	(*BackupRequest)(nil),         // 54: hansa.federation.v1.BackupRequest
+	(*BackupReply)(nil),           // 55: hansa.federation.v1.BackupReply
+	(*RestoreRequest)(nil),        // 56: hansa.federation.v1.RestoreRequest
+	(*RestoreReply)(nil),          // 57: hansa.federation.v1.RestoreReply
+	(*RestoreChanges)(nil),        // 58: hansa.federation.v1.RestoreChanges
+	(*BucketCount)(nil),           // 59: hansa.federation.v1.BucketCount
+	(*RestoreChange)(nil),         // 60: hansa.federation.v1.RestoreChange
+	(*Rotation)(nil),              // 61: hansa.federation.v1.Rotation
+	(*RotationReply)(nil),         // 62: hansa.federation.v1.RotationReply
+	(*Rotated)(nil),               // 63: hansa.federation.v1.Rotated
+	(*RotationOrder)(nil),         // 64: hansa.federation.v1.RotationOrder
+	(*LeaveOrder)(nil),            // 65: hansa.federation.v1.LeaveOrder
+	(*LeaveReport)(nil),           // 66: hansa.federation.v1.LeaveReport
+	(*ImportsRequest)(nil),        // 67: hansa.federation.v1.ImportsRequest
+	(*ImportsReply)(nil),          // 68: hansa.federation.v1.ImportsReply
+	(*ImportSource)(nil),          // 69: hansa.federation.v1.ImportSource
+	nil,                           // 70: hansa.federation.v1.HubBeat.HeadsEntry
+	nil,                           // 71: hansa.federation.v1.JoinRequest.LabelsEntry
+	nil,                           // 72: hansa.federation.v1.SimulationRequest.ScaleEntry
+	nil,                           // 73: hansa.federation.v1.SimulationRequest.PoliciesEntry
+	(*durationpb.Duration)(nil),   // 74: google.protobuf.Duration
+	(*Key)(nil),                   // 75: hansa.federation.v1.Key
+	(*Place)(nil),                 // 76: hansa.federation.v1.Place
+	(*timestamppb.Timestamp)(nil), // 77: google.protobuf.Timestamp
+	(*MemberSpec)(nil),            // 78: hansa.federation.v1.MemberSpec
+	(*MemberFacts)(nil),           // 79: hansa.federation.v1.MemberFacts
+	(*BusUser)(nil),               // 80: hansa.federation.v1.BusUser
 }
 var file_federation_v1_messages_proto_depIdxs = []int32{
-	68, // 0: hansa.federation.v1.Beat.stall:type_name -> google.protobuf.Duration
-	68, // 1: hansa.federation.v1.Beat.hub_age:type_name -> google.protobuf.Duration
+	74, // 0: hansa.federation.v1.Beat.stall:type_name -> google.protobuf.Duration
+	74, // 1: hansa.federation.v1.Beat.hub_age:type_name -> google.protobuf.Duration
 	1,  // 2: hansa.federation.v1.Beat.peers:type_name -> hansa.federation.v1.PeerObservation
-	68, // 3: hansa.federation.v1.PeerObservation.age:type_name -> google.protobuf.Duration
-	69, // 4: hansa.federation.v1.Holding.workload:type_name -> hansa.federation.v1.Key
+	74, // 3: hansa.federation.v1.PeerObservation.age:type_name -> google.protobuf.Duration
+	75, // 4: hansa.federation.v1.Holding.workload:type_name -> hansa.federation.v1.Key
 	7,  // 5: hansa.federation.v1.HubBeat.members:type_name -> hansa.federation.v1.MemberBeat
 	8,  // 6: hansa.federation.v1.HubBeat.masks:type_name -> hansa.federation.v1.FaultMask
-	64, // 7: hansa.federation.v1.HubBeat.heads:type_name -> hansa.federation.v1.HubBeat.HeadsEntry
+	70, // 7: hansa.federation.v1.HubBeat.heads:type_name -> hansa.federation.v1.HubBeat.HeadsEntry
 	2,  // 8: hansa.federation.v1.HubBeat.looks:type_name -> hansa.federation.v1.Look
 	6,  // 9: hansa.federation.v1.Opinion.members:type_name -> hansa.federation.v1.MemberOpinion
-	68, // 10: hansa.federation.v1.MemberOpinion.heard_age:type_name -> google.protobuf.Duration
-	68, // 11: hansa.federation.v1.MemberBeat.heard_age:type_name -> google.protobuf.Duration
-	68, // 12: hansa.federation.v1.FaultMask.lifetime:type_name -> google.protobuf.Duration
+	74, // 10: hansa.federation.v1.MemberOpinion.heard_age:type_name -> google.protobuf.Duration
+	74, // 11: hansa.federation.v1.MemberBeat.heard_age:type_name -> google.protobuf.Duration
+	74, // 12: hansa.federation.v1.FaultMask.lifetime:type_name -> google.protobuf.Duration
 	3,  // 13: hansa.federation.v1.Hello.holdings:type_name -> hansa.federation.v1.Holding
 	3,  // 14: hansa.federation.v1.HelloReply.keep:type_name -> hansa.federation.v1.Holding
 	3,  // 15: hansa.federation.v1.HelloReply.stop:type_name -> hansa.federation.v1.Holding
-	68, // 16: hansa.federation.v1.ProbeRequest.timeout:type_name -> google.protobuf.Duration
-	68, // 17: hansa.federation.v1.ProbeReply.round_trip:type_name -> google.protobuf.Duration
+	74, // 16: hansa.federation.v1.ProbeRequest.timeout:type_name -> google.protobuf.Duration
+	74, // 17: hansa.federation.v1.ProbeReply.round_trip:type_name -> google.protobuf.Duration
 	17, // 18: hansa.federation.v1.QueryReport.counts:type_name -> hansa.federation.v1.QueryCount
-	69, // 19: hansa.federation.v1.QueryCount.service:type_name -> hansa.federation.v1.Key
-	70, // 20: hansa.federation.v1.JoinRequest.place:type_name -> hansa.federation.v1.Place
-	65, // 21: hansa.federation.v1.JoinRequest.labels:type_name -> hansa.federation.v1.JoinRequest.LabelsEntry
-	71, // 22: hansa.federation.v1.JoinReply.expires_at:type_name -> google.protobuf.Timestamp
-	68, // 23: hansa.federation.v1.TokenRequest.ttl:type_name -> google.protobuf.Duration
-	71, // 24: hansa.federation.v1.TokenReply.expires_at:type_name -> google.protobuf.Timestamp
+	75, // 19: hansa.federation.v1.QueryCount.service:type_name -> hansa.federation.v1.Key
+	76, // 20: hansa.federation.v1.JoinRequest.place:type_name -> hansa.federation.v1.Place
+	71, // 21: hansa.federation.v1.JoinRequest.labels:type_name -> hansa.federation.v1.JoinRequest.LabelsEntry
+	77, // 22: hansa.federation.v1.JoinReply.expires_at:type_name -> google.protobuf.Timestamp
+	74, // 23: hansa.federation.v1.TokenRequest.ttl:type_name -> google.protobuf.Duration
+	77, // 24: hansa.federation.v1.TokenReply.expires_at:type_name -> google.protobuf.Timestamp
 	24, // 25: hansa.federation.v1.TokensReply.tokens:type_name -> hansa.federation.v1.Token
-	71, // 26: hansa.federation.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
-	66, // 27: hansa.federation.v1.SimulationRequest.scale:type_name -> hansa.federation.v1.SimulationRequest.ScaleEntry
-	72, // 28: hansa.federation.v1.SimulationRequest.add:type_name -> hansa.federation.v1.MemberSpec
-	73, // 29: hansa.federation.v1.SimulationRequest.add_facts:type_name -> hansa.federation.v1.MemberFacts
-	67, // 30: hansa.federation.v1.SimulationRequest.policies:type_name -> hansa.federation.v1.SimulationRequest.PoliciesEntry
+	77, // 26: hansa.federation.v1.Token.expires_at:type_name -> google.protobuf.Timestamp
+	72, // 27: hansa.federation.v1.SimulationRequest.scale:type_name -> hansa.federation.v1.SimulationRequest.ScaleEntry
+	78, // 28: hansa.federation.v1.SimulationRequest.add:type_name -> hansa.federation.v1.MemberSpec
+	79, // 29: hansa.federation.v1.SimulationRequest.add_facts:type_name -> hansa.federation.v1.MemberFacts
+	73, // 30: hansa.federation.v1.SimulationRequest.policies:type_name -> hansa.federation.v1.SimulationRequest.PoliciesEntry
 	27, // 31: hansa.federation.v1.Simulation.moves:type_name -> hansa.federation.v1.Move
 	28, // 32: hansa.federation.v1.Simulation.unmet:type_name -> hansa.federation.v1.Unmet
-	69, // 33: hansa.federation.v1.Move.workload:type_name -> hansa.federation.v1.Key
-	69, // 34: hansa.federation.v1.Unmet.workload:type_name -> hansa.federation.v1.Key
+	75, // 33: hansa.federation.v1.Move.workload:type_name -> hansa.federation.v1.Key
+	75, // 34: hansa.federation.v1.Unmet.workload:type_name -> hansa.federation.v1.Key
 	30, // 35: hansa.federation.v1.Readiness.scenarios:type_name -> hansa.federation.v1.Scenario
-	71, // 36: hansa.federation.v1.Readiness.checked_at:type_name -> google.protobuf.Timestamp
+	77, // 36: hansa.federation.v1.Readiness.checked_at:type_name -> google.protobuf.Timestamp
 	28, // 37: hansa.federation.v1.Scenario.unmet:type_name -> hansa.federation.v1.Unmet
-	69, // 38: hansa.federation.v1.RebalanceRequest.workload:type_name -> hansa.federation.v1.Key
-	69, // 39: hansa.federation.v1.ReplayRequest.workload:type_name -> hansa.federation.v1.Key
-	69, // 40: hansa.federation.v1.Replay.workload:type_name -> hansa.federation.v1.Key
+	75, // 38: hansa.federation.v1.RebalanceRequest.workload:type_name -> hansa.federation.v1.Key
+	75, // 39: hansa.federation.v1.ReplayRequest.workload:type_name -> hansa.federation.v1.Key
+	75, // 40: hansa.federation.v1.Replay.workload:type_name -> hansa.federation.v1.Key
 	38, // 41: hansa.federation.v1.DescribeReply.evidence:type_name -> hansa.federation.v1.Evidence
-	68, // 42: hansa.federation.v1.Evidence.age:type_name -> google.protobuf.Duration
-	69, // 43: hansa.federation.v1.RenewRequest.workload:type_name -> hansa.federation.v1.Key
-	68, // 44: hansa.federation.v1.Grant.ttl:type_name -> google.protobuf.Duration
-	52, // 45: hansa.federation.v1.RestoreReply.changes:type_name -> hansa.federation.v1.RestoreChanges
-	71, // 46: hansa.federation.v1.RestoreChanges.at:type_name -> google.protobuf.Timestamp
-	53, // 47: hansa.federation.v1.RestoreChanges.counts:type_name -> hansa.federation.v1.BucketCount
-	54, // 48: hansa.federation.v1.RestoreChanges.list:type_name -> hansa.federation.v1.RestoreChange
-	71, // 49: hansa.federation.v1.Rotation.at:type_name -> google.protobuf.Timestamp
-	74, // 50: hansa.federation.v1.Rotated.user:type_name -> hansa.federation.v1.BusUser
-	63, // 51: hansa.federation.v1.ImportsReply.sources:type_name -> hansa.federation.v1.ImportSource
-	52, // [52:52] is the sub-list for method output_type
-	52, // [52:52] is the sub-list for method input_type
-	52, // [52:52] is the sub-list for extension type_name
-	52, // [52:52] is the sub-list for extension extendee
-	0,  // [0:52] is the sub-list for field type_name
+	74, // 42: hansa.federation.v1.Evidence.age:type_name -> google.protobuf.Duration
+	75, // 43: hansa.federation.v1.RenewRequest.workload:type_name -> hansa.federation.v1.Key
+	74, // 44: hansa.federation.v1.Grant.ttl:type_name -> google.protobuf.Duration
+	44, // 45: hansa.federation.v1.Grant.peers:type_name -> hansa.federation.v1.Peers
+	45, // 46: hansa.federation.v1.Peers.members:type_name -> hansa.federation.v1.Peer
+	47, // 47: hansa.federation.v1.AttestRequest.claims:type_name -> hansa.federation.v1.Attestation
+	75, // 48: hansa.federation.v1.Attestation.workload:type_name -> hansa.federation.v1.Key
+	47, // 49: hansa.federation.v1.AttestReply.attested:type_name -> hansa.federation.v1.Attestation
+	49, // 50: hansa.federation.v1.AttestReply.refused:type_name -> hansa.federation.v1.AttestRefusal
+	75, // 51: hansa.federation.v1.AttestRefusal.workload:type_name -> hansa.federation.v1.Key
+	58, // 52: hansa.federation.v1.RestoreReply.changes:type_name -> hansa.federation.v1.RestoreChanges
+	77, // 53: hansa.federation.v1.RestoreChanges.at:type_name -> google.protobuf.Timestamp
+	59, // 54: hansa.federation.v1.RestoreChanges.counts:type_name -> hansa.federation.v1.BucketCount
+	60, // 55: hansa.federation.v1.RestoreChanges.list:type_name -> hansa.federation.v1.RestoreChange
+	77, // 56: hansa.federation.v1.Rotation.at:type_name -> google.protobuf.Timestamp
+	80, // 57: hansa.federation.v1.Rotated.user:type_name -> hansa.federation.v1.BusUser
+	69, // 58: hansa.federation.v1.ImportsReply.sources:type_name -> hansa.federation.v1.ImportSource
+	59, // [59:59] is the sub-list for method output_type
+	59, // [59:59] is the sub-list for method input_type
+	59, // [59:59] is the sub-list for extension type_name
+	59, // [59:59] is the sub-list for extension extendee
+	0,  // [0:59] is the sub-list for field type_name
 }
 
 func init() { file_federation_v1_messages_proto_init() }
@@ -5150,7 +5521,7 @@ func file_federation_v1_messages_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_federation_v1_messages_proto_rawDesc), len(file_federation_v1_messages_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   68,
+			NumMessages:   74,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -423,7 +423,9 @@ type MemberSpec struct {
 	// Set while the member leaves the federation.
 	Leaving *Leaving `protobuf:"bytes,19,opt,name=leaving,proto3" json:"leaving,omitempty"`
 	// HOST:PORT of the agent's own port; empty when it has none.
-	AgentAt       string `protobuf:"bytes,20,opt,name=agent_at,json=agentAt,proto3" json:"agent_at,omitempty"`
+	AgentAt string `protobuf:"bytes,20,opt,name=agent_at,json=agentAt,proto3" json:"agent_at,omitempty"`
+	// Those whose word prolongs the member's leases while no hub answers.
+	Peers         *NamedPeers `protobuf:"bytes,21,opt,name=peers,proto3" json:"peers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -591,6 +593,84 @@ func (x *MemberSpec) GetAgentAt() string {
 	return ""
 }
 
+func (x *MemberSpec) GetPeers() *NamedPeers {
+	if x != nil {
+		return x.Peers
+	}
+	return nil
+}
+
+// NamedPeers are the peers of a member.
+type NamedPeers struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Version uint64                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
+	Names   []string               `protobuf:"bytes,2,rep,name=names,proto3" json:"names,omitempty"`
+	// The member has said that it asks these.
+	Confirmed bool `protobuf:"varint,3,opt,name=confirmed,proto3" json:"confirmed,omitempty"`
+	// Of them, those that it asks for certain, while it has not.
+	Witnesses     []string `protobuf:"bytes,4,rep,name=witnesses,proto3" json:"witnesses,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NamedPeers) Reset() {
+	*x = NamedPeers{}
+	mi := &file_federation_v1_records_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NamedPeers) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NamedPeers) ProtoMessage() {}
+
+func (x *NamedPeers) ProtoReflect() protoreflect.Message {
+	mi := &file_federation_v1_records_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NamedPeers.ProtoReflect.Descriptor instead.
+func (*NamedPeers) Descriptor() ([]byte, []int) {
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *NamedPeers) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *NamedPeers) GetNames() []string {
+	if x != nil {
+		return x.Names
+	}
+	return nil
+}
+
+func (x *NamedPeers) GetConfirmed() bool {
+	if x != nil {
+		return x.Confirmed
+	}
+	return false
+}
+
+func (x *NamedPeers) GetWitnesses() []string {
+	if x != nil {
+		return x.Witnesses
+	}
+	return nil
+}
+
 // Leaving says how a member leaves the federation.
 type Leaving struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -609,7 +689,7 @@ type Leaving struct {
 
 func (x *Leaving) Reset() {
 	*x = Leaving{}
-	mi := &file_federation_v1_records_proto_msgTypes[6]
+	mi := &file_federation_v1_records_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -621,7 +701,7 @@ func (x *Leaving) String() string {
 func (*Leaving) ProtoMessage() {}
 
 func (x *Leaving) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[6]
+	mi := &file_federation_v1_records_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -634,7 +714,7 @@ func (x *Leaving) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Leaving.ProtoReflect.Descriptor instead.
 func (*Leaving) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{6}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Leaving) GetRemains() string {
@@ -685,7 +765,7 @@ type BusUser struct {
 
 func (x *BusUser) Reset() {
 	*x = BusUser{}
-	mi := &file_federation_v1_records_proto_msgTypes[7]
+	mi := &file_federation_v1_records_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -697,7 +777,7 @@ func (x *BusUser) String() string {
 func (*BusUser) ProtoMessage() {}
 
 func (x *BusUser) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[7]
+	mi := &file_federation_v1_records_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -710,7 +790,7 @@ func (x *BusUser) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BusUser.ProtoReflect.Descriptor instead.
 func (*BusUser) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{7}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *BusUser) GetKey() string {
@@ -760,7 +840,7 @@ type MemberFacts struct {
 
 func (x *MemberFacts) Reset() {
 	*x = MemberFacts{}
-	mi := &file_federation_v1_records_proto_msgTypes[8]
+	mi := &file_federation_v1_records_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -772,7 +852,7 @@ func (x *MemberFacts) String() string {
 func (*MemberFacts) ProtoMessage() {}
 
 func (x *MemberFacts) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[8]
+	mi := &file_federation_v1_records_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -785,7 +865,7 @@ func (x *MemberFacts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MemberFacts.ProtoReflect.Descriptor instead.
 func (*MemberFacts) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{8}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *MemberFacts) GetMember() string {
@@ -904,7 +984,7 @@ type Quota struct {
 
 func (x *Quota) Reset() {
 	*x = Quota{}
-	mi := &file_federation_v1_records_proto_msgTypes[9]
+	mi := &file_federation_v1_records_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -916,7 +996,7 @@ func (x *Quota) String() string {
 func (*Quota) ProtoMessage() {}
 
 func (x *Quota) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[9]
+	mi := &file_federation_v1_records_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -929,7 +1009,7 @@ func (x *Quota) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Quota.ProtoReflect.Descriptor instead.
 func (*Quota) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{9}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Quota) GetNamespace() string {
@@ -964,7 +1044,7 @@ type HealthRecord struct {
 
 func (x *HealthRecord) Reset() {
 	*x = HealthRecord{}
-	mi := &file_federation_v1_records_proto_msgTypes[10]
+	mi := &file_federation_v1_records_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -976,7 +1056,7 @@ func (x *HealthRecord) String() string {
 func (*HealthRecord) ProtoMessage() {}
 
 func (x *HealthRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[10]
+	mi := &file_federation_v1_records_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -989,7 +1069,7 @@ func (x *HealthRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HealthRecord.ProtoReflect.Descriptor instead.
 func (*HealthRecord) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{10}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *HealthRecord) GetMember() string {
@@ -1063,7 +1143,7 @@ type Object struct {
 
 func (x *Object) Reset() {
 	*x = Object{}
-	mi := &file_federation_v1_records_proto_msgTypes[11]
+	mi := &file_federation_v1_records_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1075,7 +1155,7 @@ func (x *Object) String() string {
 func (*Object) ProtoMessage() {}
 
 func (x *Object) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[11]
+	mi := &file_federation_v1_records_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1088,7 +1168,7 @@ func (x *Object) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Object.ProtoReflect.Descriptor instead.
 func (*Object) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{11}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Object) GetApiVersion() string {
@@ -1136,7 +1216,7 @@ type Objects struct {
 
 func (x *Objects) Reset() {
 	*x = Objects{}
-	mi := &file_federation_v1_records_proto_msgTypes[12]
+	mi := &file_federation_v1_records_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1148,7 +1228,7 @@ func (x *Objects) String() string {
 func (*Objects) ProtoMessage() {}
 
 func (x *Objects) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[12]
+	mi := &file_federation_v1_records_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1161,7 +1241,7 @@ func (x *Objects) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Objects.ProtoReflect.Descriptor instead.
 func (*Objects) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{12}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Objects) GetObjects() []*Object {
@@ -1193,7 +1273,7 @@ type Workload struct {
 
 func (x *Workload) Reset() {
 	*x = Workload{}
-	mi := &file_federation_v1_records_proto_msgTypes[13]
+	mi := &file_federation_v1_records_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1205,7 +1285,7 @@ func (x *Workload) String() string {
 func (*Workload) ProtoMessage() {}
 
 func (x *Workload) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[13]
+	mi := &file_federation_v1_records_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1218,7 +1298,7 @@ func (x *Workload) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Workload.ProtoReflect.Descriptor instead.
 func (*Workload) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{13}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Workload) GetKey() *Key {
@@ -1303,7 +1383,7 @@ type Assignment struct {
 
 func (x *Assignment) Reset() {
 	*x = Assignment{}
-	mi := &file_federation_v1_records_proto_msgTypes[14]
+	mi := &file_federation_v1_records_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1315,7 +1395,7 @@ func (x *Assignment) String() string {
 func (*Assignment) ProtoMessage() {}
 
 func (x *Assignment) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[14]
+	mi := &file_federation_v1_records_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1328,7 +1408,7 @@ func (x *Assignment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Assignment.ProtoReflect.Descriptor instead.
 func (*Assignment) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{14}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Assignment) GetWorkload() *Key {
@@ -1435,7 +1515,7 @@ type AssignedMember struct {
 
 func (x *AssignedMember) Reset() {
 	*x = AssignedMember{}
-	mi := &file_federation_v1_records_proto_msgTypes[15]
+	mi := &file_federation_v1_records_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1447,7 +1527,7 @@ func (x *AssignedMember) String() string {
 func (*AssignedMember) ProtoMessage() {}
 
 func (x *AssignedMember) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[15]
+	mi := &file_federation_v1_records_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1460,7 +1540,7 @@ func (x *AssignedMember) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssignedMember.ProtoReflect.Descriptor instead.
 func (*AssignedMember) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{15}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *AssignedMember) GetMember() string {
@@ -1505,7 +1585,7 @@ type Explanation struct {
 
 func (x *Explanation) Reset() {
 	*x = Explanation{}
-	mi := &file_federation_v1_records_proto_msgTypes[16]
+	mi := &file_federation_v1_records_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1517,7 +1597,7 @@ func (x *Explanation) String() string {
 func (*Explanation) ProtoMessage() {}
 
 func (x *Explanation) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[16]
+	mi := &file_federation_v1_records_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1530,7 +1610,7 @@ func (x *Explanation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Explanation.ProtoReflect.Descriptor instead.
 func (*Explanation) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{16}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Explanation) GetSummary() string {
@@ -1582,7 +1662,7 @@ type Difference struct {
 
 func (x *Difference) Reset() {
 	*x = Difference{}
-	mi := &file_federation_v1_records_proto_msgTypes[17]
+	mi := &file_federation_v1_records_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1594,7 +1674,7 @@ func (x *Difference) String() string {
 func (*Difference) ProtoMessage() {}
 
 func (x *Difference) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[17]
+	mi := &file_federation_v1_records_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1607,7 +1687,7 @@ func (x *Difference) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Difference.ProtoReflect.Descriptor instead.
 func (*Difference) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{17}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Difference) GetMember() string {
@@ -1663,7 +1743,7 @@ type MemberExplanation struct {
 
 func (x *MemberExplanation) Reset() {
 	*x = MemberExplanation{}
-	mi := &file_federation_v1_records_proto_msgTypes[18]
+	mi := &file_federation_v1_records_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1675,7 +1755,7 @@ func (x *MemberExplanation) String() string {
 func (*MemberExplanation) ProtoMessage() {}
 
 func (x *MemberExplanation) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[18]
+	mi := &file_federation_v1_records_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1688,7 +1768,7 @@ func (x *MemberExplanation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MemberExplanation.ProtoReflect.Descriptor instead.
 func (*MemberExplanation) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{18}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *MemberExplanation) GetMember() string {
@@ -1767,7 +1847,7 @@ type Score struct {
 
 func (x *Score) Reset() {
 	*x = Score{}
-	mi := &file_federation_v1_records_proto_msgTypes[19]
+	mi := &file_federation_v1_records_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1779,7 +1859,7 @@ func (x *Score) String() string {
 func (*Score) ProtoMessage() {}
 
 func (x *Score) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[19]
+	mi := &file_federation_v1_records_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1792,7 +1872,7 @@ func (x *Score) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Score.ProtoReflect.Descriptor instead.
 func (*Score) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{19}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Score) GetName() string {
@@ -1854,7 +1934,7 @@ type Work struct {
 
 func (x *Work) Reset() {
 	*x = Work{}
-	mi := &file_federation_v1_records_proto_msgTypes[20]
+	mi := &file_federation_v1_records_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1866,7 +1946,7 @@ func (x *Work) String() string {
 func (*Work) ProtoMessage() {}
 
 func (x *Work) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[20]
+	mi := &file_federation_v1_records_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1879,7 +1959,7 @@ func (x *Work) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Work.ProtoReflect.Descriptor instead.
 func (*Work) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{20}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Work) GetWorkload() *Key {
@@ -2016,7 +2096,7 @@ type StatusRule struct {
 
 func (x *StatusRule) Reset() {
 	*x = StatusRule{}
-	mi := &file_federation_v1_records_proto_msgTypes[21]
+	mi := &file_federation_v1_records_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2028,7 +2108,7 @@ func (x *StatusRule) String() string {
 func (*StatusRule) ProtoMessage() {}
 
 func (x *StatusRule) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[21]
+	mi := &file_federation_v1_records_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2041,7 +2121,7 @@ func (x *StatusRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusRule.ProtoReflect.Descriptor instead.
 func (*StatusRule) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{21}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *StatusRule) GetName() string {
@@ -2143,7 +2223,7 @@ type Sealed struct {
 
 func (x *Sealed) Reset() {
 	*x = Sealed{}
-	mi := &file_federation_v1_records_proto_msgTypes[22]
+	mi := &file_federation_v1_records_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2155,7 +2235,7 @@ func (x *Sealed) String() string {
 func (*Sealed) ProtoMessage() {}
 
 func (x *Sealed) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[22]
+	mi := &file_federation_v1_records_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2168,7 +2248,7 @@ func (x *Sealed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Sealed.ProtoReflect.Descriptor instead.
 func (*Sealed) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{22}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Sealed) GetRecipient() string {
@@ -2208,7 +2288,7 @@ type Secrets struct {
 
 func (x *Secrets) Reset() {
 	*x = Secrets{}
-	mi := &file_federation_v1_records_proto_msgTypes[23]
+	mi := &file_federation_v1_records_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2220,7 +2300,7 @@ func (x *Secrets) String() string {
 func (*Secrets) ProtoMessage() {}
 
 func (x *Secrets) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[23]
+	mi := &file_federation_v1_records_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2233,7 +2313,7 @@ func (x *Secrets) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Secrets.ProtoReflect.Descriptor instead.
 func (*Secrets) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{23}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Secrets) GetMember() string {
@@ -2297,7 +2377,7 @@ type WorkStatus struct {
 
 func (x *WorkStatus) Reset() {
 	*x = WorkStatus{}
-	mi := &file_federation_v1_records_proto_msgTypes[24]
+	mi := &file_federation_v1_records_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2309,7 +2389,7 @@ func (x *WorkStatus) String() string {
 func (*WorkStatus) ProtoMessage() {}
 
 func (x *WorkStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[24]
+	mi := &file_federation_v1_records_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2322,7 +2402,7 @@ func (x *WorkStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkStatus.ProtoReflect.Descriptor instead.
 func (*WorkStatus) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{24}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *WorkStatus) GetWorkload() *Key {
@@ -2444,7 +2524,7 @@ type Feed struct {
 
 func (x *Feed) Reset() {
 	*x = Feed{}
-	mi := &file_federation_v1_records_proto_msgTypes[25]
+	mi := &file_federation_v1_records_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2456,7 +2536,7 @@ func (x *Feed) String() string {
 func (*Feed) ProtoMessage() {}
 
 func (x *Feed) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[25]
+	mi := &file_federation_v1_records_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2469,7 +2549,7 @@ func (x *Feed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Feed.ProtoReflect.Descriptor instead.
 func (*Feed) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{25}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Feed) GetName() string {
@@ -2522,7 +2602,7 @@ type ObjectStatus struct {
 
 func (x *ObjectStatus) Reset() {
 	*x = ObjectStatus{}
-	mi := &file_federation_v1_records_proto_msgTypes[26]
+	mi := &file_federation_v1_records_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2534,7 +2614,7 @@ func (x *ObjectStatus) String() string {
 func (*ObjectStatus) ProtoMessage() {}
 
 func (x *ObjectStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[26]
+	mi := &file_federation_v1_records_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2547,7 +2627,7 @@ func (x *ObjectStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectStatus.ProtoReflect.Descriptor instead.
 func (*ObjectStatus) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{26}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ObjectStatus) GetId() string {
@@ -2598,7 +2678,7 @@ type FieldDrift struct {
 
 func (x *FieldDrift) Reset() {
 	*x = FieldDrift{}
-	mi := &file_federation_v1_records_proto_msgTypes[27]
+	mi := &file_federation_v1_records_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2610,7 +2690,7 @@ func (x *FieldDrift) String() string {
 func (*FieldDrift) ProtoMessage() {}
 
 func (x *FieldDrift) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[27]
+	mi := &file_federation_v1_records_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2623,7 +2703,7 @@ func (x *FieldDrift) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FieldDrift.ProtoReflect.Descriptor instead.
 func (*FieldDrift) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{27}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *FieldDrift) GetPath() string {
@@ -2673,7 +2753,7 @@ type Export struct {
 
 func (x *Export) Reset() {
 	*x = Export{}
-	mi := &file_federation_v1_records_proto_msgTypes[28]
+	mi := &file_federation_v1_records_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2685,7 +2765,7 @@ func (x *Export) String() string {
 func (*Export) ProtoMessage() {}
 
 func (x *Export) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[28]
+	mi := &file_federation_v1_records_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2698,7 +2778,7 @@ func (x *Export) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Export.ProtoReflect.Descriptor instead.
 func (*Export) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{28}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Export) GetMember() string {
@@ -2785,7 +2865,7 @@ type Port struct {
 
 func (x *Port) Reset() {
 	*x = Port{}
-	mi := &file_federation_v1_records_proto_msgTypes[29]
+	mi := &file_federation_v1_records_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2797,7 +2877,7 @@ func (x *Port) String() string {
 func (*Port) ProtoMessage() {}
 
 func (x *Port) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[29]
+	mi := &file_federation_v1_records_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2810,7 +2890,7 @@ func (x *Port) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Port.ProtoReflect.Descriptor instead.
 func (*Port) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{29}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Port) GetName() string {
@@ -2864,7 +2944,7 @@ type Endpoint struct {
 
 func (x *Endpoint) Reset() {
 	*x = Endpoint{}
-	mi := &file_federation_v1_records_proto_msgTypes[30]
+	mi := &file_federation_v1_records_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2876,7 +2956,7 @@ func (x *Endpoint) String() string {
 func (*Endpoint) ProtoMessage() {}
 
 func (x *Endpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[30]
+	mi := &file_federation_v1_records_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2889,7 +2969,7 @@ func (x *Endpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Endpoint.ProtoReflect.Descriptor instead.
 func (*Endpoint) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{30}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Endpoint) GetAddress() string {
@@ -2967,7 +3047,7 @@ type Operation struct {
 
 func (x *Operation) Reset() {
 	*x = Operation{}
-	mi := &file_federation_v1_records_proto_msgTypes[31]
+	mi := &file_federation_v1_records_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2979,7 +3059,7 @@ func (x *Operation) String() string {
 func (*Operation) ProtoMessage() {}
 
 func (x *Operation) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[31]
+	mi := &file_federation_v1_records_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2992,7 +3072,7 @@ func (x *Operation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Operation.ProtoReflect.Descriptor instead.
 func (*Operation) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{31}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Operation) GetId() string {
@@ -3128,7 +3208,7 @@ type OperationRequest struct {
 
 func (x *OperationRequest) Reset() {
 	*x = OperationRequest{}
-	mi := &file_federation_v1_records_proto_msgTypes[32]
+	mi := &file_federation_v1_records_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3140,7 +3220,7 @@ func (x *OperationRequest) String() string {
 func (*OperationRequest) ProtoMessage() {}
 
 func (x *OperationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[32]
+	mi := &file_federation_v1_records_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3153,7 +3233,7 @@ func (x *OperationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperationRequest.ProtoReflect.Descriptor instead.
 func (*OperationRequest) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{32}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *OperationRequest) GetVerb() string {
@@ -3230,7 +3310,7 @@ type Objective struct {
 
 func (x *Objective) Reset() {
 	*x = Objective{}
-	mi := &file_federation_v1_records_proto_msgTypes[33]
+	mi := &file_federation_v1_records_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3242,7 +3322,7 @@ func (x *Objective) String() string {
 func (*Objective) ProtoMessage() {}
 
 func (x *Objective) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[33]
+	mi := &file_federation_v1_records_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3255,7 +3335,7 @@ func (x *Objective) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Objective.ProtoReflect.Descriptor instead.
 func (*Objective) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{33}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Objective) GetRto() *durationpb.Duration {
@@ -3284,7 +3364,7 @@ type Achieved struct {
 
 func (x *Achieved) Reset() {
 	*x = Achieved{}
-	mi := &file_federation_v1_records_proto_msgTypes[34]
+	mi := &file_federation_v1_records_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3296,7 +3376,7 @@ func (x *Achieved) String() string {
 func (*Achieved) ProtoMessage() {}
 
 func (x *Achieved) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[34]
+	mi := &file_federation_v1_records_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3309,7 +3389,7 @@ func (x *Achieved) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Achieved.ProtoReflect.Descriptor instead.
 func (*Achieved) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{34}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Achieved) GetRto() *durationpb.Duration {
@@ -3352,7 +3432,7 @@ type WorkloadReport struct {
 
 func (x *WorkloadReport) Reset() {
 	*x = WorkloadReport{}
-	mi := &file_federation_v1_records_proto_msgTypes[35]
+	mi := &file_federation_v1_records_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3364,7 +3444,7 @@ func (x *WorkloadReport) String() string {
 func (*WorkloadReport) ProtoMessage() {}
 
 func (x *WorkloadReport) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[35]
+	mi := &file_federation_v1_records_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3377,7 +3457,7 @@ func (x *WorkloadReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkloadReport.ProtoReflect.Descriptor instead.
 func (*WorkloadReport) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{35}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *WorkloadReport) GetWorkload() *Key {
@@ -3461,7 +3541,7 @@ type TimelineEntry struct {
 
 func (x *TimelineEntry) Reset() {
 	*x = TimelineEntry{}
-	mi := &file_federation_v1_records_proto_msgTypes[36]
+	mi := &file_federation_v1_records_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3473,7 +3553,7 @@ func (x *TimelineEntry) String() string {
 func (*TimelineEntry) ProtoMessage() {}
 
 func (x *TimelineEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[36]
+	mi := &file_federation_v1_records_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3486,7 +3566,7 @@ func (x *TimelineEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TimelineEntry.ProtoReflect.Descriptor instead.
 func (*TimelineEntry) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{36}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *TimelineEntry) GetAt() *timestamppb.Timestamp {
@@ -3519,7 +3599,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_federation_v1_records_proto_msgTypes[37]
+	mi := &file_federation_v1_records_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3531,7 +3611,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_federation_v1_records_proto_msgTypes[37]
+	mi := &file_federation_v1_records_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3544,7 +3624,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_federation_v1_records_proto_rawDescGZIP(), []int{37}
+	return file_federation_v1_records_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Event) GetAt() *timestamppb.Timestamp {
@@ -3622,7 +3702,7 @@ const file_federation_v1_records_proto_rawDesc = "" +
 	"\x05Taint\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value\x12\x16\n" +
-	"\x06effect\x18\x03 \x01(\tR\x06effect\"\xc0\x06\n" +
+	"\x06effect\x18\x03 \x01(\tR\x06effect\"\xf7\x06\n" +
 	"\n" +
 	"MemberSpec\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x120\n" +
@@ -3646,10 +3726,17 @@ const file_federation_v1_records_proto_rawDesc = "" +
 	"endedUsers\x127\n" +
 	"\trotate_by\x18\x12 \x01(\v2\x1a.google.protobuf.TimestampR\brotateBy\x126\n" +
 	"\aleaving\x18\x13 \x01(\v2\x1c.hansa.federation.v1.LeavingR\aleaving\x12\x19\n" +
-	"\bagent_at\x18\x14 \x01(\tR\aagentAt\x1a9\n" +
+	"\bagent_at\x18\x14 \x01(\tR\aagentAt\x125\n" +
+	"\x05peers\x18\x15 \x01(\v2\x1f.hansa.federation.v1.NamedPeersR\x05peers\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01J\x04\b\x0e\x10\x0f\"\x93\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01J\x04\b\x0e\x10\x0f\"x\n" +
+	"\n" +
+	"NamedPeers\x12\x18\n" +
+	"\aversion\x18\x01 \x01(\x04R\aversion\x12\x14\n" +
+	"\x05names\x18\x02 \x03(\tR\x05names\x12\x1c\n" +
+	"\tconfirmed\x18\x03 \x01(\bR\tconfirmed\x12\x1c\n" +
+	"\twitnesses\x18\x04 \x03(\tR\twitnesses\"\x93\x01\n" +
 	"\aLeaving\x12\x18\n" +
 	"\aremains\x18\x01 \x01(\tR\aremains\x120\n" +
 	"\x05since\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12\x14\n" +
@@ -3974,7 +4061,7 @@ func file_federation_v1_records_proto_rawDescGZIP() []byte {
 	return file_federation_v1_records_proto_rawDescData
 }
 
-var file_federation_v1_records_proto_msgTypes = make([]protoimpl.MessageInfo, 47)
+var file_federation_v1_records_proto_msgTypes = make([]protoimpl.MessageInfo, 48)
 var file_federation_v1_records_proto_goTypes = []any{
 	(*Key)(nil),                   // 0: hansa.federation.v1.Key
 	(*Place)(nil),                 // 1: hansa.federation.v1.Place
@@ -3982,137 +4069,139 @@ var file_federation_v1_records_proto_goTypes = []any{
 	(*NodeClass)(nil),             // 3: hansa.federation.v1.NodeClass
 	(*Taint)(nil),                 // 4: hansa.federation.v1.Taint
 	(*MemberSpec)(nil),            // 5: hansa.federation.v1.MemberSpec
-	(*Leaving)(nil),               // 6: hansa.federation.v1.Leaving
-	(*BusUser)(nil),               // 7: hansa.federation.v1.BusUser
-	(*MemberFacts)(nil),           // 8: hansa.federation.v1.MemberFacts
-	(*Quota)(nil),                 // 9: hansa.federation.v1.Quota
-	(*HealthRecord)(nil),          // 10: hansa.federation.v1.HealthRecord
-	(*Object)(nil),                // 11: hansa.federation.v1.Object
-	(*Objects)(nil),               // 12: hansa.federation.v1.Objects
-	(*Workload)(nil),              // 13: hansa.federation.v1.Workload
-	(*Assignment)(nil),            // 14: hansa.federation.v1.Assignment
-	(*AssignedMember)(nil),        // 15: hansa.federation.v1.AssignedMember
-	(*Explanation)(nil),           // 16: hansa.federation.v1.Explanation
-	(*Difference)(nil),            // 17: hansa.federation.v1.Difference
-	(*MemberExplanation)(nil),     // 18: hansa.federation.v1.MemberExplanation
-	(*Score)(nil),                 // 19: hansa.federation.v1.Score
-	(*Work)(nil),                  // 20: hansa.federation.v1.Work
-	(*StatusRule)(nil),            // 21: hansa.federation.v1.StatusRule
-	(*Sealed)(nil),                // 22: hansa.federation.v1.Sealed
-	(*Secrets)(nil),               // 23: hansa.federation.v1.Secrets
-	(*WorkStatus)(nil),            // 24: hansa.federation.v1.WorkStatus
-	(*Feed)(nil),                  // 25: hansa.federation.v1.Feed
-	(*ObjectStatus)(nil),          // 26: hansa.federation.v1.ObjectStatus
-	(*FieldDrift)(nil),            // 27: hansa.federation.v1.FieldDrift
-	(*Export)(nil),                // 28: hansa.federation.v1.Export
-	(*Port)(nil),                  // 29: hansa.federation.v1.Port
-	(*Endpoint)(nil),              // 30: hansa.federation.v1.Endpoint
-	(*Operation)(nil),             // 31: hansa.federation.v1.Operation
-	(*OperationRequest)(nil),      // 32: hansa.federation.v1.OperationRequest
-	(*Objective)(nil),             // 33: hansa.federation.v1.Objective
-	(*Achieved)(nil),              // 34: hansa.federation.v1.Achieved
-	(*WorkloadReport)(nil),        // 35: hansa.federation.v1.WorkloadReport
-	(*TimelineEntry)(nil),         // 36: hansa.federation.v1.TimelineEntry
-	(*Event)(nil),                 // 37: hansa.federation.v1.Event
-	nil,                           // 38: hansa.federation.v1.Resources.ExtendedEntry
-	nil,                           // 39: hansa.federation.v1.MemberSpec.LabelsEntry
-	nil,                           // 40: hansa.federation.v1.MemberFacts.NodeKindsEntry
-	nil,                           // 41: hansa.federation.v1.Quota.FreeEntry
-	nil,                           // 42: hansa.federation.v1.Assignment.GrownEntry
-	nil,                           // 43: hansa.federation.v1.Assignment.StraysEntry
-	nil,                           // 44: hansa.federation.v1.Feed.ValuesEntry
-	nil,                           // 45: hansa.federation.v1.Operation.MarksEntry
-	nil,                           // 46: hansa.federation.v1.WorkloadReport.MarksEntry
-	(*timestamppb.Timestamp)(nil), // 47: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 48: google.protobuf.Duration
+	(*NamedPeers)(nil),            // 6: hansa.federation.v1.NamedPeers
+	(*Leaving)(nil),               // 7: hansa.federation.v1.Leaving
+	(*BusUser)(nil),               // 8: hansa.federation.v1.BusUser
+	(*MemberFacts)(nil),           // 9: hansa.federation.v1.MemberFacts
+	(*Quota)(nil),                 // 10: hansa.federation.v1.Quota
+	(*HealthRecord)(nil),          // 11: hansa.federation.v1.HealthRecord
+	(*Object)(nil),                // 12: hansa.federation.v1.Object
+	(*Objects)(nil),               // 13: hansa.federation.v1.Objects
+	(*Workload)(nil),              // 14: hansa.federation.v1.Workload
+	(*Assignment)(nil),            // 15: hansa.federation.v1.Assignment
+	(*AssignedMember)(nil),        // 16: hansa.federation.v1.AssignedMember
+	(*Explanation)(nil),           // 17: hansa.federation.v1.Explanation
+	(*Difference)(nil),            // 18: hansa.federation.v1.Difference
+	(*MemberExplanation)(nil),     // 19: hansa.federation.v1.MemberExplanation
+	(*Score)(nil),                 // 20: hansa.federation.v1.Score
+	(*Work)(nil),                  // 21: hansa.federation.v1.Work
+	(*StatusRule)(nil),            // 22: hansa.federation.v1.StatusRule
+	(*Sealed)(nil),                // 23: hansa.federation.v1.Sealed
+	(*Secrets)(nil),               // 24: hansa.federation.v1.Secrets
+	(*WorkStatus)(nil),            // 25: hansa.federation.v1.WorkStatus
+	(*Feed)(nil),                  // 26: hansa.federation.v1.Feed
+	(*ObjectStatus)(nil),          // 27: hansa.federation.v1.ObjectStatus
+	(*FieldDrift)(nil),            // 28: hansa.federation.v1.FieldDrift
+	(*Export)(nil),                // 29: hansa.federation.v1.Export
+	(*Port)(nil),                  // 30: hansa.federation.v1.Port
+	(*Endpoint)(nil),              // 31: hansa.federation.v1.Endpoint
+	(*Operation)(nil),             // 32: hansa.federation.v1.Operation
+	(*OperationRequest)(nil),      // 33: hansa.federation.v1.OperationRequest
+	(*Objective)(nil),             // 34: hansa.federation.v1.Objective
+	(*Achieved)(nil),              // 35: hansa.federation.v1.Achieved
+	(*WorkloadReport)(nil),        // 36: hansa.federation.v1.WorkloadReport
+	(*TimelineEntry)(nil),         // 37: hansa.federation.v1.TimelineEntry
+	(*Event)(nil),                 // 38: hansa.federation.v1.Event
+	nil,                           // 39: hansa.federation.v1.Resources.ExtendedEntry
+	nil,                           // 40: hansa.federation.v1.MemberSpec.LabelsEntry
+	nil,                           // 41: hansa.federation.v1.MemberFacts.NodeKindsEntry
+	nil,                           // 42: hansa.federation.v1.Quota.FreeEntry
+	nil,                           // 43: hansa.federation.v1.Assignment.GrownEntry
+	nil,                           // 44: hansa.federation.v1.Assignment.StraysEntry
+	nil,                           // 45: hansa.federation.v1.Feed.ValuesEntry
+	nil,                           // 46: hansa.federation.v1.Operation.MarksEntry
+	nil,                           // 47: hansa.federation.v1.WorkloadReport.MarksEntry
+	(*timestamppb.Timestamp)(nil), // 48: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 49: google.protobuf.Duration
 }
 var file_federation_v1_records_proto_depIdxs = []int32{
-	38, // 0: hansa.federation.v1.Resources.extended:type_name -> hansa.federation.v1.Resources.ExtendedEntry
+	39, // 0: hansa.federation.v1.Resources.extended:type_name -> hansa.federation.v1.Resources.ExtendedEntry
 	2,  // 1: hansa.federation.v1.NodeClass.allocatable:type_name -> hansa.federation.v1.Resources
 	2,  // 2: hansa.federation.v1.NodeClass.free:type_name -> hansa.federation.v1.Resources
 	2,  // 3: hansa.federation.v1.NodeClass.room:type_name -> hansa.federation.v1.Resources
 	4,  // 4: hansa.federation.v1.NodeClass.taints:type_name -> hansa.federation.v1.Taint
 	1,  // 5: hansa.federation.v1.MemberSpec.place:type_name -> hansa.federation.v1.Place
-	39, // 6: hansa.federation.v1.MemberSpec.labels:type_name -> hansa.federation.v1.MemberSpec.LabelsEntry
+	40, // 6: hansa.federation.v1.MemberSpec.labels:type_name -> hansa.federation.v1.MemberSpec.LabelsEntry
 	4,  // 7: hansa.federation.v1.MemberSpec.taints:type_name -> hansa.federation.v1.Taint
-	47, // 8: hansa.federation.v1.MemberSpec.joined_at:type_name -> google.protobuf.Timestamp
-	7,  // 9: hansa.federation.v1.MemberSpec.user:type_name -> hansa.federation.v1.BusUser
-	7,  // 10: hansa.federation.v1.MemberSpec.next_user:type_name -> hansa.federation.v1.BusUser
-	47, // 11: hansa.federation.v1.MemberSpec.rotate_by:type_name -> google.protobuf.Timestamp
-	6,  // 12: hansa.federation.v1.MemberSpec.leaving:type_name -> hansa.federation.v1.Leaving
-	47, // 13: hansa.federation.v1.Leaving.since:type_name -> google.protobuf.Timestamp
-	47, // 14: hansa.federation.v1.BusUser.issued_at:type_name -> google.protobuf.Timestamp
-	47, // 15: hansa.federation.v1.BusUser.expires_at:type_name -> google.protobuf.Timestamp
-	2,  // 16: hansa.federation.v1.MemberFacts.allocatable:type_name -> hansa.federation.v1.Resources
-	2,  // 17: hansa.federation.v1.MemberFacts.free:type_name -> hansa.federation.v1.Resources
-	3,  // 18: hansa.federation.v1.MemberFacts.classes:type_name -> hansa.federation.v1.NodeClass
-	47, // 19: hansa.federation.v1.MemberFacts.observed_at:type_name -> google.protobuf.Timestamp
-	9,  // 20: hansa.federation.v1.MemberFacts.quotas:type_name -> hansa.federation.v1.Quota
-	40, // 21: hansa.federation.v1.MemberFacts.node_kinds:type_name -> hansa.federation.v1.MemberFacts.NodeKindsEntry
-	3,  // 22: hansa.federation.v1.MemberFacts.tainted:type_name -> hansa.federation.v1.NodeClass
-	41, // 23: hansa.federation.v1.Quota.free:type_name -> hansa.federation.v1.Quota.FreeEntry
-	47, // 24: hansa.federation.v1.HealthRecord.since:type_name -> google.protobuf.Timestamp
-	11, // 25: hansa.federation.v1.Objects.objects:type_name -> hansa.federation.v1.Object
-	0,  // 26: hansa.federation.v1.Workload.key:type_name -> hansa.federation.v1.Key
-	47, // 27: hansa.federation.v1.Workload.applied_at:type_name -> google.protobuf.Timestamp
-	22, // 28: hansa.federation.v1.Workload.sealed:type_name -> hansa.federation.v1.Sealed
-	0,  // 29: hansa.federation.v1.Assignment.workload:type_name -> hansa.federation.v1.Key
-	15, // 30: hansa.federation.v1.Assignment.members:type_name -> hansa.federation.v1.AssignedMember
-	16, // 31: hansa.federation.v1.Assignment.explanation:type_name -> hansa.federation.v1.Explanation
-	47, // 32: hansa.federation.v1.Assignment.decided_at:type_name -> google.protobuf.Timestamp
-	48, // 33: hansa.federation.v1.Assignment.ready_in:type_name -> google.protobuf.Duration
-	42, // 34: hansa.federation.v1.Assignment.grown:type_name -> hansa.federation.v1.Assignment.GrownEntry
-	43, // 35: hansa.federation.v1.Assignment.strays:type_name -> hansa.federation.v1.Assignment.StraysEntry
-	18, // 36: hansa.federation.v1.Explanation.members:type_name -> hansa.federation.v1.MemberExplanation
-	17, // 37: hansa.federation.v1.Explanation.changes:type_name -> hansa.federation.v1.Difference
-	19, // 38: hansa.federation.v1.MemberExplanation.scores:type_name -> hansa.federation.v1.Score
-	0,  // 39: hansa.federation.v1.Work.workload:type_name -> hansa.federation.v1.Key
-	22, // 40: hansa.federation.v1.Work.sealed:type_name -> hansa.federation.v1.Sealed
-	21, // 41: hansa.federation.v1.Work.status_rules:type_name -> hansa.federation.v1.StatusRule
-	47, // 42: hansa.federation.v1.StatusRule.applied_at:type_name -> google.protobuf.Timestamp
-	0,  // 43: hansa.federation.v1.Secrets.workload:type_name -> hansa.federation.v1.Key
-	11, // 44: hansa.federation.v1.Secrets.objects:type_name -> hansa.federation.v1.Object
-	0,  // 45: hansa.federation.v1.WorkStatus.workload:type_name -> hansa.federation.v1.Key
-	26, // 46: hansa.federation.v1.WorkStatus.objects:type_name -> hansa.federation.v1.ObjectStatus
-	47, // 47: hansa.federation.v1.WorkStatus.observed_at:type_name -> google.protobuf.Timestamp
-	44, // 48: hansa.federation.v1.Feed.values:type_name -> hansa.federation.v1.Feed.ValuesEntry
-	48, // 49: hansa.federation.v1.Feed.max_age:type_name -> google.protobuf.Duration
-	47, // 50: hansa.federation.v1.Feed.reported_at:type_name -> google.protobuf.Timestamp
-	27, // 51: hansa.federation.v1.ObjectStatus.drift:type_name -> hansa.federation.v1.FieldDrift
-	47, // 52: hansa.federation.v1.ObjectStatus.corrected_at:type_name -> google.protobuf.Timestamp
-	0,  // 53: hansa.federation.v1.Export.service:type_name -> hansa.federation.v1.Key
-	29, // 54: hansa.federation.v1.Export.ports:type_name -> hansa.federation.v1.Port
-	30, // 55: hansa.federation.v1.Export.endpoints:type_name -> hansa.federation.v1.Endpoint
-	47, // 56: hansa.federation.v1.Export.exported_at:type_name -> google.protobuf.Timestamp
-	47, // 57: hansa.federation.v1.Export.observed_at:type_name -> google.protobuf.Timestamp
-	32, // 58: hansa.federation.v1.Operation.request:type_name -> hansa.federation.v1.OperationRequest
-	45, // 59: hansa.federation.v1.Operation.marks:type_name -> hansa.federation.v1.Operation.MarksEntry
-	35, // 60: hansa.federation.v1.Operation.workloads:type_name -> hansa.federation.v1.WorkloadReport
-	36, // 61: hansa.federation.v1.Operation.timeline:type_name -> hansa.federation.v1.TimelineEntry
-	33, // 62: hansa.federation.v1.Operation.objective:type_name -> hansa.federation.v1.Objective
-	34, // 63: hansa.federation.v1.Operation.achieved:type_name -> hansa.federation.v1.Achieved
-	47, // 64: hansa.federation.v1.Operation.created_at:type_name -> google.protobuf.Timestamp
-	48, // 65: hansa.federation.v1.OperationRequest.hold:type_name -> google.protobuf.Duration
-	48, // 66: hansa.federation.v1.Objective.rto:type_name -> google.protobuf.Duration
-	48, // 67: hansa.federation.v1.Objective.rpo:type_name -> google.protobuf.Duration
-	48, // 68: hansa.federation.v1.Achieved.rto:type_name -> google.protobuf.Duration
-	48, // 69: hansa.federation.v1.Achieved.downtime:type_name -> google.protobuf.Duration
-	48, // 70: hansa.federation.v1.Achieved.detect:type_name -> google.protobuf.Duration
-	0,  // 71: hansa.federation.v1.WorkloadReport.workload:type_name -> hansa.federation.v1.Key
-	46, // 72: hansa.federation.v1.WorkloadReport.marks:type_name -> hansa.federation.v1.WorkloadReport.MarksEntry
-	33, // 73: hansa.federation.v1.WorkloadReport.objective:type_name -> hansa.federation.v1.Objective
-	34, // 74: hansa.federation.v1.WorkloadReport.achieved:type_name -> hansa.federation.v1.Achieved
-	15, // 75: hansa.federation.v1.WorkloadReport.before:type_name -> hansa.federation.v1.AssignedMember
-	15, // 76: hansa.federation.v1.WorkloadReport.after:type_name -> hansa.federation.v1.AssignedMember
-	47, // 77: hansa.federation.v1.TimelineEntry.at:type_name -> google.protobuf.Timestamp
-	47, // 78: hansa.federation.v1.Event.at:type_name -> google.protobuf.Timestamp
-	47, // 79: hansa.federation.v1.Operation.MarksEntry.value:type_name -> google.protobuf.Timestamp
-	47, // 80: hansa.federation.v1.WorkloadReport.MarksEntry.value:type_name -> google.protobuf.Timestamp
-	81, // [81:81] is the sub-list for method output_type
-	81, // [81:81] is the sub-list for method input_type
-	81, // [81:81] is the sub-list for extension type_name
-	81, // [81:81] is the sub-list for extension extendee
-	0,  // [0:81] is the sub-list for field type_name
+	48, // 8: hansa.federation.v1.MemberSpec.joined_at:type_name -> google.protobuf.Timestamp
+	8,  // 9: hansa.federation.v1.MemberSpec.user:type_name -> hansa.federation.v1.BusUser
+	8,  // 10: hansa.federation.v1.MemberSpec.next_user:type_name -> hansa.federation.v1.BusUser
+	48, // 11: hansa.federation.v1.MemberSpec.rotate_by:type_name -> google.protobuf.Timestamp
+	7,  // 12: hansa.federation.v1.MemberSpec.leaving:type_name -> hansa.federation.v1.Leaving
+	6,  // 13: hansa.federation.v1.MemberSpec.peers:type_name -> hansa.federation.v1.NamedPeers
+	48, // 14: hansa.federation.v1.Leaving.since:type_name -> google.protobuf.Timestamp
+	48, // 15: hansa.federation.v1.BusUser.issued_at:type_name -> google.protobuf.Timestamp
+	48, // 16: hansa.federation.v1.BusUser.expires_at:type_name -> google.protobuf.Timestamp
+	2,  // 17: hansa.federation.v1.MemberFacts.allocatable:type_name -> hansa.federation.v1.Resources
+	2,  // 18: hansa.federation.v1.MemberFacts.free:type_name -> hansa.federation.v1.Resources
+	3,  // 19: hansa.federation.v1.MemberFacts.classes:type_name -> hansa.federation.v1.NodeClass
+	48, // 20: hansa.federation.v1.MemberFacts.observed_at:type_name -> google.protobuf.Timestamp
+	10, // 21: hansa.federation.v1.MemberFacts.quotas:type_name -> hansa.federation.v1.Quota
+	41, // 22: hansa.federation.v1.MemberFacts.node_kinds:type_name -> hansa.federation.v1.MemberFacts.NodeKindsEntry
+	3,  // 23: hansa.federation.v1.MemberFacts.tainted:type_name -> hansa.federation.v1.NodeClass
+	42, // 24: hansa.federation.v1.Quota.free:type_name -> hansa.federation.v1.Quota.FreeEntry
+	48, // 25: hansa.federation.v1.HealthRecord.since:type_name -> google.protobuf.Timestamp
+	12, // 26: hansa.federation.v1.Objects.objects:type_name -> hansa.federation.v1.Object
+	0,  // 27: hansa.federation.v1.Workload.key:type_name -> hansa.federation.v1.Key
+	48, // 28: hansa.federation.v1.Workload.applied_at:type_name -> google.protobuf.Timestamp
+	23, // 29: hansa.federation.v1.Workload.sealed:type_name -> hansa.federation.v1.Sealed
+	0,  // 30: hansa.federation.v1.Assignment.workload:type_name -> hansa.federation.v1.Key
+	16, // 31: hansa.federation.v1.Assignment.members:type_name -> hansa.federation.v1.AssignedMember
+	17, // 32: hansa.federation.v1.Assignment.explanation:type_name -> hansa.federation.v1.Explanation
+	48, // 33: hansa.federation.v1.Assignment.decided_at:type_name -> google.protobuf.Timestamp
+	49, // 34: hansa.federation.v1.Assignment.ready_in:type_name -> google.protobuf.Duration
+	43, // 35: hansa.federation.v1.Assignment.grown:type_name -> hansa.federation.v1.Assignment.GrownEntry
+	44, // 36: hansa.federation.v1.Assignment.strays:type_name -> hansa.federation.v1.Assignment.StraysEntry
+	19, // 37: hansa.federation.v1.Explanation.members:type_name -> hansa.federation.v1.MemberExplanation
+	18, // 38: hansa.federation.v1.Explanation.changes:type_name -> hansa.federation.v1.Difference
+	20, // 39: hansa.federation.v1.MemberExplanation.scores:type_name -> hansa.federation.v1.Score
+	0,  // 40: hansa.federation.v1.Work.workload:type_name -> hansa.federation.v1.Key
+	23, // 41: hansa.federation.v1.Work.sealed:type_name -> hansa.federation.v1.Sealed
+	22, // 42: hansa.federation.v1.Work.status_rules:type_name -> hansa.federation.v1.StatusRule
+	48, // 43: hansa.federation.v1.StatusRule.applied_at:type_name -> google.protobuf.Timestamp
+	0,  // 44: hansa.federation.v1.Secrets.workload:type_name -> hansa.federation.v1.Key
+	12, // 45: hansa.federation.v1.Secrets.objects:type_name -> hansa.federation.v1.Object
+	0,  // 46: hansa.federation.v1.WorkStatus.workload:type_name -> hansa.federation.v1.Key
+	27, // 47: hansa.federation.v1.WorkStatus.objects:type_name -> hansa.federation.v1.ObjectStatus
+	48, // 48: hansa.federation.v1.WorkStatus.observed_at:type_name -> google.protobuf.Timestamp
+	45, // 49: hansa.federation.v1.Feed.values:type_name -> hansa.federation.v1.Feed.ValuesEntry
+	49, // 50: hansa.federation.v1.Feed.max_age:type_name -> google.protobuf.Duration
+	48, // 51: hansa.federation.v1.Feed.reported_at:type_name -> google.protobuf.Timestamp
+	28, // 52: hansa.federation.v1.ObjectStatus.drift:type_name -> hansa.federation.v1.FieldDrift
+	48, // 53: hansa.federation.v1.ObjectStatus.corrected_at:type_name -> google.protobuf.Timestamp
+	0,  // 54: hansa.federation.v1.Export.service:type_name -> hansa.federation.v1.Key
+	30, // 55: hansa.federation.v1.Export.ports:type_name -> hansa.federation.v1.Port
+	31, // 56: hansa.federation.v1.Export.endpoints:type_name -> hansa.federation.v1.Endpoint
+	48, // 57: hansa.federation.v1.Export.exported_at:type_name -> google.protobuf.Timestamp
+	48, // 58: hansa.federation.v1.Export.observed_at:type_name -> google.protobuf.Timestamp
+	33, // 59: hansa.federation.v1.Operation.request:type_name -> hansa.federation.v1.OperationRequest
+	46, // 60: hansa.federation.v1.Operation.marks:type_name -> hansa.federation.v1.Operation.MarksEntry
+	36, // 61: hansa.federation.v1.Operation.workloads:type_name -> hansa.federation.v1.WorkloadReport
+	37, // 62: hansa.federation.v1.Operation.timeline:type_name -> hansa.federation.v1.TimelineEntry
+	34, // 63: hansa.federation.v1.Operation.objective:type_name -> hansa.federation.v1.Objective
+	35, // 64: hansa.federation.v1.Operation.achieved:type_name -> hansa.federation.v1.Achieved
+	48, // 65: hansa.federation.v1.Operation.created_at:type_name -> google.protobuf.Timestamp
+	49, // 66: hansa.federation.v1.OperationRequest.hold:type_name -> google.protobuf.Duration
+	49, // 67: hansa.federation.v1.Objective.rto:type_name -> google.protobuf.Duration
+	49, // 68: hansa.federation.v1.Objective.rpo:type_name -> google.protobuf.Duration
+	49, // 69: hansa.federation.v1.Achieved.rto:type_name -> google.protobuf.Duration
+	49, // 70: hansa.federation.v1.Achieved.downtime:type_name -> google.protobuf.Duration
+	49, // 71: hansa.federation.v1.Achieved.detect:type_name -> google.protobuf.Duration
+	0,  // 72: hansa.federation.v1.WorkloadReport.workload:type_name -> hansa.federation.v1.Key
+	47, // 73: hansa.federation.v1.WorkloadReport.marks:type_name -> hansa.federation.v1.WorkloadReport.MarksEntry
+	34, // 74: hansa.federation.v1.WorkloadReport.objective:type_name -> hansa.federation.v1.Objective
+	35, // 75: hansa.federation.v1.WorkloadReport.achieved:type_name -> hansa.federation.v1.Achieved
+	16, // 76: hansa.federation.v1.WorkloadReport.before:type_name -> hansa.federation.v1.AssignedMember
+	16, // 77: hansa.federation.v1.WorkloadReport.after:type_name -> hansa.federation.v1.AssignedMember
+	48, // 78: hansa.federation.v1.TimelineEntry.at:type_name -> google.protobuf.Timestamp
+	48, // 79: hansa.federation.v1.Event.at:type_name -> google.protobuf.Timestamp
+	48, // 80: hansa.federation.v1.Operation.MarksEntry.value:type_name -> google.protobuf.Timestamp
+	48, // 81: hansa.federation.v1.WorkloadReport.MarksEntry.value:type_name -> google.protobuf.Timestamp
+	82, // [82:82] is the sub-list for method output_type
+	82, // [82:82] is the sub-list for method input_type
+	82, // [82:82] is the sub-list for extension type_name
+	82, // [82:82] is the sub-list for extension extendee
+	0,  // [0:82] is the sub-list for field type_name
 }
 
 func init() { file_federation_v1_records_proto_init() }
@@ -4126,7 +4215,7 @@ func file_federation_v1_records_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_federation_v1_records_proto_rawDesc), len(file_federation_v1_records_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   47,
+			NumMessages:   48,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

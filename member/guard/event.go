@@ -59,6 +59,20 @@ type RenewAnswered struct {
 	Grant    federation.Grant
 }
 
+// PeerAnswered: a peer answers the AskPeers with that sequence.
+type PeerAnswered struct {
+	Sequence uint64
+	Peer     string
+	Reply    federation.AttestReply
+}
+
+// AttestAsked: another member, which no hub answers, asks whether it may go on. Answered
+// by Attested with the same request.
+type AttestAsked struct {
+	Request uint64
+	Ask     federation.AttestRequest
+}
+
 // CachesSynced: the agent's view of its cluster is complete.
 type CachesSynced struct{}
 
@@ -74,6 +88,8 @@ func (Landed) event()        {}
 func (RemovedProven) event() {}
 func (StoppedProven) event() {}
 func (RenewAnswered) event() {}
+func (PeerAnswered) event()  {}
+func (AttestAsked) event()   {}
 func (CachesSynced) event()  {}
 func (Tick) event()          {}
 
@@ -97,7 +113,21 @@ type Persist struct{ State []byte }
 // KeepLeases writes down what at-most-one workloads may run here, before anything that
 // follows it. It need not outlive the machine's power, since its times mean nothing after
 // that: they are of this life's monotonic clock.
-type KeepLeases struct{ Leases []Lease }
+type KeepLeases struct{ Held Held }
+
+// AskPeers asks each peer to attest that it runs none of the workloads, has no order to,
+// and hears no hub. Each that does, or refuses, is fed as PeerAnswered.
+type AskPeers struct {
+	Sequence uint64
+	Peers    []federation.Peer
+	Claims   []federation.Attestation
+}
+
+// Attested answers an AttestAsked.
+type Attested struct {
+	Request uint64
+	Reply   federation.AttestReply
+}
 
 // Land applies the objects of a work. Prune says whether objects that the work
 // no longer has may be deleted. Careful: it goes on after a restart, and takes nothing
@@ -136,7 +166,8 @@ type RenewLease struct {
 	Workload federation.Key
 	Epoch    federation.Epoch
 	Sequence uint64
-	Held     bool // it runs under a lease that still holds
+	Held     bool   // it runs under a lease that still holds
+	Peers    uint64 // version of those that it would ask
 }
 
 // Report is what observing the cluster cannot tell: that a work is held back,
@@ -152,6 +183,8 @@ type Report struct {
 func (Keep) effect()       {}
 func (Persist) effect()    {}
 func (KeepLeases) effect() {}
+func (AskPeers) effect()   {}
+func (Attested) effect()   {}
 func (Land) effect()       {}
 func (Remove) effect()     {}
 func (Stop) effect()       {}

@@ -12,16 +12,18 @@ import (
 
 // disk is what outlives a guard: its state, and the store of its works.
 type disk struct {
-	t     *testing.T
-	now   time.Time
-	life  federation.Incarnation
-	state []byte
-	store map[Kept]WorkReceived
-	upTo  federation.Revision
-	whole bool
-	lease []Lease
-	guard *Machine
-	hello federation.Hello // the last one
+	t        *testing.T
+	now      time.Time
+	life     federation.Incarnation
+	state    []byte
+	store    map[Kept]WorkReceived
+	upTo     federation.Revision
+	whole    bool
+	held     Held
+	guard    *Machine
+	hello    federation.Hello // the last one
+	asked    AskPeers
+	attested federation.AttestReply
 }
 
 func newDisk(t *testing.T) *disk {
@@ -36,7 +38,7 @@ func (d *disk) restart() {
 	d.life++
 	opts := Options{Member: "tokyo", Incarnation: d.life, Store: Store{
 		Works: slices.Collect(maps.Values(d.store)), UpTo: d.upTo, Whole: d.whole,
-	}, Leases: d.lease}
+	}, Held: d.held}
 	d.guard = New(opts)
 	if d.state != nil {
 		var err error
@@ -72,7 +74,11 @@ func (d *disk) step(events ...Event) (out []string) {
 		case Persist:
 			d.state, persisted = e.State, true
 		case KeepLeases:
-			d.lease = e.Leases
+			d.held = e.Held
+		case AskPeers:
+			d.asked = e
+		case Attested:
+			d.attested = e.Reply
 		case SendHello:
 			d.hello = e.Hello
 		case Land:

@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"slices"
 	"time"
 
 	"github.com/hansa-io/hansa/federation"
@@ -16,13 +17,23 @@ type leaseState struct {
 	denied  uint64    // sequence of the last hello that said that it does not run
 }
 
-// Lease is the right to run one at-most-one workload under an epoch, that was asked for at
-// Sent and granted for TTL.
+// Lease is the right to run one at-most-one workload under an epoch: of a grant of TTL,
+// and until Stop.
 type Lease struct {
 	Workload federation.Key
 	Epoch    federation.Epoch
-	Sent     time.Time
 	TTL      time.Duration
+	Stop     time.Time
+}
+
+// Held is what a restart has to know to go on with what it may run.
+type Held struct {
+	Leases []Lease // sorted by workload
+	Peers  federation.Peers
+}
+
+func (h Held) equal(o Held) bool {
+	return h.Peers.Version == o.Peers.Version && slices.Equal(h.Leases, o.Leases)
 }
 
 // running lists the leases under which something runs, sorted by workload. A Manual one is
@@ -31,8 +42,7 @@ func (m *Machine) running() []Lease {
 	var out []Lease
 	for _, k := range m.sorted {
 		if it := m.items[k]; it.Phase == holding && it.lease.running && !it.lease.Endless() && it.lease.MayRun(m.now) {
-			sent, ttl := it.lease.Granted()
-			out = append(out, Lease{Workload: k, Epoch: it.Epoch, Sent: sent, TTL: ttl})
+			out = append(out, Lease{Workload: k, Epoch: it.Epoch, TTL: it.lease.TTL(), Stop: it.lease.StopAt()})
 		}
 	}
 	return out
@@ -45,11 +55,11 @@ func (it *item) resumeLease(leases []Lease) {
 	}
 	it.stop = true
 	if it.Endless {
-		it.lease, it.stop = leaseState{Hold: lease.Resumed(time.Time{}, lease.Forever), running: true}, false
+		it.lease, it.stop = leaseState{Hold: lease.Resumed(lease.Forever, time.Time{}), running: true}, false
 	}
 	for _, l := range leases {
 		if l.Workload == it.Workload && l.Epoch == it.Epoch {
-			it.lease, it.stop = leaseState{Hold: lease.Resumed(l.Sent, l.TTL), running: true}, false
+			it.lease, it.stop = leaseState{Hold: lease.Resumed(l.TTL, l.Stop), running: true}, false
 		}
 	}
 }
@@ -84,7 +94,9 @@ func (m *Machine) stepLeases() {
 		if !m.now.Before(it.lease.askAt) {
 			it.lease.askAt = m.now.Add(it.lease.RenewEvery())
 			m.said++
-			m.out = append(m.out, RenewLease{Workload: k, Epoch: it.Epoch, Sequence: m.said, Held: it.lease.running && it.lease.MayRun(m.now)})
+			m.out = append(m.out, RenewLease{
+				Workload: k, Epoch: it.Epoch, Sequence: m.said, Held: it.lease.running && it.lease.MayRun(m.now), Peers: m.peers.Version,
+			})
 		}
 	}
 }
@@ -121,6 +133,7 @@ func (m *Machine) renewed(ev RenewAnswered) {
 		return
 	}
 	it.lease.Answered(ev.SentAt, ev.Grant)
+	m.learnPeers(ev.Grant.Peers)
 	if endless := it.lease.Endless(); endless != it.Endless {
 		it.Endless, m.dirty = endless, true
 	}

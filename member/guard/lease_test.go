@@ -60,22 +60,22 @@ func TestLeaseOverRestart(t *testing.T) {
 		{"while it holds", func(d *disk) { d.now = d.now.Add(5 * time.Second) }, []string{"land once 1 prune=false careful=true"}},
 		{"after it ended", func(d *disk) { d.now = d.now.Add(10 * time.Second) }, []string{"report once Held"}},
 		{"denied", func(d *disk) { d.granted(federation.Grant{Denied: "it belongs to paris"}) }, []string{"report once Held"}},
-		{"without its clock", func(d *disk) { d.lease = nil }, []string{"report once Held"}},
-		{"under another epoch", func(d *disk) { d.lease[0].Epoch = 7 }, []string{"report once Held"}},
+		{"without its clock", func(d *disk) { d.held = Held{} }, []string{"report once Held"}},
+		{"under another epoch", func(d *disk) { d.held.Leases[0].Epoch = 7 }, []string{"report once Held"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			d := newDisk(t)
 			once := order("once", 1, 1)
 			once.Work.Continuity = federation.AtMostOne
 			d.does([]string{"report once Pending"}, beat, CachesSynced{}, accepted, once)
-			if got := d.granted(federation.Grant{TTL: lease.TTL(lease.Fast)}); len(got) != 1 || len(d.lease) != 1 {
-				t.Fatalf("a granted lease leads to %q and keeps %v", got, d.lease)
+			if got := d.granted(federation.Grant{TTL: lease.TTL(lease.Fast)}); len(got) != 1 || len(d.held.Leases) != 1 {
+				t.Fatalf("a granted lease leads to %q and keeps %v", got, d.held)
 			}
 			c.before(d)
 			d.restart()
 			d.does(c.want, CachesSynced{})
-			if _, may := d.guard.Desired(once.Work.Workload); may != (len(d.lease) == 1) {
-				t.Errorf("may run: %v, and keeps %v", may, d.lease)
+			if _, may := d.guard.Desired(once.Work.Workload); may != (len(d.held.Leases) == 1) {
+				t.Errorf("may run: %v, and keeps %v", may, d.held)
 			}
 		})
 	}

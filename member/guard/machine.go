@@ -1,7 +1,6 @@
 package guard
 
 import (
-	"slices"
 	"time"
 
 	"github.com/hansa-io/hansa/federation"
@@ -26,9 +25,9 @@ type Options struct {
 	Incarnation federation.Incarnation
 	// Store is what earlier lives kept of their orders.
 	Store Store
-	// Leases are those that an earlier life held when it ended, as the last KeepLeases
-	// told them; none when its clock cannot be told by this life's.
-	Leases []Lease
+	// Held is what an earlier life held when it ended, as the last KeepLeases told it;
+	// nothing when its clock cannot be told by this life's.
+	Held Held
 }
 
 // Machine is the guard. It is not safe for concurrent use.
@@ -49,7 +48,10 @@ type Machine struct {
 	resumed  bool   // what ran before a restart goes on
 	said     uint64 // sequence of the last hello or renewal
 	keeping  keeping
-	leases   []Lease // as the last KeepLeases told them
+	kept     Held // as the last KeepLeases told it
+	peers    federation.Peers
+	asking   round
+	began    time.Time // at the first Step
 
 	now   time.Time
 	out   []Effect
@@ -77,7 +79,7 @@ func New(opts Options) *Machine {
 }
 
 func empty(opts Options) *Machine {
-	return &Machine{opts: opts, items: map[federation.Key]*item{}, leases: opts.Leases}
+	return &Machine{opts: opts, items: map[federation.Key]*item{}, kept: opts.Held, peers: opts.Held.Peers}
 }
 
 // Step applies events that came together and returns what must be done about them,
@@ -85,6 +87,9 @@ func empty(opts Options) *Machine {
 // reads no clock. now must not go back.
 func (m *Machine) Step(now time.Time, events ...Event) []Effect {
 	m.now, m.out, m.dirty = now, nil, false
+	if m.began.IsZero() {
+		m.began = now
+	}
 	earlier := m.keeping.drop
 	m.keeping.drop = nil
 	for _, ev := range events {
@@ -93,11 +98,12 @@ func (m *Machine) Step(now time.Time, events ...Event) []Effect {
 	m.resume()
 	m.pursueAll()
 	m.stepLeases()
+	m.stepPeers()
 	m.stepHello()
 	var first []Effect
-	if leases := m.running(); !slices.Equal(leases, m.leases) {
-		m.leases = leases
-		first = append(first, KeepLeases{Leases: leases})
+	if held := (Held{Leases: m.running(), Peers: m.peers}); !held.equal(m.kept) {
+		m.kept = held
+		first = append(first, KeepLeases{Held: held})
 	}
 	if keep, ok := m.storing(earlier); ok {
 		first = append(first, keep)
@@ -117,6 +123,7 @@ func (m *Machine) Deadline() (time.Time, bool) {
 	if m.masked.After(m.now) {
 		next = earlier(next, m.masked)
 	}
+	next = earlier(next, m.peersAt())
 	for _, it := range m.items {
 		if it.Phase == removing {
 			next = earlier(next, it.removeAt)
@@ -145,6 +152,10 @@ func (m *Machine) apply(ev Event) {
 		m.provenStopped(ev.Workload)
 	case RenewAnswered:
 		m.renewed(ev)
+	case PeerAnswered:
+		m.peerAnswered(ev)
+	case AttestAsked:
+		m.attest(ev)
 	case CachesSynced:
 		m.synced = true
 		if !m.content {

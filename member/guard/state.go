@@ -80,7 +80,7 @@ func Restore(opts Options, state []byte) (*Machine, error) {
 	for _, v := range s.Works {
 		it := m.item(v.Workload)
 		it.memory = v
-		it.resumeLease(opts.Leases)
+		it.resumeLease(opts.Held.Leases)
 	}
 	m.hold(opts.Store)
 	return m, nil

@@ -51,7 +51,10 @@ var acceptance = []shown{
 	{line: "a member leaves with what it runs, its hub and its agent change meanwhile: it runs on, as nobody's", scenario: "leave", says: []string{"tokyo lets go of its cluster: retain", "h1 leads", "tokyo(0), cut off; shop/web retained: 2", "g1 answers with frankfurt, virginia"}, never: []string{"tokyo removes shop/web"}},
 	{line: "a dead member leaves, and dies again while it does its part: nothing of it is left", scenario: "leavelost", says: []string{"tokyo lets go of its cluster: delete", "tokyo left the federation", "members: frankfurt, virginia"}},
 	{line: "a departure is taken back, until the agent may have been told", scenario: "stay", says: []string{"tokyo leaves: false", "is not undone"}},
-	{line: "a member that lives is forgotten, and another has its name: nothing runs twice", scenario: "forgotten", says: []string{"tokyo(0) stops shop/ledger: its lease ended", "t=24.79s  tokyo lands shop/ledger (epoch 4"}},
+	{line: "a member that lives is forgotten, and another has its name: nothing runs twice", scenario: "forgotten", says: []string{"tokyo(0) stops shop/ledger: its lease ended", "t=24.81s  tokyo lands shop/ledger (epoch 4"}},
+	{line: "the hub gone for a minute: what runs once goes on while all its peers attest, and no longer", scenario: "hubless", says: []string{"t=70.00s  osaka; shop/ledger epoch 2: 1/1 ready", "osaka stops shop/ledger: its lease ended", "t=100.00s osaka; shop/ledger epoch 2: 0/1 ready"}},
+	{line: "holder and peers cut from the hub, and another member to run it: not before a peer was heard for a lease", scenario: "witness", says: []string{"t=53.00s  virginia: Healthy\n", "t=63.26s  h1: frankfurt is Healthy", "t=79.06s  virginia lands shop/ledger (epoch 3"}},
+	{line: "an agent that restarts within its leases: nothing stops", scenario: "resumed", says: []string{"t=20.00s  tokyo: Healthy; shop/ledger epoch 2: 1/1 ready", "tokyo stops shop/ledger: its lease ended"}},
 	{line: "what runs once has no room for all of it, and another member does: it moves whole", scenario: "whole", says: []string{"shop/once epoch 3: m2 4, unmet 2", "m1: Healthy; shop/once epoch 4: 6/6 ready"}},
 	{line: "what an operation withheld: used again when it ends", scenario: "ended", says: []string{"tokyo removes shop/web (epoch 3)", "shop/big epoch 2: frankfurt 12, tokyo 12"}},
 }

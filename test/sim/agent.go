@@ -26,7 +26,7 @@ type member struct {
 	incarnation federation.Incarnation
 	state       []byte        // of the guard, as last persisted
 	works       works         // its store of works
-	leases      leases        // that its agent held last
+	leases      leases        // that its agent held last, and whom it asks for them
 	offset      time.Duration // of its clocks from the world's
 	drift       float64       // how much faster its clocks run: 0.01 is 1 %
 	stepped     time.Duration // by which its wall clock was set since
@@ -40,21 +40,6 @@ type works struct {
 	orders map[guard.Kept]federation.Work
 	upTo   federation.Revision
 	whole  bool
-}
-
-// leases are those of at-most-one workloads, by the clock of one boot of the member.
-type leases struct {
-	held   []guard.Lease
-	offset time.Duration
-	drift  float64
-}
-
-// kept are the leases that the next life may go on with.
-func (on *member) kept() []guard.Lease {
-	if on.leases.offset != on.offset || on.leases.drift != on.drift {
-		return nil // it counts by another clock
-	}
-	return on.leases.held
 }
 
 // read is what the next life finds.
@@ -91,6 +76,7 @@ type agent struct {
 	came     map[guard.Kept]federation.Work     // in this step
 	landed   map[federation.Key]federation.Work // by this life, or found to stand
 	others   onlooker
+	asks     map[uint64]Message // of other members, which no hub answers
 }
 
 // report is what the hub should know of one workload.
@@ -107,8 +93,8 @@ func newAgent(w *World, on *member) Part {
 		return departed{}
 	}
 	on.incarnation++
-	a := &agent{w: w, name: on.cluster.member, on: on, base: on.offset, drift: on.drift, beatAt: w.now, heardAt: w.now, reports: map[federation.Key]*report{}, landed: map[federation.Key]federation.Work{}, factsDue: true}
-	opts := guard.Options{Member: on.spec.Name, ClusterID: on.spec.ClusterID, Incarnation: on.incarnation, Store: on.works.read(), Leases: on.kept()}
+	a := &agent{w: w, name: on.cluster.member, on: on, base: on.offset, drift: on.drift, beatAt: w.now, heardAt: w.now, reports: map[federation.Key]*report{}, landed: map[federation.Key]federation.Work{}, asks: map[uint64]Message{}, factsDue: true}
+	opts := guard.Options{Member: on.spec.Name, ClusterID: on.spec.ClusterID, Incarnation: on.incarnation, Store: on.works.read(), Held: on.kept()}
 	a.guard = guard.New(opts)
 	if on.state != nil {
 		g, err := guard.Restore(opts, on.state)
@@ -198,13 +184,6 @@ func (a *agent) beat() {
 	}
 }
 
-// stopped: pods that run once go on without the agent, each for as long as its lease holds.
-func (a *agent) stopped() {
-	for k, until := range a.guard.Leases(a.clock()) {
-		a.on.cluster.expire(k, a.worldTime(until))
-	}
-}
-
 // follow reads the works once the hub has answered: until then none is acknowledged.
 func (a *agent) follow() {
 	a.w.Call(Link{a.name, storeName}, follow{Bucket: worksOf(a.on.spec.Account), Durable: true}, writeTimeout, func(answer any, ok bool) {
@@ -255,6 +234,9 @@ func (a *agent) Receive(m Message) {
 		a.takeIn([]entry{b.Entry})
 	case federation.HubBeat:
 		a.hear(b)
+	case attest:
+		a.asks[m.Call] = m
+		a.step(guard.AttestAsked{Request: m.Call, Ask: b.AttestRequest})
 	case federation.ProbeRequest:
 		look(a.w, a.name, b, func(r federation.ProbeReply) {
 			a.w.Send(a.name, m.From, probed{Vantage: a.name, Reply: r})
@@ -306,7 +288,7 @@ func (a *agent) execute(e guard.Effect) {
 	case guard.Persist:
 		a.on.state = e.State
 	case guard.KeepLeases:
-		a.on.leases = leases{held: e.Leases, offset: a.base, drift: a.drift}
+		a.on.leases = leases{Held: e.Held, offset: a.base, drift: a.drift}
 	case guard.Land:
 		a.land(e)
 	case guard.Remove:
@@ -320,6 +302,11 @@ func (a *agent) execute(e guard.Effect) {
 		a.hello(e.Hello)
 	case guard.RenewLease:
 		a.renew(e)
+	case guard.AskPeers:
+		a.askPeers(e)
+	case guard.Attested:
+		a.w.Answer(a.asks[e.Request], e.Reply)
+		delete(a.asks, e.Request)
 	case guard.Report:
 		a.report(e.Workload, report{said: e.State, epoch: e.Epoch, rev: e.WorkloadRevision})
 	}
@@ -360,16 +347,6 @@ func (a *agent) hello(v federation.Hello) {
 			}
 		} else {
 			a.step(guard.HelloFailed{Reason: "no answer"})
-		}
-	})
-}
-
-func (a *agent) renew(e guard.RenewLease) {
-	sent := a.clock()
-	r := federation.RenewRequest{Member: a.name, Incarnation: a.on.incarnation, Sequence: e.Sequence, Workload: e.Workload, Epoch: e.Epoch, Held: e.Held}
-	a.w.Call(Link{a.name, a.w.leading()}, renew{r}, writeTimeout, func(answer any, ok bool) {
-		if g, granted := answer.(federation.Grant); ok && granted {
-			a.step(guard.RenewAnswered{Workload: e.Workload, Epoch: e.Epoch, Sequence: e.Sequence, SentAt: sent, Grant: g})
 		}
 	})
 }

@@ -30,6 +30,10 @@ var lossAndReturn = append(slices.Clone(calm), "kill m1", "advance 60s", "start 
 // isolated is the loss of the member that runs shop/once, which lives on.
 var isolated = []string{"cut m1 h1", "cut m1 store", "cut m1 m2", "cut m1 m3", "advance 90s"}
 
+// unheard is the member that runs shop/once without the hub, and with its peers, while the
+// workload is to move.
+var unheard = []string{"cut m1 h1", "cut m1 store", "advance 3s", "workload shop/once replicas=1 dwell=0s once names=m2", "advance 60s"}
+
 // breakage is a broken machine, or a state of things, and the law or promise that
 // sees it.
 type breakage struct {
@@ -72,6 +76,15 @@ func brokenLaws() []breakage {
 		{"once", slices.Concat(calm, isolated), Hooks{GuardEffect: func(e guard.Effect) []guard.Effect {
 			if _, stop := e.(guard.Stop); stop {
 				return nil
+			}
+			return []guard.Effect{e}
+		}}},
+		{"once", slices.Concat(calm, unheard), Hooks{GuardEffect: func(e guard.Effect) []guard.Effect {
+			if word, ok := e.(guard.Attested); ok { // of a peer that does hear the hub
+				for _, no := range word.Reply.Refused {
+					word.Reply.Attested = append(word.Reply.Attested, federation.Attestation{Workload: no.Workload, Epoch: 2})
+				}
+				return []guard.Effect{word}
 			}
 			return []guard.Effect{e}
 		}}},
