@@ -26,6 +26,10 @@
 // once everything that grew stands ready. Workloads that must run at most once
 // are the exception: they leave first, and start elsewhere under a lease.
 //
+// While no hub answers, a member goes on with what it runs once by the word of its peers,
+// which its record names. So a lease that has run out here may hold there still, until one
+// of them was in contact with this hub for as long as their word counts (lease.Contact).
+//
 // Whoever had a share may have an order that it has not read, so the assignment names it
 // as a stray until it has proven that nothing is left, whichever hub leads. That of a
 // workload that was deleted stays until then.

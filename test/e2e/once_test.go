@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -53,7 +54,8 @@ func (o once) awaitOne(t *testing.T) {
 }
 
 // checkOnce: a workload that runs at most once starts nowhere without a lease, by
-// nobody; it stops when the hub is gone for longer than its lease, and starts again.
+// nobody; when the hub is gone for longer than its lease it goes on by the word of the
+// other members, stops when that is missing, and starts again.
 func checkOnce(t *testing.T, f federation) {
 	for _, member := range []string{"tokyo", "frankfurt", "virginia"} {
 		f.try(t, "kubectl", "--kubeconfig", f.kubeconfig(t, member), "create", "namespace", "plan")
@@ -154,11 +156,23 @@ func (o once) guard(t *testing.T) func() int {
 	}
 }
 
-// checkWithoutHub kills the hub until the lease has run out.
+// checkWithoutHub kills the hub, and with it the bus, for longer than a lease: it goes on by
+// the word of the two other members. When one of them is gone too, it stops.
 func (o once) checkWithoutHub(t *testing.T) {
 	t.Helper()
 	ended := o.guard(t)
+	before := o.pods(t, o.home)
 	o.killHub(t)
+	for gone := time.Now(); time.Since(gone) < 20*time.Second; <-time.After(500 * time.Millisecond) {
+		if now := o.pods(t, o.home); !slices.Equal(now, before) {
+			t.Fatalf("%s after the hub's end its pods are %v, and were %v", time.Since(gone), now, before)
+		}
+	}
+	peer := "tokyo"
+	if o.home == peer {
+		peer = "virginia"
+	}
+	o.sigkill(t, "members/"+peer)
 	if code := ended(); code != 75 {
 		t.Errorf("the guard ended with %d after the lease, want 75", code)
 	}
