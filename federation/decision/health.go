@@ -271,7 +271,7 @@ func (m *Machine) describe(ev DescribeRequested) {
 		m.refuse(ev.Request, "NotFound", fmt.Sprintf("no member %q; see: hansa get members", ev.Member))
 		return
 	}
-	m.reply(ev.Request, slices.Concat(m.farewell(mem), m.health.Evidence(m.now, ev.Member), m.ways(mem.spec.stored.Place.Region)))
+	m.reply(ev.Request, slices.Concat(m.farewell(mem), peersText(mem), m.health.Evidence(m.now, ev.Member), m.ways(mem.spec.stored.Place.Region)))
 }
 
 // earliestHealth is when membership wants to be stepped; zero for never.

@@ -129,6 +129,19 @@ func (m *Machine) peersOf(mem *member) federation.Peers {
 	return out
 }
 
+// peersText tells whom a member asks.
+func peersText(mem *member) []federation.Evidence {
+	p := mem.spec.stored.Peers
+	if !p.Any() {
+		return nil
+	}
+	detail := "asked about what runs once while no hub answers: " + strings.Join(p.Names, ", ")
+	if !p.Confirmed {
+		detail += " (not confirmed yet)"
+	}
+	return []federation.Evidence{{Observer: "hub", What: "peers", Detail: detail}}
+}
+
 // prolonged says why the workload may run elsewhere than in the member by the word of
 // peers, although every grant has run out; empty when it cannot.
 func (m *Machine) prolonged(w *workload, member string) string {
