@@ -109,6 +109,7 @@ type MemberOpinion struct {
 	HeardAge time.Duration // since the last beat; less than 0: never heard
 	// Withdrawn is set once it is Unreachable, until it has been well for some time.
 	Withdrawn bool
-	// API is what the hub saw of its API server since it fell silent.
-	API Signal
+	// API is what the hub saw of its API server since it fell silent, and Agent of its
+	// agent's port.
+	API, Agent Signal
 }

@@ -18,8 +18,12 @@ type count struct {
 	inDown  []string
 	gone    []string // observers to whom nothing of it answers; sorted
 	domains map[string]bool
-	seen    int    // observers that say anything
-	detail  string // of the first probe that failed
+	seen    int // observers that say anything
+
+	agentUp, agentDown []string // by whether its agent answers beside the bus
+
+	detail string // of the first probe that failed
+	agent  string // what its agent says, to the first that it answers
 }
 
 // count asks everybody's last word since the member fell silent.
@@ -31,17 +35,13 @@ func (m *Machine) count(mem *member) count {
 	return c
 }
 
-// countOne adds one observer. The hub always says something: it hears no beats.
+// countOne adds one observer. The hub always says something: it hears no beats. That the
+// agent answers is as good as that the API server does; that it does not says no more than
+// the silence: a dead agent is not a dead cluster.
 func (m *Machine) countOne(mem *member, name string, c *count) {
-	api, ingress := mem.api[name], mem.ingress[name]
-	if api.round != mem.inquiry.round || api.at.Before(mem.heard) {
-		api.signal = federation.Absent
-	}
+	api, agent, ingress := m.inRound(mem, mem.api[name]), m.inRound(mem, mem.agent[name]), mem.ingress[name]
 	if !m.speaksOf(mem, ingress) {
 		ingress.signal = federation.Absent
-	}
-	if api.signal == federation.Absent && ingress.signal == federation.Absent && (name != hubVantage || c.probed) {
-		return
 	}
 	file := func(s federation.Signal, up, down *[]string) {
 		switch s {
@@ -52,15 +52,32 @@ func (m *Machine) countOne(mem *member, name string, c *count) {
 		}
 	}
 	file(api.signal, &c.apiUp, &c.apiDown)
+	file(agent.signal, &c.agentUp, &c.agentDown)
 	file(ingress.signal, &c.inUp, &c.inDown)
 	if c.detail == "" && api.signal == federation.Red {
 		c.detail = api.detail
 	}
+	if c.agent == "" && agent.signal == federation.Green {
+		c.agent = agent.detail
+	}
+	answers := api.signal == federation.Green || agent.signal == federation.Green || ingress.signal == federation.Green
+	says := answers || api.signal == federation.Red || ingress.signal == federation.Red || name == hubVantage && !c.probed
+	if !says {
+		return
+	}
 	c.seen++
-	if api.signal != federation.Green && ingress.signal != federation.Green {
+	if !answers {
 		c.gone = append(c.gone, name)
 		c.domains[m.domainOf(name)] = true
 	}
+}
+
+// inRound is a look of this round, since the last beat; anything else is absent.
+func (m *Machine) inRound(mem *member, s sighting) sighting {
+	if s.round != mem.inquiry.round || s.at.Before(mem.heard) {
+		return sighting{}
+	}
+	return s
 }
 
 // speaksOf reports whether what was seen of the ingress of a silent member still counts:
@@ -88,19 +105,24 @@ func (m *Machine) domainOf(observer string) string {
 }
 
 // name is the row of the truth table; empty when the hub alone says anything, and
-// what it says is that nothing answers.
+// what it says is that nothing answers. An agent that answers stands for the API server
+// where that cannot be looked at; where that is down, for what cannot be managed.
 func (c count) name() string {
 	ingressDown := len(c.inDown) >= 2 && quorum(len(c.inDown), len(c.inDown)+len(c.inUp))
+	up := c.apiUp
+	if len(up) == 0 && len(c.apiDown) == 0 {
+		up = c.agentUp
+	}
 	switch {
 	case c.corroborated():
 		return NameUnreachable
-	case len(c.apiUp) > 0 && ingressDown:
+	case len(c.apiUp)+len(c.agentUp) > 0 && ingressDown:
 		return NameDegraded
-	case slices.Contains(c.apiUp, hubVantage):
+	case slices.Contains(up, hubVantage):
 		return NameBusLost
-	case len(c.apiUp) > 0:
+	case len(up) > 0:
 		return NamePathFault
-	case len(c.inUp) > 0:
+	case len(c.inUp)+len(c.agentUp) > 0:
 		return NameMgmtLost
 	case c.seen > 1:
 		return NamePathFault
@@ -117,19 +139,25 @@ func (c count) corroborated() bool {
 // text is the evidence for people, with a leading semicolon.
 func (c count) text() string {
 	var b strings.Builder
-	say := func(names []string, what string) {
+	say := func(names []string, what, detail string) {
 		if len(names) > 0 {
 			fmt.Fprintf(&b, "; %s %s", what, strings.Join(names, ", "))
 		}
+		if len(names) > 0 && detail != "" {
+			fmt.Fprintf(&b, " (%s)", detail)
+		}
 	}
-	say(c.apiDown, "its API server does not answer")
-	if c.detail != "" {
-		fmt.Fprintf(&b, " (%s)", c.detail)
-	}
-	say(c.apiUp, "its API server answers")
-	say(c.inDown, "its ingress does not answer")
-	say(c.inUp, "its ingress answers")
-	if len(c.gone) < 2 && len(c.apiUp)+len(c.inUp) == 0 {
+	say(c.apiDown, "its API server does not answer", c.detail)
+	say(c.apiUp, "its API server answers", "")
+	say(c.agentDown, "its agent does not answer", "")
+	say(c.agentUp, "its agent answers", c.agent)
+	say(c.inDown, "its ingress does not answer", "")
+	say(c.inUp, "its ingress answers", "")
+	switch {
+	case len(c.gone) > 1 || len(c.apiUp)+len(c.agentUp)+len(c.inUp) > 0:
+	case len(c.agentDown) > 1:
+		b.WriteString("; nobody could look at the cluster itself")
+	default:
 		b.WriteString("; nobody else could look")
 	}
 	return b.String()

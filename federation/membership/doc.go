@@ -10,7 +10,8 @@
 //
 //	silence   time since the last beat that counts, less what the hub slept itself
 //	inquiry   the questions to other observers while a member is silent
-//	vantage   who looks at a member's API server and ingress: "hub", or another member
+//	vantage   who looks at a member's API server, agent and ingress: "hub", or another
+//	          member
 //	ingress   where a member's users reach it, if its agent announces such a place;
 //	          other members look at it all the time (Looks)
 //	name      the row of the truth table: Healthy, BusLost, APIDown, IngressDown,
@@ -25,6 +26,10 @@
 //	1 1 0  IngressDown  1 0 0  Degraded     0 1 0  Degraded    0 0 0  Unreachable
 //	0 0 0 seen by the hub alone: PathFault     1 – – but deaf to the hub: CommandLost
 //	0 0 0, but half of the hubs hear it, or more: HubIsolated
+//
+// An agent that answers at its own port, off the bus, stands for the API server where
+// that cannot be looked at; where that does not answer, the row is MgmtLost. One that does
+// not answer is no sign of a dead cluster: it is told, and votes for nothing.
 //
 // States (every edge is in MayFollow):
 //

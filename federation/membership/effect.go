@@ -40,7 +40,7 @@ type Updated struct {
 }
 
 // AskProbe has each vantage ("hub" first, then members) look at the API server of
-// Member and at its ingress, all at once. What each sees within Timeout comes back as
+// Member, at its agent and at its ingress, all at once. What each sees within Timeout comes back as
 // ProbeResult; from one that cannot be asked comes nothing.
 type AskProbe struct {
 	Member    string

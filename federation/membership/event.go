@@ -27,8 +27,8 @@ type Restored struct{ Record federation.HealthRecord }
 // ignored. The caller has checked that it came from the member.
 type BeatArrived struct{ Beat federation.Beat }
 
-// ProbeResult: what Vantage ("hub", or a member) saw of a member's API server, and of its
-// ingress.
+// ProbeResult: what Vantage ("hub", or a member) saw of a member's API server, of its agent
+// and of its ingress.
 type ProbeResult struct {
 	Vantage string
 	Reply   federation.ProbeReply

@@ -155,11 +155,9 @@ func spread(able []*member, avoid string, want int) []string {
 
 // answered reports whether everybody asked in this round has answered.
 func (m *Machine) answered(mem *member) bool {
-	if !mem.probed() && len(mem.inquiry.asked) > 0 {
-		return false // only the ingress is looked at, which has no rounds
-	}
+	looks := mem.offBus() // where only the ingress is looked at, there are no rounds
 	for _, v := range mem.inquiry.asked {
-		if s, ok := mem.api[v]; !ok || s.round != mem.inquiry.round || s.at.Before(mem.heard) {
+		if s, ok := looks[v]; !ok || s.round != mem.inquiry.round || s.at.Before(mem.heard) {
 			return false
 		}
 	}
@@ -173,24 +171,27 @@ func (m *Machine) probeResult(ev ProbeResult) {
 		return
 	}
 	m.sees(mem, ev.Vantage, sighting{signal: ev.Reply.Ingress, at: m.now, detail: ev.Reply.IngressDetail})
-	if ev.Reply.Signal != federation.Absent {
-		m.seesAPI(mem, ev)
-	}
+	m.seesOffBus(mem, &mem.api, ev.Vantage, sighting{signal: ev.Reply.Signal, detail: ev.Reply.Detail})
+	m.seesOffBus(mem, &mem.agent, ev.Vantage, sighting{signal: ev.Reply.Agent, detail: ev.Reply.AgentDetail})
 	m.judge(mem)
 }
 
-func (m *Machine) seesAPI(mem *member, ev ProbeResult) {
-	s := sighting{signal: ev.Reply.Signal, at: m.now, detail: ev.Reply.Detail, round: -1}
+// seesOffBus notes one look at the API server, or at the agent.
+func (m *Machine) seesOffBus(mem *member, of *map[string]sighting, vantage string, s sighting) {
+	if s.signal == federation.Absent {
+		return
+	}
+	s.at, s.round, s.detail = m.now, -1, s.detail[:min(len(s.detail), longestDetail)]
 	if mem.mask != "" {
 		s.signal, s.detail = federation.Red, "masked"
 	}
 	if mem.inquiry != nil {
 		s.round = mem.inquiry.round
 	}
-	if mem.api == nil {
-		mem.api = map[string]sighting{}
+	if *of == nil {
+		*of = map[string]sighting{}
 	}
-	mem.api[ev.Vantage] = s
+	(*of)[vantage] = s
 }
 
 // nameSilent finds the row of a silent member from this round's answers. The
@@ -201,7 +202,7 @@ func (m *Machine) nameSilent(mem *member) {
 	if name == "" && m.now.Sub(m.loneFrom(mem)) >= time.Duration(float64(m.opts.Lone)*m.local.multiplier(m.now)) {
 		name = NameUnreachable
 	}
-	if name == "" && len(i.asked) > 1 && i.round >= quickRounds-2 {
+	if name == "" && len(i.asked) > 1 && len(t.agentDown) < 2 && i.round >= quickRounds-2 {
 		name = NamePathFault
 	}
 	unmanaged := name == NameMgmtLost && m.now.Sub(mem.heard) >= m.opts.Unmanaged

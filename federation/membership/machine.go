@@ -179,6 +179,7 @@ func (m *Machine) remove(name string) {
 	m.looks = nil
 	for _, other := range m.members {
 		delete(other.api, name)
+		delete(other.agent, name)
 		delete(other.ingress, name)
 		delete(other.reached, name)
 	}

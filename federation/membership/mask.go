@@ -54,6 +54,7 @@ func (m *Machine) coverByMask(mem *member) {
 	}
 	mem.mask, mem.record.Masked, mem.flagged, m.looks = cover, cover, false, nil
 	clear(mem.api)
+	clear(mem.agent)
 	clear(mem.ingress)
 	m.update(mem)
 	m.judge(mem)

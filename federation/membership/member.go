@@ -23,6 +23,7 @@ type member struct {
 	advised   time.Time           // bus advisory that the connection ended
 	nextProbe time.Time           // the next running probe
 	api       map[string]sighting // by vantage
+	agent     map[string]sighting // by vantage; of the agent's own port
 	ingress   map[string]sighting // by vantage
 	reached   map[string]bool     // by vantage: it has reached the ingress where it is now
 	moved     time.Time           // when this machine learned that the ingress is elsewhere
@@ -101,7 +102,21 @@ func Domain(spec federation.MemberSpec) string {
 func (mem *member) probed() bool { return mem.spec.ProbeURL != "" }
 
 // visible reports whether anything of it can be looked at from outside.
-func (mem *member) visible() bool { return mem.probed() || mem.record.Ingress != "" }
+func (mem *member) visible() bool {
+	return mem.probed() || mem.spec.AgentAt != "" || mem.record.Ingress != ""
+}
+
+// offBus are the looks at its API server; where that cannot be looked at, those at its
+// agent, which come with them otherwise. nil when neither can be.
+func (mem *member) offBus() map[string]sighting {
+	switch {
+	case mem.probed():
+		return mem.api
+	case mem.spec.AgentAt != "":
+		return mem.agent
+	}
+	return nil
+}
 
 // beats reports whether it can be used as an observer: heard, well, unmasked.
 func (mem *member) beats() bool {

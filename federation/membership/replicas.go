@@ -120,14 +120,14 @@ func (m *Machine) voices(now time.Time) []replica {
 }
 
 // hearers are the other hubs to which a silent member speaks: they hear its beats, or its
-// API server answers them. Under a mask nobody hears it.
+// API server or its agent answers them. Under a mask nobody hears it.
 func (m *Machine) hearers(mem *member) (names []string, outvoted bool) {
 	if mem.mask != "" {
 		return nil, false
 	}
 	voices := m.voices(m.now)
 	for _, r := range voices {
-		if line, unwell := r.opinion.Of(mem.name); !unwell || !line.Silent || line.API == federation.Green {
+		if line, unwell := r.opinion.Of(mem.name); !unwell || !line.Silent || line.API == federation.Green || line.Agent == federation.Green {
 			names = append(names, r.opinion.Name)
 		}
 	}
@@ -163,9 +163,13 @@ func (m *Machine) opinions(now time.Time, mem *member) []federation.Evidence {
 			beat.Signal = federation.Red
 		}
 		out = append(out, beat)
-		if line.API != federation.Absent {
-			out = append(out, federation.Evidence{Observer: observer, What: "api", Signal: line.API, Age: now.Sub(r.at), Detail: "looked at from there"})
+		look := func(what string, signal federation.Signal) {
+			if signal != federation.Absent {
+				out = append(out, federation.Evidence{Observer: observer, What: what, Signal: signal, Age: now.Sub(r.at), Detail: "looked at from there"})
+			}
 		}
+		look("api", line.API)
+		look("agent", line.Agent)
 	}
 	return out
 }

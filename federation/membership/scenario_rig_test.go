@@ -17,6 +17,9 @@ func (r *rig) member(t *testing.T, words []string, args map[string]string) {
 	if slices.Contains(words, "noprobe") {
 		a.spec.ProbeURL = ""
 	}
+	if slices.Contains(words, "port") {
+		a.spec.AgentAt, a.agent = "127.0.0.1:7601", "up"
+	}
 	a.next = r.now.Add(time.Duration(hash(a.name)%250) * time.Millisecond)
 	r.actors[a.name] = a
 	r.names = append(r.names, a.name)
@@ -48,6 +51,9 @@ func (r *rig) set(t *testing.T, words []string, args map[string]string) {
 		}
 		if v, ok := args["api"]; ok {
 			a.api = v
+		}
+		if v, ok := args["agent"]; ok {
+			a.agent = v
 		}
 		if v, ok := args["ingress"]; ok {
 			a.ingress = map[string]federation.Signal{"up": federation.Green, "down": federation.Red, "none": federation.Absent}[v]
@@ -81,6 +87,36 @@ func (r *rig) restart(t *testing.T) {
 	for _, rec := range records {
 		r.feed(t, Restored{Record: rec})
 	}
+}
+
+// answer lets a vantage look at what can be seen of the member.
+func (r *rig) answer(e AskProbe, vantage string) {
+	a := r.actors[e.Member]
+	if v, ok := r.actors[vantage]; ok && !v.beating {
+		return
+	}
+	reply := federation.ProbeReply{Member: e.Member}
+	if e.IngressAt != "" {
+		reply.Ingress, reply.IngressDetail = a.seen(vantage)
+	}
+	after := 10 * time.Millisecond
+	look := func(how, green string) (federation.Signal, string) {
+		switch {
+		case how == "refused":
+			return federation.Red, "connection refused"
+		case how == "down", how == "split" && vantage == "hub":
+			after = e.Timeout
+			return federation.Red, "no answer in 400 ms"
+		}
+		return federation.Green, green
+	}
+	if a.spec.ProbeURL != "" {
+		reply.Signal, reply.Detail = look(a.api, "HTTP 200")
+	}
+	if a.spec.AgentAt != "" {
+		reply.Agent, reply.AgentDetail = look(a.agent, "it last heard a hub 3 s ago")
+	}
+	r.pending = append(r.pending, probeAnswer{at: r.now.Add(after), ev: ProbeResult{Vantage: vantage, Reply: reply}})
 }
 
 // looks says who looks at whom.

@@ -16,8 +16,8 @@ import (
 // TestScenarios runs the files of testdata. Each line is a command; the members
 // beat and answer probes by what was said of them last.
 //
-//	member NAME [region=R] [zone=Z] [noprobe]
-//	set NAME... beat|silent api=up|down|split ingress=up|down closed=NAMES deaf|hears
+//	member NAME [region=R] [zone=Z] [noprobe] [port]
+//	set NAME... beat|silent api=up|down|split|refused agent=(the same) ingress=up|down closed=NAMES deaf|hears
 //	advance D                run for D, with beats every 250 ms and probes
 //	beat NAME inc=N seq=N [hubseq=N] [hubage=D] [goodbye]   one beat by hand
 //	stall D                  the hub does not run for D; what comes waits
@@ -57,7 +57,8 @@ var start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 type actor struct {
 	name     string
 	beating  bool
-	api      string // up, down, or split: seen by members, not by the hub
+	api      string // up, down, refused, or split: seen by members, not by the hub
+	agent    string // the same of its agent's port
 	ingress  federation.Signal
 	closed   []string // the way to its ingress is closed to these
 	deaf     bool
@@ -136,26 +137,6 @@ func (r *rig) effect(e Effect) {
 	case MaskEnded:
 		r.say("mask of %s ended", e.Operation)
 	}
-}
-
-func (r *rig) answer(e AskProbe, vantage string) {
-	a := r.actors[e.Member]
-	if v, ok := r.actors[vantage]; ok && !v.beating {
-		return
-	}
-	reply := federation.ProbeReply{Member: e.Member, Signal: federation.Green, Detail: "HTTP 200"}
-	if e.IngressAt != "" {
-		reply.Ingress, reply.IngressDetail = a.seen(vantage)
-	}
-	after := 10 * time.Millisecond
-	switch {
-	case a.api == "refused":
-		reply.Signal, reply.Detail = federation.Red, "connection refused"
-	case a.api == "down", a.api == "split" && vantage == "hub":
-		reply.Signal, reply.Detail = federation.Red, "no answer in 400 ms"
-		after = e.Timeout
-	}
-	r.pending = append(r.pending, probeAnswer{at: r.now.Add(after), ev: ProbeResult{Vantage: vantage, Reply: reply}})
 }
 
 // advance runs the world for d.

@@ -87,15 +87,20 @@ func (m *Machine) Evidence(now time.Time, name string) []federation.Evidence {
 	}
 	out := []federation.Evidence{m.beatEvidence(now, mem)}
 	out = append(out, sightings(now, mem.api, "api", hubVantage)...)
+	out = append(out, sightings(now, mem.agent, "agent", hubVantage)...)
 	out = append(out, ingressEvidence(now, mem, hubVantage)...)
 	out = append(out, m.opinions(now, mem)...)
 	out = append(out, ownEvidence(now, mem)...)
 	for _, observer := range m.names {
 		out = append(out, sightings(now, mem.api, "api", observer)...)
+		out = append(out, sightings(now, mem.agent, "agent", observer)...)
 		out = append(out, ingressEvidence(now, mem, observer)...)
 	}
 	if !mem.probed() {
 		out = append(out, federation.Evidence{Observer: hubVantage, What: "api", Detail: "its API server has no address for probes"})
+	}
+	if mem.spec.AgentAt == "" {
+		out = append(out, federation.Evidence{Observer: hubVantage, What: "agent", Detail: "its agent has no port of its own"})
 	}
 	if len(mem.ingress) == 0 && mem.stream.layers.Ingress == federation.Absent {
 		out = append(out, federation.Evidence{Observer: hubVantage, What: "ingress", Detail: unseen(mem.record.Ingress)})

@@ -233,7 +233,7 @@ func (m *Machine) ask(e membership.AskProbe) {
 	}
 	spec := m.specs[e.Member]
 	m.out = append(m.out, AskProbe{Vantages: vantages, Request: federation.ProbeRequest{
-		Member: e.Member, URL: spec.ProbeURL, CA: spec.ProbeCA, IngressAt: e.IngressAt, Timeout: e.Timeout,
+		Member: e.Member, URL: spec.ProbeURL, CA: spec.ProbeCA, IngressAt: e.IngressAt, AgentAt: spec.AgentAt, Timeout: e.Timeout,
 	}})
 }
 
@@ -262,7 +262,7 @@ func (m *Machine) line(r federation.HealthRecord) (federation.MemberOpinion, boo
 	}
 	return federation.MemberOpinion{
 		Member: r.Member, Health: r.Health, Verdict: r.Verdict, Reason: r.Reason, Silent: v.Silent, HeardAge: v.HeardAge,
-		Withdrawn: away(r.Health), API: m.api(r.Member, v),
+		Withdrawn: away(r.Health), API: m.offBus(r.Member, v, "api"), Agent: m.offBus(r.Member, v, "agent"),
 	}, true
 }
 
@@ -275,13 +275,14 @@ func away(h federation.Health) bool {
 	return true
 }
 
-// api is what this hub saw of the API server of a member since it fell silent.
-func (m *Machine) api(member string, v membership.View) federation.Signal {
+// offBus is what this hub saw of the API server, or of the agent, of a member since it fell
+// silent.
+func (m *Machine) offBus(member string, v membership.View, what string) federation.Signal {
 	if !v.Silent {
 		return federation.Absent
 	}
 	for _, e := range m.health.Evidence(m.now, member) {
-		if e.Observer == ownVantage && e.What == "api" && e.Age < v.HeardAge {
+		if e.Observer == ownVantage && e.What == what && e.Age < v.HeardAge {
 			return e.Signal
 		}
 	}

@@ -126,7 +126,7 @@ func EncodeOpinion(o federation.Opinion) []byte {
 		Members: each(o.Members, func(m federation.MemberOpinion) *MemberOpinion {
 			return &MemberOpinion{
 				Member: m.Member, Health: m.Health.String(), Verdict: m.Verdict, Reason: m.Reason,
-				Silent: m.Silent, HeardAge: fromDuration(m.HeardAge), Withdrawn: m.Withdrawn, Api: uint32(m.API),
+				Silent: m.Silent, HeardAge: fromDuration(m.HeardAge), Withdrawn: m.Withdrawn, Api: uint32(m.API), Agent: uint32(m.Agent),
 			}
 		}),
 	})
@@ -140,11 +140,15 @@ func DecodeOpinion(b []byte) (federation.Opinion, error) {
 			if err != nil {
 				return federation.MemberOpinion{}, err
 			}
-			api, err := toSignal(v.GetApi())
+			seen, err := eachErr([]uint32{v.GetApi(), v.GetAgent()}, toSignal)
+			if err != nil {
+				return federation.MemberOpinion{}, err
+			}
 			return federation.MemberOpinion{
 				Member: v.GetMember(), Health: h, Verdict: v.GetVerdict(), Reason: v.GetReason(),
-				Silent: v.GetSilent(), HeardAge: toDuration(v.GetHeardAge()), Withdrawn: v.GetWithdrawn(), API: api,
-			}, err
+				Silent: v.GetSilent(), HeardAge: toDuration(v.GetHeardAge()), Withdrawn: v.GetWithdrawn(),
+				API: seen[0], Agent: seen[1],
+			}, nil
 		})
 		if err != nil {
 			return federation.Opinion{}, err

@@ -593,6 +593,7 @@ type MemberOpinion struct {
 	HeardAge      *durationpb.Duration   `protobuf:"bytes,6,opt,name=heard_age,json=heardAge,proto3" json:"heard_age,omitempty"`
 	Withdrawn     bool                   `protobuf:"varint,7,opt,name=withdrawn,proto3" json:"withdrawn,omitempty"`
 	Api           uint32                 `protobuf:"varint,8,opt,name=api,proto3" json:"api,omitempty"`
+	Agent         uint32                 `protobuf:"varint,9,opt,name=agent,proto3" json:"agent,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -679,6 +680,13 @@ func (x *MemberOpinion) GetWithdrawn() bool {
 func (x *MemberOpinion) GetApi() uint32 {
 	if x != nil {
 		return x.Api
+	}
+	return 0
+}
+
+func (x *MemberOpinion) GetAgent() uint32 {
+	if x != nil {
+		return x.Agent
 	}
 	return 0
 }
@@ -5002,7 +5010,7 @@ const file_federation_v1_messages_proto_rawDesc = "" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n" +
 	"\x04term\x18\x03 \x01(\x04R\x04term\x12\x1a\n" +
 	"\bsequence\x18\x04 \x01(\x04R\bsequence\x12<\n" +
-	"\amembers\x18\x05 \x03(\v2\".hansa.federation.v1.MemberOpinionR\amembers\"\xf1\x01\n" +
+	"\amembers\x18\x05 \x03(\v2\".hansa.federation.v1.MemberOpinionR\amembers\"\x87\x02\n" +
 	"\rMemberOpinion\x12\x16\n" +
 	"\x06member\x18\x01 \x01(\tR\x06member\x12\x16\n" +
 	"\x06health\x18\x02 \x01(\tR\x06health\x12\x18\n" +
@@ -5011,7 +5019,8 @@ const file_federation_v1_messages_proto_rawDesc = "" +
 	"\x06silent\x18\x05 \x01(\bR\x06silent\x126\n" +
 	"\theard_age\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\bheardAge\x12\x1c\n" +
 	"\twithdrawn\x18\a \x01(\bR\twithdrawn\x12\x10\n" +
-	"\x03api\x18\b \x01(\rR\x03api\"\xcc\x01\n" +
+	"\x03api\x18\b \x01(\rR\x03api\x12\x14\n" +
+	"\x05agent\x18\t \x01(\rR\x05agent\"\xcc\x01\n" +
 	"\n" +
 	"MemberBeat\x12\x16\n" +
 	"\x06member\x18\x01 \x01(\tR\x06member\x12\x16\n" +
