@@ -141,7 +141,8 @@ func (m *Machine) askProbe(e membership.AskProbe) {
 		return
 	}
 	m.emit(AskProbe{Vantages: e.Vantages, Request: federation.ProbeRequest{
-		Member: e.Member, URL: mem.spec.stored.ProbeURL, CA: mem.spec.stored.ProbeCA, IngressAt: e.IngressAt, Timeout: e.Timeout,
+		Member: e.Member, URL: mem.spec.stored.ProbeURL, CA: mem.spec.stored.ProbeCA, IngressAt: e.IngressAt,
+		AgentAt: mem.spec.stored.AgentAt, Timeout: e.Timeout,
 	}})
 }
 

@@ -30,6 +30,8 @@ func (m *Machine) hello(ev HelloArrived) {
 		m.refuse(ev.Request, "Denied", fmt.Sprintf("member %s is another cluster (%s); join under another name", h.Member, mem.spec.stored.ClusterID))
 		return
 	}
+	mem.agentAt = &h.AgentAt
+	m.noteAgentAt(mem)
 	reply := federation.HelloReply{Term: m.opts.Term, Health: mem.verdict.Health, Synced: h.Synced}
 	switch {
 	case m.maskOf(mem.name) != "":
@@ -40,6 +42,16 @@ func (m *Machine) hello(ev HelloArrived) {
 		m.judge(mem, h, &reply)
 	}
 	m.reply(ev.Request, reply)
+}
+
+// noteAgentAt writes down where the agent is, as it has said itself.
+func (m *Machine) noteAgentAt(mem *member) {
+	spec := mem.spec.stored
+	if mem.agentAt == nil || *mem.agentAt == spec.AgentAt || mem.spec.busy() || mem.spec.rejected != "" {
+		return // looked at again after the write
+	}
+	spec.AgentAt = *mem.agentAt
+	m.putSpec(mem, spec)
 }
 
 // judge fills the reply with what the member keeps and stops, and carries its

@@ -8,6 +8,7 @@ import (
 
 	"github.com/hansa-io/hansa/federation"
 	"github.com/hansa-io/hansa/federation/lease"
+	"github.com/hansa-io/hansa/federation/membership"
 )
 
 // member is one member: its record, its facts, and the verdict about it.
@@ -31,6 +32,7 @@ type member struct {
 	tainted   map[federation.Taint]time.Time // since when it has each NoExecute taint
 	unsealed  map[federation.Key]bool        // works that are to be sealed to its new key; nil when all are
 	traits    uint64                         // counts whenever a condition of an override may come out differently
+	agentAt   *string                        // where its agent is, as it said last; nil: it has said nothing to this hub
 	user      userWatch
 	leave     leaveWatch
 }
@@ -102,7 +104,9 @@ func (m *Machine) memberChanged(ev MemberChanged) {
 		return
 	}
 	m.noteSeals(mem)
-	if !known {
+	if known {
+		m.feed(membership.MemberAdded{Spec: ev.Spec})
+	} else {
 		m.watch(mem)
 		m.note("Join", "member/"+mem.name, mem.name+" joined")
 	}
@@ -211,7 +215,7 @@ func neverJoined(name string) string {
 // membersIn lets the users and departures of all members be looked at again after d.
 func (m *Machine) membersIn(d time.Duration) { m.membersAt = earlier(m.membersAt, m.now.Add(d)) }
 
-// stepMembers does what is due about the users and departures of members.
+// stepMembers does what is due about the users, addresses and departures of members.
 func (m *Machine) stepMembers() {
 	if m.membersAt.IsZero() || m.now.Before(m.membersAt) {
 		return
@@ -221,6 +225,7 @@ func (m *Machine) stepMembers() {
 		mem := m.members[name]
 		m.endUsers(mem)
 		m.orderRotation(mem)
+		m.noteAgentAt(mem)
 		m.followLeave(mem)
 	}
 }
@@ -290,6 +295,7 @@ func (m *Machine) memberDone(wr writing, ev WriteDone) {
 		return
 	}
 	m.membersIn(0)
+	m.feed(membership.MemberAdded{Spec: spec})
 	m.noteTaints(mem)
 	m.noteSeals(mem)
 	if !onlyKeys(was, spec) {

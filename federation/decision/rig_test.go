@@ -38,6 +38,7 @@ type rig struct {
 	ways    map[string]time.Duration // "tokyo-virginia" → round trip
 	beat    federation.HubBeat
 	looks   map[string][]federation.Look
+	probed  federation.ProbeRequest // the last
 }
 
 type stored struct {
@@ -290,6 +291,7 @@ func (r *rig) dropWork(e DropWork) {
 
 func (r *rig) probe(e AskProbe) {
 	target := r.members[e.Request.Member]
+	r.probed = e.Request
 	for _, v := range e.Vantages {
 		if a := r.members[v]; v != "hub" && !a.alive {
 			continue

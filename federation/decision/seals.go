@@ -59,12 +59,12 @@ func (m *Machine) putSpec(mem *member, spec federation.MemberSpec) uint64 {
 	return id
 }
 
-// onlyKeys reports whether two records of a member differ in nothing but its keys, and
-// in what its agent was told.
+// onlyKeys reports whether two records of a member differ in nothing but its keys, in
+// what its agent was told, and in where that is.
 func onlyKeys(a, b federation.MemberSpec) bool {
 	a.SealKey, a.SealedTo = b.SealKey, b.SealedTo
 	a.User, a.NextUser, a.EndedUsers, a.RotateBy = b.User, b.NextUser, b.EndedUsers, b.RotateBy
-	a.Leaving.Told, a.Peers = b.Leaving.Told, b.Peers
+	a.Leaving.Told, a.Peers, a.AgentAt = b.Leaving.Told, b.Peers, b.AgentAt
 	return reflect.DeepEqual(a, b)
 }
 
