@@ -18,6 +18,7 @@ import (
 
 	"github.com/hansa-io/hansa/configs"
 	"github.com/hansa-io/hansa/federation"
+	"github.com/hansa-io/hansa/federation/authority"
 	"github.com/hansa-io/hansa/federation/hub"
 	"github.com/hansa-io/hansa/federation/recovery"
 	"github.com/hansa-io/hansa/gateway"
@@ -111,7 +112,7 @@ func runHub(ctx context.Context, c configs.Hub) error {
 		return err
 	}
 	defer bus.Close()
-	sealing, err := newSealing(bus.Keys)
+	sealing, certifies, err := fromKeys(bus.Keys)
 	if err != nil {
 		return err
 	}
@@ -120,7 +121,7 @@ func runHub(ctx context.Context, c configs.Hub) error {
 		return err
 	}
 	decides, err := hub.New(hub.Options{
-		Name: c.Name, Instance: instance, Bus: mirroredBus{bus.Conn, records}, Ears: bus.Ears, Accounts: bus.Accounts, Works: bus.Conn, Sealing: sealing,
+		Name: c.Name, Instance: instance, Bus: mirroredBus{bus.Conn, records}, Ears: bus.Ears, Accounts: bus.Accounts, Works: bus.Conn, Sealing: sealing, Authority: certifies,
 		Inspector: bus.Inspector(), Gather: bus.Gather, Suspend: bus.Accounts.Suspend, Disconnects: bus.Accounts.Disconnects, BusURLs: bus.URLs(), BusCA: bus.CA, Federation: bus.Keys.Federation(), Stabilise: c.Stabilise, Metrics: metrics, Log: log,
 		Brake: limits(c), Full: bus.Full, Version: release, Keys: nats.KeyFiles(c.Bus.KeysDir), DataDir: c.DataDir,
 	})
@@ -155,12 +156,22 @@ func limits(c configs.Hub) recovery.BrakeLimits {
 	}
 }
 
-// newSealing opens what gateways seal with the keys of the bus.
-func newSealing(keys *nats.Keys) (hub.Sealing, error) {
+// fromKeys opens what gateways seal, and certifies agents, with what follows from the keys
+// of the bus.
+func fromKeys(keys *nats.Keys) (hub.Sealing, *authority.Authority, error) {
 	sealed, seed, err := keys.RecordKeys()
-	return hub.Sealing{
+	if err != nil {
+		return hub.Sealing{}, nil, err
+	}
+	sealing := hub.Sealing{
 		Seal: seal.Seal, Keys: sealed, Open: func(s federation.Sealed) ([]byte, error) { return seal.Open(s, seed) },
-	}, err
+	}
+	certifying, err := keys.AuthoritySeed()
+	if err != nil {
+		return hub.Sealing{}, nil, err
+	}
+	certifies, err := authority.New(keys.Federation(), certifying)
+	return sealing, certifies, err
 }
 
 // instanceOf tells a hub from others that have its name, which nothing prevents on an

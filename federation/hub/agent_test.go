@@ -34,6 +34,7 @@ type agent struct {
 	api     *httptest.Server // its API server, as probes see it
 	keys    *sealKeys
 	onlook
+	ownPort
 	end   context.CancelFunc
 	ended sync.WaitGroup
 	heard atomic.Uint64 // sequence of the last hub beat
@@ -143,7 +144,7 @@ func (a *agent) report(ctx context.Context) {
 	room := federation.Resources{MilliCPU: 40_000, MemoryBytes: 64 << 30, Pods: 100}
 	for {
 		b := a.say(ctx, subject.UpHello, federationv1.EncodeHello(federation.Hello{
-			Member: a.name, Incarnation: a.life, ClusterID: a.cluster, Holdings: a.holdings(), Synced: true, Held: a.held,
+			Member: a.name, Incarnation: a.life, ClusterID: a.cluster, Holdings: a.holdings(), Synced: true, Held: a.held, AgentAt: a.reachedAt(),
 		}))
 		if ctx.Err() != nil {
 			return
@@ -237,5 +238,5 @@ func (a *agent) look(ctx context.Context, m messaging.Message) {
 	if err != nil {
 		return
 	}
-	a.say(ctx, subject.UpProbed, federationv1.EncodeProbeReply(probe.Do(ctx, r)))
+	a.say(ctx, subject.UpProbed, federationv1.EncodeProbeReply(probe.Do(ctx, r, a.own)))
 }

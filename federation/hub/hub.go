@@ -11,6 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/hansa-io/hansa/federation/authority"
 	"github.com/hansa-io/hansa/federation/recovery"
 	"github.com/hansa-io/hansa/messaging"
 	"github.com/hansa-io/hansa/messaging/subject"
@@ -58,6 +59,9 @@ type Options struct {
 	// Federation identifies the federation; clusters that join note it, and those that
 	// note another are refused. Empty: nothing is noted.
 	Federation string
+	// Authority certifies agents, and the hub where it looks at their ports; nil: nobody is
+	// certified, and those ports are not looked at.
+	Authority *authority.Authority
 	// Gather brings what the leader writes near to it; nil: it is near.
 	Gather func(context.Context) error
 	// Inspector looks at the bus; nil: nobody can.

@@ -179,7 +179,7 @@ func joined(spec federation.MemberSpec, r federation.JoinRequest, account string
 }
 
 func checkJoin(r federation.JoinRequest) error {
-	if err := checkMemberName(r.Member); err != nil {
+	if err := checkNewName(r.Member); err != nil {
 		return err
 	}
 	for _, f := range []struct{ name, value string }{

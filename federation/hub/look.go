@@ -28,7 +28,7 @@ func (k look) from(ctx context.Context, vantages []string, request federation.Pr
 	for _, vantage := range vantages {
 		if vantage == ownVantage {
 			k.group.Go(func() error {
-				seen(probe.Do(ctx, request))
+				seen(probe.Do(ctx, request, k.hub.identity))
 				return nil
 			})
 			continue

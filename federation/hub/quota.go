@@ -40,7 +40,7 @@ const (
 )
 
 // slow are the methods that an agent has seldom reason for.
-var slow = map[string]bool{subject.UpHello: true, subject.UpSeal: true, subject.UpEvent: true}
+var slow = map[string]bool{subject.UpHello: true, subject.UpSeal: true, subject.UpEvent: true, subject.UpCertificate: true}
 
 // quotas keep every member to its share. Safe for concurrent use.
 type quotas struct {

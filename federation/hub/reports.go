@@ -46,6 +46,8 @@ func (l *leadership) reports() map[string]handler {
 		subject.UpRotated: l.hearRotated,
 		subject.UpLeave:   l.hearLeave,
 		subject.UpImports: l.hearImports,
+
+		subject.UpCertificate: l.hearCertificate,
 	}
 }
 
@@ -165,6 +167,7 @@ func (l *leadership) hearHello(ctx context.Context, m messaging.Message) ([]byte
 			if err := l.ownReport(m, h.Member); err != nil {
 				return federation.HelloReply{}, l.stranger(m, h.Member, err)
 			}
+			h.AgentAt = l.reachable(h)
 			if err := l.replay(ctx, m, h); err != nil {
 				return federation.HelloReply{}, err
 			}

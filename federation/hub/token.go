@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/hansa-io/hansa/federation"
+	"github.com/hansa-io/hansa/federation/authority"
 	federationv1 "github.com/hansa-io/hansa/federation/v1"
 	"github.com/hansa-io/hansa/messaging"
 	"github.com/hansa-io/hansa/messaging/subject"
@@ -38,7 +39,7 @@ type tokens struct {
 
 // create makes a token that is bound to one member's name.
 func (t tokens) create(ctx context.Context, r federation.TokenRequest, now time.Time) (federation.TokenReply, error) {
-	if err := checkMemberName(r.Member); err != nil {
+	if err := checkNewName(r.Member); err != nil {
 		return federation.TokenReply{}, err
 	}
 	if r.TTL < minTokenTTL || r.TTL > maxTokenTTL {
@@ -104,6 +105,15 @@ func checkMemberName(name string) error {
 			"member name %q: want lower-case letters, digits and \"-\", at most %d characters", name, maxMemberName)
 	}
 	return nil
+}
+
+// checkNewName refuses, beside what is no name, that of the hubs: in what observers say of
+// each other, and in certificates.
+func checkNewName(name string) error {
+	if name == authority.Hub {
+		return messaging.Errorf(messaging.Invalid, "member name %q: the hubs have it; choose another", name)
+	}
+	return checkMemberName(name)
 }
 
 // check returns the token of the request and its revision when it may be used.

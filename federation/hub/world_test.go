@@ -188,7 +188,7 @@ func (w *world) startInstance(name, instance string) running {
 		works = w.records
 	}
 	h, err := hub.New(hub.Options{
-		Bus: mirroredBus{conn, records}, Ears: w.dial(nats.HubRole), Accounts: w.accounts(), Suspend: w.accounts().Suspend, Disconnects: w.accounts().Disconnects, Works: works, Sealing: w.sealing(), Inspector: w.bus().Inspector(w.records), Name: name, Instance: instance,
+		Bus: mirroredBus{conn, records}, Ears: w.dial(nats.HubRole), Accounts: w.accounts(), Suspend: w.accounts().Suspend, Disconnects: w.accounts().Disconnects, Works: works, Sealing: w.sealing(), Authority: newAuthority(w.t), Inspector: w.bus().Inspector(w.records), Name: name, Instance: instance,
 		Full: func() string { return *w.full.Load() }, Version: "v1.2.3", Keys: nats.KeyFiles(nats.KeyDir(w.options.Dir)), DataDir: w.data,
 		BusURLs: w.addresses(), BusCA: w.ca, Federation: "F1", Stabilise: 200 * time.Millisecond,
 		Metrics: registry, Log: slog.New(slog.NewTextHandler(w.t.Output(), nil)),

@@ -74,7 +74,7 @@ func TestIngress(t *testing.T) {
 func TestDoBoth(t *testing.T) {
 	server := httptest.NewServer(http.NotFoundHandler())
 	defer server.Close()
-	got := Do(context.Background(), federation.ProbeRequest{Member: "tokyo", IngressAt: "tcp://" + server.Listener.Addr().String(), Timeout: 10 * time.Second})
+	got := Do(context.Background(), federation.ProbeRequest{Member: "tokyo", IngressAt: "tcp://" + server.Listener.Addr().String(), Timeout: 10 * time.Second}, nobody)
 	if got.Member != "tokyo" || got.Signal != federation.Absent || got.Ingress != federation.Green {
 		t.Errorf("got %+v", got)
 	}

@@ -1,7 +1,8 @@
 // Package probe looks at a member off the bus: one GET of its API server's
 // /readyz, anonymous, over TLS with the CA that the member pinned when it joined,
+// one of its agent's port, where both sides show certificates of the federation,
 // and one look at its ingress, where its users reach it.
-// It tells a dead agent from a dead cluster. The hub probes, and agents probe
+// It tells a dead agent from a dead cluster, and both from a broken bus. The hub probes, and agents probe
 // each other on the hub's request, so that a verdict rests on two vantage points.
 //
 // Do is safe for concurrent use and keeps no connection open between
@@ -28,17 +29,19 @@ import (
 // Timeout is how long a probe waits when its request does not say.
 const Timeout = 400 * time.Millisecond
 
-// Do looks at the member once, at API server and ingress side by side. Of the API server
-// it says Green for an answer of 200, Red for any other answer, no answer in time or no
-// connection, and Absent when the request names no address; of the ingress what Ingress
-// says. Details are one short phrase for people.
-func Do(ctx context.Context, r federation.ProbeRequest) federation.ProbeReply {
-	seen := make(chan Sight, 1)
-	go func() { seen <- Ingress(ctx, r.IngressAt, r.Timeout) }()
+// Do looks at the member once, at API server, agent and ingress side by side. Of the API
+// server it says Green for an answer of 200, Red for any other answer, no answer in time or
+// no connection, and Absent when the request names no address; of the agent and the ingress
+// what Agent and Ingress say. Details are one short phrase for people.
+func Do(ctx context.Context, r federation.ProbeRequest, own Identity) federation.ProbeReply {
+	ingresses, agents := make(chan Sight, 1), make(chan Sight, 1)
+	go func() { ingresses <- Ingress(ctx, r.IngressAt, r.Timeout) }()
+	go func() { agents <- Agent(ctx, r, own) }()
 	reply := look(ctx, r)
-	ingress := <-seen
+	ingress, agent := <-ingresses, <-agents
 	reply.Member, reply.Survey = r.Member, r.Survey
 	reply.Ingress, reply.IngressDetail = ingress.Signal, ingress.Detail
+	reply.Agent, reply.AgentDetail = agent.Signal, agent.Detail
 	return reply
 }
 
@@ -92,6 +95,7 @@ func get(ctx context.Context, url string, transport *http.Transport) (int, error
 // phrase names the cause without addresses, which the reader knows.
 func phrase(err error, timeout time.Duration) string {
 	var certificate *tls.CertificateVerificationError
+	var said *net.OpError
 	var late net.Error
 	switch {
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &late) && late.Timeout():
@@ -102,6 +106,8 @@ func phrase(err error, timeout time.Duration) string {
 		return errLink.Error()
 	case errors.As(err, &certificate):
 		return "somebody else's certificate"
+	case errors.As(err, &said) && said.Op == "remote error": // so crypto/tls tells an alert
+		return "it does not take the certificate shown to it"
 	}
 	return err.Error()
 }

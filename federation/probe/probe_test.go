@@ -47,7 +47,7 @@ func TestDo(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			status = c.status
-			got := Do(context.Background(), c.r)
+			got := Do(context.Background(), c.r, nobody)
 			if got.Signal != c.want || c.detail != "" && got.Detail != c.detail {
 				t.Errorf("got %v, want %v %q", got, c.want, c.detail)
 			}
@@ -66,7 +66,7 @@ func TestDoForeignCertificate(t *testing.T) {
 		t.Fatal(err)
 	}
 	foreign := authority.Pair().Certificate
-	got := Do(context.Background(), federation.ProbeRequest{URL: server.URL, CA: foreign, Timeout: 10 * time.Second})
+	got := Do(context.Background(), federation.ProbeRequest{URL: server.URL, CA: foreign, Timeout: 10 * time.Second}, nobody)
 	if got.Signal != federation.Red || got.Detail != "somebody else's certificate" {
 		t.Errorf("got %v", got)
 	}

@@ -52,6 +52,6 @@ func options(c configs.Agent, version string) (member.Options, error) {
 	return Complete(member.Options{
 		Name: c.Name, Place: federation.Place(c.Place), Labels: c.Labels, StateDir: c.StateDir, JoinToken: token,
 		Kubeconfig: c.Kubeconfig, Context: c.Context, AdmissionListen: c.Admission.Listen, AdmissionURL: c.Admission.URL,
-		ProbeURL: c.ProbeURL, ProbeCA: ca, NoProbe: c.NoProbe, Version: version,
+		PeerListen: c.Peer.Listen, PeerAddress: c.Peer.Address, ProbeURL: c.ProbeURL, ProbeCA: ca, NoProbe: c.NoProbe, Version: version,
 	}, slog.New(slog.NewTextHandler(os.Stderr, nil))), nil
 }

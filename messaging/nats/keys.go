@@ -1,6 +1,8 @@
 package nats
 
 import (
+	"crypto/ed25519"
+	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -154,6 +156,19 @@ func (k *Keys) RecordKeys() (keys federation.SealKeys, seed []byte, err error) {
 	}
 	keys.Digest, err = k.derive("hansa digests")
 	return keys, seed, err
+}
+
+// AuthoritySeed is the seed of the key with which the hubs certify agents and each other
+// for what is said beside the bus (package federation/authority).
+func (k *Keys) AuthoritySeed() ([]byte, error) {
+	seed, err := k.operator.Seed()
+	if err == nil {
+		seed, err = hkdf.Key(sha256.New, seed, nil, "hansa certificate authority", ed25519.SeedSize)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("derive the key of the certificate authority: %w", err)
+	}
+	return seed, nil
 }
 
 // derive makes a key for one purpose that only who has the keys can make.

@@ -125,6 +125,8 @@ const (
 	UpRotated = "rotated"
 	UpLeave   = "leave"   // how far the agent has come with DownLeave
 	UpImports = "imports" // what the clusterset exports; the answer tells what changed
+	// UpCertificate asks for a certificate of the federation, for the agent's own port.
+	UpCertificate = "certificate"
 )
 
 // Methods that the hub asks of an agent. A stream import carries no reply path,
