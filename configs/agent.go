@@ -28,6 +28,13 @@ type Agent struct {
 	// JoinTokenFile has the token instead.
 	JoinTokenFile string    `yaml:"joinTokenFile"`
 	Admission     Admission `yaml:"admission"`
+	Peer          Peer      `yaml:"peer"`
+}
+
+// Peer says where hubs and other agents ask this agent beside the bus.
+type Peer struct {
+	Listen  string `yaml:"listen"`  // host:port; empty means that nobody can ask
+	Address string `yaml:"address"` // host:port where they reach it; empty means listen
 }
 
 // Admission says where the cluster's API server asks about pods of at-most-one
@@ -72,6 +79,8 @@ func (a Agent) validate() error {
 		return errors.New("joinToken and joinTokenFile are both set: remove one")
 	case a.Admission.URL != "" && a.Admission.Listen == "":
 		return errors.New("admission.listen must be set with admission.url")
+	case a.Peer.Address != "" && a.Peer.Listen == "":
+		return errors.New("peer.listen must be set with peer.address")
 	case a.ProbeURL != "" && a.ProbeCAFile == "":
 		return errors.New("probeCAFile must be set with probeURL: the CA that signs the API server's certificate")
 	}

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/hansa-io/hansa/federation"
+	"github.com/hansa-io/hansa/federation/authority"
 	"github.com/hansa-io/hansa/member/access"
 	"github.com/hansa-io/hansa/member/admit"
 	"github.com/hansa-io/hansa/member/guard"
@@ -70,6 +71,11 @@ type Options struct {
 	// stores a pod of an at-most-one workload; AdmissionURL is how it reaches that, by
 	// default the same. Empty means that nobody asks.
 	AdmissionListen, AdmissionURL string
+	// PeerListen is host:port of the agent's own port, where hubs and other agents ask
+	// beside the bus; with port 0 a free one the first time, and that again afterwards.
+	// Empty means that nobody can ask. PeerAddress is host:port where they reach it; by
+	// default PeerListen, unless that means every address.
+	PeerListen, PeerAddress string
 	// JoinToken is needed once, while StateDir has no identity.
 	JoinToken string
 	Version   string
@@ -116,6 +122,8 @@ type Agent struct {
 	offers uint64 // of seal keys, in this life; only keepSealKey uses it
 
 	admission *admit.Server // nil without one
+	port      *peer.Server  // nil without one
+	papers    atomic.Pointer[authority.Identity]
 	leases    atomic.Pointer[map[federation.Key]time.Time]
 
 	hub     atomic.Pointer[hubHeard]
@@ -123,7 +131,7 @@ type Agent struct {
 	layers  atomic.Pointer[federation.Layers]
 	lookout lookout
 	attests attests
-	peers   *peer.Client                         // nil without a port of its own
+	peers   *peer.Client                         // asks other agents
 	leave   chan federation.Remains              // the hub has the member leave
 	probes  chan struct{}                        // a token for each look at another member that is under way
 	exports map[federation.Key]federation.Export // last reported; only reportExports uses it
@@ -140,6 +148,8 @@ func New(opts Options) (*Agent, error) {
 		return nil, errors.New("agent: the member's name is missing")
 	case opts.StateDir == "":
 		return nil, fmt.Errorf("agent of %s: the state directory is missing", opts.Name)
+	case opts.PeerListen != "" && opts.PeerAddress == "" && everywhere(opts.PeerListen):
+		return nil, fmt.Errorf("agent of %s: its own port is to listen at %s, which is no address where others reach it: say that too (peer.address, --peer-address)", opts.Name, opts.PeerListen)
 	case opts.Logger == nil || opts.Dial == nil || !opts.Keys.Whole() || opts.NewSealKey == nil || opts.Unseal == nil:
 		return nil, fmt.Errorf("agent of %s: Logger, Dial, Keys, NewSealKey and Unseal are needed", opts.Name)
 	}
@@ -158,6 +168,7 @@ func New(opts Options) (*Agent, error) {
 func (a *Agent) Run(ctx context.Context) error {
 	defer a.state.close()
 	defer a.closeAdmission()
+	defer a.closePort()
 	defer a.closeWorks()
 	if err := a.prepare(ctx); err != nil {
 		if errors.Is(err, errLeft) {
@@ -172,7 +183,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	defer a.control.Close()
 	defer a.beats.Close()
 	roles, running := errgroup.WithContext(ctx)
-	for _, role := range []func(context.Context) error{a.beat, a.listen, a.access.Run, a.live} {
+	for _, role := range []func(context.Context) error{a.beat, a.listen, a.access.Run, a.servePort, a.live} {
 		roles.Go(func() error { return role(running) })
 	}
 	err := roles.Wait()
@@ -204,7 +215,7 @@ func (a *Agent) live(ctx context.Context) error {
 func (a *Agent) serve(ctx context.Context) error {
 	roles, running := errgroup.WithContext(ctx)
 	for _, role := range []func(context.Context) error{
-		a.admit, a.decide, a.look, a.onlook, a.lander.Run, a.reports.run, a.followWorks, a.observe, a.keepFacts, a.keepStatuses, a.keepSealKey,
+		a.admit, a.decide, a.look, a.onlook, a.lander.Run, a.reports.run, a.followWorks, a.observe, a.keepFacts, a.keepStatuses, a.keepSealKey, a.keepCertificate,
 		a.keepApart, a.reach, a.awaitLeave, a.keepImports,
 	} {
 		roles.Go(func() error { return role(running) })
@@ -229,6 +240,9 @@ func (a *Agent) prepare(ctx context.Context) error {
 	}
 	a.book = &book{id: id, write: a.state.writeIdentity}
 	if a.incarnation, err = a.state.nextIncarnation(); err != nil {
+		return err
+	}
+	if err := a.openPort(); err != nil {
 		return err
 	}
 	if a.guard, err = a.openGuard(clusterID); err != nil {

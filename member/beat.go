@@ -151,7 +151,7 @@ func (a *Agent) probe(ctx context.Context, m messaging.Message) {
 		a.log.Warn("a probe request is not readable", "reason", err)
 		return
 	}
-	reply := probe.Do(ctx, request)
+	reply := probe.Do(ctx, request, a.identity)
 	ctx, cancel := context.WithTimeout(ctx, requestLimit)
 	defer cancel()
 	if _, err := a.control.Request(ctx, subject.MemberUp(subject.UpProbed), federationv1.EncodeProbeReply(reply)); err != nil {

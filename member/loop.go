@@ -181,6 +181,7 @@ func (a *Agent) landed(o landing.Order) {
 func (a *Agent) sendHello(ctx context.Context, h federation.Hello) {
 	ctx, cancel := context.WithTimeout(ctx, requestLimit)
 	defer cancel()
+	h.AgentAt = a.portAddress()
 	b, err := a.control.Request(ctx, subject.MemberUp(subject.UpHello), federationv1.EncodeHello(h))
 	var reply federation.HelloReply
 	if err == nil {

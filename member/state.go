@@ -40,6 +40,10 @@ type identity struct {
 	Marked bool `json:"marked,omitempty"`
 	// Gateway is the one by which the agent joined.
 	Gateway gateway `json:"gateway,omitzero"`
+	// Certificate is that of the federation, for what is said beside the bus.
+	Certificate certificate `json:"certificate,omitzero"`
+	// PeerPort is that of the agent's own port which it took last, if it may take any.
+	PeerPort string `json:"peerPort,omitempty"`
 	// Leaving is set from when the hub has the member leave, and Left when the cluster is
 	// let go of.
 	Leaving federation.Remains `json:"leaving,omitempty"`

@@ -76,7 +76,7 @@ var table = []row{
 		"configs", "federation/...", "placement/...", "messaging", "messaging/mailbox", "messaging/subject", "messaging/trace",
 	}},
 	{"member", shell, []string{
-		"configs", "federation/probe", "federation/sealed", "federation/v1", "gateway/v1", "member/access", "member/admit", "member/guard", "member/imports", "member/kube", "member/landing", "member/observe", "member/peer", "member/reach", "member/store",
+		"configs", "federation/authority", "federation/probe", "federation/sealed", "federation/v1", "gateway/v1", "member/access", "member/admit", "member/guard", "member/imports", "member/kube", "member/landing", "member/observe", "member/peer", "member/reach", "member/store",
 		"messaging", "messaging/subject", "messaging/trace",
 	}},
 	{"gateway/cli", shell, []string{"configs", "federation/archive", "gateway/v1", "messaging/trace"}},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"net"
 
 	"github.com/hansa-io/hansa/federation"
 	"github.com/hansa-io/hansa/member"
@@ -34,6 +35,7 @@ func runAgent(ctx context.Context, cfg config.Config, c *cluster.Cluster, log lo
 			Region: cfg.Place.Region, Zone: cfg.Place.Zone, Latitude: cfg.Place.Latitude, Longitude: cfg.Place.Longitude,
 		},
 		Kubeconfig: c.Kubeconfig(cluster.AgentKubeconfig), Version: release, AdmissionListen: "127.0.0.1:0",
+		PeerListen: net.JoinHostPort(cfg.APIAddress, "0"),
 	}, log.own))
 	if err != nil {
 		return err
