@@ -32,6 +32,7 @@ type member struct {
 	stepped     time.Duration // by which its wall clock was set since
 	remade      int           // how many clusters had the name before
 	cluster     *cluster
+	port        bool // its agent answers beside the bus
 	leaving     farewell
 }
 
@@ -241,6 +242,8 @@ func (a *agent) Receive(m Message) {
 		look(a.w, a.name, b, func(r federation.ProbeReply) {
 			a.w.Send(a.name, m.From, probed{Vantage: a.name, Reply: r})
 		})
+	case agentTarget:
+		a.w.Answer(m, stored{})
 	}
 }
 
@@ -338,6 +341,7 @@ func (a *agent) correct(k federation.Key) {
 }
 
 func (a *agent) hello(v federation.Hello) {
+	v.AgentAt = a.on.agentAt()
 	a.w.Call(Link{a.name, a.w.leading()}, hello{v}, askTimeout, func(answer any, ok bool) {
 		if r, replied := answer.(federation.HelloReply); ok && replied {
 			a.step(guard.HelloReplied{Reply: r})

@@ -7,14 +7,16 @@ import (
 	"github.com/hansa-io/hansa/federation"
 )
 
-// probeTarget asks a member's API server for /readyz, and ingressTarget its ingress for
-// anything.
+// probeTarget asks a member's API server for /readyz, ingressTarget its ingress for
+// anything, and agentTarget its agent whether it lives.
 type (
 	probeTarget   struct{}
 	ingressTarget struct{}
+	agentTarget   struct{}
 )
 
-// look looks from a node at a member's API server, and at its ingress when it has one.
+// look looks from a node at a member's API server, and at its ingress and its agent's port
+// when it has them.
 func look(w *World, from string, r federation.ProbeRequest, done func(federation.ProbeReply)) {
 	along, began := Link{from, r.Member}, w.now
 	reply, open := federation.ProbeReply{Member: r.Member, Survey: r.Survey}, 1
@@ -27,6 +29,13 @@ func look(w *World, from string, r federation.ProbeRequest, done func(federation
 		open++
 		w.ask(along, ingressTarget{}, r.Timeout, func(s federation.Signal, detail string) {
 			reply.Ingress, reply.IngressDetail = s, detail
+			end()
+		})
+	}
+	if r.AgentAt != "" {
+		open++
+		w.ask(along, agentTarget{}, r.Timeout, func(s federation.Signal, detail string) {
+			reply.Agent, reply.AgentDetail = s, detail
 			end()
 		})
 	}
@@ -51,6 +60,14 @@ func (w *World) ask(along Link, target any, timeout time.Duration, done func(fed
 			done(federation.Green, "HTTP 200")
 		}
 	})
+}
+
+// agentAt is where the port of the member's agent is; empty when it has none.
+func (on *member) agentAt() string {
+	if !on.port {
+		return ""
+	}
+	return on.spec.Name + ":7444"
 }
 
 // ingressAt is where a member's ingress is.
