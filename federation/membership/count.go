@@ -130,6 +130,12 @@ func (c count) name() string {
 	return ""
 }
 
+// unmanaged: something of it answers, but nobody can order it to do anything.
+func (c count) unmanaged() bool {
+	name := c.name()
+	return name == NameMgmtLost || name == NameDegraded && len(c.apiUp) == 0
+}
+
 // corroborated: four fifths of the observers, of two failure domains, agree that
 // nothing answers, and where the API server can be looked at it was in vain.
 func (c count) corroborated() bool {

@@ -205,7 +205,7 @@ func (m *Machine) nameSilent(mem *member) {
 	if name == "" && len(i.asked) > 1 && len(t.agentDown) < 2 && i.round >= quickRounds-2 {
 		name = NamePathFault
 	}
-	unmanaged := name == NameMgmtLost && m.now.Sub(mem.heard) >= m.opts.Unmanaged
+	unmanaged := t.unmanaged() && m.now.Sub(mem.heard) >= m.opts.Unmanaged
 	i.ready = name == NameUnreachable || unmanaged
 	if i.ready {
 		i.reason = t.text()

@@ -32,7 +32,7 @@ type member struct {
 	stepped     time.Duration // by which its wall clock was set since
 	remade      int           // how many clusters had the name before
 	cluster     *cluster
-	port        bool // its agent answers beside the bus
+	noPort      bool // its agent cannot be asked beside the bus
 	leaving     farewell
 }
 
@@ -242,8 +242,6 @@ func (a *agent) Receive(m Message) {
 		look(a.w, a.name, b, func(r federation.ProbeReply) {
 			a.w.Send(a.name, m.From, probed{Vantage: a.name, Reply: r})
 		})
-	case agentTarget:
-		a.w.Answer(m, stored{})
 	}
 }
 

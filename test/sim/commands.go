@@ -1,13 +1,17 @@
 package sim
 
-import "time"
+import (
+	"time"
+
+	"github.com/hansa-io/hansa/federation"
+)
 
 // commands maps each command to what it does. The federation:
 //
 //	hub NAME                        start a hub process
 //	gateway NAME
 //	server NAME                     a server of the bus: from then on beats go through each of them
-//	member NAME region=R [nodes=N] [port]  it joins and starts; its agent has a port beside the bus
+//	member NAME region=R [nodes=N] [noport]  it joins and starts; noport: its agent cannot be asked beside the bus
 //	remake NAME [beside]            a new cluster joins under the name of one that left, which ends, or goes on cut off
 //	workload NS/NAME replicas=N [names=A,B] [exclude=A] [dwell=D] [regions=MIN:MAX] [once]
 //	delete NS/NAME
@@ -76,8 +80,8 @@ func parts() map[string]func(*World, words) error {
 		"gateway": always(func(w *World, a words) { w.AddGateway(a.at(0)) }),
 		"server":  always(func(w *World, a words) { w.AddServer(a.at(0)) }),
 		"member": always(func(w *World, a words) {
-			w.AddMember(a.at(0), a.named["region"], a.number("nodes", 3))
-			w.members[a.at(0)].port = a.has("port")
+			place := federation.Place{Region: a.named["region"]}
+			w.join(a.at(0), &member{nodes: a.number("nodes", 3), noPort: a.has("noport"), spec: federation.MemberSpec{Place: place}})
 		}),
 		"remake": func(w *World, a words) error {
 			return w.onProcess(a, func(name string) { w.Remake(name, a.has("beside")) }, nil)

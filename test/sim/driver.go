@@ -53,7 +53,7 @@ func (d *drawer) federation() {
 	for i := range 2 + d.rng.IntN(4) {
 		name := fmt.Sprintf("m%d", i+1)
 		d.members = append(d.members, name)
-		port := []string{"", " port"}[i%2]
+		port := []string{"", "", " noport"}[i%3]
 		d.say("member %s region=%s nodes=%d%s", name, regions[i%(2+d.rng.IntN(2))], 1+d.rng.IntN(3), port)
 	}
 	for _, m := range d.members[1:] { // the first has no ingress

@@ -168,5 +168,5 @@ func (w *World) exile(name string) {
 
 // another makes the next member of a name after old.
 func another(old *member) *member {
-	return &member{nodes: old.nodes, remade: old.remade + 1, port: old.port, spec: federation.MemberSpec{Place: old.spec.Place}}
+	return &member{nodes: old.nodes, remade: old.remade + 1, noPort: old.noPort, spec: federation.MemberSpec{Place: old.spec.Place}}
 }

@@ -7,16 +7,19 @@ import (
 	"github.com/hansa-io/hansa/federation"
 )
 
-// probeTarget asks a member's API server for /readyz, ingressTarget its ingress for
-// anything, and agentTarget its agent whether it lives.
+// probeTarget asks a member's API server for /readyz and, if it is to, its agent whether it
+// lives; both in one message, so that a world in which agents have ports draws the same
+// chances as one in which they have none. ingressTarget asks its ingress for anything.
 type (
-	probeTarget   struct{}
+	probeTarget   struct{ agent bool }
 	ingressTarget struct{}
-	agentTarget   struct{}
 )
 
-// look looks from a node at a member's API server, and at its ingress and its agent's port
-// when it has them.
+// looked is what answers a probeTarget.
+type looked struct{ api, agent bool }
+
+// look looks from a node at a member's API server and agent, and at its ingress when it has
+// one.
 func look(w *World, from string, r federation.ProbeRequest, done func(federation.ProbeReply)) {
 	along, began := Link{from, r.Member}, w.now
 	reply, open := federation.ProbeReply{Member: r.Member, Survey: r.Survey}, 1
@@ -32,42 +35,43 @@ func look(w *World, from string, r federation.ProbeRequest, done func(federation
 			end()
 		})
 	}
-	if r.AgentAt != "" {
-		open++
-		w.ask(along, agentTarget{}, r.Timeout, func(s federation.Signal, detail string) {
-			reply.Agent, reply.AgentDetail = s, detail
-			end()
-		})
-	}
-	w.ask(along, probeTarget{}, r.Timeout, func(s federation.Signal, detail string) {
-		if reply.Signal, reply.Detail = s, detail; s == federation.Green {
+	port := r.AgentAt != ""
+	w.Call(along, probeTarget{agent: port}, r.Timeout, func(answer any, ok bool) {
+		seen, _ := answer.(looked)
+		reply.Signal, reply.Detail = sighted(answer, ok, seen.api)
+		if port {
+			reply.Agent, reply.AgentDetail = sighted(answer, ok, seen.agent)
+		}
+		if seen.api {
 			reply.RoundTrip = w.now.Sub(began)
 		}
 		end()
 	})
 }
 
+// sighted is how one looks whose host has answered, or not, when what is looked at is well.
+func sighted(answer any, ok, well bool) (federation.Signal, string) {
+	_, down := answer.(refused)
+	switch {
+	case !ok:
+		return federation.Red, "no answer"
+	case down || !well:
+		return federation.Red, "connection refused"
+	}
+	return federation.Green, "HTTP 200"
+}
+
 // ask asks what a node serves without its part.
 func (w *World) ask(along Link, target any, timeout time.Duration, done func(federation.Signal, string)) {
-	w.Call(along, target, timeout, func(answer any, ok bool) {
-		_, down := answer.(refused)
-		switch {
-		case !ok:
-			done(federation.Red, "no answer")
-		case down:
-			done(federation.Red, "connection refused")
-		default:
-			done(federation.Green, "HTTP 200")
-		}
-	})
+	w.Call(along, target, timeout, func(answer any, ok bool) { done(sighted(answer, ok, true)) })
 }
 
 // agentAt is where the port of the member's agent is; empty when it has none.
 func (on *member) agentAt() string {
-	if !on.port {
+	if on.noPort {
 		return ""
 	}
-	return on.spec.Name + ":7444"
+	return on.cluster.member
 }
 
 // ingressAt is where a member's ingress is.
@@ -78,11 +82,13 @@ func (c *cluster) ingressAt() string {
 	return "tcp://" + c.member + ":80"
 }
 
-// served answers what is asked of the cluster and not of the agent.
+// served answers what is asked of the cluster, and whether its agent lives.
 func (c *cluster) served(body any) (any, bool) {
-	switch body.(type) {
+	switch b := body.(type) {
 	case probeTarget:
-		return stored{}, c.serves()
+		_, lives := c.w.nodes[c.member].part.(*agent)
+		seen := looked{api: c.serves(), agent: b.agent && lives}
+		return seen, seen.api || seen.agent
 	case ingressTarget:
 		return stored{}, c.up && c.ingress && !c.shut
 	}

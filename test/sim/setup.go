@@ -52,7 +52,7 @@ func (w *World) join(name string, on *member) {
 	on.cluster = newCluster(w, name)
 	on.spec.Name, on.spec.Account, on.spec.ClusterID = name, id, "cluster-"+id
 	on.spec.ProbeURL, on.spec.JoinedAt = "https://"+name, w.now
-	on.spec.AgentAt = name
+	on.spec.AgentAt = on.agentAt()
 	w.members[name] = on
 	life := 0
 	if old := w.nodes[name]; old != nil {
