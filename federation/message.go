@@ -268,7 +268,7 @@ type AbortRequest struct {
 // Evidence is one observer's view of a member.
 type Evidence struct {
 	Observer string // "hub", or a member
-	What     string // beat | api | ingress | agent
+	What     string // beat | api | agent | ingress
 	Signal   Signal
 	Age      time.Duration
 	Detail   string

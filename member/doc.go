@@ -10,6 +10,10 @@
 // It looks at the ingress of those members that the hub names with its beats, once a
 // second, and its own beats say what it saw last; so nothing waits, and nothing queues.
 //
+// At a port of its own (package peer), if it has one, it says to hubs and other agents
+// that it lives, beside the bus. The certificate for that comes from the hub, and is kept
+// with the identity: it is needed most while there is no hub.
+//
 // Secrets come sealed to a key of this agent (package federation/sealed) and are
 // opened when they are landed; on the agent's disk is the key and no secret. A work
 // that cannot be opened is reported as Failed, and nothing of it is landed.
@@ -49,6 +53,7 @@
 //	imports to be written               what differs, looked at once in     are one
 //	                                    500 ms; 4 are under way
 //	looks at other members              32                                   the hub asks again
+//	connections to its own port         128, of 15 s at most                 are turned away
 //	events of the cluster's caches      one for each object that changed;    –
 //	                                    they are taken in without waiting
 //	messages of one subscription        65,536 and 64 MiB; taken in likewise are dropped, and logged

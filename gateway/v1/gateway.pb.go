@@ -5004,7 +5004,7 @@ func (x *GetMemberResponse) GetEvidence() []*Evidence {
 type Evidence struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	Observer string                 `protobuf:"bytes,1,opt,name=observer,proto3" json:"observer,omitempty"`
-	// beat | api | ingress
+	// beat | api | agent | ingress
 	What string `protobuf:"bytes,2,opt,name=what,proto3" json:"what,omitempty"`
 	// green | red | absent
 	Signal        string  `protobuf:"bytes,3,opt,name=signal,proto3" json:"signal,omitempty"`

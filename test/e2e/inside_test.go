@@ -149,7 +149,13 @@ func checkChart(t *testing.T, s *inside) {
 			t.Errorf("the chart renders\n%s\nand %s is\n%s", rendered[name], name, object)
 		}
 	}
-	for _, wrong := range []string{"member.name=Big_Name", "member.place.region=", "nodeselector.a=b", "reach.groups={system:masters}"} {
+	withPort := objectsOf(t, s.f.run(t, "helm", "template", "hansa-agent", "configs/charts/hansa-agent", "-n", "hansa-system", "--kube-version", "1.37.0", "-f", values,
+		"--set", "peer.enabled=true", "--set", "peer.address=agent.example:7444"))
+	if service := withPort["Service hansa-agent-peer"]; len(withPort) != len(manifests)+1 || !strings.Contains(service, `"targetPort":"peer"`) ||
+		!strings.Contains(withPort["StatefulSet hansa-agent"], `"containerPort":7444`) || !strings.Contains(withPort["ConfigMap hansa-agent"], "agent.example:7444") {
+		t.Errorf("with a port of its own the chart renders %s", withPort)
+	}
+	for _, wrong := range []string{"member.name=Big_Name", "member.place.region=", "nodeselector.a=b", "reach.groups={system:masters}", "peer.enabled=true", "peer.address=host"} {
 		if out, code := s.f.try(t, "helm", "template", "configs/charts/hansa-agent", "-f", values, "--set", wrong); code == 0 {
 			t.Errorf("%s is taken:\n%s", wrong, out)
 		}

@@ -53,11 +53,12 @@ type leaver struct {
 // oldest is as old a Kubernetes as the one in go.mod emulates.
 const oldest = "1.34"
 
-func newLeaver(t *testing.T, f federation) *leaver {
+// newLeaver attaches a cluster, by "hansa join" with more flags.
+func newLeaver(t *testing.T, f federation, more ...string) *leaver {
 	dir := t.TempDir()
 	startCluster(t, writeConfig(t, config.Config{Name: "osaka", DataDir: dir + "/data", EmulatedVersion: oldest, Nodes: config.Nodes{Kind: config.KindSimulated, Count: 1}}))
 	s := &leaver{t: t, f: f, kubeconfig: filepath.Join(dir, "data", "agent.kubeconfig")}
-	s.join("--token", s.token())
+	s.join(append(more, "--token", s.token())...)
 	t.Cleanup(func() {
 		_ = s.command.Process.Kill() // it may have ended
 		if t.Failed() {
