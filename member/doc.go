@@ -1,18 +1,14 @@
 // Package member is the agent: the side of Hansa that lives in, or beside, one
 // member cluster.
 //
-// It joins with a one-time token, beats four times a second, reports capacity,
-// exports and the status of works, lands what the hub orders, keeps what the cluster
-// imports (package imports), and says hello to every new hub leader with what runs here.
-// What it may run and what it may delete is decided by the pure package member/guard; the
-// agent is the loop that feeds it and obeys.
+// It joins with a one-time token, beats four times a second, reports capacity, exports and
+// the status of works, lands what the hub orders, keeps what the cluster imports (package
+// imports), says hello to every new hub leader with what runs here, and answers beside the
+// bus at a port of its own (package peer). What it may run and what it may delete is
+// decided by the pure package member/guard; the agent is the loop that feeds it and obeys.
 //
 // It looks at the ingress of those members that the hub names with its beats, once a
 // second, and its own beats say what it saw last; so nothing waits, and nothing queues.
-//
-// At a port of its own (package peer), if it has one, it says to hubs and other agents
-// that it lives, beside the bus. The certificate for that comes from the hub, and is kept
-// with the identity: it is needed most while there is no hub.
 //
 // Secrets come sealed to a key of this agent (package federation/sealed) and are
 // opened when they are landed; on the agent's disk is the key and no secret. A work

@@ -200,6 +200,7 @@ func (r *restorer) mergedMember(ctx context.Context, record archive.Record, ther
 	spec.SealKey, spec.SealedTo = now.SealKey, now.SealedTo // as its works are sealed
 	spec.Leaving = now.Leaving                              // its agent may have been told
 	spec.Peers = now.Peers                                  // likewise
+	spec.AgentAt = now.AgentAt                              // as it has said itself
 	if !now.JoinedAt.Equal(spec.JoinedAt) {
 		spec.Account, spec.ClusterID, spec.JoinedAt = now.Account, now.ClusterID, now.JoinedAt
 		spec.Place, spec.ProbeURL, spec.ProbeCA = now.Place, now.ProbeURL, now.ProbeCA

@@ -87,7 +87,9 @@ func TestAgentPort(t *testing.T) {
 	if err := s.command.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	<-s.ended
+	if err := <-s.ended; err == nil {
+		t.Error("an agent that was killed has ended well")
+	}
 	f.awaitSeen(t, "osaka", seen{What: "agent", Signal: "red", Detail: "connection refused"}, "hub", "tokyo", "frankfurt")
 	s.join("--peer-listen", "127.0.0.1:0")
 	f.awaitSeen(t, "osaka", seen{What: "agent", Signal: "green"}, "hub")
