@@ -133,14 +133,14 @@ func TestCertificateIsKept(t *testing.T) {
 			t.Fatal("it asks before any hub has answered")
 		}
 		close(a.greeted)
-		wait(ctx, 14 * day)
+		wait(ctx, 14*day)
 		if n := hub.asked(); n != 4 || bytes.Equal(hub.keys[0], hub.keys[1]) {
 			t.Errorf("%d certificates in two weeks", n)
 		}
 		hub.mu.Lock()
 		hub.silent = true
 		hub.mu.Unlock()
-		wait(ctx, 6 * day)
+		wait(ctx, 6*day)
 		last := *a.papers.Load()
 		if n := hub.asked(); n < 100 || n > 2*24*60+100 || last.RenewAt().After(time.Now()) || last.Name() != "tokyo" {
 			t.Errorf("asked %d times, and has that of %q", n, last.Name())
