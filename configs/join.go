@@ -48,6 +48,8 @@ func Join(home func() (string, error), run func(context.Context, Agent) error) *
 	flags.StringVar(&a.Place.Zone, "zone", "", "zone of the cluster")
 	flags.StringToStringVar(&a.Labels, "label", nil, "label for placement, KEY=VALUE; may be repeated")
 	flags.BoolVar(&a.NoProbe, "no-probe", false, "the API server cannot be reached from the hub")
+	flags.StringVar(&a.Admission.Listen, "admission-listen", "", "host:port where the API server asks about pods that run at most once (default: it does not ask)")
+	flags.StringVar(&a.Admission.URL, "admission-url", "", "https://host:port where it reaches that (default: --admission-listen)")
 	flags.StringVar(&a.Peer.Listen, "peer-listen", "", "host:port where hubs and other agents ask this one beside the bus (default: nowhere)")
 	flags.StringVar(&a.Peer.Address, "peer-address", "", "host:port where they reach it (default: --peer-listen)")
 	flags.StringVar(&a.StateDir, "state-dir", "", "where the agent keeps its keys (default: agents/NAME in $HANSA_HOME or ~/.hansa)")

@@ -84,7 +84,7 @@ func (s *leaver) Write(b []byte) (int, error) {
 // join starts the agent.
 func (s *leaver) join(more ...string) {
 	s.t.Helper()
-	s.command = exec.Command(filepath.Join(s.f.path, "hansa"), append([]string{"join", "--member", "osaka", "--region", "ap-northeast", "--kubeconfig", s.kubeconfig}, more...)...)
+	s.command = exec.Command(filepath.Join(s.f.path, "hansa"), append([]string{"join", "--member", "osaka", "--region", "ap-northeast", "--kubeconfig", s.kubeconfig, "--admission-listen", "127.0.0.1:0"}, more...)...)
 	s.command.Env = append(os.Environ(), "HANSA_HOME="+s.f.home)
 	s.command.Stderr = s
 	if err := s.command.Start(); err != nil {

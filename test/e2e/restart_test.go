@@ -45,6 +45,11 @@ func checkRestartOnce(t *testing.T, s *leaver) {
 	if !strings.HasSuffix(before, "Running") {
 		t.Fatalf("pods: %q", before)
 	}
+	refused, _ := s.f.try(t, "kubectl", "--kubeconfig", s.kubeconfig, "-n", "single", "run", "byhand", "--image=ledger",
+		"--labels=hansa.io/at-most-one=true", "--annotations=hansa.io/workload=single/other", "--dry-run=server")
+	if !strings.Contains(refused, "workload single/other runs at most once, and not here") {
+		t.Errorf("a pod without a lease: %s", refused)
+	}
 	if err := s.command.Process.Signal(syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
