@@ -51,9 +51,9 @@ func TestPortStays(t *testing.T) {
 		must(t, a.openPort())
 		return a.portAddress()
 	}
-	any := Options{PeerListen: "127.0.0.1:0"}
-	first := life(any)
-	if again := life(any); again != first {
+	anyPort := Options{PeerListen: "127.0.0.1:0"}
+	first := life(anyPort)
+	if again := life(anyPort); again != first {
 		t.Errorf("it was at %s and is at %s", first, again)
 	}
 	if at := life(Options{PeerListen: "127.0.0.1:0", PeerAddress: "agent.example:7444"}); at != "agent.example:7444" {
@@ -65,8 +65,8 @@ func TestPortStays(t *testing.T) {
 	taken, err := net.Listen("tcp", first)
 	must(t, err)
 	defer taken.Close()
-	second := life(any)
-	if second == first || life(any) != second {
+	second := life(anyPort)
+	if second == first || life(anyPort) != second {
 		t.Errorf("with %s taken it is at %s first", first, second)
 	}
 }

@@ -10,25 +10,28 @@ import (
 )
 
 // otherHub speaks with each beat of the hub: silent are the members that it does not
-// hear, and of them those whose API server answers it.
+// hear, and of them those whose API server or agent answers it.
 type otherHub struct {
 	sequence uint64
-	silent   map[string]federation.Signal
+	silent   map[string]federation.MemberOpinion
 }
 
-// hub NAME [silent=M|up=M]...: another hub hears all members but those; "gone" ends it.
+// hub NAME [silent=M|up=M|agent=M]...: another hub hears all members but those; "gone" ends it.
 func (r *rig) hub(words []string, args map[string]string) {
 	if slices.Contains(words, "gone") {
 		delete(r.hubs, words[0])
 		return
 	}
-	h := &otherHub{silent: map[string]federation.Signal{}}
+	h := &otherHub{silent: map[string]federation.MemberOpinion{}}
 	if old := r.hubs[words[0]]; old != nil {
 		h.sequence = old.sequence
 	}
-	for how, api := range map[string]federation.Signal{"silent": federation.Red, "up": federation.Green} {
+	for how, line := range map[string]federation.MemberOpinion{
+		"silent": {API: federation.Red}, "up": {API: federation.Green}, "agent": {API: federation.Red, Agent: federation.Green},
+	} {
 		if m, ok := args[how]; ok {
-			h.silent[m] = api
+			line.Member, line.Health, line.Silent, line.HeardAge = m, federation.Suspect, true, time.Second
+			h.silent[m] = line
 		}
 	}
 	if r.hubs == nil {
@@ -45,7 +48,7 @@ func (r *rig) opine(t *testing.T) {
 		h.sequence++
 		o := federation.Opinion{Hub: name, Name: name, Term: 7, Sequence: h.sequence}
 		for _, m := range slices.Sorted(maps.Keys(h.silent)) {
-			o.Members = append(o.Members, federation.MemberOpinion{Member: m, Health: federation.Suspect, Silent: true, HeardAge: time.Second, API: h.silent[m]})
+			o.Members = append(o.Members, h.silent[m])
 		}
 		r.feed(t, OpinionArrived{Opinion: o})
 	}

@@ -24,7 +24,7 @@ import (
 //	return NAME answered|stopped|synced   mask OP NAMES D   lift OP
 //	unmanaged D              a new machine that waits so long while only an ingress answers
 //	fence NAME   remove NAME   disconnect NAME   restart   show [NAME]   looks
-//	hub NAME [silent=M] [up=M] [gone]   another hub, and what it does not hear (up: its API server answers it)
+//	hub NAME [silent=M] [up=M] [agent=M] [gone]   another hub, and what it does not hear (up: its API server answers it, agent: its agent does)
 func TestScenarios(t *testing.T) {
 	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
 		r := newRig()

@@ -15,8 +15,8 @@ const patience = 2 * time.Minute
 type memberAnswer struct {
 	Metadata struct{ Name string }
 	Status   struct {
-		Health, Verdict   string
-		Nodes, NodesReady int
+		Health, Verdict, Reason string
+		Nodes, NodesReady       int
 	}
 }
 

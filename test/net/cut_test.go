@@ -118,6 +118,19 @@ func (f *federation) verdict(member string) string {
 	return members[member].Status.Verdict
 }
 
+// told is the verdict, whose reason has to say what is said of the member's agent.
+func (f *federation) told(t *testing.T, member, ofAgent string) string {
+	t.Helper()
+	members, err := f.members()
+	if err != nil {
+		t.Error(err)
+	}
+	if reason := members[member].Status.Reason; !strings.Contains(reason, ofAgent) {
+		t.Errorf("%s is what it is since %q, which does not say that %q", member, reason, ofAgent)
+	}
+	return members[member].Status.Verdict
+}
+
 // checkBlackHole loses what one member and the bus say to each other, without any
 // reset; everybody else reaches it.
 func checkBlackHole(t *testing.T, f *federation) {
@@ -128,7 +141,7 @@ func checkBlackHole(t *testing.T, f *federation) {
 			f.drop(t, "iifname p-"+victim+" ip protocol tcp tcp dport "+port, "oifname p-"+victim+" ip protocol tcp tcp sport "+port)
 		},
 		heals: func() { f.heal(t) },
-		look:  func() string { return f.verdict(victim) },
+		look:  func() string { return f.told(t, victim, "its agent answers hub") },
 	})
 }
 

@@ -181,6 +181,7 @@ func (f *federation) attach(t *testing.T) {
 	f.write(t, "agent.yaml", map[string]any{
 		"name": "virginia", "place": map[string]any{"region": "us-east"}, "kubeconfig": "virginia/data/agent.kubeconfig",
 		"stateDir": "virginia/agent", "joinToken": f.token(t, "virginia"), "admission": map[string]any{"listen": "127.0.0.1:9444"},
+		"peer": map[string]any{"listen": addresses["virginia"] + ":0"},
 	})
 	f.add(t, agent, "virginia", filepath.Join(f.bin, "hansa"), "agent", "--config", f.path("agent.yaml"))
 }

@@ -30,7 +30,7 @@ func checkPausedAgent(t *testing.T, f *federation) {
 	f.still(t, row{fault: "agent alone paused for 8 s"}, 8*time.Second, trouble{
 		breaks: func() { p.signal(t, syscall.SIGSTOP) },
 		heals:  func() { p.signal(t, syscall.SIGCONT) },
-		look:   func() string { return f.verdict("virginia") }, leaseEnds: true,
+		look:   func() string { return f.told(t, "virginia", "its agent does not answer hub") }, leaseEnds: true,
 	})
 }
 
