@@ -31,6 +31,7 @@ type member struct {
 	drift       float64       // how much faster its clocks run: 0.01 is 1 %
 	stepped     time.Duration // by which its wall clock was set since
 	remade      int           // how many clusters had the name before
+	lives       int           // of their agents, when they went on under another name
 	cluster     *cluster
 	noPort      bool // its agent cannot be asked beside the bus
 	leaving     farewell

@@ -37,6 +37,8 @@ type hub struct {
 	requests map[uint64]Message
 	last     uint64
 	said     map[string]string  // last line about each member and operation
+	readers  uint64             // that this life had
+	reader   uint64             // of m
 	reports  *decision.Reports  // of this term
 	synced   map[string]bool    // buckets of which the snapshot was read in this term
 	early    map[string][]entry // changes that came before it: the bus gives both in order
@@ -126,6 +128,8 @@ func (h *hub) lead(ev lease.Event) {
 		case lease.Lead:
 			h.w.say("%s leads, term %d", h.name, e.Term)
 			h.term, h.m = e.Term, decision.New(decision.Options{Term: e.Term, Hub: h.name})
+			h.readers++
+			h.reader = h.readers
 			h.reports, h.synced, h.early = &decision.Reports{}, map[string]bool{}, map[string][]entry{}
 			h.load()
 		case lease.StepDown:
@@ -199,7 +203,7 @@ func (h *hub) load() {
 }
 
 func (h *hub) follow(m *decision.Machine, s decision.Source) {
-	h.w.Call(Link{h.name, storeName}, follow{Bucket: string(s)}, writeTimeout, func(answer any, ok bool) {
+	h.w.Call(Link{h.name, storeName}, follow{Bucket: string(s), Reader: h.reader}, writeTimeout, func(answer any, ok bool) {
 		all, read := answer.([]entry)
 		switch {
 		case h.m != m:
@@ -283,6 +287,9 @@ func (h *hub) Receive(m Message) {
 	}
 	switch b := m.Body.(type) {
 	case change:
+		if b.Reader != h.reader {
+			return // of an earlier term, or of one that listens
+		}
 		if !h.synced[b.Bucket] {
 			h.early[b.Bucket] = append(h.early[b.Bucket], b.Entry)
 			return

@@ -146,7 +146,7 @@ func (l *laws) membership(old, now entry) {
 func (w *World) exile(name string) {
 	on, n := w.members[name], w.nodes[name]
 	gone := fmt.Sprintf("%s(%d)", name, on.remade)
-	n.Name, n.exiled = gone, true
+	n.Name, n.exiled, on.lives = gone, true, n.life
 	if a, ok := n.part.(*agent); ok {
 		a.name = gone
 	}
@@ -168,5 +168,5 @@ func (w *World) exile(name string) {
 
 // another makes the next member of a name after old.
 func another(old *member) *member {
-	return &member{nodes: old.nodes, remade: old.remade + 1, noPort: old.noPort, spec: federation.MemberSpec{Place: old.spec.Place}}
+	return &member{nodes: old.nodes, remade: old.remade + 1, lives: old.lives, noPort: old.noPort, spec: federation.MemberSpec{Place: old.spec.Place}}
 }

@@ -54,7 +54,7 @@ func (w *World) join(name string, on *member) {
 	on.spec.ProbeURL, on.spec.JoinedAt = "https://"+name, w.now
 	on.spec.AgentAt = on.agentAt()
 	w.members[name] = on
-	life := 0
+	life := on.lives // what is under way to the one before is not for this one
 	if old := w.nodes[name]; old != nil {
 		life = old.life
 	}

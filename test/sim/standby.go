@@ -12,6 +12,7 @@ import (
 type observer struct {
 	h      *hub
 	m      *standby.Machine
+	reader uint64
 	synced map[string]bool
 	early  map[string][]entry
 }
@@ -21,7 +22,8 @@ func (h *hub) watch() {
 	if h.idle != nil {
 		return
 	}
-	o := &observer{h: h, m: standby.New(standby.Options{Hub: h.name, Name: h.name}), synced: map[string]bool{}, early: map[string][]entry{}}
+	h.readers++
+	o := &observer{h: h, reader: h.readers, m: standby.New(standby.Options{Hub: h.name, Name: h.name}), synced: map[string]bool{}, early: map[string][]entry{}}
 	h.idle = o
 	o.follow(string(decision.SourceMembers), func() {
 		o.follow(string(decision.SourceHealth), func() { o.step(standby.Synced{}) })
@@ -29,7 +31,7 @@ func (h *hub) watch() {
 }
 
 func (o *observer) follow(bucket string, then func()) {
-	o.h.w.Call(Link{o.h.name, storeName}, follow{Bucket: bucket}, writeTimeout, func(answer any, ok bool) {
+	o.h.w.Call(Link{o.h.name, storeName}, follow{Bucket: bucket, Reader: o.reader}, writeTimeout, func(answer any, ok bool) {
 		all, read := answer.([]entry)
 		switch {
 		case o.h.idle != o:
@@ -76,6 +78,7 @@ func (o *observer) receive(m Message) {
 
 func (o *observer) changed(b change) {
 	switch {
+	case b.Reader != o.reader:
 	case !o.synced[b.Bucket]:
 		o.early[b.Bucket] = append(o.early[b.Bucket], b.Entry)
 	case b.Bucket == string(decision.SourceMembers) && b.Entry.Value == nil:

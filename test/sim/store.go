@@ -42,6 +42,7 @@ type get struct{ Bucket, Key string }
 type follow struct {
 	Bucket  string
 	Durable bool
+	Reader  uint64 // of a node with several, which one; it follows a bucket once at a time
 }
 
 // ack says that these versions were taken in, and nothing of others: what came before
@@ -54,6 +55,7 @@ type ack struct {
 // change is one change of a followed bucket.
 type change struct {
 	Bucket string
+	Reader uint64 // as in follow
 	Entry  entry
 }
 
@@ -79,8 +81,10 @@ type follower struct {
 	node   string
 	life   int
 	bucket string
+	reader uint64
 	queue  []entry
 	busy   bool
+	ended  bool // its reader follows anew
 }
 
 func newStore(w *World, name string) *store {
@@ -119,7 +123,12 @@ func (s *store) Receive(m Message) {
 		} else {
 			s.w.Answer(m, s.all(b.Bucket))
 		}
-		s.followers = append(s.followers, &follower{node: m.From, life: s.w.nodes[m.From].life, bucket: b.Bucket})
+		s.followers = slices.DeleteFunc(s.followers, func(f *follower) bool {
+			again := f.node == m.From && f.bucket == b.Bucket && f.reader == b.Reader
+			f.ended = f.ended || again
+			return again
+		})
+		s.followers = append(s.followers, &follower{node: m.From, life: s.w.nodes[m.From].life, bucket: b.Bucket, reader: b.Reader})
 	}
 }
 
@@ -226,7 +235,7 @@ func (s *store) pump(f *follower, d time.Duration) {
 		n := s.w.nodes[f.node]
 		fault := s.w.links[Link{s.name, f.node}]
 		switch {
-		case n.life != f.life || n.part == nil:
+		case n.life != f.life || n.part == nil || f.ended:
 			return
 		case fault.Cut || n.paused.After(s.w.now) || s.w.chance(fault.Loss):
 			s.pump(f, 100*time.Millisecond)
@@ -236,7 +245,7 @@ func (s *store) pump(f *follower, d time.Duration) {
 		if !s.w.chance(fault.Duplicate) {
 			f.queue = f.queue[1:]
 		}
-		n.part.Receive(Message{From: s.name, To: f.node, Body: change{Bucket: f.bucket, Entry: e}})
+		n.part.Receive(Message{From: s.name, To: f.node, Body: change{Bucket: f.bucket, Reader: f.reader, Entry: e}})
 		s.w.touched(n)
 		s.pump(f, time.Millisecond+fault.Delay)
 	})
