@@ -50,6 +50,43 @@ func TestAgentAt(t *testing.T) {
 	expect("")
 }
 
+// TestSealKeyBesideAddress: an agent says both when it starts, and the one need not wait for
+// the other to be written.
+func TestSealKeyBesideAddress(t *testing.T) {
+	r := newRig(t)
+	r.cmdMembers([]string{"tokyo=ap-northeast"})
+	offer := func(key string) Reply {
+		t.Helper()
+		r.asked++
+		for _, e := range r.timed([]Event{SealKeyOffered{r.asked, federation.SealOffer{Member: "tokyo", Key: key}}}) {
+			if reply, ok := e.(Reply); ok {
+				return reply
+			}
+			r.execute(e)
+		}
+		t.Fatal("no answer")
+		return Reply{}
+	}
+	if reply := offer("key1"); reply.Refusal != nil {
+		t.Fatal(reply.Refusal)
+	}
+	if reply := offer("key1"); reply.Refusal == nil {
+		t.Error("a key that is still being written is known")
+	}
+	r.advance(time.Second)
+	r.greeter = r.members["tokyo"]
+	r.step(HelloArrived{1000, federation.Hello{Member: "tokyo", Incarnation: 1, ClusterID: "id-tokyo", Synced: true, AgentAt: "127.0.0.1:7601"}})
+	if !r.m.members["tokyo"].spec.busy() {
+		t.Fatal("the address is not being written")
+	}
+	if reply := offer("key1"); reply.Refusal != nil {
+		t.Errorf("a key that is known: %v", reply.Refusal)
+	}
+	if reply := offer("key2"); reply.Refusal == nil {
+		t.Error("two changes are written at once")
+	}
+}
+
 // TestRejoinIsHeard: a member that lost its state and joined again begins to count anew,
 // and its beats are those of who it is now.
 func TestRejoinIsHeard(t *testing.T) {

@@ -35,20 +35,25 @@ func (w *workload) unsealable(mem *member) string {
 }
 
 // sealKeyOffered takes the key that an agent wants secrets sealed to. Its works with
-// secrets are sent again then.
+// secrets are sent again then. One that the record has is known, whatever is being written.
 func (m *Machine) sealKeyOffered(ev SealKeyOffered) {
-	mem := m.steady(ev.Request, ev.Offer.Member, neverJoined(ev.Offer.Member))
-	switch {
-	case mem == nil:
-	case mem.spec.stored.SealKey == ev.Offer.Key:
+	if mem, ok := m.members[ev.Offer.Member]; ok && mem.hasSealKey(ev.Offer.Key) {
 		m.reply(ev.Request, federation.SealReply{Settled: mem.spec.stored.SealedTo == ev.Offer.Key})
-	default:
+		return
+	}
+	if mem := m.steady(ev.Request, ev.Offer.Member, neverJoined(ev.Offer.Member)); mem != nil {
 		spec := mem.spec.stored
 		spec.SealKey = ev.Offer.Key
 		m.putSpec(mem, spec)
 		m.note("Join", "member/"+mem.name, mem.name+" has a new seal key: its works with secrets are sealed and sent again")
 		m.reply(ev.Request, federation.SealReply{})
 	}
+}
+
+// hasSealKey reports whether the record has the key, also after what is being written.
+func (mem *member) hasSealKey(key string) bool {
+	r := &mem.spec
+	return r.stored.SealKey == key && !r.reading && (r.write == 0 || r.attempt.SealKey == key)
 }
 
 // putSpec writes the record of a member for which no write is under way.
