@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -55,6 +56,7 @@ type leadership struct {
 	heads    *heads
 	traces   *traces
 	imports  *imports
+	imported uint64 // its revision that members were told last
 	inspections
 }
 
@@ -257,10 +259,17 @@ func (l *leadership) beat(ctx context.Context, e decision.SendHubBeat) {
 		return
 	}
 	imports := l.imports.sourcesAre(e.Beat.Members)
-	for member, account := range l.dir.everyMember() {
-		own := e.For(member)
-		own.Imports = imports
-		_ = bus.Publish(subject.DownBeat(account), federationv1.EncodeHubBeat(own))
+	to := e.To
+	if imports != l.imported {
+		to = slices.Collect(maps.Keys(l.dir.everyMember()))
+	}
+	l.imported = imports
+	for _, member := range to {
+		if account, ok := l.dir.accountOf(member); ok && account != "" {
+			own := e.For(member)
+			own.Imports = imports
+			_ = bus.Publish(subject.DownBeat(account), federationv1.EncodeHubBeat(own))
+		}
 	}
 }
 
