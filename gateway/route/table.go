@@ -62,12 +62,13 @@ type Table struct {
 	services map[federation.Key]map[string]Export // by service, then member
 
 	Workloads   map[federation.Key]federation.Workload
-	Assignments map[federation.Key]federation.Assignment
-	Operations  map[string]federation.Operation // by id
-	Scores      map[string]federation.Feed      // from outside, by name
+	Assignments map[federation.Key]federation.Assignment // without what they explain of members
+	Operations  map[string]federation.Operation          // by id
+	Scores      map[string]federation.Feed               // from outside, by name
 	StatusRules map[string]federation.StatusRule
 	Events      []federation.Event // oldest first, at most MaxEvents
 	statuses    map[federation.Key]map[string]*federation.WorkStatus
+	decided     map[federation.Key][]byte // as in Decided
 }
 
 // MaxEvents bounds the history that a gateway holds.
@@ -113,7 +114,7 @@ func NewBuilder() *Builder {
 			Members: map[string]Member{}, services: map[federation.Key]map[string]Export{},
 			Workloads: map[federation.Key]federation.Workload{}, Assignments: map[federation.Key]federation.Assignment{},
 			Operations: map[string]federation.Operation{}, Scores: map[string]federation.Feed{}, StatusRules: map[string]federation.StatusRule{},
-			statuses: map[federation.Key]map[string]*federation.WorkStatus{},
+			statuses: map[federation.Key]map[string]*federation.WorkStatus{}, decided: map[federation.Key][]byte{},
 		},
 		touched: map[federation.Key]bool{}, reported: map[federation.Key]bool{},
 		read: map[string]*progress{},
@@ -126,7 +127,7 @@ func (b *Builder) Table() *Table {
 	b.next.Withdrawn = b.withdrawn()
 	b.next.Lacks = b.lacks()
 	t := b.next
-	b.shared = shared{true, true, true, true, true, true, true, true}
+	b.shared = shared{true, true, true, true, true, true, true, true, true}
 	clear(b.touched)
 	clear(b.reported)
 	b.copied = 0
@@ -150,7 +151,7 @@ func (b *Builder) withdrawn() []string {
 
 // shared says of each map of a table whether the last table has it too.
 type shared struct {
-	members, services, workloads, assignments, operations, scores, rules, statuses bool
+	members, services, workloads, assignments, operations, scores, rules, statuses, decided bool
 }
 
 // own returns a map to change: a copy if the last table has it too.

@@ -69,14 +69,22 @@ func (b *Builder) RemoveWorkload(k federation.Key) {
 	delete(own(b, &b.next.Workloads, &b.shared.workloads), k)
 }
 
-// SetAssignment takes a record of bucket "assignments".
-func (b *Builder) SetAssignment(a federation.Assignment) {
+// SetAssignment takes a record of bucket "assignments", and what it was read from. What it
+// explains of every member is larger than all the rest, and is not kept: who wants it reads
+// it again.
+func (b *Builder) SetAssignment(a federation.Assignment, from []byte) {
+	a.Explanation.Members, a.Explanation.Changes = nil, nil
 	own(b, &b.next.Assignments, &b.shared.assignments)[a.Workload] = a
+	own(b, &b.next.decided, &b.shared.decided)[a.Workload] = from
 }
+
+// Decided is what the assignment of the workload was read from; nil when there is none.
+func (t *Table) Decided(k federation.Key) []byte { return t.decided[k] }
 
 // RemoveAssignment forgets an assignment that ended.
 func (b *Builder) RemoveAssignment(k federation.Key) {
 	delete(own(b, &b.next.Assignments, &b.shared.assignments), k)
+	delete(own(b, &b.next.decided, &b.shared.decided), k)
 }
 
 // SetStatus takes a record of bucket "status".
