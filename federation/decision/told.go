@@ -14,6 +14,16 @@ const (
 	tellUnless = time.Minute      // that is not heard at all
 )
 
+// crowdWithin is how long a hub that begins may let many members connect before it takes
+// their reports.
+const crowdWithin = 3 * time.Second
+
+// Crowded reports whether members still have to connect that are more than a few. What
+// those tell that are there would be in their way.
+func (m *Machine) Crowded() bool {
+	return !m.ready || m.health.Crowded() && m.now.Before(m.began.Add(crowdWithin))
+}
+
 // awaitTold begins the wait when there are assignments and not one report.
 func (m *Machine) awaitTold() {
 	assigned := false

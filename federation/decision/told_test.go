@@ -1,6 +1,7 @@
 package decision
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -94,5 +95,35 @@ func TestToldLate(t *testing.T) {
 	r.advance(tellUnless - 40*time.Second)
 	if got := handed(); len(got) != 2 || !strings.Contains(got[0], "to frankfurt") || !strings.Contains(got[1], "to frankfurt") {
 		t.Errorf("handed out to one that is not heard: %v", got)
+	}
+}
+
+// TestCrowded: a hub that begins waits with reports while more than a few members have
+// not connected again, and not for long.
+func TestCrowded(t *testing.T) {
+	for _, c := range []struct {
+		members int
+		mute    bool
+		want    bool
+	}{{3, true, false}, {20, true, true}, {20, false, false}} {
+		r := newRig(t)
+		var names []string
+		for i := range c.members {
+			names = append(names, fmt.Sprintf("m%02d=eu-central", i))
+		}
+		r.cmdMembers(names)
+		r.advance(3 * time.Second)
+		for _, a := range r.members {
+			a.mute = c.mute
+		}
+		r.boot()
+		r.advance(time.Second)
+		if got := r.m.Crowded(); got != c.want {
+			t.Errorf("%+v: crowded after a second: %v", c, got)
+		}
+		r.advance(crowdWithin)
+		if r.m.Crowded() {
+			t.Errorf("%+v: it still is", c)
+		}
 	}
 }

@@ -56,7 +56,9 @@ type leadership struct {
 	heads    *heads
 	traces   *traces
 	imports  *imports
-	imported uint64 // its revision that members were told last
+	taking   chan struct{} // closed once reports are taken
+	crowded  bool          // until then
+	imported uint64        // its revision that members were told last
 	inspections
 }
 
@@ -79,7 +81,7 @@ func (h *Hub) lead(ctx context.Context, r reigning) error {
 		writers: map[string]*mailbox.Box[write]{}, stores: map[string]*mailbox.Box[write]{},
 		group: group, pending: newPending(), quotas: newQuotas(), told: map[string]federation.OperationState{},
 		backups: newBackups(), unread: len(decision.Sources()),
-		heads: newHeads(), traces: newTraces(), imports: newImports(r.term),
+		heads: newHeads(), traces: newTraces(), imports: newImports(r.term), taking: make(chan struct{}), crowded: true,
 	}
 	var err error
 	if l.buckets, err = h.openBuckets(ctx); err != nil {
@@ -181,6 +183,10 @@ func (l *leadership) step(ctx context.Context, evs ...decision.Event) {
 		l.execute(ctx, effect)
 	}
 	l.acts()
+	if l.crowded && !l.machine.Crowded() {
+		l.crowded = false
+		close(l.taking)
+	}
 }
 
 // relieved puts what this hub has heard so far before the event with which the machine

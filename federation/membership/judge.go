@@ -72,13 +72,16 @@ func (m *Machine) suspectAt(mem *member) time.Time {
 	at := mem.heard.Add(m.patience(mem))
 	if mem.expected {
 		come := m.found.Add(stillCome)
-		if m.expected > crowd {
+		if m.Crowded() {
 			come = m.found.Add(crowdCome)
 		}
 		at = latest(at, earliest(come, mem.heard.Add(m.opts.Lone)))
 	}
 	return at
 }
+
+// Crowded reports whether many members are to be heard for the first time.
+func (m *Machine) Crowded() bool { return m.expected > crowd }
 
 // expect notes whether a member is to be heard for the first time.
 func (m *Machine) expect(mem *member, expected bool) {
