@@ -19,8 +19,8 @@ type Event struct {
 }
 
 // HubBeat is what the hub's leader says four times a second on core NATS: to
-// agents, that it hears them, each its own part (For); to gateways, which members carry
-// traffic. It needs no store, so a traffic shift does not wait for one.
+// agents, that it hears them, each its own part (For), where there are many less often; to
+// gateways, which members carry traffic. It needs no store, so a traffic shift does not wait for one.
 type HubBeat struct {
 	// Term is the term of the hub's leadership; it grows with each new leader,
 	// and receivers ignore beats of a lower one.

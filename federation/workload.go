@@ -3,6 +3,7 @@ package federation
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -118,14 +119,19 @@ type AssignedMember struct {
 	Shifted bool `json:"shifted,omitempty"`
 }
 
-// Replicas returns the share of member, and whether it is in the set.
-func (a Assignment) Replicas(member string) (int64, bool) {
-	for _, m := range a.Members {
-		if m.Member == member {
-			return m.Replicas, true
-		}
+// Share returns what the member has of the workload, and whether it is in the set.
+func (a *Assignment) Share(member string) (AssignedMember, bool) {
+	i, found := slices.BinarySearchFunc(a.Members, member, func(m AssignedMember, name string) int { return strings.Compare(m.Member, name) })
+	if !found {
+		return AssignedMember{}, false
 	}
-	return 0, false
+	return a.Members[i], true
+}
+
+// Replicas returns the size of the member's share, and whether it is in the set.
+func (a Assignment) Replicas(member string) (int64, bool) {
+	share, found := a.Share(member)
+	return share.Replicas, found
 }
 
 // Explanation says for every member why it was chosen or not. It is part of the

@@ -181,7 +181,7 @@ func applyAssignment(b *route.Builder, e messaging.Entry) error {
 	}
 	a, err := federationv1.DecodeAssignment(e.Value)
 	if err == nil {
-		b.SetAssignment(a)
+		b.SetAssignment(a, e.Value)
 	}
 	return err
 }

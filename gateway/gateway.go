@@ -166,8 +166,13 @@ func (g *Gateway) Table() *route.Table { return g.table.Load() }
 // is there. Ask for it before loading the table.
 func (g *Gateway) Changed() <-chan struct{} { return *g.changed.Load() }
 
-// swapEvery bounds how often a new table is made under a storm of changes.
-const swapEvery = 5 * time.Millisecond
+// What bounds how often a new table is made under a storm of changes: a wait, and the
+// longer one the more of the last table had to be copied for it.
+const (
+	swapEvery  = 5 * time.Millisecond
+	swapCost   = 500 * time.Nanosecond  // for each entry copied, some ten times what that takes
+	swapSeldom = 100 * time.Millisecond // and no longer
+)
 
 // Run follows the bus and answers clients until ctx ends. It returns nil then,
 // and only after all that it started has stopped.
@@ -209,23 +214,26 @@ func (g *Gateway) swap(ctx context.Context) error {
 			return ctx.Err()
 		case <-g.dirty:
 		}
-		g.publish()
+		copied := g.publish()
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(swapEvery):
+		case <-time.After(min(swapEvery+time.Duration(copied)*swapCost, swapSeldom)):
 		}
 	}
 }
 
-func (g *Gateway) publish() {
+// publish shows the next table, and returns how many entries were copied for it.
+func (g *Gateway) publish() int {
 	g.mu.Lock()
 	g.builder.SetSynced(len(g.missing) == 0)
+	copied := g.builder.Copied()
 	table := g.builder.Table()
 	g.mu.Unlock()
 	next := make(chan struct{})
 	g.table.Store(table)
 	close(*g.changed.Swap(&next))
+	return copied
 }
 
 // beatEvery is how often a gateway says which hub beat its table has.

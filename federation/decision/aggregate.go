@@ -33,35 +33,51 @@ type MemberState struct {
 	Revision   federation.Revision
 }
 
+// Reported is what is known of a workload's members.
+type Reported struct {
+	Statuses map[string]*federation.WorkStatus // of the workload, by member
+	Health   func(member string) federation.HealthRecord
+}
+
 // Aggregate says how a workload is, from its assignment and what its members
 // report. A member that is silent reads Unknown, never what it said last. The
 // state is Ready only when every member is ready with the user's last version
 // and no demand is unmet; else it is the most serious of the members' states:
 // Unknown, Failed, Held, Removing, Progressing, Pending.
-func Aggregate(w federation.Workload, a federation.Assignment, statuses []federation.WorkStatus, health map[string]federation.HealthRecord) WorkloadState {
-	byMember := map[string]federation.WorkStatus{}
-	for _, s := range statuses {
-		if s.Workload == w.Key {
-			byMember[s.Member] = s
-		}
-	}
-	out := WorkloadState{State: federation.WorkReady, Unmet: a.Unmet, Replicas: a.Unmet}
+func Aggregate(w federation.Workload, a federation.Assignment, r Reported) WorkloadState {
+	out := WorkloadState{State: federation.WorkReady, Unmet: a.Unmet, Replicas: a.Unmet, Members: make([]MemberState, 0, len(a.Members))}
+	reported := 0
 	for _, share := range a.Members {
-		st, known := byMember[share.Member]
-		delete(byMember, share.Member)
-		v := memberState(share, st, known, health[share.Member])
+		st := r.Statuses[share.Member]
+		if st != nil {
+			reported++
+		}
+		v := memberState(share, st, r.Health(share.Member))
 		if v.State == federation.WorkReady && st.WorkloadRevision < w.Revision {
 			v.State, v.Message = federation.WorkProgressing, "still runs the version before"
 		}
 		out.add(v)
 	}
-	for _, st := range byMember {
-		if running(st) {
-			out.Members = append(out.Members, leaving(st, health[st.Member]))
-		}
+	if reported < len(r.Statuses) {
+		out.Members = append(out.Members, r.leaving(a)...)
 	}
 	slices.SortFunc(out.Members, func(x, y MemberState) int { return cmp.Compare(x.Member, y.Member) })
 	out.conclude(w, a)
+	return out
+}
+
+// leaving lists the members that run the workload but are not assigned to.
+func (r Reported) leaving(a federation.Assignment) []MemberState {
+	assigned := map[string]bool{}
+	for _, share := range a.Members {
+		assigned[share.Member] = true
+	}
+	var out []MemberState
+	for name, st := range r.Statuses {
+		if !assigned[name] && running(*st) {
+			out = append(out, leaving(*st, r.Health(name)))
+		}
+	}
 	return out
 }
 
@@ -91,16 +107,17 @@ func (s *WorkloadState) conclude(w federation.Workload, a federation.Assignment)
 	}
 }
 
-func memberState(share federation.AssignedMember, st federation.WorkStatus, known bool, h federation.HealthRecord) MemberState {
-	v := MemberState{
-		Member: share.Member, Replicas: share.Replicas, Health: h.Health, State: federation.WorkPending,
-		ObservedAt: st.ObservedAt, Epoch: st.Epoch, Revision: st.WorkloadRevision,
+// memberState is the line of a member that is assigned to; st is nil when it has said nothing.
+func memberState(share federation.AssignedMember, st *federation.WorkStatus, h federation.HealthRecord) MemberState {
+	v := MemberState{Member: share.Member, Replicas: share.Replicas, Health: h.Health, State: federation.WorkPending}
+	if st != nil {
+		v.ObservedAt, v.Epoch, v.Revision = st.ObservedAt, st.Epoch, st.WorkloadRevision
 	}
 	switch {
 	case !h.Health.Known() || h.Masked != "" && h.Health == federation.Unreachable:
 		v.State, v.Stale = federation.WorkUnknown, true
 		v.Message = fmt.Sprintf("%s is %s", share.Member, h.Health)
-	case !known || st.Epoch < share.Since || !running(st):
+	case st == nil || st.Epoch < share.Since || !running(*st):
 		v.Message = "not landed yet"
 	default:
 		v.State, v.Ready, v.Message = st.State, st.Ready, st.Message

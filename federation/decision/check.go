@@ -31,6 +31,9 @@ func (m *Machine) checkWorkload(w *workload) error {
 	if err := checkShares(w.record.stored); err != nil {
 		return err
 	}
+	if err := m.checkLooked(w); err != nil {
+		return err
+	}
 	if w.record.write != 0 && m.writes[w.record.write].gone {
 		return nil
 	}
@@ -41,6 +44,22 @@ func (m *Machine) checkWorkload(w *workload) error {
 		if wk := w.works[name]; wk.order.epoch > max(w.record.stored.Epoch, w.highest) {
 			return fmt.Errorf("law 3: %s was handed epoch %d, stored is %d", name, wk.order.epoch, w.record.stored.Epoch)
 		}
+	}
+	return nil
+}
+
+// checkLooked: what the last look at all members found still holds when only some are
+// looked at.
+func (m *Machine) checkLooked(w *workload) error {
+	if w.looked.served != m.served || m.touched[w.key] || m.operating() || !w.current() {
+		return nil
+	}
+	found := w.looked.awaited
+	if s, has := w.record.stored.Share(found); has && m.awaits(w, s) {
+		return nil // others may be awaited too
+	}
+	if awaited := m.awaited(w); awaited != found {
+		return fmt.Errorf("law 8: a move waits for %q, and %q was found", awaited, found)
 	}
 	return nil
 }

@@ -45,4 +45,6 @@
 //  6. A share in a lost member moves only after its dwell and with the brake's
 //     leave, or with a person's.
 //  7. At most one operation masks a member, and only while its record says so.
+//  8. What was found of a workload when all its members were looked at still holds while
+//     only some are, of which there is news.
 package decision

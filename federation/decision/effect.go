@@ -110,13 +110,14 @@ type ReadRecord struct {
 	Name   string
 }
 
-// SendHubBeat says what the hub knows to every gateway, on core NATS, and to every
-// member its part of that. One that is Early, since traffic must shift, is for the
+// SendHubBeat says what the hub knows to every gateway, on core NATS, and to the members
+// in To their part of that. One that is Early, since traffic must shift, is for the
 // gateways alone: members hear the next.
 type SendHubBeat struct {
 	Beat  federation.HubBeat
 	Early bool
 	Looks map[string][]federation.Look // what each member is to look at; never changed
+	To    []string                     // sorted
 }
 
 // For is what one member hears of it.

@@ -6,19 +6,35 @@ import "github.com/hansa-io/hansa/placement"
 // more can be chosen (it joined, came back, or was uncordoned), it runs there too: that
 // moves nothing. Divided ones stay as they are until somebody rebalances or fails back.
 
-// comes notes that a member may be chosen that could not be.
-func (m *Machine) comes() {
+// comes notes that the member may be chosen that could not be; nil: any.
+func (m *Machine) comes(mem *member) {
 	m.roster++
+	if mem == nil {
+		m.came = m.roster
+	} else {
+		mem.came = m.roster
+	}
 	m.worldChanged()
 }
 
 // lacks says that the workload may be missing in a member that has come since it was
-// decided.
+// decided. When a hub begins all come, and have what they had.
 func (m *Machine) lacks(w *workload) bool {
-	if w.spec == nil || w.roster == m.roster {
+	switch {
+	case w.spec == nil || w.roster == m.roster || w.spec.Placement.Replicas.Mode != "Duplicated" && w.demand.Replicated:
 		return false
+	case m.came > w.roster:
+		return true
 	}
-	return w.spec.Placement.Replicas.Mode == "Duplicated" || !w.demand.Replicated
+	for name, mem := range m.members {
+		if mem.came <= w.roster {
+			continue
+		}
+		if _, has := w.record.stored.Share(name); !has {
+			return true
+		}
+	}
+	return false
 }
 
 // replicasIn is how many replicas a member should have of a workload that is not divided.

@@ -50,6 +50,9 @@ func (m *Machine) learn(mem *member) {
 
 // setVerdict takes over a verdict about a member, and keeps those that are lost at hand.
 func (m *Machine) setVerdict(mem *member, r federation.HealthRecord, withdrawn bool) {
+	if served := mem.verdict.Health.Known() && !mem.withdrawn; served != (r.Health.Known() && !withdrawn) {
+		m.served++
+	}
 	mem.verdict, mem.withdrawn = r, withdrawn
 	if mem.lost() {
 		m.gone[mem.name] = mem
@@ -78,6 +81,9 @@ func (m *Machine) applyEvidence(ev Event) {
 	switch ev := ev.(type) {
 	case BeatArrived:
 		if mem, ok := m.members[ev.Beat.Member]; ok {
+			if mem.heardAt.IsZero() {
+				m.noteTelling(mem)
+			}
 			mem.heardAt = m.now
 			if said, ok := m.health.Said(ev.Beat.HubSequence); ok && ev.Beat.HubTerm == m.opts.Term {
 				mem.contact.Echoed(m.now, said)
@@ -157,7 +163,7 @@ func (m *Machine) transition(t membership.Transition) {
 	m.note("Health", "member/"+t.Member, fmt.Sprintf("%s: %s → %s: %s", t.Member, t.From, t.To, t.Record.Reason))
 	switch t.To {
 	case federation.Suspect:
-		mem.suspectAt = m.now
+		mem.suspectAt, mem.passed = m.now, m.decided+1
 	case federation.Unreachable:
 		mem.lostAt, mem.factor = m.now, max(1, t.DwellFactor)
 		if mem.suspectAt.Before(mem.heardAt) {
@@ -169,12 +175,32 @@ func (m *Machine) transition(t membership.Transition) {
 		m.spare(mem)
 	case federation.Healthy:
 		m.spare(mem)
-		m.comes()
+		if t.From != federation.Suspect || mem.passed != m.decided+1 {
+			m.comes(mem)
+		}
 		if t.From == federation.Joining {
 			m.reconsider()
 		}
 	}
-	m.touchAll()
+	if blinks(t.From) && blinks(t.To) {
+		m.blinked(mem)
+	} else {
+		m.touchAll()
+	}
+}
+
+// blinks: from one of these to another, a member keeps what it has, and serves. A thousand
+// do at once when the hub begins.
+func blinks(h federation.Health) bool { return h == federation.Healthy || h == federation.Suspect }
+
+// blinked looks again at what a member that is not Healthy has to wait for.
+func (m *Machine) blinked(mem *member) {
+	m.changed()
+	for k, w := range m.workloads {
+		if w.stuck[mem.name] != nil {
+			m.consider(k)
+		}
+	}
 }
 
 // stepRecords writes the verdicts and operations that the store does not have.
@@ -246,6 +272,7 @@ func (m *Machine) stepBeat() {
 	e := SendHubBeat{Beat: b, Early: early}
 	if !early {
 		e.Looks = m.health.Looks()
+		e.To = m.hearers(e)
 	}
 	m.emit(e)
 	if !early {

@@ -2,7 +2,6 @@ package decision
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/hansa-io/hansa/federation"
 	"github.com/hansa-io/hansa/federation/membership"
@@ -106,7 +105,7 @@ func (m *Machine) adjudge(mem *member, hold federation.Holding, reply *federatio
 		w.highest, w.holder = hold.Epoch, mem.name
 		m.touch(w.key)
 	}
-	share, assigned := shareWith(a, mem.name)
+	share, assigned := a.Share(mem.name)
 	assigned = assigned && !w.deleted()
 	switch {
 	case hold.Epoch > a.Epoch && !w.deleted(): // by a decision that this hub does not know
@@ -127,19 +126,11 @@ func (m *Machine) adjudge(mem *member, hold federation.Holding, reply *federatio
 	return true
 }
 
-func shareWith(a federation.Assignment, member string) (federation.AssignedMember, bool) {
-	i := slices.IndexFunc(a.Members, func(s federation.AssignedMember) bool { return s.Member == member })
-	if i < 0 {
-		return federation.AssignedMember{}, false
-	}
-	return a.Members[i], true
-}
-
 // noteHeld remembers that the member has something to be taken back, when nothing else
 // says so.
 func (m *Machine) noteHeld(w *workload, member string, hold federation.Holding) {
 	if _, reported := w.statuses[member]; !reported && w.works[member] == nil {
-		w.works[member] = &work{order: order{epoch: hold.Epoch}}
+		w.works[member], w.looked = &work{order: order{epoch: hold.Epoch}}, looked{}
 	}
 }
 

@@ -105,9 +105,12 @@ func (m *Machine) spare(mem *member) {
 		if w.record.busy() && w.released[mem.name] != "" {
 			continue // the decision to move is on its way
 		}
-		delete(w.dwells, mem.name)
-		delete(w.released, mem.name)
-		m.touch(k)
+		_, dwells := w.dwells[mem.name]
+		if _, moves := w.released[mem.name]; dwells || moves {
+			delete(w.dwells, mem.name)
+			delete(w.released, mem.name)
+			m.touch(k)
+		}
 	}
 }
 

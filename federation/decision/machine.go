@@ -65,14 +65,16 @@ type Machine struct {
 	dirty   map[federation.Key]bool // may need a decision
 	fresh   map[federation.Key]bool // of the dirty, those not looked at since
 	touched map[federation.Key]bool // may need works
+	served  uint64                  // counts whenever what a member has may begin or cease to serve
 	timed   map[federation.Key]bool // have something to do at a time
 	bereft  map[federation.Key]bool // may have a share in a lost member
 	world   uint64                  // grows when a decision may come out differently
+	decided uint64                  // counts the runs of placement
 
 	claims  map[federation.Key]map[string]bool // operations that a workload's move belongs to
 	startup map[federation.Key][]time.Duration // measured times to ready
 
-	toldBy     time.Time               // until when members may tell what they have of earlier hubs
+	toldBy     time.Time               // when those are looked at again that may tell what they have of earlier hubs
 	unrecorded map[federation.Key]bool // measured or proven, and not yet in the record
 	recordAt   time.Time               // when it goes there
 
@@ -88,6 +90,7 @@ type Machine struct {
 	batchAt     time.Time       // when gathered changes are decided
 	worldAt     time.Time       // when demand without a place is tried again
 	roster      uint64          // counts whenever a member may be chosen that could not be
+	came        uint64          // roster when that could be any
 	sealing     string          // the ended operation whose last record is being written
 	grants      lease.Grants
 	audit       audit
@@ -104,6 +107,7 @@ type Machine struct {
 	writes   map[uint64]writing
 	lastID   uint64
 	sequence uint64    // of the last hub beat
+	turn     int       // counts those that members hear
 	beaten   time.Time // when it went out
 	beatAt   time.Time // when the next one is due
 	beatNow  bool      // one is due at once
@@ -129,6 +133,7 @@ func New(opts Options) *Machine {
 		dirty:      map[federation.Key]bool{},
 		fresh:      map[federation.Key]bool{},
 		touched:    map[federation.Key]bool{},
+		served:     1,
 		timed:      map[federation.Key]bool{},
 		bereft:     map[federation.Key]bool{},
 		claims:     map[federation.Key]map[string]bool{},
@@ -353,7 +358,7 @@ func (m *Machine) consider(k federation.Key) { m.dirty[k], m.fresh[k] = true, tr
 // touch marks a workload: a decision and works may be due.
 func (m *Machine) touch(k federation.Key) {
 	m.consider(k)
-	m.touched[k] = true
+	m.touchWorks(k)
 	if w := m.workloads[k]; w != nil && m.hasLost(w) {
 		m.bereft[k], m.checkDwells = true, true
 	}

@@ -19,12 +19,16 @@ type member struct {
 	verdict federation.HealthRecord         // as it is now
 	record  record[federation.HealthRecord] // as the store has it
 
-	withdrawn bool                           // its endpoints must not be in answers
-	confirmed bool                           // a person let it stop more than the budget
-	heardAt   time.Time                      // when its last beat came
-	contact   lease.Contact                  // whether it can have attested for others
+	withdrawn bool          // its endpoints must not be in answers
+	confirmed bool          // a person let it stop more than the budget
+	heardAt   time.Time     // when its last beat came
+	contact   lease.Contact // whether it can have attested for others
+	told      told
+	tellsBy   time.Time                      // until when it may tell what it has of earlier hubs; zero: it need not
 	elsewhere bool                           // it follows another hub
 	suspectAt time.Time                      // when it became Suspect last
+	passed    uint64                         // Machine.decided then, and 1
+	came      uint64                         // Machine.roster when it could be chosen last, and could not before
 	lostAt    time.Time                      // when it became Unreachable last
 	fenceAt   time.Time                      // when it is fenced by itself; zero: never
 	factor    float64                        // by which an Auto dwell is longer, for want of evidence
@@ -129,7 +133,7 @@ func (m *Machine) recount(mem *member) {
 
 // reconsider lets every workload be looked at again in the next world.
 func (m *Machine) reconsider() {
-	m.comes()
+	m.comes(nil)
 	m.worldAt = m.now
 	m.touchAll()
 }
@@ -182,7 +186,7 @@ func (m *Machine) factsChanged(f federation.MemberFacts) {
 		m.differs(mem)
 	}
 	if first {
-		m.comes()
+		m.comes(mem)
 	} else {
 		m.worldChanged()
 	}

@@ -124,7 +124,7 @@ func (m *Machine) cause(w *workload) (reason string, urgent bool) {
 	if a.Unmet > 0 && w.tried < m.world {
 		return "room changed", false
 	}
-	if m.lacks(w) && w.tried < m.world {
+	if w.tried < m.world && m.lacks(w) {
 		return "a member came", false
 	}
 	return "", false
@@ -242,6 +242,7 @@ func (m *Machine) place(batch []*workload, reasons []string) {
 		others[i] = m.request(w)
 	}
 	made := m.keep(snap, reqs, others)
+	m.decided++
 	for i, d := range made.decide() {
 		w, reason := slices.Concat(batch, victims)[i], d.Preempted
 		if i < len(batch) {

@@ -26,7 +26,7 @@ func (m *Machine) ruled(kinds ...federation.GroupKind) {
 	for k, w := range m.workloads {
 		if w.spec != nil && slices.ContainsFunc(kinds, func(g federation.GroupKind) bool { return w.kinds[g] }) {
 			m.rule(w)
-			m.touched[k] = true
+			m.touchWorks(k)
 		}
 	}
 }

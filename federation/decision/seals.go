@@ -87,7 +87,8 @@ func (m *Machine) noteSeals(mem *member) {
 			continue
 		}
 		if wk := w.works[mem.name]; wk == nil || wk.write != 0 || wk.order.key != spec.SealKey {
-			mem.unsealed[k], m.touched[k] = true, true
+			mem.unsealed[k] = true
+			m.touchWork(w, mem.name)
 		}
 	}
 }

@@ -52,12 +52,12 @@ func (m *Machine) target(w *workload, mem *member, replicas int64) manifest.Targ
 // differs: overrides may count in the member that did not, or no more.
 func (m *Machine) differs(mem *member) {
 	mem.traits++
-	for k, w := range m.workloads {
+	for _, w := range m.workloads {
 		if w.spec == nil || len(w.spec.Placement.Overrides) == 0 {
 			continue
 		}
 		if _, has := w.record.stored.Replicas(mem.name); has {
-			m.touched[k] = true
+			m.touchWork(w, mem.name)
 		}
 	}
 }

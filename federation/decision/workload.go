@@ -27,6 +27,8 @@ type workload struct {
 	record   record[federation.Assignment]
 	statuses map[string]federation.WorkStatus // by member
 	works    map[string]*work                 // by member
+	news     map[string]bool                  // members of which something has come while it is touched; nil: any
+	looked   looked
 
 	dwells    map[string]time.Time          // lost member → when its share may move
 	released  map[string]string             // lost member → why its share moves now
@@ -194,6 +196,9 @@ func (m *Machine) statusChanged(s federation.WorkStatus) {
 	if known && (s.Incarnation < old.Incarnation || s.Incarnation == old.Incarnation && s.Sequence < old.Sequence) {
 		return
 	}
+	if !known {
+		m.noteTelling(m.members[s.Member])
+	}
 	w.counted[s.Member] = m.countedIn(w, s.Member)
 	w.statuses[s.Member] = s
 	if s.State == federation.WorkRemoved && w.once() {
@@ -201,7 +206,7 @@ func (m *Machine) statusChanged(s federation.WorkStatus) {
 	}
 	m.measure(w, old, s)
 	m.noteStuck(w, s)
-	m.touched[s.Workload] = true
+	m.touchWork(w, s.Member)
 	w.highest = max(w.highest, s.Epoch)
 	if s.Epoch > w.record.stored.Epoch {
 		m.consider(s.Workload)

@@ -67,6 +67,7 @@ func (m *Machine) stepWorks() {
 		if w == nil || w.deadline().IsZero() {
 			delete(m.timed, k)
 		} else if at := w.deadline(); !at.IsZero() && !m.now.Before(at) {
+			w.news = nil
 			m.handOut(w)
 			w.postpone(m.now)
 		}
@@ -90,6 +91,8 @@ func (m *Machine) tierOf(k federation.Key) int {
 // handOut brings the works of one workload to where its assignment wants them.
 // Nothing is handed out while it is not certain what the store holds.
 func (m *Machine) handOut(w *workload) {
+	news, last := w.news, w.looked
+	w.news, w.looked = nil, looked{}
 	if w.record.busy() || w.record.revision == 0 || w.spec == nil && !w.deleted() {
 		return
 	}
@@ -97,31 +100,9 @@ func (m *Machine) handOut(w *workload) {
 		m.cleanUp(w)
 		return
 	}
-	if !w.current() {
-		return
+	if w.current() && !m.handSome(w, last, news) {
+		m.handAll(w)
 	}
-	moved := m.moved(w)
-	h := &handing{w: w, keeps: !moved && !w.once()}
-	for _, s := range w.record.stored.Members {
-		m.hand(h, s)
-	}
-	for _, name := range m.strays(w) {
-		if m.mayTakeBack(w, name, moved) {
-			m.takeBack(w, name)
-		}
-	}
-}
-
-// moved reports whether every share that grew is ready where it grew, so that
-// what the assignment takes away may go. Shares that did not grow do not count:
-// an old fault of a workload does not hold up its moves.
-func (m *Machine) moved(w *workload) bool {
-	for _, s := range w.record.stored.Members {
-		if w.grew(s) && !m.standsReady(w, s) {
-			return false
-		}
-	}
-	return true
 }
 
 // standsReady reports whether the member serves and has its whole share ready.
@@ -162,7 +143,7 @@ func (m *Machine) hand(h *handing, s federation.AssignedMember) {
 	wk := w.works[s.Member]
 	if wk == nil {
 		st, known := w.statuses[s.Member]
-		if !known && m.tells(w) {
+		if !known && m.tells(w, mem) {
 			return
 		}
 		wk = &work{}
@@ -312,8 +293,8 @@ func (m *Machine) workDone(wr writing, ev WriteDone) {
 		return
 	}
 	wk := w.works[wr.name]
-	wk.write = 0
-	m.touched[wr.key], m.lookAgain = true, true
+	wk.write, m.lookAgain = 0, true
+	m.touchWork(w, wr.name)
 	switch {
 	case ev.Outcome == Rejected:
 		m.fail(w, wk, wr.name, ev.Detail)

@@ -112,11 +112,13 @@ func TestDay(t *testing.T) {
 	}
 	reported := w.ready(first)
 	load.Revision = rev
-	records := map[string]federation.HealthRecord{}
-	for name := range agents {
-		records[name] = federation.HealthRecord{Member: name, Health: federation.Healthy}
+	reports := decision.Reported{Statuses: map[string]*federation.WorkStatus{}, Health: func(member string) federation.HealthRecord {
+		return federation.HealthRecord{Member: member, Health: federation.Healthy}
+	}}
+	for i := range reported {
+		reports.Statuses[reported[i].Member] = &reported[i]
 	}
-	if state := decision.Aggregate(load, first, reported, records); state.State != federation.WorkReady || state.Ready != 6 {
+	if state := decision.Aggregate(load, first, reports); state.State != federation.WorkReady || state.Ready != 6 {
 		t.Errorf("the members' reports come to %+v", state)
 	}
 	work := agents["tokyo"].history()[0]

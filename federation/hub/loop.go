@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -55,6 +56,9 @@ type leadership struct {
 	heads    *heads
 	traces   *traces
 	imports  *imports
+	taking   chan struct{} // closed once reports are taken
+	crowded  bool          // until then
+	imported uint64        // its revision that members were told last
 	inspections
 }
 
@@ -77,7 +81,7 @@ func (h *Hub) lead(ctx context.Context, r reigning) error {
 		writers: map[string]*mailbox.Box[write]{}, stores: map[string]*mailbox.Box[write]{},
 		group: group, pending: newPending(), quotas: newQuotas(), told: map[string]federation.OperationState{},
 		backups: newBackups(), unread: len(decision.Sources()),
-		heads: newHeads(), traces: newTraces(), imports: newImports(r.term),
+		heads: newHeads(), traces: newTraces(), imports: newImports(r.term), taking: make(chan struct{}), crowded: true,
 	}
 	var err error
 	if l.buckets, err = h.openBuckets(ctx); err != nil {
@@ -179,6 +183,10 @@ func (l *leadership) step(ctx context.Context, evs ...decision.Event) {
 		l.execute(ctx, effect)
 	}
 	l.acts()
+	if l.crowded && !l.machine.Crowded() {
+		l.crowded = false
+		close(l.taking)
+	}
 }
 
 // relieved puts what this hub has heard so far before the event with which the machine
@@ -257,10 +265,17 @@ func (l *leadership) beat(ctx context.Context, e decision.SendHubBeat) {
 		return
 	}
 	imports := l.imports.sourcesAre(e.Beat.Members)
-	for member, account := range l.dir.everyMember() {
-		own := e.For(member)
-		own.Imports = imports
-		_ = bus.Publish(subject.DownBeat(account), federationv1.EncodeHubBeat(own))
+	to := e.To
+	if imports != l.imported {
+		to = slices.Collect(maps.Keys(l.dir.everyMember()))
+	}
+	l.imported = imports
+	for _, member := range to {
+		if account, ok := l.dir.accountOf(member); ok && account != "" {
+			own := e.For(member)
+			own.Imports = imports
+			_ = bus.Publish(subject.DownBeat(account), federationv1.EncodeHubBeat(own))
+		}
 	}
 }
 

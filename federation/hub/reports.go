@@ -63,9 +63,15 @@ type record struct {
 // recordName names a record in the directory.
 func recordName(bucket, key string) string { return bucket + " " + key }
 
-// report makes a handler that stores what it gets.
+// report makes a handler that stores what it gets. While many members still have to
+// connect, what is reported waits: storing it would take their time.
 func report[Q any](l *leadership, decode func([]byte) (Q, error), stored func(Q) record) handler {
 	return func(ctx context.Context, m messaging.Message) ([]byte, error) {
+		select {
+		case <-l.taking:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
 		q, err := decode(m.Data)
 		if err != nil {
 			return nil, messaging.Errorf(messaging.Invalid, "%v", err)

@@ -20,6 +20,7 @@ func (m *Machine) beat(b federation.Beat) {
 	}
 	if found {
 		m.found = m.now
+		m.expect(mem, false)
 	}
 	mem.stream.deaf = m.deaf(mem, b)
 	mem.flagged = false

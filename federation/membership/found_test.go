@@ -41,3 +41,35 @@ func TestMembersComeSlowly(t *testing.T) {
 		t.Errorf("these were only slow: %v", lost)
 	}
 }
+
+// TestMembersConnectAgain: who is not heard yet by a hub that begins is not even suspected
+// while others still come, one soon after the other, up to the time after which the hub
+// alone gives a verdict. Of many, the first may need as long as an agent waits.
+func TestMembersConnectAgain(t *testing.T) {
+	const n, every, first = 60, 200 * time.Millisecond, crowdCome - 100*time.Millisecond
+	m := announced(t, n, 3)
+	comes := func(i int) time.Duration { return first + time.Duration(i)*every }
+	sequence, suspected := map[int]uint64{}, map[string]time.Duration{}
+	for at := time.Duration(0); at < comes(n); at += 50 * time.Millisecond {
+		for i, name := range m.names {
+			if at >= comes(i) {
+				sequence[i]++
+				m.Step(start.Add(at), BeatArrived{Beat: federation.Beat{Member: name, Incarnation: 1, Sequence: sequence[i]}})
+			}
+		}
+		m.Step(start.Add(at), Tick{})
+		for _, name := range m.names {
+			if r, _ := m.Record(name); r.Health == federation.Suspect && suspected[name] == 0 {
+				suspected[name] = at
+			}
+		}
+	}
+	for i, name := range m.names {
+		if at, was := suspected[name]; was != (comes(i) > m.opts.Lone) || was && at != m.opts.Lone {
+			t.Errorf("%s comes after %v: suspected %v, after %v", name, comes(i), was, at)
+		}
+	}
+	if m.expected != 0 {
+		t.Errorf("%d are still expected", m.expected)
+	}
+}

@@ -58,8 +58,43 @@ func (m *Machine) schedule(mem *member) {
 	m.queue.set(mem, due)
 }
 
-// suspectAt is when a member that stays silent becomes suspect.
-func (m *Machine) suspectAt(mem *member) time.Time { return mem.heard.Add(m.patience(mem)) }
+// When a hub begins, a thousand members need their time to connect again: an agent that
+// has tried in vain waits up to three seconds before the next time.
+const (
+	stillCome = 500 * time.Millisecond // after the last one that was found others count as on their way
+	crowdCome = 3 * time.Second        // the same while more than a crowd are not heard
+	crowd     = 10
+)
+
+// suspectAt is when a member that stays silent becomes suspect. One that this machine has
+// not heard yet stays what it was while others still come, up to Options.Lone.
+func (m *Machine) suspectAt(mem *member) time.Time {
+	at := mem.heard.Add(m.patience(mem))
+	if mem.expected {
+		come := m.found.Add(stillCome)
+		if m.Crowded() {
+			come = m.found.Add(crowdCome)
+		}
+		at = latest(at, earliest(come, mem.heard.Add(m.opts.Lone)))
+	}
+	return at
+}
+
+// Crowded reports whether many members are to be heard for the first time.
+func (m *Machine) Crowded() bool { return m.expected > crowd }
+
+// expect notes whether a member is to be heard for the first time.
+func (m *Machine) expect(mem *member, expected bool) {
+	switch {
+	case expected == mem.expected:
+		return
+	case expected:
+		m.expected++
+	default:
+		m.expected--
+	}
+	mem.expected = expected
+}
 
 const (
 	// lossy is the share of lost beats from which a path counts as bad.

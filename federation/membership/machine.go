@@ -52,18 +52,19 @@ func (o Options) defaulted() Options {
 
 // Machine holds the health of all members. One goroutine owns it.
 type Machine struct {
-	opts    Options
-	members map[string]*member
-	names   []string // of members, sorted
-	queue   queue    // members by when they want to be looked at
-	local   local
-	echo    echo
-	masks   map[string]time.Time // by operation: when the mask ends
-	masked  map[string][]string  // by operation: its members
-	falling *fall                // the set that members join as they fall
-	looks   *lookout             // nil until somebody asks
-	found   time.Time            // when a member was last heard for the first time
-	reached latestReached
+	opts     Options
+	members  map[string]*member
+	names    []string // of members, sorted
+	queue    queue    // members by when they want to be looked at
+	local    local
+	echo     echo
+	masks    map[string]time.Time // by operation: when the mask ends
+	masked   map[string][]string  // by operation: its members
+	falling  *fall                // the set that members join as they fall
+	looks    *lookout             // nil until somebody asks
+	found    time.Time            // when a member was last heard for the first time; before that, when one was expected
+	expected int                  // members that are
+	reached  latestReached
 	// replicas are the other hubs, by instance; nil while none has spoken.
 	replicas map[string]replica
 	broken   error // an edge that does not exist
@@ -173,6 +174,7 @@ func (m *Machine) remove(name string) {
 	}
 	m.endInquiry(mem)
 	m.queue.remove(mem)
+	m.expect(mem, false)
 	delete(m.members, name)
 	at, _ := slices.BinarySearch(m.names, name)
 	m.names = slices.Delete(m.names, at, at+1)
@@ -195,6 +197,8 @@ func (m *Machine) restore(r federation.HealthRecord) {
 	mem.stream.incarnation = r.Incarnation
 	if m.watched(mem) {
 		mem.heard = m.now
+		m.expect(mem, true)
+		m.found = m.now
 	}
 	if r.Health == federation.Degraded {
 		mem.row.settled = r.Verdict

@@ -16,6 +16,8 @@ type member struct {
 	heard  time.Time // last beat that counts; under a mask the last one before it
 	judged bool      // this machine has changed the record by itself
 	added  time.Time
+	// expected: it was watched when this machine began, and has not been heard yet.
+	expected bool
 
 	mask    string // operation whose mask covers it
 	flagged bool   // RealFault was said

@@ -373,7 +373,8 @@ func (x *Holding) GetRevision() uint64 {
 	return 0
 }
 
-// HubBeat is what the leader says four times a second.
+// HubBeat is what the leader says four times a second; to a member, at least every third
+// time, and when something has changed about it.
 type HubBeat struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	Term     uint64                 `protobuf:"varint,1,opt,name=term,proto3" json:"term,omitempty"`

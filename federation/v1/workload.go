@@ -97,7 +97,17 @@ func fromExplanation(e federation.Explanation) *Explanation {
 	}
 }
 
+// toExplanation keeps one copy of each text: what is said of a thousand members differs in
+// little.
 func toExplanation(e *Explanation) federation.Explanation {
+	texts := map[string]string{}
+	once := func(s string) string {
+		if known, ok := texts[s]; ok {
+			return known
+		}
+		texts[s] = s
+		return s
+	}
 	return federation.Explanation{
 		Summary: e.GetSummary(), Rules: e.GetRules(), Relaxation: e.GetRelaxation(),
 		Changes: each(e.GetChanges(), func(d *Difference) federation.Difference {
@@ -105,9 +115,9 @@ func toExplanation(e *Explanation) federation.Explanation {
 		}),
 		Members: each(e.GetMembers(), func(m *MemberExplanation) federation.MemberExplanation {
 			return federation.MemberExplanation{
-				Member: m.GetMember(), Chosen: m.GetChosen(), Filter: m.GetFilter(), Reason: m.GetReason(), Remedy: m.GetRemedy(),
+				Member: m.GetMember(), Chosen: m.GetChosen(), Filter: once(m.GetFilter()), Reason: once(m.GetReason()), Remedy: once(m.GetRemedy()),
 				Scores: each(m.GetScores(), func(s *Score) federation.Score {
-					return federation.Score{Name: s.GetName(), Value: s.GetValue(), Weight: s.GetWeight(), Detail: s.GetDetail()}
+					return federation.Score{Name: once(s.GetName()), Value: s.GetValue(), Weight: s.GetWeight(), Detail: once(s.GetDetail())}
 				}),
 				Total: m.GetTotal(), Replicas: m.GetReplicas(), Fits: m.GetFits(),
 			}

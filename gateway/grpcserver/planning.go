@@ -28,9 +28,13 @@ func (s *Server) Explain(_ context.Context, r *gatewayv1.ExplainRequest) (*gatew
 	if err != nil {
 		return nil, err
 	}
-	a, ok := table.Assignments[key]
-	if !ok {
+	from := table.Decided(key)
+	if from == nil {
 		return nil, messaging.Errorf(messaging.Unavailable, "workload %s is not decided yet: try again in a moment", key)
+	}
+	a, err := federationv1.DecodeAssignment(from)
+	if err != nil {
+		return nil, err
 	}
 	out := &gatewayv1.ExplainResponse{
 		Workload: key.String(), Epoch: uint32(a.Epoch), Summary: a.Explanation.Summary, Rules: a.Explanation.Rules,

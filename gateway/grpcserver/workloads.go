@@ -220,10 +220,8 @@ func toWorkloadMember(table *route.Table, a federation.Assignment, m decision.Me
 		State: string(m.State), ObservedAt: toTime(m.ObservedAt), Stale: late || m.Stale, Message: m.Message,
 		AgeMs: toAge(table.HeardAge(m.Member, now)),
 	}
-	for _, share := range a.Members {
-		if share.Member == m.Member {
-			out.Shifted = share.Shifted
-		}
+	if share, assigned := a.Share(m.Member); assigned {
+		out.Shifted = share.Shifted
 	}
 	return out
 }

@@ -62,12 +62,13 @@ type Table struct {
 	services map[federation.Key]map[string]Export // by service, then member
 
 	Workloads   map[federation.Key]federation.Workload
-	Assignments map[federation.Key]federation.Assignment
-	Operations  map[string]federation.Operation // by id
-	Scores      map[string]federation.Feed      // from outside, by name
+	Assignments map[federation.Key]federation.Assignment // without what they explain of members
+	Operations  map[string]federation.Operation          // by id
+	Scores      map[string]federation.Feed               // from outside, by name
 	StatusRules map[string]federation.StatusRule
 	Events      []federation.Event // oldest first, at most MaxEvents
-	statuses    map[federation.Key]map[string]federation.WorkStatus
+	statuses    map[federation.Key]map[string]*federation.WorkStatus
+	decided     map[federation.Key][]byte // as in Decided
 }
 
 // MaxEvents bounds the history that a gateway holds.
@@ -101,6 +102,7 @@ type Builder struct {
 	touched  map[federation.Key]bool // services whose map is no longer shared
 	reported map[federation.Key]bool // workloads whose statuses are no longer shared
 	shared   shared                  // the maps of next that belong to the last table
+	copied   int                     // entries of shared maps, since the last table
 	read     map[string]*progress    // by bucket
 	council  council
 }
@@ -112,7 +114,7 @@ func NewBuilder() *Builder {
 			Members: map[string]Member{}, services: map[federation.Key]map[string]Export{},
 			Workloads: map[federation.Key]federation.Workload{}, Assignments: map[federation.Key]federation.Assignment{},
 			Operations: map[string]federation.Operation{}, Scores: map[string]federation.Feed{}, StatusRules: map[string]federation.StatusRule{},
-			statuses: map[federation.Key]map[string]federation.WorkStatus{},
+			statuses: map[federation.Key]map[string]*federation.WorkStatus{}, decided: map[federation.Key][]byte{},
 		},
 		touched: map[federation.Key]bool{}, reported: map[federation.Key]bool{},
 		read: map[string]*progress{},
@@ -125,11 +127,16 @@ func (b *Builder) Table() *Table {
 	b.next.Withdrawn = b.withdrawn()
 	b.next.Lacks = b.lacks()
 	t := b.next
-	b.shared = shared{true, true, true, true, true, true, true, true}
+	b.shared = shared{true, true, true, true, true, true, true, true, true}
 	clear(b.touched)
 	clear(b.reported)
+	b.copied = 0
 	return &t
 }
+
+// Copied is how many entries of maps that tables share were copied since the last table:
+// what the next one costs.
+func (b *Builder) Copied() int { return b.copied }
 
 func (b *Builder) withdrawn() []string {
 	var out []string
@@ -144,12 +151,13 @@ func (b *Builder) withdrawn() []string {
 
 // shared says of each map of a table whether the last table has it too.
 type shared struct {
-	members, services, workloads, assignments, operations, scores, rules, statuses bool
+	members, services, workloads, assignments, operations, scores, rules, statuses, decided bool
 }
 
 // own returns a map to change: a copy if the last table has it too.
-func own[K comparable, V any](m *map[K]V, shared *bool) map[K]V {
+func own[K comparable, V any](b *Builder, m *map[K]V, shared *bool) map[K]V {
 	if *shared {
+		b.copied += len(*m)
 		*m, *shared = maps.Clone(*m), false
 	}
 	return *m
@@ -159,7 +167,7 @@ func own[K comparable, V any](m *map[K]V, shared *bool) map[K]V {
 func (b *Builder) SetSynced(synced bool) { b.next.Synced = synced }
 
 func (b *Builder) member(name string, change func(*Member)) {
-	members := own(&b.next.Members, &b.shared.members)
+	members := own(b, &b.next.Members, &b.shared.members)
 	m := members[name]
 	change(&m)
 	members[name] = m
@@ -172,7 +180,7 @@ func (b *Builder) SetMember(spec federation.MemberSpec, revision federation.Revi
 
 // RemoveMember forgets a member that left, and what it exported.
 func (b *Builder) RemoveMember(name string) {
-	delete(own(&b.next.Members, &b.shared.members), name)
+	delete(own(b, &b.next.Members, &b.shared.members), name)
 	for service, exports := range b.next.services {
 		if _, ok := exports[name]; ok {
 			b.RemoveExport(name, service)
@@ -224,9 +232,10 @@ func (b *Builder) RemoveExport(member string, service federation.Key) {
 
 // exports returns the service's own map, copied if the last table shares it.
 func (b *Builder) exports(service federation.Key) map[string]Export {
-	services := own(&b.next.services, &b.shared.services)
+	services := own(b, &b.next.services, &b.shared.services)
 	if !b.touched[service] || services[service] == nil {
 		copied := maps.Clone(services[service])
+		b.copied += len(copied)
 		if copied == nil {
 			copied = map[string]Export{}
 		}

@@ -25,7 +25,7 @@ import (
 // again, until there are others.
 const (
 	firstReconnect = 200 * time.Millisecond
-	lastReconnect  = 5 * time.Second
+	lastReconnect  = 2 * time.Second
 	refusedWait    = 5 * time.Second
 )
 

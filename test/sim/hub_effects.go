@@ -178,7 +178,7 @@ func (h *hub) beat(e decision.SendHubBeat) {
 				h.w.Beat(h.name, name, b)
 			}
 		case *agent:
-			if !e.Early {
+			if !e.Early && slices.Contains(e.To, name) {
 				h.w.Beat(h.name, name, e.For(name))
 			}
 		}
