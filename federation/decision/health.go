@@ -82,7 +82,7 @@ func (m *Machine) applyEvidence(ev Event) {
 	case BeatArrived:
 		if mem, ok := m.members[ev.Beat.Member]; ok {
 			if mem.heardAt.IsZero() {
-				m.noteTelling(mem)
+				m.noteFound(mem)
 			}
 			mem.heardAt = m.now
 			if said, ok := m.health.Said(ev.Beat.HubSequence); ok && ev.Beat.HubTerm == m.opts.Term {

@@ -75,6 +75,7 @@ type Machine struct {
 	startup map[federation.Key][]time.Duration // measured times to ready
 
 	toldBy     time.Time               // when those are looked at again that may tell what they have of earlier hubs
+	toldAt     time.Time               // when the last report came of a work that was not known
 	unrecorded map[federation.Key]bool // measured or proven, and not yet in the record
 	recordAt   time.Time               // when it goes there
 

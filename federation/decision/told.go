@@ -10,8 +10,9 @@ import "time"
 // tell, than a few.
 const (
 	tellWithin = 10 * time.Second // at least, from the beginning of the hub
-	tellPause  = 5 * time.Second  // after its first beat, and after each report of a work that was not known
+	tellPause  = 5 * time.Second  // after its first beat, and after any report of a work that was not known
 	tellUnless = time.Minute      // that is not heard at all
+	tellAtMost = 2 * time.Minute
 )
 
 // crowdWithin is how long a hub that begins may let many members connect before it takes
@@ -42,10 +43,9 @@ func (m *Machine) awaitTold() {
 	}
 }
 
-// noteTelling: a member was heard for the first time, or has reported what it did not
-// before.
-func (m *Machine) noteTelling(mem *member) {
-	if mem != nil && !mem.tellsBy.IsZero() {
+// noteFound: the member was heard for the first time.
+func (m *Machine) noteFound(mem *member) {
+	if !mem.tellsBy.IsZero() {
 		mem.tellsBy = latest(m.began.Add(tellWithin), m.now.Add(tellPause))
 	}
 }
@@ -63,10 +63,11 @@ func (m *Machine) stepTold() {
 		return
 	}
 	m.toldBy = time.Time{}
+	telling := m.now.Before(m.toldAt.Add(tellPause)) && m.now.Before(m.began.Add(tellAtMost))
 	for name, mem := range m.members {
 		switch {
 		case mem.tellsBy.IsZero():
-		case m.now.Before(mem.tellsBy):
+		case telling, m.now.Before(mem.tellsBy):
 			m.toldBy = m.now.Add(time.Second)
 		default:
 			mem.tellsBy = time.Time{}

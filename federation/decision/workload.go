@@ -197,7 +197,7 @@ func (m *Machine) statusChanged(s federation.WorkStatus) {
 		return
 	}
 	if !known {
-		m.noteTelling(m.members[s.Member])
+		m.toldAt = m.now
 	}
 	w.counted[s.Member] = m.countedIn(w, s.Member)
 	w.statuses[s.Member] = s
