@@ -11,15 +11,6 @@ import (
 	"github.com/hansa-io/hansa/messaging/subject"
 )
 
-// How often the server says that a reader has missed nothing, and how long one request for
-// orders holds: a thousand members that wait for orders must not keep the server busy. A
-// connection that ends is noticed without it; only where the consumer's leader is lost
-// two missing ones tell.
-const (
-	ordersHeartbeat = 2 * time.Second
-	ordersExpiry    = 30 * time.Second
-)
-
 // mostOrders bounds how many orders are handed on together.
 const mostOrders = 256
 
@@ -56,7 +47,7 @@ func (o *orders) read(ctx context.Context) error {
 			return err
 		}
 	}
-	messages, err := consumer.Messages(jetstream.PullHeartbeat(ordersHeartbeat), jetstream.PullExpiry(ordersExpiry))
+	messages, err := consumer.Messages(jetstream.PullHeartbeat(idleHeartbeat), jetstream.PullExpiry(4*idleHeartbeat))
 	if err != nil {
 		return wrap(err, "follow works")
 	}
