@@ -145,7 +145,7 @@ type NamedPeers struct {
 }
 
 // Any reports whether the member may ask anybody.
-func (p NamedPeers) Any() bool { return p.Version != 0 && !(p.Confirmed && len(p.Names) == 0) }
+func (p NamedPeers) Any() bool { return p.Version != 0 && (!p.Confirmed || len(p.Names) > 0) }
 
 // Certain are those that the member asks in any case, if it asks at all.
 func (p NamedPeers) Certain() []string {

@@ -196,8 +196,8 @@ func (m *Machine) statusChanged(s federation.WorkStatus) {
 	if known && (s.Incarnation < old.Incarnation || s.Incarnation == old.Incarnation && s.Sequence < old.Sequence) {
 		return
 	}
-	if !known {
-		m.toldAt = m.now
+	if !known && w.record.stored.DecidedAt.Before(m.began) {
+		m.toldAt = m.now // of an earlier hub
 	}
 	w.counted[s.Member] = m.countedIn(w, s.Member)
 	w.statuses[s.Member] = s
