@@ -174,6 +174,15 @@ func (s *leaver) apply(name, members, member string) {
 	})
 }
 
+// widen lets the workload run in tokyo too, and stay where it is: a changed Placement has
+// it placed anew, where there is more room by then.
+func (s *leaver) widen(name, member string) {
+	s.t.Helper()
+	s.f.run(s.t, "hansa", "cordon", "tokyo")
+	s.apply(name, member+", tokyo", member)
+	s.f.run(s.t, "hansa", "uncordon", "tokyo")
+}
+
 // before makes what others have in osaka.
 func (s *leaver) before() {
 	s.t.Helper()
@@ -249,7 +258,7 @@ func checkLeavePinned(t *testing.T, s *leaver) {
 // checkLeaveRetain: the objects stay and belong to nobody, the replicas stand elsewhere,
 // the agent ends, and starts for nothing with what it joined by.
 func checkLeaveRetain(t *testing.T, s *leaver) {
-	s.apply("host", "osaka, tokyo", "osaka")
+	s.widen("host", "osaka")
 	if out := s.f.run(t, "hansa", "leave", "osaka", "--retain", "--yes", "--wait"); !strings.Contains(out, "member osaka left") {
 		t.Errorf("leave:\n%s", out)
 	}
@@ -274,7 +283,7 @@ func checkLeaveKilledAgent(t *testing.T, s *leaver) {
 	s.log.Reset()
 	s.join("--token", s.token())
 	s.apply("guild", "osaka", "osaka")
-	s.apply("guild", "osaka, tokyo", "osaka")
+	s.widen("guild", "osaka")
 	if err := s.command.Process.Signal(syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
@@ -311,7 +320,7 @@ func checkLeaveKilledAgent(t *testing.T, s *leaver) {
 // its cluster goes on without Hansa.
 func checkLeaveDead(t *testing.T, s *leaver) {
 	s.apply("hall", "frankfurt", "frankfurt")
-	s.apply("hall", "frankfurt, tokyo", "frankfurt")
+	s.widen("hall", "frankfurt")
 	s.f.run(t, "hansa", "member", "kill", "frankfurt")
 	s.f.await(t, 20*time.Second, func() string {
 		if h := s.f.members(t)["frankfurt"].Status.Health; h != "Unreachable" {
