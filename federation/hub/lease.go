@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hansa-io/hansa/federation"
@@ -31,9 +32,10 @@ type candidate struct {
 	leases messaging.KV
 	leader *lease.Leader
 	events *mailbox.Box[lease.Event]
-	asking sync.WaitGroup // requests that are not answered yet
-	term   *reign         // nil while it does not lead
-	idle   *watch         // nil while it does
+	asking sync.WaitGroup            // requests that are not answered yet
+	until  atomic.Pointer[time.Time] // as the leader says
+	term   *reign                    // nil while it does not lead
+	idle   *watch                    // nil while it does
 }
 
 // reign is one term under way.
@@ -93,7 +95,10 @@ func (c *candidate) ended() <-chan struct{} {
 }
 
 func (c *candidate) step(ctx context.Context, ev lease.Event) {
-	for _, effect := range c.leader.Step(time.Now(), ev) {
+	effects := c.leader.Step(time.Now(), ev)
+	until := c.leader.Until()
+	c.until.Store(&until)
+	for _, effect := range effects {
 		switch e := effect.(type) {
 		case lease.Acquire:
 			c.asking.Go(func() { c.events.Put(c.ask(ctx, e)) })
@@ -122,9 +127,12 @@ func (c *candidate) begin(ctx context.Context, term uint64) {
 	go func() {
 		defer close(r.done)
 		outranked := func(above uint64) { c.events.Put(lease.TermHeard{Term: above}) }
-		r.err = c.hub.reign(ctx, reigning{term: term, relieve: c.relieve, outranked: outranked, takeover: from})
+		r.err = c.hub.reign(ctx, reigning{term: term, relieve: c.relieve, leads: c.leads, outranked: outranked, takeover: from})
 	}()
 }
+
+// leads reports whether this hub leads by the clock, whatever it has had time for.
+func (c *candidate) leads() bool { return time.Now().Before(*c.until.Load()) }
 
 // ask sends one request for the lease. A lease that an earlier life of this hub
 // holds (the same instance, of which one runs at a time) counts as free, and one that

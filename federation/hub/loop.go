@@ -66,6 +66,7 @@ type leadership struct {
 type reigning struct {
 	term      uint64
 	relieve   func() decision.Before // ends the time in which the hub only listened
+	leads     func() bool            // whether it does, by the clock
 	outranked func(uint64)           // tells of a term above
 	takeover  takeover
 }

@@ -80,6 +80,9 @@ func report[Q any](l *leadership, decode func([]byte) (Q, error), stored func(Q)
 		if err := l.ownReport(m, r.member); err != nil {
 			return nil, err
 		}
+		if !l.leads() { // it was paused, and this waited for it; another hub may have later ones
+			return nil, messaging.Errorf(messaging.Unavailable, "this hub does not lead any more")
+		}
 		if l.dir.refuses(r.member) {
 			return nil, messaging.Errorf(messaging.Unavailable, "member %s is being removed: nothing of it is stored", r.member)
 		}

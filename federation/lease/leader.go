@@ -159,7 +159,15 @@ func (l *Leader) Deadline() (time.Time, bool) {
 }
 
 // Leading reports whether the right holds at now.
-func (l *Leader) Leading(now time.Time) bool { return l.leading && now.Before(l.until) }
+func (l *Leader) Leading(now time.Time) bool { return now.Before(l.Until()) }
+
+// Until is when the right ends unless it is renewed; the zero time while there is none.
+func (l *Leader) Until() time.Time {
+	if !l.leading {
+		return time.Time{}
+	}
+	return l.until
+}
 
 func (l *Leader) ask() {
 	l.last++

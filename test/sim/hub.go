@@ -340,7 +340,7 @@ func (h *hub) Receive(m Message) {
 // relay stores what an agent reports, and answers once it is stored. What comes
 // after a newer report of the same thing is answered and forgotten.
 func (h *hub) relay(m Message, p put, member string, at decision.Order) {
-	if h.reports.Refuses(member) {
+	if h.reports.Refuses(member) || !h.leader.Leading(h.w.now) {
 		return
 	}
 	if !h.reports.Admit(member, p.Bucket+" "+p.Key, at) {
