@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/hansa-io/hansa/federation"
@@ -187,8 +186,8 @@ func (a *Agent) forget() error {
 	}
 	remains := a.book.read().Leaving
 	a.closeWorks()
-	for _, name := range []string{worksFile, guardFile, admissionFile, identityFile} {
-		if err := os.Remove(a.state.path(name)); err != nil && !errors.Is(err, os.ErrNotExist) {
+	for _, name := range []string{worksFile, guardFile, leasesFile, admissionFile, identityFile} {
+		if err := a.state.forget(name); err != nil {
 			return fmt.Errorf("forget the federation: %w", err)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/hansa-io/hansa/federation"
 	federationv1 "github.com/hansa-io/hansa/federation/v1"
+	"github.com/hansa-io/hansa/member/guard"
 	"github.com/hansa-io/hansa/member/kube"
 	"github.com/hansa-io/hansa/messaging"
 	"github.com/hansa-io/hansa/messaging/inproc"
@@ -106,8 +107,9 @@ func TestHasLeft(t *testing.T) {
 	a := newLeaver(t, identity{Leaving: federation.Delete, Left: true})
 	must(t, a.state.writeIdentity(a.book.read()))
 	must(t, a.state.write(guardFile, []byte("{}")))
+	must(t, a.keepLeases(guard.Held{}))
 	must(t, a.forget())
-	for _, name := range []string{identityFile, guardFile} {
+	for _, name := range []string{identityFile, guardFile, leasesFile} {
 		if _, err := os.Stat(a.state.path(name)); !errors.Is(err, os.ErrNotExist) {
 			t.Errorf("%s is there: %v", name, err)
 		}
