@@ -1,8 +1,6 @@
 package nats
 
 import (
-	"crypto/ed25519"
-	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -160,16 +158,7 @@ func (k *Keys) RecordKeys() (keys federation.SealKeys, seed []byte, err error) {
 
 // AuthoritySeed is the seed of the key with which the hubs certify agents and each other
 // for what is said beside the bus (package federation/authority).
-func (k *Keys) AuthoritySeed() ([]byte, error) {
-	seed, err := k.operator.Seed()
-	if err == nil {
-		seed, err = hkdf.Key(sha256.New, seed, nil, "hansa certificate authority", ed25519.SeedSize)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("derive the key of the certificate authority: %w", err)
-	}
-	return seed, nil
-}
+func (k *Keys) AuthoritySeed() ([]byte, error) { return k.derive("hansa certificate authority") }
 
 // derive makes a key for one purpose that only who has the keys can make.
 func (k *Keys) derive(purpose string) ([]byte, error) {
