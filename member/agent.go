@@ -21,6 +21,7 @@ import (
 	"github.com/hansa-io/hansa/member/peer"
 	"github.com/hansa-io/hansa/member/store"
 	"github.com/hansa-io/hansa/messaging"
+	"github.com/hansa-io/hansa/messaging/mailbox"
 )
 
 // talk is what is said over a connection.
@@ -130,11 +131,11 @@ type Agent struct {
 	refusal atomic.Pointer[string] // the hub's last one of a hello
 	layers  atomic.Pointer[federation.Layers]
 	lookout lookout
-	attests attests
-	peers   *peer.Client                         // asks other agents
-	leave   chan federation.Remains              // the hub has the member leave
-	probes  chan struct{}                        // a token for each look at another member that is under way
-	exports map[federation.Key]federation.Export // last reported; only reportExports uses it
+	attests mailbox.Pending[federation.AttestReply] // what other agents ask
+	peers   *peer.Client                            // asks other agents
+	leave   chan federation.Remains                 // the hub has the member leave
+	probes  chan struct{}                           // a token for each look at another member that is under way
+	exports map[federation.Key]federation.Export    // last reported; only reportExports uses it
 	// imported has a token while what the cluster imports may differ from what it should.
 	imported chan struct{}
 	watched  chan struct{} // closed once the caches of watch are filled

@@ -3,47 +3,11 @@ package member
 import (
 	"context"
 	"fmt"
-	"sync"
 
 	"github.com/hansa-io/hansa/federation"
 	federationv1 "github.com/hansa-io/hansa/federation/v1"
 	"github.com/hansa-io/hansa/member/guard"
-	"github.com/hansa-io/hansa/member/peer"
 )
-
-// attests are the questions of other agents that the guard has still to answer.
-type attests struct {
-	mu      sync.Mutex
-	last    uint64
-	waiting map[uint64]chan federation.AttestReply
-}
-
-func (w *attests) begin() (uint64, <-chan federation.AttestReply) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.waiting == nil {
-		w.waiting = map[uint64]chan federation.AttestReply{}
-	}
-	w.last++
-	answer := make(chan federation.AttestReply, 1)
-	w.waiting[w.last] = answer
-	return w.last, answer
-}
-
-func (w *attests) end(request uint64) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	delete(w.waiting, request)
-}
-
-func (w *attests) answer(e guard.Attested) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if answer := w.waiting[e.Request]; answer != nil {
-		answer <- e.Reply
-		delete(w.waiting, e.Request)
-	}
-}
 
 // attest answers another member's agent, which no hub answers.
 func (a *Agent) attest(ctx context.Context, from string, body []byte) ([]byte, error) {
@@ -54,8 +18,8 @@ func (a *Agent) attest(ctx context.Context, from string, body []byte) ([]byte, e
 	if ask.Member != from {
 		return nil, fmt.Errorf("%s asks in the name of %s", from, ask.Member)
 	}
-	request, answer := a.attests.begin()
-	defer a.attests.end(request)
+	request, answer := a.attests.Open()
+	defer a.attests.Close(request)
 	a.tell(guard.AttestAsked{Request: request, Ask: ask})
 	select {
 	case reply := <-answer:
@@ -72,7 +36,7 @@ func (a *Agent) askPeers(ctx context.Context, e guard.AskPeers) {
 		go func() {
 			ctx, cancel := context.WithTimeout(ctx, requestLimit)
 			defer cancel()
-			reply, err := a.askPeer(ctx, peer.Address{Member: p.Member, At: p.At}, body)
+			reply, err := a.askPeer(ctx, p, body)
 			if err != nil {
 				a.log.Debug("a peer attests nothing", "peer", p.Member, "reason", err)
 				return
@@ -85,7 +49,7 @@ func (a *Agent) askPeers(ctx context.Context, e guard.AskPeers) {
 	}
 }
 
-func (a *Agent) askPeer(ctx context.Context, at peer.Address, body []byte) (federation.AttestReply, error) {
+func (a *Agent) askPeer(ctx context.Context, at federation.Peer, body []byte) (federation.AttestReply, error) {
 	answer, err := a.peers.Ask(ctx, at, body)
 	if err != nil {
 		return federation.AttestReply{}, err

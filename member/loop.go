@@ -132,7 +132,7 @@ func (a *Agent) execute(ctx context.Context, now time.Time, effect guard.Effect)
 	case guard.AskPeers:
 		a.askPeers(ctx, e)
 	case guard.Attested:
-		a.attests.answer(e)
+		a.attests.Answer(e.Request, e.Reply)
 	case guard.Land:
 		level := slog.LevelInfo
 		if e.Careful {

@@ -132,7 +132,7 @@ func TestCertificates(t *testing.T) {
 // asksBeside has one agent ask another at its own port.
 func (w *world) asksBeside(name string, from, to *agent) {
 	w.t.Helper()
-	answer, err := peer.NewClient(from.own).Ask(w.t.Context(), peer.Address{Member: to.name, At: to.reachedAt()}, []byte("hello"))
+	answer, err := peer.NewClient(from.own).Ask(w.t.Context(), federation.Peer{Member: to.name, At: to.reachedAt()}, []byte("hello"))
 	if err != nil || string(answer) != name+": hello" {
 		w.t.Errorf("%s heard %q of %s: %v", name, answer, to.name, err)
 	}

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
-	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -47,7 +46,7 @@ type leadership struct {
 	writers  map[string]*mailbox.Box[write] // by bucket; owned by the loop
 	stores   map[string]*mailbox.Box[write] // those of what members report; never changed
 	group    *errgroup.Group                // everything the term started
-	pending  *pending
+	pending  mailbox.Pending[decision.Reply]
 	quotas   *quotas
 	numbered uint64                               // of the last event record within the term
 	told     map[string]federation.OperationState // of each operation, in its last record
@@ -80,7 +79,7 @@ func (h *Hub) lead(ctx context.Context, r reigning) error {
 		events:  mailbox.New[decision.Event](), dir: newDirectory(),
 		works:   semaphore.NewWeighted(mostWriters),
 		writers: map[string]*mailbox.Box[write]{}, stores: map[string]*mailbox.Box[write]{},
-		group: group, pending: newPending(), quotas: newQuotas(), told: map[string]federation.OperationState{},
+		group: group, quotas: newQuotas(), told: map[string]federation.OperationState{},
 		backups: newBackups(), unread: len(decision.Sources()),
 		heads: newHeads(), traces: newTraces(), imports: newImports(r.term), taking: make(chan struct{}), crowded: true,
 	}
@@ -241,7 +240,7 @@ func (l *leadership) execute(ctx context.Context, effect decision.Effect) {
 	case decision.Audit:
 		go l.audit(e) // the end of the term does not wait for it: with many members it takes minutes
 	case decision.Reply:
-		l.pending.answer(e)
+		l.pending.Answer(e.Request, e)
 	default:
 		panic(fmt.Sprintf("hub: no rule for effect %T", effect)) // the closed set of decision.Effect
 	}
@@ -292,39 +291,4 @@ func (l *leadership) tellFull(ctx context.Context, full string) {
 	}
 	l.full = full
 	l.writeEvent(ctx, federation.Event{At: time.Now().UTC(), Type: "Bus", About: "hub", Who: "hub", Text: text})
-}
-
-// pending holds the requests that wait for the machine's answer.
-type pending struct {
-	mu   sync.Mutex
-	last uint64
-	by   map[uint64]chan decision.Reply
-}
-
-func newPending() *pending { return &pending{by: map[uint64]chan decision.Reply{}} }
-
-// open returns the number of a new request, and where its answer will come.
-func (p *pending) open() (uint64, chan decision.Reply) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.last++
-	ch := make(chan decision.Reply, 1)
-	p.by[p.last] = ch
-	return p.last, ch
-}
-
-func (p *pending) close(id uint64) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	delete(p.by, id)
-}
-
-func (p *pending) answer(r decision.Reply) {
-	p.mu.Lock()
-	ch := p.by[r.Request]
-	delete(p.by, r.Request)
-	p.mu.Unlock()
-	if ch != nil {
-		ch <- r
-	}
 }

@@ -153,8 +153,8 @@ func asked[A any](ctx context.Context, l *leadership, event func(id uint64) deci
 	var zero A
 	ctx, cancel := context.WithTimeout(ctx, answerLimit)
 	defer cancel()
-	id, reply := l.pending.open()
-	defer l.pending.close(id)
+	id, reply := l.pending.Open()
+	defer l.pending.Close(id)
 	l.events.Put(event(id))
 	select {
 	case <-ctx.Done():

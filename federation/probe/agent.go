@@ -19,6 +19,9 @@ import (
 // trust; both are zero while there are none.
 type Identity = func() (tls.Certificate, *x509.CertPool)
 
+// AlivePath is where an agent says that it lives, and what a federation.Alive has.
+const AlivePath = "/v1/alive"
+
 // largestAlive bounds what an agent may say of itself, in bytes.
 const largestAlive = 4 << 10
 
@@ -52,7 +55,7 @@ func Agent(ctx context.Context, r federation.ProbeRequest, own Identity) Sight {
 }
 
 func askAlive(ctx context.Context, at string, transport *http.Transport) (alive federation.Alive, err error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+at+"/v1/alive", nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+at+AlivePath, nil)
 	if err != nil {
 		return alive, err
 	}

@@ -10,15 +10,10 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/hansa-io/hansa/federation"
 	"github.com/hansa-io/hansa/federation/authority"
 	"github.com/hansa-io/hansa/federation/probe"
 )
-
-// Address is where the agent of a member answers.
-type Address struct {
-	Member string
-	At     string // host:port
-}
 
 // Refusal is what the other agent said instead of an answer. Every other error means that
 // it was not reached, or is not who it should be.
@@ -40,7 +35,7 @@ func NewClient(identity Identity) *Client { return &Client{identity: identity} }
 
 // Ask puts a question of at most MaxBody bytes to the agent of exactly that member, and
 // returns its answer. It ends with ctx, and after some seconds at the latest.
-func (c *Client) Ask(ctx context.Context, at Address, body []byte) ([]byte, error) {
+func (c *Client) Ask(ctx context.Context, at federation.Peer, body []byte) ([]byte, error) {
 	answer, err := c.ask(ctx, at, body)
 	var refusal *Refusal
 	if err != nil && !errors.As(err, &refusal) {
@@ -49,7 +44,7 @@ func (c *Client) Ask(ctx context.Context, at Address, body []byte) ([]byte, erro
 	return answer, err
 }
 
-func (c *Client) ask(ctx context.Context, at Address, body []byte) ([]byte, error) {
+func (c *Client) ask(ctx context.Context, at federation.Peer, body []byte) ([]byte, error) {
 	if len(body) > MaxBody {
 		return nil, fmt.Errorf("a question of %d bytes: at most %d are sent", len(body), MaxBody)
 	}

@@ -20,6 +20,7 @@ import (
 
 	"github.com/hansa-io/hansa/federation"
 	"github.com/hansa-io/hansa/federation/authority"
+	"github.com/hansa-io/hansa/federation/probe"
 )
 
 // world is one federation's authority.
@@ -68,7 +69,7 @@ func echo(_ context.Context, from string, body []byte) ([]byte, error) {
 }
 
 // serve runs a server of the member until the test ends.
-func serve(t testing.TB, opts Options) Address {
+func serve(t testing.TB, opts Options) federation.Peer {
 	t.Helper()
 	opts.Listen = "127.0.0.1:0"
 	age := int64(3000)
@@ -88,7 +89,7 @@ func serve(t testing.TB, opts Options) Address {
 			t.Errorf("the server ended: %v", err)
 		}
 	})
-	return Address{Member: "tokyo", At: s.Addr().String()}
+	return federation.Peer{Member: "tokyo", At: s.Addr().String()}
 }
 
 func TestAsk(t *testing.T) {
@@ -154,7 +155,7 @@ func TestAskNobodyElse(t *testing.T) {
 }
 
 // get asks with a client that is not ours.
-func get(t *testing.T, identity Identity, at Address, request *http.Request) (status int, body []byte) {
+func get(t *testing.T, identity Identity, at federation.Peer, request *http.Request) (status int, body []byte) {
 	t.Helper()
 	secret, err := authority.Client(identity, at.Member)
 	if err != nil {
@@ -174,7 +175,7 @@ func get(t *testing.T, identity Identity, at Address, request *http.Request) (st
 func TestAlive(t *testing.T) {
 	w := newWorld(t, 1)
 	at := serve(t, Options{Identity: w.member("tokyo")})
-	status, text := get(t, w.member("osaka"), at, httpRequest(t, http.MethodGet, "https://"+at.At+alivePath, nil))
+	status, text := get(t, w.member("osaka"), at, httpRequest(t, http.MethodGet, "https://"+at.At+probe.AlivePath, nil))
 	var got federation.Alive
 	if err := json.Unmarshal(text, &got); err != nil || status != http.StatusOK {
 		t.Fatalf("got %d, %v", status, err)
@@ -206,7 +207,7 @@ func TestOversize(t *testing.T) {
 	if status, _ := get(t, w.member("osaka"), at, httpRequest(t, http.MethodPost, "https://"+at.At+attestPath, bytes.NewReader(long))); status != http.StatusRequestEntityTooLarge {
 		t.Errorf("a body that is too long got %d", status)
 	}
-	request := httpRequest(t, http.MethodGet, "https://"+at.At+alivePath, nil)
+	request := httpRequest(t, http.MethodGet, "https://"+at.At+probe.AlivePath, nil)
 	request.Header.Set("X-Long", strings.Repeat("x", 3*maxHeader))
 	if status, _ := get(t, w.member("osaka"), at, request); status != http.StatusRequestHeaderFieldsTooLarge {
 		t.Errorf("a header that is too long got %d", status)

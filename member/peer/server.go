@@ -20,7 +20,6 @@ package peer
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -32,13 +31,13 @@ import (
 
 	"github.com/hansa-io/hansa/federation"
 	"github.com/hansa-io/hansa/federation/authority"
+	"github.com/hansa-io/hansa/federation/probe"
 )
 
 // MaxBody bounds a question and its answer, in bytes.
 const MaxBody = 64 << 10
 
 const (
-	alivePath  = "/v1/alive"
 	attestPath = "/v1/attest"
 
 	maxConnections = 128
@@ -51,7 +50,7 @@ const (
 
 // Identity tells the certificate to show and the authority to trust; both are zero while
 // there are none. It is asked at each connection.
-type Identity = func() (tls.Certificate, *x509.CertPool)
+type Identity = probe.Identity
 
 // Options of a Server. Listen, Identity and Alive must be set.
 type Options struct {
@@ -98,7 +97,7 @@ func (s *Server) Close() { _ = s.listener.Close() }
 // Serve answers until ctx ends, and returns nil then.
 func (s *Server) Serve(ctx context.Context) error {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET "+alivePath, s.alive)
+	mux.HandleFunc("GET "+probe.AlivePath, s.alive)
 	if s.opts.Attest != nil {
 		mux.HandleFunc("POST "+attestPath, s.attest)
 	}

@@ -1,7 +1,7 @@
 // Package mailbox is an unbounded queue between many senders and the one
 // goroutine that owns a machine. It never blocks a sender, so the owner and what
 // the owner waits for cannot wait for each other; input that nobody waits for
-// is put with a limit.
+// is put with a limit. Pending brings the owner's answers back to who asked.
 package mailbox
 
 import "sync"

@@ -77,7 +77,7 @@ var table = []row{
 	}},
 	{"member", shell, []string{
 		"configs", "federation/authority", "federation/probe", "federation/sealed", "federation/v1", "gateway/v1", "member/access", "member/admit", "member/guard", "member/imports", "member/kube", "member/landing", "member/observe", "member/peer", "member/reach", "member/store",
-		"messaging", "messaging/subject", "messaging/trace",
+		"messaging", "messaging/mailbox", "messaging/subject", "messaging/trace",
 	}},
 	{"gateway/cli", shell, []string{"configs", "federation/archive", "gateway/v1", "messaging/trace"}},
 	{"gateway/cli/local", shell, []string{"configs", "gateway/cli", "gateway/v1", "member/cluster/config", "member/cluster/host", "member/cluster/pki", "placement/catalogue"}},
