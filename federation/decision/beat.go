@@ -14,8 +14,8 @@ const (
 	seldomBeat = 3   // and more every third
 )
 
-// told is what a member heard of itself last.
-type told struct {
+// ownPart is what a member heard of itself last.
+type ownPart struct {
 	line  federation.MemberBeat // without the age, which always changes
 	looks []federation.Look
 }
@@ -29,9 +29,9 @@ func (m *Machine) hearers(e SendHubBeat) []string {
 	for i, line := range e.Beat.Members {
 		mem := m.members[line.Member]
 		line.HeardAge = 0
-		now := told{line: line, looks: e.Looks[line.Member]}
-		changed := now.line != mem.told.line || !slices.Equal(now.looks, mem.told.looks)
-		if mem.told = now; changed || line.Masked || (i+m.turn)%turns == 0 {
+		now := ownPart{line: line, looks: e.Looks[line.Member]}
+		changed := now.line != mem.lastPart.line || !slices.Equal(now.looks, mem.lastPart.looks)
+		if mem.lastPart = now; changed || line.Masked || (i+m.turn)%turns == 0 {
 			out = append(out, line.Member)
 		}
 	}

@@ -23,7 +23,7 @@ type member struct {
 	confirmed bool          // a person let it stop more than the budget
 	heardAt   time.Time     // when its last beat came
 	contact   lease.Contact // whether it can have attested for others
-	told      told
+	lastPart  ownPart
 	tellsBy   time.Time                      // until when it may tell what it has of earlier hubs; zero: it need not
 	elsewhere bool                           // it follows another hub
 	suspectAt time.Time                      // when it became Suspect last

@@ -94,7 +94,7 @@ func (m *Machine) morePeers(mem *member, names []string) []string {
 			if other == mem || !other.vouches() || slices.Contains(names, name) {
 				continue
 			}
-			if best == nil || cmp.Less(domains[membership.Domain(other.spec.stored)], domains[membership.Domain(best.spec.stored)]) {
+			if best == nil || domains[membership.Domain(other.spec.stored)] < domains[membership.Domain(best.spec.stored)] {
 				best = other
 			}
 		}
