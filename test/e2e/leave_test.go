@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -92,6 +91,17 @@ func (s *leaver) join(more ...string) {
 	}
 	s.ended = make(chan error, 1)
 	go func(command *exec.Cmd, ended chan error) { ended <- command.Wait() }(s.command, s.ended)
+}
+
+// kill ends the agent by kill -9.
+func (s *leaver) kill() {
+	s.t.Helper()
+	if err := s.command.Process.Kill(); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := <-s.ended; err == nil {
+		s.t.Error("an agent that was killed has ended well")
+	}
 }
 
 // leaves waits until the agent has ended by itself.
@@ -284,12 +294,7 @@ func checkLeaveKilledAgent(t *testing.T, s *leaver) {
 	s.join("--token", s.token())
 	s.apply("guild", "osaka", "osaka")
 	s.widen("guild", "osaka")
-	if err := s.command.Process.Signal(syscall.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
-	if err := <-s.ended; err == nil {
-		t.Error("an agent that was killed has ended well")
-	}
+	s.kill()
 	s.f.await(t, 20*time.Second, func() string {
 		if h := s.f.members(t)["osaka"].Status.Health; h == "Healthy" {
 			return "osaka is " + h

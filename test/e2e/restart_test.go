@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -50,12 +49,7 @@ func checkRestartOnce(t *testing.T, s *leaver) {
 	if !strings.Contains(refused, "workload single/other runs at most once, and not here") {
 		t.Errorf("a pod without a lease: %s", refused)
 	}
-	if err := s.command.Process.Signal(syscall.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
-	if err := <-s.ended; err == nil {
-		t.Error("an agent that was killed has ended well")
-	}
+	s.kill()
 	s.log.Reset()
 	s.join()
 	s.f.await(t, 30*time.Second, func() string {
